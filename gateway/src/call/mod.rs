@@ -1,0 +1,1 @@
+//! The path of a call: one file for each stage.

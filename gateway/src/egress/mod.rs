@@ -1,0 +1,1 @@
+//! HTTP out: the only way to a network.

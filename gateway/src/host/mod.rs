@@ -1,0 +1,1 @@
+//! The plugin host: wasm components, each call in a fresh isolated instance.

@@ -1,0 +1,1 @@
+//! Limits that protect the gate and share it fairly.

@@ -1,0 +1,76 @@
+//! What a call may do: the closed list that grants, plugins and the log share.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One entry of the host's list of actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Action(&'static str);
+
+/// Every action there is.
+pub const ALL: &[&str] = &[
+    "post.create",
+    "post.edit",
+    "post.delete",
+    "post.read",
+    "post.promote",
+    "comment.create",
+    "comment.delete",
+    "comment.hide",
+    "message.send",
+    "media.upload",
+    "reaction.create",
+    "reaction.delete",
+    "relation.create",
+    "relation.delete",
+    "profile.read",
+    "profile.edit",
+    "timeline.read",
+    "inbox.read",
+    "metrics.read",
+    "ad.manage",
+    "audience.write",
+];
+
+impl Action {
+    /// Publish something new.
+    pub const POST_CREATE: Self = Self("post.create");
+    /// Take back what was published.
+    pub const POST_DELETE: Self = Self("post.delete");
+    /// See what was published.
+    pub const POST_READ: Self = Self("post.read");
+    /// Answer somebody.
+    pub const COMMENT_CREATE: Self = Self("comment.create");
+    /// Put a medium on the network.
+    pub const MEDIA_UPLOAD: Self = Self("media.upload");
+
+    /// The action of that name, or none for a name that is not in the list.
+    pub fn parse(name: &str) -> Option<Self> {
+        ALL.iter().find(|known| **known == name).map(|known| Self(known))
+    }
+
+    /// The name as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| serde::de::Error::custom(format!("`{name}` is not an action")))
+    }
+}

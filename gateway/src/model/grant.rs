@@ -1,0 +1,69 @@
+//! Grants: who may do what on which account, until when, and who answers for it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Account, AccountId, Action, BrandPath, GrantId, PersonId, Principal};
+
+/// What a grant or deny entry reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One account.
+    Account(AccountId),
+    /// A brand and every brand below it.
+    Brand(BrandPath),
+}
+
+impl Scope {
+    /// True where the account is meant.
+    pub fn covers(&self, account: &Account) -> bool {
+        match self {
+            Self::Account(id) => *id == account.id,
+            Self::Brand(brand) => brand.covers(&account.brand),
+        }
+    }
+}
+
+/// Whom a deny entry means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grantee {
+    /// One app or person.
+    One(Principal),
+    /// Everybody.
+    Everyone,
+}
+
+/// A permission. Without one there is no call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its name, which the log and answers cite.
+    pub id: GrantId,
+    /// Who may.
+    pub holder: Principal,
+    /// Where.
+    pub scope: Scope,
+    /// What.
+    pub actions: BTreeSet<Action>,
+    /// An app with this list may act for these persons; the effective rights are the intersection.
+    pub act_for: BTreeSet<PersonId>,
+    /// The person who answers for the grant.
+    pub owner: PersonId,
+    /// From this instant on it counts no more.
+    pub expires: Timestamp,
+}
+
+/// A prohibition: on any level it beats every grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deny {
+    /// Its name.
+    pub id: GrantId,
+    /// Who may not.
+    pub whom: Grantee,
+    /// Where.
+    pub scope: Scope,
+    /// What; empty means every action.
+    pub actions: BTreeSet<Action>,
+    /// Why, for the caller.
+    pub reason: String,
+}

@@ -1,0 +1,21 @@
+//! The words of the gateway as types: who, what, where. No stage, no wire format, no plugin interface.
+
+pub mod account;
+pub mod action;
+pub mod brand;
+pub mod content;
+pub mod grant;
+pub mod ids;
+pub mod post;
+pub mod principal;
+pub mod verdict;
+
+pub use account::Account;
+pub use action::Action;
+pub use brand::BrandPath;
+pub use content::{Draft, MediaRef, Part};
+pub use grant::{Deny, Grant, Grantee, Scope};
+pub use ids::{AccountId, AppId, GrantId, KeyId, MediaId, PersonId, PluginName, PostId};
+pub use post::{PostState, TargetState};
+pub use principal::Principal;
+pub use verdict::{Finding, Outcome, Severity, Verdict};

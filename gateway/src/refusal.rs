@@ -1,0 +1,244 @@
+//! Every way to say no: one table of problem types, one error type.
+//!
+//! A [`Refusal`] becomes RFC 9457 problem JSON at the door. Its public text says what to do; the internal cause goes to the
+//! operators' log and never to a caller.
+
+use serde::Serialize;
+
+/// Who can mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blame {
+    /// The caller must change the request, or get a grant.
+    Caller,
+    /// The rules of the house say no.
+    Rule,
+    /// A plugin failed.
+    Plugin,
+    /// The network failed or refused.
+    Platform,
+    /// The gateway or its disk failed.
+    Gateway,
+}
+
+/// The stage of the path that refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The door: framing, syntax, schema.
+    Door,
+    /// Who is it.
+    Authenticate,
+    /// What does it want.
+    Classify,
+    /// May it.
+    Authorise,
+    /// Does it fit the limits.
+    Admit,
+    /// Do the policies allow it.
+    Review,
+    /// Did the people agree.
+    Approve,
+    /// Is the way free.
+    Clear,
+    /// Is it written down.
+    Record,
+    /// Did the network take it.
+    Send,
+}
+
+/// One kind of refusal. Its page is served at `/problems/{slug}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Problem {
+    /// Last part of the type's address.
+    pub slug: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Short text, the same for every occurrence.
+    pub title: &'static str,
+    /// Who can mend it.
+    pub blame: Blame,
+    /// May the same request succeed later?
+    pub retry: bool,
+    /// What the page tells the reader to do.
+    pub help: &'static str,
+}
+
+macro_rules! problems {
+    ($($name:ident = $slug:literal, $status:literal, $blame:ident, $retry:literal, $title:literal, $help:literal;)*) => {
+        $(#[doc = $title] pub const $name: &Problem = &Problem {
+            slug: $slug, status: $status, title: $title, blame: Blame::$blame, retry: $retry, help: $help,
+        };)*
+        /// Every kind of refusal, in the order of the path.
+        pub const ALL: &[&Problem] = &[$($name),*];
+    };
+}
+
+/// The table.
+pub mod problem {
+    use super::{Blame, Problem};
+
+    problems! {
+        MALFORMED = "malformed-request", 400, Caller, false, "The request can't be read",
+            "The body must be one JSON value in UTF-8 in which no object has the same key twice. The detail names the place.";
+        INVALID = "invalid-request", 422, Caller, false, "The request does not fit the schema",
+            "`errors` lists each fault with a JSON pointer. Compare with /v1/openapi.json.";
+        TOO_LARGE = "too-large", 413, Caller, false, "The request is too large",
+            "JSON bodies may have 1 MiB, media the configured size. Put media to /v1/media and refer to them by id.";
+        UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Caller, false, "The content type is not accepted here",
+            "Send application/json, or a medium of a type that the detail lists.";
+        NOT_FOUND = "not-found", 404, Caller, false, "There is nothing here",
+            "The thing does not exist, or your grants do not show it to you.";
+        METHOD_NOT_ALLOWED = "method-not-allowed", 405, Caller, false, "The method is not allowed here",
+            "The `Allow` header lists the methods. See /v1/openapi.json.";
+        NOT_YET_SUPPORTED = "not-yet-supported", 422, Caller, false, "This version can't do that yet",
+            "Leave the named field out. It is refused rather than ignored, so that nothing happens that you did not ask for.";
+        UNAUTHENTICATED = "unauthenticated", 401, Caller, false, "No valid key",
+            "Send `Authorization: Bearer <key>` with a Pressgate key that is neither expired nor revoked. Ask an operator for a new one: keys are shown once.";
+        UNKNOWN_ACCOUNT = "unknown-account", 422, Caller, false, "There is no such account",
+            "Use an account that GET /v1/accounts lists.";
+        UNSUPPORTED_ACTION = "unsupported-action", 422, Caller, false, "The network can't do that",
+            "The account's adapter does not offer this action. GET /v1/accounts lists what each account can do.";
+        NO_GRANT = "no-grant", 403, Rule, false, "No grant allows this",
+            "Deny is the default. Ask the owner of the account for a grant in grants.toml that names you, the account or its brand, and the action.";
+        DENIED = "denied", 403, Rule, false, "A deny entry forbids this",
+            "A deny entry beats every grant. The detail gives its reason.";
+        RATE_LIMITED = "rate-limited", 429, Rule, true, "Too many calls",
+            "Wait for the seconds in `Retry-After`.";
+        CONTENT_INVALID = "content-invalid", 422, Caller, false, "The content does not fit the network",
+            "`errors` says for each account which limit is missed and by how much. Nothing was sent to any account.";
+        POLICY_DENIED = "policy-denied", 403, Rule, false, "A policy forbids this content",
+            "`verdicts` names the policies and their findings. Change the content and try again.";
+        MEDIA_UNKNOWN = "media-unknown", 422, Caller, false, "A medium is missing",
+            "Upload it with POST /v1/media first and use the id within 24 hours.";
+        NOT_RECALLABLE = "not-recallable", 409, Caller, false, "The post can't be taken back",
+            "Only a published target on a network that can delete is recalled. The detail says which state the post is in.";
+        NOT_HELD = "not-held", 409, Caller, false, "The post waits for no vote",
+            "Only a held post takes votes. Look at its state with GET /v1/posts/{id}.";
+        OWN_POST = "own-post", 403, Rule, false, "Nobody approves their own post",
+            "Another person with approval rights for the brand must vote. Whoever created a post, or it was created for, can't.";
+        IDEMPOTENCY_MISMATCH = "idempotency-mismatch", 422, Caller, false, "The idempotency key was used for another request",
+            "Use a fresh Idempotency-Key for each new request.";
+        IN_FLIGHT = "in-flight", 409, Caller, true, "The same request is still being worked on",
+            "Wait and send the same request again, or read the post.";
+        CREDENTIAL_MISSING = "credential-missing", 409, Gateway, true, "The account has no usable credential",
+            "An operator must run `pressgate credential set` for the account.";
+        ACCOUNT_BUSY = "account-busy", 429, Platform, true, "The network asked for a pause",
+            "The network limits this account. Wait for the seconds in `Retry-After`.";
+        PLUGIN_BUSY = "plugin-busy", 503, Plugin, true, "The plugin works at its limit",
+            "Try again after the seconds in `Retry-After`.";
+        PLUGIN_FAILED = "plugin-failed", 502, Plugin, true, "A plugin failed",
+            "The detail names the plugin and the reason. Nothing was sent that is not in the post's attempts. Tell the plugin's author.";
+        PLATFORM_REFUSED = "platform-refused", 502, Platform, false, "The network refused",
+            "The target's attempts hold the network's own status and text.";
+        PLATFORM_UNAVAILABLE = "platform-unavailable", 502, Platform, true, "The network did not answer as it should",
+            "The target's attempts hold what came back. A state of `unknown` is looked up before anything is sent again.";
+        AUDIT_UNAVAILABLE = "audit-unavailable", 503, Gateway, true, "The audit log can't be written",
+            "Nothing leaves unrecorded, so nothing was sent. Operators: see /readyz and the audit disk.";
+        STATE_UNAVAILABLE = "state-unavailable", 503, Gateway, true, "The record store can't be used",
+            "Nothing was sent. Operators: see /readyz and the disk of the record store.";
+        SHUTTING_DOWN = "shutting-down", 503, Gateway, true, "The gateway is stopping",
+            "Try again; another instance or the restarted one will answer.";
+        INTERNAL = "internal", 500, Gateway, true, "The gateway failed",
+            "This is a fault of the gateway. Operators find the cause in its log under the request's id.";
+    }
+}
+
+/// One fault within a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// JSON pointer into the request body, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The account that it concerns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Stable identifier of the rule.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Measured amount, where the rule counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<u64>,
+    /// Allowed amount, where the rule counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<u64>,
+}
+
+/// A typed no.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} at {stage:?}: {detail}{}", problem.slug, cause.as_deref().map(|c| format!(" ({c})")).unwrap_or_default())]
+pub struct Refusal {
+    /// Which kind.
+    pub problem: &'static Problem,
+    /// Where on the path.
+    pub stage: Stage,
+    /// Public text for this occurrence: what is wrong and what to do.
+    pub detail: String,
+    /// For the operators only.
+    pub cause: Option<String>,
+    /// Each fault, where there can be several.
+    pub faults: Vec<Fault>,
+    /// The verdicts that led to it.
+    pub verdicts: Vec<crate::model::Verdict>,
+    /// Seconds after which a repetition makes sense.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal with its public text.
+    pub fn new(problem: &'static Problem, stage: Stage, detail: impl Into<String>) -> Self {
+        Self {
+            problem,
+            stage,
+            detail: detail.into(),
+            cause: None,
+            faults: Vec::new(),
+            verdicts: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+
+    /// Adds the internal cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Adds the single faults.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Vec<Fault>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Adds the verdicts.
+    #[must_use]
+    pub fn with_verdicts(mut self, verdicts: Vec<crate::model::Verdict>) -> Self {
+        self.verdicts = verdicts;
+        self
+    }
+
+    /// Adds when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_unique_and_speak_the_language_of_addresses() {
+        let mut seen = std::collections::BTreeSet::new();
+        for problem in problem::ALL {
+            assert!(seen.insert(problem.slug), "{} twice", problem.slug);
+            assert!(problem.slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", problem.slug);
+            assert!((400..600).contains(&problem.status));
+        }
+    }
+}

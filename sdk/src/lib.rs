@@ -1,0 +1,2 @@
+//! a
+pub mod bindings;
