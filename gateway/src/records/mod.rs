@@ -1,1 +1,97 @@
-//! The record store: what should happen.
+//! The record store: what *should* happen. The audit log says what did.
+//!
+//! The interface is whole operations, not rows, so that every implementation does each of them in one transaction. Each
+//! returns only when its effect is durable, unless it says otherwise.
+
+mod error;
+pub mod types;
+
+use std::{future::Future, pin::Pin};
+
+pub use error::RecordsError;
+use jiff::Timestamp;
+pub use types::*;
+
+use crate::model::{AccountId, KeyId, MediaId, PersonId, PostId};
+
+/// What every operation returns.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RecordsError>> + Send + 'a>>;
+
+/// A record store.
+pub trait Records: Send + Sync + 'static {
+    /// Keeps a new post with its targets and, where given, its idempotency key, or tells what the key was used for.
+    /// Targets in state `publishing` are claimed with attempt 1 by this same transaction.
+    fn accept_post(&self, post: NewPost) -> Answer<'_, Accepted>;
+    /// Keeps the answer that a repetition of the request will get.
+    fn save_answer(&self, key: IdempotencyKey, answer: StoredAnswer) -> Answer<'_, ()>;
+
+    /// One post with targets, steps and attempts.
+    fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>>;
+    /// Posts, newest first, that have a target among `filter.accounts`.
+    fn posts(&self, filter: PostFilter) -> Answer<'_, PostPage>;
+    /// Claims a target for an attempt: from `accepted`, `unknown` or a retry that is due (or `published` to `recalling`);
+    /// none where it is in another state or claimed by somebody whose lease runs.
+    fn claim_target(
+        &self,
+        post: PostId,
+        account: AccountId,
+        claim: ClaimFor,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Answer<'_, Option<Claim>>;
+    /// Keeps the answer to a `prepare` or `effect` step.
+    fn journal_step(&self, post: PostId, account: AccountId, step: StepRecord) -> Answer<'_, ()>;
+    /// Ends an attempt: the target's state, its published parts, the attempt itself, the plugin's note.
+    fn finish_target(&self, post: PostId, account: AccountId, finish: TargetFinish) -> Answer<'_, ()>;
+    /// Counts a person's vote on a held post: `approve` moves its targets to `accepted`, otherwise to `rejected`.
+    fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult>;
+    /// Targets that wait for work at `now`: accepted and unclaimed, retries that are due, unknown ones, leases that ran out.
+    fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>>;
+    /// At start, before anything is claimed: no lease of an earlier process holds any more.
+    fn release_leases(&self) -> Answer<'_, u64>;
+
+    /// Index of the first audit leaf that was not applied yet.
+    fn applied_leaf(&self) -> Answer<'_, u64>;
+    /// Applies what the log says of targets that these records do not know, and moves the mark to `next`.
+    fn apply_leaves(&self, next: u64, facts: Vec<LeafFact>) -> Answer<'_, ()>;
+
+    /// Keeps a key. Fails where the id is taken.
+    fn put_key(&self, key: KeyRecord) -> Answer<'_, ()>;
+    /// One key, live or not.
+    fn key(&self, id: KeyId) -> Answer<'_, Option<KeyRecord>>;
+    /// All keys.
+    fn keys(&self) -> Answer<'_, Vec<KeyRecord>>;
+    /// Ends a key; false where there is none or it was ended before.
+    fn revoke_key(&self, id: KeyId, at: Timestamp) -> Answer<'_, bool>;
+
+    /// Keeps a medium's facts; its bytes lie in the media folder.
+    fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
+    /// One medium.
+    fn media(&self, id: MediaId) -> Answer<'_, Option<MediaRecord>>;
+    /// Media that no post uses and that were stored before `before`; their facts are gone when it returns.
+    fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>>;
+
+    /// Keeps a sealed value under a name, replacing an older generation.
+    fn put_sealed(&self, sealed: SealedRecord) -> Answer<'_, ()>;
+    /// The sealed value of that name.
+    fn sealed(&self, name: String) -> Answer<'_, Option<SealedRecord>>;
+    /// All sealed values whose name starts with `prefix`.
+    fn sealed_list(&self, prefix: String) -> Answer<'_, Vec<SealedRecord>>;
+    /// Deletes a sealed value; false where there was none.
+    fn delete_sealed(&self, name: String) -> Answer<'_, bool>;
+
+    /// Keeps the governance files that were applied.
+    fn put_governance(&self, applied: GovernanceRecord) -> Answer<'_, ()>;
+    /// The governance files that were applied last.
+    fn governance(&self) -> Answer<'_, Option<GovernanceRecord>>;
+
+    /// Deletes idempotency keys from before `before`.
+    fn forget_idempotency(&self, before: Timestamp) -> Answer<'_, u64>;
+    /// True where a write would succeed (one is made).
+    fn healthy(&self) -> Answer<'_, ()>;
+}
+
+/// Says whether a person voted, for callers that show it.
+pub fn voted(post: &PostRecord, person: &PersonId) -> bool {
+    post.votes.iter().any(|vote| vote.person == *person)
+}
