@@ -1,1 +1,24 @@
-//! Configuration: raw (serde, unknown fields denied) to checked; governance files with file and line in each error.
+//! Configuration, from raw text to checked values: every error names file and line.
+//!
+//! `pressgate.toml` is for the process ([`Config`]). The governance folder is what security teams review: brands,
+//! accounts, apps, people, grants, policies, limits ([`Governance`]). [`rights::decide`] answers who may do what.
+
+mod check;
+mod diff;
+mod fault;
+mod files;
+pub mod governance;
+mod json;
+pub mod process;
+pub mod rights;
+mod schema;
+mod table;
+
+pub use diff::{Change, ChangeKind};
+pub use fault::Fault;
+pub use files::Files;
+pub use governance::{
+    App, Brand, Catalogue, Governance, Limit, LimitRules, OnFailure, Person, PluginInfo, PluginKind, PolicyRule, Role,
+};
+pub use process::Config;
+pub use rights::{Decision, NoRight, decide};

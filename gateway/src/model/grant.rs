@@ -67,3 +67,22 @@ pub struct Deny {
     /// Why, for the caller.
     pub reason: String,
 }
+
+impl Grant {
+    /// True where the grant is for the account and the action, whether or not it is still alive.
+    pub fn covers(&self, account: &Account, action: Action) -> bool {
+        self.actions.contains(&action) && self.scope.covers(account)
+    }
+
+    /// True until the instant of expiry, which no longer counts.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires
+    }
+}
+
+impl Deny {
+    /// True where the entry is for the account and the action.
+    pub fn forbids(&self, account: &Account, action: Action) -> bool {
+        (self.actions.is_empty() || self.actions.contains(&action)) && self.scope.covers(account)
+    }
+}

@@ -1,0 +1,263 @@
+//! The governance folder, checked: who there is, what they own, what they may and which rules apply.
+//!
+//! A value of [`Governance`] has passed every check, so its references resolve. It never changes: an apply makes a new one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Fault, Files, check, diff, files, rights::Index};
+use crate::model::{Account, AccountId, AppId, BrandPath, Deny, Grant, PersonId, PluginName};
+
+/// A node of the tree of brands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brand {
+    /// From the root: `acme/snacks`.
+    pub path: BrandPath,
+    /// For people.
+    pub name: String,
+    /// Languages it may publish in (BCP 47): its own, else those of the nearest brand above that gives some. Empty means any.
+    pub languages: Vec<String>,
+}
+
+/// An internal tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Its name in the gateway.
+    pub id: AppId,
+    /// For people.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: PersonId,
+}
+
+/// What a person may be in the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Writes posts.
+    Author,
+    /// Votes on held posts of the brands in `approves`.
+    Approver,
+    /// Runs the gateway.
+    Operator,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Author, Self::Approver, Self::Operator];
+
+    /// The name as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Author => "author",
+            Self::Approver => "approver",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// A human.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Opaque, because it is written to the log.
+    pub id: PersonId,
+    /// What they may be.
+    pub roles: BTreeSet<Role>,
+    /// Brands (and those below) whose held posts they may vote on.
+    pub approves: Vec<BrandPath>,
+}
+
+impl Person {
+    /// True where the person may vote on held posts of the brand.
+    pub fn may_approve(&self, brand: &BrandPath) -> bool {
+        self.roles.contains(&Role::Approver) && self.approves.iter().any(|approved| approved.covers(brand))
+    }
+}
+
+/// What a failing policy means for the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The call is refused.
+    Deny,
+}
+
+/// One use of a policy plugin with its configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyRule {
+    /// Its name, which verdicts cite.
+    pub name: String,
+    /// The plugin that judges.
+    pub plugin: PluginName,
+    /// Brands (and those below) that it applies to; empty means all.
+    pub brands: Vec<BrandPath>,
+    /// Its configuration, valid under the plugin's schema.
+    pub config: serde_json::Value,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+}
+
+impl PolicyRule {
+    /// True where the rule judges posts of the brand.
+    pub fn applies_to(&self, brand: &BrandPath) -> bool {
+        self.brands.is_empty() || self.brands.iter().any(|covered| covered.covers(brand))
+    }
+}
+
+/// How many calls one app may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Sustained calls in a minute, at least 1.
+    pub calls_per_minute: u32,
+    /// Calls that may come at once, at least 1; without it the process's rule applies.
+    pub burst: Option<u32>,
+}
+
+/// Limits that differ from those of `pressgate.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LimitRules {
+    /// By app.
+    pub apps: BTreeMap<AppId, Limit>,
+}
+
+/// The kinds of plugin that governance refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginKind {
+    /// Speaks to a network.
+    Adapter,
+    /// Judges a call.
+    Policy,
+}
+
+/// What the checks need to know of a plugin, from its manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginInfo {
+    /// What it is for.
+    pub kind: PluginKind,
+    /// The networks that an adapter speaks.
+    pub networks: Vec<String>,
+    /// JSON Schema (2020-12 unless it says otherwise) of its configuration.
+    pub config_schema: Option<serde_json::Value>,
+}
+
+/// The plugins there are. The plugin host implements it; a map does for tests.
+pub trait Catalogue {
+    /// What is known of the plugin, or none where there is no such plugin.
+    fn plugin(&self, name: &PluginName) -> Option<PluginInfo>;
+
+    /// Names for "did you mean"; may be empty.
+    fn names(&self) -> Vec<PluginName> {
+        Vec::new()
+    }
+}
+
+impl Catalogue for BTreeMap<PluginName, PluginInfo> {
+    fn plugin(&self, name: &PluginName) -> Option<PluginInfo> {
+        self.get(name).cloned()
+    }
+
+    fn names(&self) -> Vec<PluginName> {
+        self.keys().cloned().collect()
+    }
+}
+
+/// The governance of a moment.
+#[derive(Debug, Clone)]
+pub struct Governance {
+    /// By path.
+    pub brands: BTreeMap<BrandPath, Brand>,
+    /// By id.
+    pub accounts: BTreeMap<AccountId, Arc<Account>>,
+    /// By id.
+    pub apps: BTreeMap<AppId, App>,
+    /// By id.
+    pub people: BTreeMap<PersonId, Person>,
+    /// In the order of the file.
+    pub grants: Vec<Arc<Grant>>,
+    /// In the order of the file.
+    pub denies: Vec<Deny>,
+    /// In the order of the file, which is the order of judgement.
+    pub policies: Vec<PolicyRule>,
+    /// Limits of single apps.
+    pub limits: LimitRules,
+    /// SHA-256 over the files' names and bytes, lower-case hexadecimal.
+    pub digest: String,
+    /// The texts that it was made of.
+    pub files: Files,
+    pub(super) index: Index,
+}
+
+impl Governance {
+    /// Reads the folder. Files and folders whose name starts with a dot are passed over; symbolic links are followed.
+    ///
+    /// # Errors
+    /// Every file that can't be read, is too large or is not UTF-8.
+    pub fn read(dir: &Path) -> Result<Files, Vec<Fault>> {
+        let (texts, faults) = files::read(dir);
+        if faults.is_empty() { Ok(texts) } else { Err(faults) }
+    }
+
+    /// Checks everything. `now` decides which expiries lie in the past: a person who writes a grant that is already dead made
+    /// a mistake. See [`Governance::restart`] for a start, where grants have a right to have expired.
+    ///
+    /// # Errors
+    /// All faults, sorted by file and line.
+    pub fn check(files: &Files, catalogue: &dyn Catalogue, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        check::check(files, &BTreeSet::new(), catalogue, now)
+    }
+
+    /// [`Governance::check`] without the rule about expiries in the past: a grant that expired overnight must not keep the
+    /// gateway from starting, and [`super::decide`] refuses it anyway.
+    ///
+    /// # Errors
+    /// All faults, sorted by file and line.
+    pub fn restart(files: &Files, catalogue: &dyn Catalogue) -> Result<Self, Vec<Fault>> {
+        check::check(files, &BTreeSet::new(), catalogue, Timestamp::MIN)
+    }
+
+    /// Reads and checks in one go, so that a file that can't be read does not hide the faults of the others.
+    ///
+    /// # Errors
+    /// All faults, sorted by file and line.
+    pub fn load(dir: &Path, catalogue: &dyn Catalogue, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        let (texts, mut faults) = files::read(dir);
+        if faults.is_empty() {
+            return Self::check(&texts, catalogue, now);
+        }
+        let unread = faults.iter().map(|fault| fault.file.clone()).collect();
+        faults.extend(check::check(&texts, &unread, catalogue, now).err().unwrap_or_default());
+        faults.sort();
+        Err(faults)
+    }
+
+    /// What changes from one to the other, for the person who applies it.
+    pub fn diff(old: &Self, new: &Self) -> Vec<Change> {
+        diff::diff(old, new)
+    }
+
+    /// The languages a brand may publish in; empty means any.
+    pub fn languages_of(&self, brand: &BrandPath) -> &[String] {
+        self.brands.get(brand).map_or(&[], |brand| brand.languages.as_slice())
+    }
+
+    /// The policies that judge posts of a brand, in order.
+    pub fn policies_of(&self, brand: &BrandPath) -> impl Iterator<Item = &PolicyRule> {
+        self.policies.iter().filter(move |rule| rule.applies_to(brand))
+    }
+
+    /// True where the person may vote on held posts of the brand.
+    pub fn may_approve(&self, person: &PersonId, brand: &BrandPath) -> bool {
+        self.people.get(person).is_some_and(|person| person.may_approve(brand))
+    }
+}
