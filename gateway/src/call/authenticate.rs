@@ -1,0 +1,82 @@
+//! Authenticate: who is it?
+
+use std::net::IpAddr;
+
+use crate::{
+    gateway::Gateway,
+    model::{KeyId, PersonId, Principal},
+    records::Author,
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Proof that a key was presented and is live: who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    key: KeyId,
+    principal: Principal,
+    on_behalf_of: Option<PersonId>,
+}
+
+impl Caller {
+    /// The key that was presented.
+    pub fn key(&self) -> &KeyId {
+        &self.key
+    }
+
+    /// Its holder.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The person for whom the holder acts; `authorise` decides whether it may.
+    pub fn on_behalf_of(&self) -> Option<&PersonId> {
+        self.on_behalf_of.as_ref()
+    }
+
+    /// The same caller, acting for a person.
+    #[must_use]
+    pub fn acting_for(mut self, person: Option<PersonId>) -> Self {
+        self.on_behalf_of = person;
+        self
+    }
+
+    /// Who made a post: authenticated when it was accepted, so that it may go on later.
+    pub fn of(author: &Author) -> Self {
+        Self {
+            key: author.key.clone(),
+            principal: author.principal.clone(),
+            on_behalf_of: author.on_behalf_of.clone(),
+        }
+    }
+
+    /// The caller as a post remembers it.
+    pub fn author(&self) -> Author {
+        Author {
+            principal: self.principal.clone(),
+            key: self.key.clone(),
+            on_behalf_of: self.on_behalf_of.clone(),
+        }
+    }
+}
+
+/// Checks the key in an `Authorization` header. Refusals are counted for each source and second, not logged one by one:
+/// strangers must not be able to fill the log.
+pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
+    let refuse = |detail: &str| {
+        gateway.strangers.count(source, gateway.clock.now());
+        Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail))
+    };
+    let Some(presented) = authorization else {
+        return refuse("Send `Authorization: Bearer <key>`.");
+    };
+    let Some((scheme, key)) = presented.split_once(' ') else {
+        return refuse("The Authorization header must read `Bearer <key>`.");
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return refuse("The Authorization header must read `Bearer <key>`.");
+    }
+    match gateway.keys.verify(key.trim(), gateway.clock.now()) {
+        Ok(record) => Ok(Caller { key: record.id.clone(), principal: record.holder.clone(), on_behalf_of: None }),
+        Err(why) => refuse(why.public()),
+    }
+}

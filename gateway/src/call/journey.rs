@@ -1,0 +1,126 @@
+//! The journey of a call: opened in memory at the start, always closed with an outcome or a refusal in the log.
+
+use super::{Caller, record};
+use crate::{
+    audit::{Leaf, leaf},
+    gateway::Gateway,
+    model::{AccountId, Action, PostId, Principal, Verdict},
+    refusal::Refusal,
+};
+
+/// What is known of a call so far, for the leaf that closes it.
+#[derive(Debug, Clone, Default)]
+pub struct Journey {
+    caller: Option<Caller>,
+    action: Option<Action>,
+    post: Option<PostId>,
+}
+
+/// The caller's identities as leaves name them.
+#[derive(Debug, Default)]
+pub(crate) struct Who {
+    pub app: Option<String>,
+    pub person: Option<String>,
+    pub on_behalf_of: Option<String>,
+}
+
+impl Journey {
+    /// Begins with an authenticated caller.
+    pub fn begin(caller: &Caller) -> Self {
+        Self { caller: Some(caller.clone()), action: None, post: None }
+    }
+
+    /// Notes what the caller wants.
+    #[must_use]
+    pub fn wanting(mut self, action: Action, post: Option<&PostId>) -> Self {
+        self.action = Some(action);
+        self.post = post.cloned();
+        self
+    }
+
+    /// Closes with a refusal: one leaf for each account that was refused, durable before the caller hears. Where the log can't
+    /// be written that becomes the answer.
+    pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
+        let at_ms = gateway.clock.now().as_millisecond();
+        let mut accounts: Vec<Option<String>> = Vec::new();
+        for account in refusal.faults.iter().map(|fault| fault.account.clone()) {
+            if account.is_some() && !accounts.contains(&account) {
+                accounts.push(account);
+            }
+        }
+        if accounts.is_empty() {
+            accounts.push(None);
+        }
+        let leaves = accounts.into_iter().map(|account| Leaf::new(at_ms, self.leaf(&refusal, account))).collect();
+        tracing::info!(problem = refusal.problem.slug, stage = ?refusal.stage, cause = refusal.cause.as_deref(), "refused");
+        match gateway.audit.append_all(leaves).await {
+            Ok(_) => refusal,
+            Err(error) => record::unavailable(&error),
+        }
+    }
+
+    fn leaf(&self, refusal: &Refusal, account: Option<String>) -> leaf::Refused {
+        let who = self.caller.as_ref().map(who).unwrap_or_default();
+        let mut codes: Vec<String> = refusal
+            .faults
+            .iter()
+            .filter(|fault| fault.account == account)
+            .map(|fault| fault.code.clone())
+            .chain(refusal.verdicts.iter().flat_map(|verdict| &verdict.findings).map(|finding| finding.code.clone()))
+            .collect();
+        codes.sort();
+        codes.dedup();
+        // A known account and no other value of the caller's may stand in the log.
+        let account = account.filter(|_| refusal.problem != crate::refusal::problem::UNKNOWN_ACCOUNT);
+        leaf::Refused {
+            stage: format!("{:?}", refusal.stage).to_lowercase(),
+            problem: refusal.problem.slug.to_owned(),
+            app: who.app,
+            person: who.person,
+            on_behalf_of: who.on_behalf_of,
+            key: self.caller.as_ref().map(|caller| caller.key().to_string()),
+            account,
+            action: self.action.map(|action| action.to_string()),
+            post: self.post.as_ref().map(ToString::to_string),
+            codes,
+        }
+    }
+}
+
+/// The caller as leaves name it.
+pub(crate) fn who(caller: &Caller) -> Who {
+    let on_behalf_of = caller.on_behalf_of().map(ToString::to_string);
+    match caller.principal() {
+        Principal::App(app) => Who { app: Some(app.to_string()), person: None, on_behalf_of },
+        Principal::Person(person) => Who { app: None, person: Some(person.to_string()), on_behalf_of },
+    }
+}
+
+/// Verdicts as leaves note them: codes, never texts.
+pub(crate) fn notes(verdicts: &[Verdict]) -> Vec<leaf::VerdictNote> {
+    verdicts
+        .iter()
+        .map(|verdict| leaf::VerdictNote {
+            policy: verdict.policy.clone(),
+            plugin: verdict.plugin.clone(),
+            outcome: format!("{:?}", verdict.outcome).to_lowercase(),
+            codes: verdict.findings.iter().map(|finding| finding.code.clone()).collect(),
+        })
+        .collect()
+}
+
+/// Notes that a post waits for a person.
+pub async fn held(gateway: &Gateway, caller: &Caller, post: &PostId, accounts: &[AccountId], digest: &str, verdicts: &[Verdict]) -> Result<(), Refusal> {
+    let who = who(caller);
+    let event = leaf::Held {
+        post: post.to_string(),
+        accounts: accounts.iter().map(ToString::to_string).collect(),
+        app: who.app,
+        person: who.person,
+        key: Some(caller.key().to_string()),
+        content_digest: digest.to_owned(),
+        verdicts: notes(verdicts),
+    };
+    let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
+    gateway.audit.append(leaf).await.map(drop).map_err(|error| record::unavailable(&error))
+}

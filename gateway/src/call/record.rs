@@ -1,0 +1,130 @@
+//! Record: the intent, durable before the first byte leaves. Only this stage makes an [`Intent`], and only `send` takes one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{Call, Clearance, authorise, journey};
+use crate::{
+    audit::{AuditHealth, AuditUnavailable, Leaf, leaf},
+    gateway::Gateway,
+    host::Safety,
+    records::{Claim, TargetRecord},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Proof that a target is claimed and that what is sent for it will be recorded first.
+pub struct Intent {
+    gateway: Arc<Gateway>,
+    clearance: Clearance,
+    claim: Claim,
+    target: TargetRecord,
+    started: AtomicBool,
+}
+
+/// One request that is about to leave.
+pub(super) struct Effect<'a> {
+    /// The adapter's name for it.
+    pub step: &'a str,
+    /// `Prepare` or `Effect`.
+    pub kind: leaf::EffectKind,
+    /// How it avoids a duplicate.
+    pub safety: &'a Safety,
+    /// Digest of the request without its credential.
+    pub request_digest: String,
+}
+
+/// Takes a cleared call whose target was claimed.
+pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) -> Result<Intent, Refusal> {
+    log_is_writable(gateway)?;
+    let account = &clearance.call().account().id;
+    let Some(target) = claim.post.targets.iter().find(|target| target.account == *account).cloned() else {
+        return Err(Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."));
+    };
+    // A call whose first effect is already on the network has started; revoking its grant now would leave half a thread.
+    let started = claim.steps.iter().any(|step| step.kind == "effect") && clearance.call().draft().action != crate::model::Action::POST_DELETE;
+    Ok(Intent { gateway: Arc::clone(gateway), clearance, claim, target, started: AtomicBool::new(started) })
+}
+
+/// Refuses early while the log can't be written: nothing leaves unrecorded.
+pub fn log_is_writable(gateway: &Gateway) -> Result<(), Refusal> {
+    match gateway.audit.health() {
+        AuditHealth::Normal => Ok(()),
+        AuditHealth::Blocked { reason, .. } => Err(unavailable(&reason)),
+    }
+}
+
+/// The refusal for a log that can't be written.
+pub fn unavailable(cause: &dyn std::fmt::Display) -> Refusal {
+    let detail = "The audit log can't be written. Nothing leaves unrecorded, so nothing was sent.";
+    Refusal::new(problem::AUDIT_UNAVAILABLE, Stage::Record, detail).because(cause).retry_after(1)
+}
+
+impl Intent {
+    /// The call.
+    pub fn call(&self) -> &Call {
+        self.clearance.call()
+    }
+    /// How it was cleared.
+    pub fn clearance(&self) -> &Clearance {
+        &self.clearance
+    }
+    /// The claimed target as it was when it was claimed.
+    pub fn target(&self) -> &TargetRecord {
+        &self.target
+    }
+    /// The claim.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Writes the intent leaf, together with the outcome of the effect before it, and returns its index. While it is written,
+    /// `apply` can't answer; so a call starts either before the change in the log or under the new rules.
+    pub(super) async fn effect(&self, effect: Effect<'_>, before: Option<leaf::Outcome>) -> Result<u64, Refusal> {
+        let _start = self.gateway.starts.read().await;
+        if !self.started.load(Ordering::Acquire) {
+            authorise::still_allowed(&self.gateway, self.clearance.approval().judgement().admission().permit())?;
+            self.started.store(true, Ordering::Release);
+        }
+        let at_ms = self.gateway.clock.now().as_millisecond();
+        let mut leaves: Vec<Leaf> = before.map(|outcome| Leaf::new(at_ms, outcome)).into_iter().collect();
+        let ahead = leaves.len() as u64;
+        leaves.push(Leaf::new(at_ms, self.leaf(effect)));
+        let first = self.append(leaves).await?;
+        Ok(first + ahead)
+    }
+
+    pub(super) async fn append(&self, leaves: Vec<Leaf>) -> Result<u64, Refusal> {
+        self.gateway.audit.append_all(leaves).await.map_err(|error: AuditUnavailable| unavailable(&error))
+    }
+
+    fn leaf(&self, effect: Effect<'_>) -> leaf::Intent {
+        let call = self.call();
+        let judgement = self.clearance.approval().judgement();
+        let who = journey::who(call.caller());
+        leaf::Intent {
+            post: call.post().to_string(),
+            account: call.account().id.to_string(),
+            action: call.draft().action.to_string(),
+            step: effect.step.to_owned(),
+            attempt: self.claim.attempt,
+            effect_kind: effect.kind,
+            safety: effect.safety.to_string(),
+            app: who.app,
+            person: who.person,
+            on_behalf_of: who.on_behalf_of,
+            key: call.caller().key().to_string(),
+            grant: judgement.admission().permit().grant().id.to_string(),
+            content_digest: self.target.digest.clone(),
+            request_digest: effect.request_digest,
+            adapter: call.adapter().label().to_owned(),
+            adapter_digest: call.adapter().digest().to_owned(),
+            verdicts: journey::notes(judgement.verdicts()),
+            approvals: self.clearance.approval().by().iter().map(ToString::to_string).collect(),
+        }
+    }
+}

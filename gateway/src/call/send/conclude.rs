@@ -1,0 +1,243 @@
+//! What the end of an attempt means for its target.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    approved,
+    wire::{Trace, Wire},
+};
+use crate::{
+    call::Intent,
+    host::{Failure, Performed, PluginError, Rejection},
+    model::{Action, TargetState},
+    records::{PublishedPart, UnknownStep},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// An answer's body is kept with the attempt up to this length.
+pub(super) const BODY_BYTES_MAX: usize = 4096;
+/// Attempts on one target before it is given up.
+const ATTEMPTS_MAX: u32 = 8;
+/// No attempt begins later than this after the post was accepted.
+const DEADLINE_S: i64 = 3600;
+/// Waits between attempts, in seconds; the last repeats.
+const BACKOFF_S: &[i64] = &[1, 4, 15, 60, 300];
+
+/// How an attempt ends.
+pub(super) struct Conclusion {
+    pub state: TargetState,
+    pub published: Vec<PublishedPart>,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub body: Option<String>,
+    pub retry_at: Option<Timestamp>,
+    pub unknown_step: Option<UnknownStep>,
+    pub note: Option<Vec<u8>>,
+    pub refusal: Option<Refusal>,
+}
+
+type Result_ = Result<(Result<Performed, Failure>, Option<Vec<u8>>), PluginError>;
+
+/// Judges what `perform` returned, against what really went over the wire.
+pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclusion {
+    let trace = wire.trace();
+    let end = End { intent, trace: &trace };
+    if let Some(refusal) = &trace.stopped {
+        return end.stopped(refusal.clone());
+    }
+    if let Some(mismatch) = &trace.mismatch {
+        return end.mismatch(mismatch);
+    }
+    if let Some(unknown) = &trace.unknown {
+        return end.unknown(unknown.clone(), "The network did not answer. It will be asked what happened before anything is sent again.");
+    }
+    match result {
+        Err(error) => end.plugin_failed(&error),
+        Ok((Ok(performed), note)) => end.performed(performed, note),
+        Ok((Err(failure), _)) => end.failed(failure),
+    }
+}
+
+struct End<'a> {
+    intent: &'a Intent,
+    trace: &'a Trace,
+}
+
+impl End<'_> {
+    /// Nothing is known beyond what the last answer said.
+    fn plain(&self, state: TargetState) -> Conclusion {
+        let (status, body) = match &self.trace.last {
+            Some((status, body)) => (Some(*status), Some(String::from_utf8_lossy(body).into_owned())),
+            None => (None, None),
+        };
+        Conclusion {
+            state,
+            published: Vec::new(),
+            status,
+            code: None,
+            message: None,
+            body,
+            retry_at: None,
+            unknown_step: None,
+            note: None,
+            refusal: None,
+        }
+    }
+
+    /// A target that is given up: as it was before for a recall, `failed` otherwise.
+    fn given_up(&self) -> TargetState {
+        if self.recalling() { TargetState::Published } else { TargetState::Failed }
+    }
+
+    fn recalling(&self) -> bool {
+        self.intent.call().draft().action == Action::POST_DELETE
+    }
+
+    fn with_refusal(&self, mut conclusion: Conclusion, code: &str, refusal: Refusal) -> Conclusion {
+        conclusion.code = Some(code.to_owned());
+        conclusion.message = Some(refusal.detail.clone());
+        conclusion.refusal = Some(refusal);
+        conclusion
+    }
+
+    /// The gateway itself stopped the attempt: the log or the records can't be written, or the grant is gone.
+    fn stopped(&self, refusal: Refusal) -> Conclusion {
+        let code = refusal.problem.slug;
+        if let Some(unknown) = &self.trace.unknown {
+            return Conclusion { refusal: Some(refusal), ..self.unknown(unknown.clone(), "The answer could not be kept.") };
+        }
+        // With a part of it on the network the target must not be forgotten; it goes on when the disk is back.
+        let started = self.trace.done.iter().any(|step| step.effect);
+        let mut conclusion = self.plain(if started { TargetState::Unknown } else { self.given_up() });
+        if started && refusal.problem.retry {
+            conclusion.retry_at = self.retry_at(None);
+        }
+        self.with_refusal(conclusion, code, refusal)
+    }
+
+    fn mismatch(&self, mismatch: &str) -> Conclusion {
+        let adapter = self.intent.call().adapter().label();
+        let detail = format!("The adapter `{adapter}` asked to send something that was not approved: {mismatch}. It was not sent.");
+        let refusal = Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail);
+        self.with_refusal(self.plain(self.given_up()), "not-as-approved", refusal)
+    }
+
+    fn unknown(&self, unknown: UnknownStep, message: &str) -> Conclusion {
+        let mut conclusion = self.plain(TargetState::Unknown);
+        conclusion.unknown_step = Some(unknown);
+        conclusion.retry_at = self.retry_at(None);
+        let refusal = Refusal::new(problem::PLATFORM_UNAVAILABLE, Stage::Send, message);
+        self.with_refusal(conclusion, "unanswered", refusal)
+    }
+
+    fn plugin_failed(&self, error: &PluginError) -> Conclusion {
+        let mut conclusion = self.plain(self.given_up());
+        let busy = error.busy_retry_ms();
+        if busy.is_some() || self.trace.done.iter().any(|step| step.effect) {
+            self.again(&mut conclusion, busy);
+        }
+        self.with_refusal(conclusion, "plugin-failed", super::plugin_refusal(error))
+    }
+
+    /// Success is believed only where the network's answers show it.
+    fn performed(&self, performed: Performed, note: Option<Vec<u8>>) -> Conclusion {
+        let draft = self.intent.call().draft();
+        let effects: Vec<_> = self.trace.done.iter().filter(|step| step.effect).collect();
+        let shown = if self.recalling() {
+            !effects.is_empty()
+        } else {
+            effects.len() == draft.parts.len()
+                && performed.parts.len() == effects.len()
+                && performed.parts.iter().zip(&effects).all(|(part, step)| approved::names(&step.body, &part.platform_id))
+        };
+        if !shown {
+            let detail = format!(
+                "The adapter `{}` reports a success that the network's answers do not show.",
+                self.intent.call().adapter().label()
+            );
+            let state = if effects.is_empty() { self.given_up() } else { TargetState::Unknown };
+            return self.with_refusal(self.plain(state), "no-proof", Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail));
+        }
+        let mut conclusion = self.plain(if self.recalling() { TargetState::Recalled } else { TargetState::Published });
+        conclusion.body = None;
+        conclusion.published = if self.recalling() { Vec::new() } else { performed.parts };
+        conclusion.note = note;
+        conclusion
+    }
+
+    fn failed(&self, failure: Failure) -> Conclusion {
+        match failure {
+            Failure::Rejected(no) => self.refused(no, problem::PLATFORM_REFUSED),
+            Failure::Unauthorized(no) => {
+                let account = self.intent.call().account().id.clone();
+                tracing::error!(%account, "the network refuses the credential; an operator must set a new one");
+                self.refused(no, problem::PLATFORM_REFUSED)
+            }
+            Failure::RateLimited(no, wait_ms) => {
+                let gateway = self.intent.gateway();
+                let wait_ms = wait_ms.unwrap_or(60_000);
+                gateway.pauses.pause(&self.intent.call().account().id, wait_ms, gateway.clock.now());
+                let seconds = wait_ms.div_ceil(1000);
+                let mut conclusion = self.refused(no, problem::ACCOUNT_BUSY);
+                if let Some(refusal) = &mut conclusion.refusal {
+                    refusal.retry_after_s = Some(seconds);
+                }
+                self.again(&mut conclusion, Some(wait_ms));
+                conclusion
+            }
+            Failure::Temporary(no) => {
+                let mut conclusion = self.refused(no, problem::PLATFORM_UNAVAILABLE);
+                self.again(&mut conclusion, None);
+                conclusion
+            }
+            // The wire knows better than the adapter whether a step is unanswered, and it said no.
+            Failure::Unknown(step) => {
+                let no = Rejection { status: None, code: "unanswered".into(), message: format!("The step `{step}` brought no usable answer.") };
+                let mut conclusion = self.refused(no, problem::PLATFORM_UNAVAILABLE);
+                self.again(&mut conclusion, None);
+                conclusion
+            }
+        }
+    }
+
+    fn refused(&self, no: Rejection, kind: &'static crate::refusal::Problem) -> Conclusion {
+        let account = &self.intent.call().account().id;
+        let detail = format!("The network of `{account}` said: {}", no.message);
+        let mut conclusion = self.plain(self.given_up());
+        conclusion.status = no.status.or(conclusion.status);
+        self.with_refusal(conclusion, &no.code.clone(), Refusal::new(kind, Stage::Send, detail))
+    }
+
+    /// Schedules another attempt, unless they are used up.
+    fn again(&self, conclusion: &mut Conclusion, wait_ms: Option<u64>) {
+        conclusion.retry_at = self.retry_at(wait_ms);
+        if conclusion.retry_at.is_some() {
+            conclusion.state = if self.recalling() { TargetState::Recalling } else { TargetState::Publishing };
+        }
+    }
+
+    fn retry_at(&self, wait_ms: Option<u64>) -> Option<Timestamp> {
+        let claim = self.intent.claim();
+        if claim.attempt >= ATTEMPTS_MAX && !self.recalling() {
+            return None;
+        }
+        let step = usize::try_from(claim.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let backoff = BACKOFF_S.get(step).or(BACKOFF_S.last()).copied().unwrap_or(60);
+        let wait = wait_ms.and_then(|ms| i64::try_from(ms).ok()).map_or(SignedDuration::from_secs(backoff), SignedDuration::from_millis);
+        let at = self.intent.gateway().clock.now().checked_add(wait).ok()?;
+        let deadline = claim.post.created_at.checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
+        (at <= deadline || self.recalling()).then_some(at)
+    }
+}
+
+/// The end of an attempt that could not begin because an earlier step is still unsettled.
+pub(super) fn unsettled(intent: &Intent, wire: &Wire, unknown: UnknownStep, message: &str, retry: bool) -> Conclusion {
+    let trace = wire.trace();
+    let mut conclusion = End { intent, trace: &trace }.unknown(unknown, message);
+    if !retry {
+        conclusion.retry_at = None;
+        conclusion.code = Some("cannot-know".to_owned());
+    }
+    conclusion
+}

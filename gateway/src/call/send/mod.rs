@@ -1,0 +1,152 @@
+//! Send: the adapter speaks, the host injects the credential, the outcome is durable before the app hears.
+//!
+//! `perform` is replayed, not resumed: it runs from the start at each attempt, and steps that were answered are answered
+//! from the journal. A step that was sent and not answered is settled first.
+
+mod approved;
+mod conclude;
+mod outgoing;
+mod settle;
+mod wire;
+
+use std::sync::Arc;
+
+pub use outgoing::ReadOnly;
+
+use super::{Intent, record};
+use crate::{
+    audit::{Leaf, leaf},
+    call::digest,
+    host::{PerformCall, PluginError},
+    model::TargetState,
+    records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
+    refusal::{Refusal, Stage, problem},
+};
+use conclude::Conclusion;
+use settle::Settled;
+use wire::Wire;
+
+/// How an attempt ended; durable in log and records.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The target's state.
+    pub state: TargetState,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Why not, where it did not succeed.
+    pub refusal: Option<Refusal>,
+}
+
+/// Carries a recorded intent out.
+pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
+    let intent = Arc::new(intent);
+    let gateway = Arc::clone(intent.gateway());
+    let call = intent.call();
+    let facts = gateway.facts.of(&gateway, call.account(), call.adapter()).await;
+    let perform = PerformCall {
+        key: digest::unhex(&intent.target().call_key)
+            .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Send, "The call's key can't be read."))?,
+        created_at: intent.claim().post.created_at,
+        attempt: intent.claim().attempt,
+        account: Arc::clone(call.account()),
+        draft: call.draft().clone(),
+        facts,
+        note: intent.claim().note.clone(),
+    };
+    let wire = Arc::new(Wire::new(Arc::clone(&intent)));
+    let conclusion = match settle::settle(&wire, &perform).await? {
+        Settled::Clear => {
+            let media = gateway.media.files(call.draft());
+            let result = call.adapter().perform(&perform, Arc::clone(&wire) as _, &media).await;
+            conclude::conclude(&intent, &wire, result)
+        }
+        Settled::Later(conclusion) => *conclusion,
+    };
+    finish(&intent, &wire, conclusion).await
+}
+
+/// Writes the end of the attempt: first the log, then the records.
+async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<Receipt, Refusal> {
+    let gateway = intent.gateway();
+    let now = gateway.clock.now();
+    let call = intent.call();
+    let ids = conclusion.published.iter().map(|part| part.platform_id.clone()).collect::<Vec<_>>();
+    let event: leaf::Event = match wire.take_pending() {
+        Some(mut outcome) => {
+            outcome.target_state = Some(conclusion.state.as_str().to_owned());
+            outcome.platform_ids = ids;
+            outcome.into()
+        }
+        None => leaf::Finished {
+            post: call.post().to_string(),
+            account: call.account().id.to_string(),
+            target_state: conclusion.state.as_str().to_owned(),
+            platform_ids: ids,
+            code: conclusion.code.clone(),
+        }
+        .into(),
+    };
+    let logged = intent.append(vec![Leaf::new(now.as_millisecond(), event)]).await;
+    let attempt = Attempt {
+        number: intent.claim().attempt,
+        at: now,
+        state: conclusion.state,
+        status: conclusion.status,
+        code: conclusion.code,
+        message: conclusion.message,
+        body: conclusion.body,
+    };
+    let (note, leaf) = (conclusion.note.map(|note| (call.account().adapter.to_string(), note)), logged.as_ref().ok().copied());
+    let finish = TargetFinish {
+        state: conclusion.state,
+        published: conclusion.published,
+        attempt: attempt.clone(),
+        retry_at: conclusion.retry_at,
+        unknown_step: conclusion.unknown_step,
+        note,
+        leaf,
+    };
+    let kept = gateway.records.finish_target(call.post().clone(), call.account().id.clone(), finish).await;
+    wire.settle_intents();
+    logged?;
+    if let Err(error) = kept {
+        // The log has the outcome; the records catch up from it at the next start.
+        tracing::error!(post = %call.post(), account = %call.account().id, %error, "the outcome is logged but not in the records");
+    }
+    Ok(Receipt { state: conclusion.state, attempt, refusal: conclusion.refusal })
+}
+
+/// The name of a step in the journal: a recall has steps of its own.
+fn journal_name(purpose: Purpose, step: &str) -> String {
+    match purpose {
+        ClaimFor::Publish => step.to_owned(),
+        ClaimFor::Recall => format!("recall:{step}"),
+    }
+}
+
+type Purpose = ClaimFor;
+
+/// What an attempt is for, from the claimed call.
+fn purpose(intent: &Intent) -> Purpose {
+    if intent.call().draft().action == crate::model::Action::POST_DELETE { ClaimFor::Recall } else { ClaimFor::Publish }
+}
+
+/// An unknown step for the records.
+fn unknown(intent: &Intent, step: &str, safety: &crate::host::Safety, leaf: u64) -> UnknownStep {
+    UnknownStep { step: journal_name(purpose(intent), step), safety: safety.to_string(), sent_at: intent.gateway().clock.now(), intent: leaf }
+}
+
+/// A plugin's failure during an attempt.
+fn plugin_refusal(error: &PluginError) -> Refusal {
+    super::review::plugin_failure(Stage::Send, error)
+}
+
+/// A store's failure during an attempt.
+fn state_unavailable(error: &crate::records::RecordsError) -> Refusal {
+    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Send, "The record store can't be written.").because(error)
+}
+
+/// True for the refusal of a log that can't be written.
+fn is_audit(refusal: &Refusal) -> bool {
+    refusal.problem == record::unavailable(&"").problem
+}

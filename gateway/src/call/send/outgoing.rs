@@ -1,0 +1,119 @@
+//! From a plugin's request to an egress request: what the manifest asks for, bound to the account that speaks.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use http::Method;
+use url::Url;
+
+use crate::{
+    egress::{AllowedOrigin, Egress, FormField, FormValue, OutBody, OutRequest, Scope, SendFailure},
+    gateway::{Gateway, MediaStore},
+    host::{self, Outbound, PluginRequest, PluginResponse, Release, RequestBody, SendError, StepKind},
+    model::Account,
+};
+
+/// Stands in manifests for the account's own endpoint.
+const ACCOUNT_ENDPOINT: &str = "{account.endpoint}";
+
+/// What this adapter may reach when it speaks for this account.
+pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> Scope {
+    let manifest = adapter.manifest();
+    let origins = manifest
+        .http
+        .iter()
+        .filter_map(|rule| {
+            let own = rule.origin == ACCOUNT_ENDPOINT;
+            let origin = if own { account.endpoint.clone() } else { Url::parse(&rule.origin).ok()? };
+            Some(AllowedOrigin {
+                origin,
+                methods: rule.methods.iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok()).collect(),
+                path_prefixes: rule.path_prefixes.clone(),
+                private: own && account.private_endpoint,
+            })
+        })
+        .collect();
+    Scope {
+        account: account.id.clone(),
+        base: account.endpoint.clone(),
+        origins,
+        credentials: host::credential_rules(manifest),
+        response_bytes_max: usize::try_from(manifest.limits.response_bytes_max).unwrap_or(usize::MAX),
+        timeout: Duration::from_millis(gateway.config.egress.timeout_ms),
+    }
+}
+
+/// The request as egress takes it. Media of the post are streamed from the media folder.
+pub(super) fn outgoing(request: PluginRequest, media: &MediaStore, draft: Option<&crate::model::Draft>) -> Result<OutRequest, SendError> {
+    let file = |id: &str| {
+        let found = draft.into_iter().flat_map(|draft| &draft.parts).flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id);
+        found.ok_or_else(|| SendError::Denied(format!("the call has no medium `{id}`"))).map(|medium| (media.path(&medium.id), medium))
+    };
+    let body = match request.body {
+        RequestBody::None => OutBody::None,
+        RequestBody::Bytes(bytes) => OutBody::Bytes(bytes.into()),
+        RequestBody::Media(id) => {
+            let (path, medium) = file(&id)?;
+            OutBody::File { path, size_bytes: medium.size_bytes, media_type: medium.media_type.clone() }
+        }
+        RequestBody::Multipart(fields) => {
+            let mut out = Vec::with_capacity(fields.len());
+            for field in fields {
+                let value = match field.value {
+                    host::FormValue::Text(text) => FormValue::Text(text),
+                    host::FormValue::Media(id) => {
+                        let (path, medium) = file(&id)?;
+                        FormValue::File { path, size_bytes: medium.size_bytes, media_type: medium.media_type.clone() }
+                    }
+                };
+                out.push(FormField { name: field.name, filename: field.filename, value });
+            }
+            OutBody::Form(out)
+        }
+    };
+    Ok(OutRequest { method: request.method, url: request.url, headers: request.headers, body, credential: request.credential })
+}
+
+/// Sends one request and translates the result.
+pub(super) async fn transmit(egress: &Egress, scope: &Scope, request: OutRequest) -> Result<PluginResponse, SendError> {
+    match egress.send(scope, request).await {
+        Ok(answer) => Ok(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body }),
+        Err(SendFailure::Denied(why)) => Err(SendError::Denied(why)),
+        Err(SendFailure::NoCredential(why) | SendFailure::NotSent(why)) => Err(SendError::NotSent(why)),
+        Err(SendFailure::Unanswered(why)) => Err(SendError::Unknown(why)),
+        Err(SendFailure::TooLarge) => Err(SendError::TooLarge),
+    }
+}
+
+/// A request that changes nothing must look like one, or a plugin could call an effect a read.
+pub(super) fn is_read(request: &PluginRequest) -> Result<(), SendError> {
+    match request.method.as_str() {
+        "GET" | "HEAD" => Ok(()),
+        other => Err(SendError::Denied(format!("a `read` step must be GET, not {other}"))),
+    }
+}
+
+/// The wire for calls that only look: `discover`, `reconcile`.
+pub struct ReadOnly {
+    egress: Arc<Egress>,
+    media: Arc<MediaStore>,
+    scope: Scope,
+}
+
+impl ReadOnly {
+    /// A wire that lets only reads through.
+    pub fn new(gateway: &Gateway, account: &Account, adapter: &Release) -> Self {
+        Self { egress: Arc::clone(&gateway.egress), media: Arc::clone(&gateway.media), scope: scope(gateway, account, adapter) }
+    }
+}
+
+impl Outbound for ReadOnly {
+    fn send(&self, _step: String, kind: StepKind, request: PluginRequest) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
+        Box::pin(async move {
+            if !matches!(kind, StepKind::Read) {
+                return Err(SendError::Denied("only `read` steps may be sent here".into()));
+            }
+            is_read(&request)?;
+            transmit(&self.egress, &self.scope, outgoing(request, &self.media, None)?).await
+        })
+    }
+}

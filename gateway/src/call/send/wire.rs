@@ -1,0 +1,318 @@
+//! The wire of an attempt: what the adapter's `http.send` reaches. Checks, records, sends, journals.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use super::{
+    approved::{self, Answered},
+    journal_name,
+    outgoing::{is_read, outgoing, scope, transmit},
+    purpose, unknown,
+};
+use crate::{
+    audit::leaf,
+    call::{
+        Intent, digest,
+        record::{self},
+    },
+    egress::Scope,
+    host::{Outbound, PluginRequest, PluginResponse, Safety, SendError, StepKind},
+    model::MediaId,
+    records::{StepRecord, UnknownStep},
+    refusal::Refusal,
+};
+
+/// Most steps of one attempt.
+const STEPS_MAX: usize = 512;
+/// Marks a journalled answer that `reconcile` found out; its request was never seen by this process.
+pub(super) const RECONCILED: &str = "reconciled";
+
+/// The wire of one attempt.
+pub(super) struct Wire {
+    intent: Arc<Intent>,
+    scope: Scope,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    names: HashSet<String>,
+    journal: Vec<StepRecord>,
+    done: Vec<Answered>,
+    pending: Option<leaf::Outcome>,
+    intents: Vec<u64>,
+    sent: bool,
+    unknown: Option<UnknownStep>,
+    stopped: Option<Refusal>,
+    mismatch: Option<String>,
+    last: Option<(u16, Vec<u8>)>,
+}
+
+/// What an attempt left behind, for its conclusion.
+pub(super) struct Trace {
+    /// Answered steps in order.
+    pub done: Vec<Answered>,
+    /// A step that was sent and not answered.
+    pub unknown: Option<UnknownStep>,
+    /// Why the gateway itself stopped it.
+    pub stopped: Option<Refusal>,
+    /// How a request differed from what was approved.
+    pub mismatch: Option<String>,
+    /// The last answer: status and body.
+    pub last: Option<(u16, Vec<u8>)>,
+    /// True where this attempt sent a request that could change something.
+    pub sent: bool,
+}
+
+impl Wire {
+    pub(super) fn new(intent: Arc<Intent>) -> Self {
+        let call = intent.call();
+        let scope = scope(intent.gateway(), call.account(), call.adapter());
+        let state = State { journal: intent.claim().steps.clone(), ..State::default() };
+        Self { intent, scope, state: Mutex::new(state) }
+    }
+
+    pub(super) fn intent(&self) -> &Arc<Intent> {
+        &self.intent
+    }
+
+    pub(super) fn trace(&self) -> Trace {
+        let state = self.state();
+        Trace {
+            done: state.done.clone(),
+            unknown: state.unknown.clone(),
+            stopped: state.stopped.clone(),
+            mismatch: state.mismatch.clone(),
+            last: state.last.clone(),
+            sent: state.sent,
+        }
+    }
+
+    /// The outcome of the last effect, which waits to be written together with what comes next.
+    pub(super) fn take_pending(&self) -> Option<leaf::Outcome> {
+        self.state().pending.take()
+    }
+
+    /// The attempt's intents are answered for; a start need not look for them any more.
+    pub(super) fn settle_intents(&self) {
+        for index in std::mem::take(&mut self.state().intents) {
+            self.intent.gateway().open_intents.close(index);
+        }
+    }
+
+    /// Adds an answer that `reconcile` found out.
+    pub(super) fn add_to_journal(&self, step: StepRecord) {
+        self.state().journal.push(step);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn step(&self, step: String, kind: StepKind, request: PluginRequest) -> Result<PluginResponse, SendError> {
+        self.take_name(&step)?;
+        let call = self.intent.call();
+        let (safety, visible) = match kind {
+            StepKind::Read => {
+                is_read(&request)?;
+                let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
+                return transmit(&self.intent.gateway().egress, &self.scope, out).await;
+            }
+            StepKind::Prepare(safety) => (safety, false),
+            StepKind::Effect(safety) => (safety, true),
+        };
+        let (uploaded, alt) = self.compare(&request, visible).await?;
+        let request_digest = request.digest();
+        let name = journal_name(purpose(&self.intent), &step);
+        if let Some(answer) = self.replayed(&name, &request_digest)? {
+            self.answered(visible, uploaded, alt, &answer);
+            return Ok(answer);
+        }
+        let index = self.record(&step, visible, &safety, &request_digest).await?;
+        let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
+        let result = transmit(&self.intent.gateway().egress, &self.scope, out).await;
+        self.conclude_step(Sent { step, name, visible, safety, request_digest, index, uploaded, alt }, result).await
+    }
+
+    /// A step's name counts once; and nothing more is sent after the gateway stopped the attempt or lost an answer.
+    fn take_name(&self, step: &str) -> Result<(), SendError> {
+        let mut state = self.state();
+        if let Some(refusal) = &state.stopped {
+            return Err(SendError::Denied(refusal.detail.clone()));
+        }
+        if state.unknown.is_some() {
+            return Err(SendError::Denied("an earlier step was not answered".into()));
+        }
+        if step.is_empty() || step.len() > 128 || state.names.len() >= STEPS_MAX {
+            return Err(SendError::Denied(format!("step names have 1 to 128 bytes, and a call at most {STEPS_MAX} steps")));
+        }
+        if !state.names.insert(step.to_owned()) {
+            return Err(SendError::Denied(format!("the step `{step}` was used before in this call")));
+        }
+        Ok(())
+    }
+
+    /// Passes the request through the adapter's own `classify`, in an instance of its own.
+    async fn compare(&self, request: &PluginRequest, visible: bool) -> Result<(Option<MediaId>, Option<String>), SendError> {
+        let call = self.intent.call();
+        let classification = match call.adapter().classify(call.account(), request).await {
+            Ok(classification) => classification,
+            Err(error) => return Err(self.stop(super::plugin_refusal(&error))),
+        };
+        let done = self.state().done.clone();
+        let compared = if visible {
+            approved::effect(call.draft(), &classification, &done).map(|()| (None, None))
+        } else {
+            approved::prepare(call.draft(), &classification, request)
+        };
+        compared.map_err(|mismatch| {
+            tracing::error!(post = %call.post(), account = %call.account().id, adapter = call.adapter().label(), mismatch, "not what was approved");
+            self.state().mismatch = Some(mismatch.clone());
+            SendError::Denied(mismatch)
+        })
+    }
+
+    fn replayed(&self, name: &str, request_digest: &str) -> Result<Option<PluginResponse>, SendError> {
+        let state = self.state();
+        let Some(step) = state.journal.iter().find(|step| step.step == name) else { return Ok(None) };
+        if step.request_digest != request_digest && step.request_digest != RECONCILED {
+            return Err(SendError::Denied(format!("the step `{name}` asks for something else than at the first attempt")));
+        }
+        Ok(Some(PluginResponse { status: step.status, headers: step.headers.clone(), body: step.body.clone() }))
+    }
+
+    async fn record(&self, step: &str, visible: bool, safety: &Safety, request_digest: &str) -> Result<u64, SendError> {
+        let before = self.take_pending();
+        let kind = if visible { leaf::EffectKind::Effect } else { leaf::EffectKind::Prepare };
+        let effect = record::Effect { step, kind, safety, request_digest: request_digest.to_owned() };
+        let guard = self.intent.gateway().open_intents.begin();
+        match self.intent.effect(effect, before.clone()).await {
+            Ok(index) => {
+                guard.became(index);
+                let mut state = self.state();
+                state.intents.push(index);
+                state.sent = true;
+                Ok(index)
+            }
+            Err(refusal) => {
+                self.state().pending = before;
+                Err(self.stop(refusal))
+            }
+        }
+    }
+
+    fn stop(&self, refusal: Refusal) -> SendError {
+        let error = SendError::Denied(refusal.detail.clone());
+        self.state().stopped = Some(refusal);
+        error
+    }
+
+    async fn conclude_step(&self, sent: Sent, result: Result<PluginResponse, SendError>) -> Result<PluginResponse, SendError> {
+        match result {
+            Ok(answer) => self.conclude_answer(sent, answer).await,
+            Err(error) => {
+                let certain = matches!(error, SendError::NotSent(_) | SendError::Denied(_));
+                let result = if certain { leaf::OutcomeResult::NotSent } else { leaf::OutcomeResult::Unanswered };
+                self.pend(&sent, result, None);
+                if !certain {
+                    self.mark_unknown(&sent);
+                    return Err(SendError::Unknown(format!("no whole answer to `{}`", sent.step)));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// 2xx means that it happened: journalled before the adapter goes on. 3xx and 4xx mean that it did not. A 5xx leaves it open
+    /// unless repeating is safe.
+    async fn conclude_answer(&self, sent: Sent, answer: PluginResponse) -> Result<PluginResponse, SendError> {
+        self.pend(&sent, leaf::OutcomeResult::Answered, Some(&answer));
+        self.observe(&answer).await;
+        let mut last = answer.body.clone();
+        last.truncate(super::conclude::BODY_BYTES_MAX);
+        self.state().last = Some((answer.status, last));
+        if (200..300).contains(&answer.status) {
+            let call = self.intent.call();
+            let step = StepRecord {
+                step: sent.name.clone(),
+                kind: if sent.visible { "effect".into() } else { "prepare".into() },
+                attempt: self.intent.claim().attempt,
+                request_digest: sent.request_digest.clone(),
+                status: answer.status,
+                headers: answer.headers.clone(),
+                body: answer.body.clone(),
+                at: self.intent.gateway().clock.now(),
+            };
+            let kept = self.intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step).await;
+            if let Err(error) = kept {
+                // It happened and can't be journalled: going on could repeat it after a crash. The log knows; `reconcile` will.
+                self.mark_unknown(&sent);
+                return Err(self.stop(super::state_unavailable(&error)));
+            }
+            self.answered(sent.visible, sent.uploaded, sent.alt, &answer);
+        } else if answer.status >= 500 && sent.visible && !matches!(sent.safety, Safety::NativeKey { .. } | Safety::ClientId) {
+            self.mark_unknown(&sent);
+            return Err(SendError::Unknown(format!("`{}` was answered with {}", sent.step, answer.status)));
+        }
+        Ok(answer)
+    }
+
+    fn mark_unknown(&self, sent: &Sent) {
+        // Nobody sees a preparation, so doing it again harms nobody.
+        if sent.visible {
+            let step = unknown(&self.intent, &sent.step, &sent.safety, sent.index);
+            self.state().unknown = Some(step);
+        }
+    }
+
+    fn answered(&self, visible: bool, uploaded: Option<MediaId>, alt: Option<String>, answer: &PluginResponse) {
+        self.state().done.push(Answered { uploaded, alt, effect: visible, body: answer.body.clone() });
+    }
+
+    fn pend(&self, sent: &Sent, result: leaf::OutcomeResult, answer: Option<&PluginResponse>) {
+        let call = self.intent.call();
+        self.state().pending = Some(leaf::Outcome {
+            intent: sent.index,
+            post: call.post().to_string(),
+            account: call.account().id.to_string(),
+            step: sent.step.clone(),
+            result,
+            status: answer.map(|answer| answer.status),
+            response_digest: answer.map(|answer| digest::sha256_hex(&answer.body)),
+            target_state: None,
+            platform_ids: Vec::new(),
+            recovered: false,
+        });
+    }
+
+    /// Lets the adapter read the network's limits from an answer.
+    async fn observe(&self, answer: &PluginResponse) {
+        let call = self.intent.call();
+        match call.adapter().observe(answer.status, &answer.headers).await {
+            Ok(budgets) => self.intent.gateway().pauses.learn(&call.account().id, &budgets, self.intent.gateway().clock.now()),
+            Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
+        }
+    }
+}
+
+/// A request that left, or tried to.
+struct Sent {
+    step: String,
+    name: String,
+    visible: bool,
+    safety: Safety,
+    request_digest: String,
+    index: u64,
+    uploaded: Option<MediaId>,
+    alt: Option<String>,
+}
+
+impl Outbound for Wire {
+    fn send(&self, step: String, kind: StepKind, request: PluginRequest) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
+        Box::pin(self.step(step, kind, request))
+    }
+}
