@@ -1,1 +1,39 @@
 //! The plugin host: wasm components, each call in a fresh isolated instance.
+//!
+//! A plugin's bytes become a [`Release`] once ([`Host::load`]): the manifest is checked, the component compiled or taken from
+//! the cache, its configuration validated and its patterns built. A call then costs an instance and nothing else. The
+//! [`Registry`] says which releases serve.
+//!
+//! No other module names the engine, and nothing of the WIT contract leaves this one.
+
+mod adapter;
+pub mod error;
+mod exchange;
+pub mod manifest;
+mod media;
+pub mod patterns;
+mod policy;
+mod registry;
+mod release;
+
+pub use adapter::{
+    Budget, Classification, Classified, Description, Facts, Failure, PerformCall, Performed, RateClass, Reconciliation,
+    RefusalView, Rejection, TokenPlace,
+};
+pub use error::{ConfigFault, HostError, LoadError, PluginError, PluginFault};
+pub use exchange::{
+    FormField, FormValue, Outbound, PluginRequest, PluginResponse, RequestBody, Safety, SendError, Sending, StepKind,
+    UnknownSafety,
+};
+pub use manifest::{Manifest, ManifestError};
+pub use media::MediaFiles;
+pub use policy::ReviewContext;
+pub use registry::{Registry, Snapshot};
+pub use release::{Host, HostOptions, PluginGrant, Release};
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

@@ -1,0 +1,174 @@
+//! What adapters are asked and what they answer, in the gateway's words.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::exchange::PluginResponse;
+use crate::model::{Account, Action, Draft};
+use crate::records::types::PublishedPart;
+
+/// Facts that never change while a release runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// What the adapter can do.
+    pub actions: Vec<Action>,
+    /// Limits that the network documents.
+    pub rate_classes: Vec<RateClass>,
+    /// Where clients of the network's own API put their token.
+    pub client_token: Vec<TokenPlace>,
+    /// JSON Schema (2020-12) of the network's `options`.
+    pub option_schema: serde_json::Value,
+}
+
+/// A class of platform limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateClass {
+    /// Name that `observe` uses too.
+    pub name: String,
+    /// Actions that count towards it.
+    pub actions: Vec<Action>,
+    /// Calls allowed in a window.
+    pub limit: u32,
+    /// Length of the window in seconds.
+    pub window_s: u32,
+}
+
+/// Where a client of the network's own API puts its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// A header of this name.
+    Header(String),
+    /// A query parameter of this name.
+    Query(String),
+    /// A form field of this name.
+    Form(String),
+    /// A JSON field at this pointer.
+    Json(String),
+}
+
+/// Facts that were asked of the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// A JSON object.
+    pub json: String,
+    /// Seconds until they should be asked again.
+    pub fresh_s: u32,
+}
+
+/// What a request of the network's own API would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Classification {
+    /// An action on content.
+    Act(Classified),
+    /// A login, which the gateway answers itself.
+    Login,
+    /// Nothing that may pass; the sentence says why.
+    Refuse(String),
+}
+
+/// An action on content, read from a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classified {
+    /// What it does.
+    pub action: Action,
+    /// The platform's reference of what is answered, changed or deleted.
+    pub target: Option<String>,
+    /// Text that others will read.
+    pub text: String,
+    /// Further texts that others will read, by name.
+    pub texts: Vec<(String, String)>,
+    /// Media: the platform's reference and the alternative text.
+    pub media: Vec<(Option<String>, Option<String>)>,
+}
+
+/// One attempt on one target.
+#[derive(Debug, Clone)]
+pub struct PerformCall {
+    /// The same for every attempt on this target.
+    pub key: [u8; 32],
+    /// When the call was accepted; the same for every attempt.
+    pub created_at: Timestamp,
+    /// From 1.
+    pub attempt: u32,
+    /// The account that speaks.
+    pub account: Arc<Account>,
+    /// What to do.
+    pub draft: Draft,
+    /// The account's facts as last discovered.
+    pub facts: Option<Facts>,
+    /// The plugin's note for the account, as the last finished attempt left it.
+    pub note: Vec<u8>,
+}
+
+/// What a finished call did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performed {
+    /// One for each part of the draft, in order; for a deletion exactly one.
+    pub parts: Vec<PublishedPart>,
+}
+
+/// How the network said no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The network's HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// The network's own code or the adapter's.
+    pub code: String,
+    /// A sentence for the author.
+    pub message: String,
+}
+
+/// Why a call did not finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A repetition would be refused as well.
+    Rejected(Rejection),
+    /// The network refuses the credential.
+    Unauthorized(Rejection),
+    /// Too many calls; not before that many milliseconds from now.
+    RateLimited(Rejection, Option<u64>),
+    /// A passing fault.
+    Temporary(Rejection),
+    /// The named step was sent and not answered.
+    Unknown(String),
+}
+
+/// What became of an unanswered step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reconciliation {
+    /// It happened; this is the answer that the step would have had.
+    Happened(PluginResponse),
+    /// It certainly did not and will not.
+    DidNot,
+    /// Nobody can tell; a person must look.
+    CannotKnow(String),
+}
+
+/// What an answer says about a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Name of a rate class, or another stable name.
+    pub class: String,
+    /// Calls in the window.
+    pub limit: Option<u32>,
+    /// Calls left in the window.
+    pub remaining: Option<u32>,
+    /// When the window ends.
+    pub reset_at: Option<Timestamp>,
+}
+
+/// A refusal of the gateway, for a client of the network's own API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalView {
+    /// HTTP status.
+    pub status: u16,
+    /// Problem type: `no-grant`.
+    pub code: String,
+    /// Text for the caller.
+    pub message: String,
+    /// Seconds, where a repetition makes sense later.
+    pub retry_after_s: Option<u32>,
+}

@@ -1,0 +1,147 @@
+//! How plugins fail: when the host starts, when a plugin is loaded, when it is called.
+
+use std::path::PathBuf;
+
+use super::manifest::ManifestError;
+
+/// The host can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The engine refuses its settings on this machine.
+    #[error("the plugin engine can't start: {0}")]
+    Engine(String),
+    /// The folder of the compiled-code cache is not fit.
+    #[error("the folder {folder} can't hold compiled plugins: {reason}")]
+    CacheFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+}
+
+/// A plugin or its configuration is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Longer than the host accepts.
+    #[error("the plugin has {size_bytes} bytes; {max_bytes} are allowed")]
+    TooLarge {
+        /// Its length.
+        size_bytes: usize,
+        /// The longest that is accepted.
+        max_bytes: usize,
+    },
+    /// Not a component at all.
+    #[error("this is not a WebAssembly component: {0}. Build it with `pressgate plugin build`")]
+    NotAComponent(String),
+    /// The section that `plugin build` embeds is not there.
+    #[error("the component carries no manifest. Build it with `pressgate plugin build`")]
+    NoManifest,
+    /// The manifest has a fault.
+    #[error("the plugin's manifest: {0}")]
+    Manifest(#[from] ManifestError),
+    /// Built against another version of the contract.
+    #[error(
+        "the plugin was built for contract {wanted}, this gateway speaks {offered}. Rebuild it with the SDK of this gateway"
+    )]
+    Contract {
+        /// What the plugin wants.
+        wanted: String,
+        /// What the host offers.
+        offered: &'static str,
+    },
+    /// It imports what its kind does not get.
+    #[error("the plugin imports `{0}`, which a plugin of its kind does not get")]
+    Import(String),
+    /// It does not fit the world of its kind.
+    #[error("the plugin does not fit the contract of its kind: {0}")]
+    World(String),
+    /// The compiler refuses it.
+    #[error("the plugin can't be compiled: {0}")]
+    Compile(String),
+    /// Its needs do not fit the engine.
+    #[error("the plugin needs more than the host gives an instance: {0}")]
+    Resources(String),
+    /// Its configuration schema is not a JSON Schema.
+    #[error("the plugin's configuration schema is not valid: {0}")]
+    Schema(String),
+    /// The configuration does not fit the schema.
+    #[error("the plugin's configuration does not fit its schema: {}", faults.iter().map(|f| f.to_string()).collect::<Vec<_>>().join("; "))]
+    Config {
+        /// Each fault.
+        faults: Vec<ConfigFault>,
+    },
+    /// A pattern set can't be built.
+    #[error("the plugin's patterns: {0}")]
+    Patterns(String),
+    /// A trial instance failed.
+    #[error("a trial instance of the plugin failed: {0}")]
+    Trial(PluginError),
+}
+
+/// One place where a configuration does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer}: {message}")]
+pub struct ConfigFault {
+    /// JSON pointer into the configuration; empty for the whole.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A call into a plugin failed. The instance is gone; nothing of it reaches another call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{plugin}: {fault}")]
+pub struct PluginError {
+    /// Name and version: `guidelines 0.1.0`.
+    pub plugin: String,
+    /// What happened.
+    pub fault: PluginFault,
+}
+
+/// What happened in a failed call. The texts may be shown to callers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PluginFault {
+    /// It trapped: a panic, a fault of memory, a stack without end.
+    #[error("the plugin crashed: {reason}")]
+    Trapped {
+        /// The engine's name for it.
+        reason: String,
+    },
+    /// It computed for longer than it may. Waiting for a network does not count.
+    #[error("the plugin computed for more than {budget_ms} ms")]
+    CpuBudget {
+        /// What it may.
+        budget_ms: u64,
+    },
+    /// The whole call took longer than it may.
+    #[error("the plugin did not finish within {deadline_ms} ms")]
+    WallDeadline {
+        /// What it may.
+        deadline_ms: u64,
+    },
+    /// It crashed after it was refused more memory.
+    #[error("the plugin needed more than its {limit_bytes} bytes of memory")]
+    Memory {
+        /// What it may have, summed over its memories and tables.
+        limit_bytes: usize,
+    },
+    /// One call to or from the host carried too much.
+    #[error("the plugin handed over more than {limit_bytes} bytes at once")]
+    HostCallBytes {
+        /// What it may.
+        limit_bytes: usize,
+    },
+    /// As many calls run as the plugin or the host takes.
+    #[error("the plugin works at its limit; try again in {retry_after_ms} ms")]
+    Busy {
+        /// When a repetition makes sense.
+        retry_after_ms: u64,
+    },
+    /// It answered what the contract does not allow.
+    #[error("the plugin's answer makes no sense: {0}")]
+    BadAnswer(String),
+    /// The host failed.
+    #[error("the plugin host failed: {0}")]
+    Internal(String),
+}

@@ -1,0 +1,363 @@
+//! Raw manifest → checked manifest. Every rule that the shape alone does not tell.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use url::Url;
+
+use super::raw::{Raw, RawCredential, RawHttp, RawLimits, RawMatch, RawScheme, RawSession, line_at};
+use super::section::shorten;
+use super::{
+    CredentialDecl, CredentialScheme, Expired, HttpRule, Limits, LoginRequest, Manifest, MatchDecl, Origin, PluginKind,
+    RefreshRequest, SessionDecl,
+};
+use crate::model::PluginName;
+
+const NAME_BYTES_MAX: usize = 64;
+const LIST_MAX: usize = 64;
+const TEXT_BYTES_MAX: usize = 512;
+const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// A fault in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ManifestError {
+    /// Where: `http[0].origin`; empty where the whole is meant.
+    pub place: String,
+    /// Line in `plugin.toml`, from 1, where the manifest was read from there.
+    pub line: Option<usize>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.place.is_empty() {
+            write!(f, "`{}`: ", self.place)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl ManifestError {
+    pub(super) fn at(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), line: None, message: message.into() }
+    }
+
+    pub(super) fn whole(message: impl Into<String>) -> Self {
+        Self::at("", message)
+    }
+
+    /// Looks the line up in the text that the manifest was read from: the place itself, else the nearest thing around it.
+    pub(super) fn at_line_of(mut self, text: &str) -> Self {
+        let Ok(document) = toml_edit::Document::parse(text) else { return self };
+        let mut item = document.as_item();
+        let mut start = None;
+        for step in self.place.split(['.', '[']).map(|step| step.trim_end_matches(']')) {
+            let next = match step.parse::<usize>() {
+                Ok(index) => item.get(index),
+                Err(_) => item.get(step),
+            };
+            let Some(next) = next else { break };
+            item = next;
+            start = item.span().map(|span| span.start).or(start);
+        }
+        self.line = start.map(|start| line_at(text, start));
+        self
+    }
+}
+
+type Checked<T> = Result<T, ManifestError>;
+
+/// Checks everything.
+pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
+    let plugin = &raw.plugin;
+    name("plugin.name", &plugin.name)?;
+    version("plugin.version", &plugin.version)?;
+    count("plugin.networks", plugin.networks.len())?;
+    for (index, network) in plugin.networks.iter().enumerate() {
+        name(&format!("plugin.networks[{index}]"), network)?;
+    }
+    match plugin.kind {
+        PluginKind::Adapter if plugin.networks.is_empty() => {
+            return Err(ManifestError::at("plugin.networks", "an adapter names the networks that it speaks"));
+        }
+        PluginKind::Policy if !plugin.networks.is_empty() => {
+            return Err(ManifestError::at("plugin.networks", "a policy speaks no network"));
+        }
+        PluginKind::Policy if !raw.http.is_empty() => {
+            return Err(ManifestError::at("http", "a policy makes no requests"));
+        }
+        PluginKind::Policy if !raw.credential.is_empty() => {
+            return Err(ManifestError::at("credential", "a policy has no credentials"));
+        }
+        _ => {}
+    }
+    count("http", raw.http.len())?;
+    count("credential", raw.credential.len())?;
+    count("match", raw.matches.len())?;
+    let credentials: Vec<CredentialDecl> = each("credential", &raw.credential, credential)?;
+    unique("credential", "label", credentials.iter().map(|credential| credential.label.as_str()))?;
+    let matches: Vec<MatchDecl> = each("match", &raw.matches, match_decl)?;
+    unique("match", "set", matches.iter().map(|decl| decl.set.as_str()))?;
+    Ok(Manifest {
+        name: PluginName::new(&plugin.name),
+        version: plugin.version.clone(),
+        kind: plugin.kind,
+        wit: plugin.wit.clone(),
+        networks: plugin.networks.clone(),
+        http: each("http", &raw.http, http_rule)?,
+        credentials,
+        limits: limits(&raw.limits)?,
+        matches,
+        config_schema: raw.config.as_ref().map(|config| config.schema.clone()),
+    })
+}
+
+fn each<R, T>(list: &str, raw: &[R], check: impl Fn(&str, &R) -> Checked<T>) -> Checked<Vec<T>> {
+    raw.iter().enumerate().map(|(index, item)| check(&format!("{list}[{index}]"), item)).collect()
+}
+
+fn unique<'a>(list: &str, field: &str, names: impl Iterator<Item = &'a str>) -> Checked<()> {
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            return Err(ManifestError::at(format!("{list}[{index}].{field}"), format!("`{name}` is there twice")));
+        }
+    }
+    Ok(())
+}
+
+fn count(place: &str, items: usize) -> Checked<()> {
+    if items > LIST_MAX {
+        return Err(ManifestError::at(place, format!("{items} entries; {LIST_MAX} are allowed")));
+    }
+    Ok(())
+}
+
+fn name(place: &str, text: &str) -> Checked<()> {
+    let fits = !text.is_empty()
+        && text.len() <= NAME_BYTES_MAX
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_');
+    if fits {
+        return Ok(());
+    }
+    Err(ManifestError::at(
+        place,
+        format!("`{}` must start with a lower-case letter and have only those, digits, `-` and `_`", shorten(text)),
+    ))
+}
+
+fn version(place: &str, text: &str) -> Checked<()> {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let numbers = core.split('.').filter(|number| number.parse::<u32>().is_ok()).count();
+    let legible = text.len() <= NAME_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if legible && numbers == 3 && core.split('.').count() == 3 {
+        return Ok(());
+    }
+    Err(ManifestError::at(place, format!("`{}` must be a version such as `0.1.0`", shorten(text))))
+}
+
+fn method(place: &str, text: &str) -> Checked<String> {
+    if METHODS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(ManifestError::at(place, format!("`{}` must be one of {}", shorten(text), METHODS.join(", "))))
+}
+
+/// A path that means itself: starts with one slash, has no query, no escape, no step upwards.
+fn path(place: &str, text: &str) -> Checked<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\".contains(&byte));
+    let rest = text.strip_prefix('/');
+    let steps = rest.is_some_and(|rest| {
+        rest.is_empty() || rest.trim_end_matches('/').split('/').all(|step| !matches!(step, "" | "." | ".."))
+    });
+    if plain && steps && text.len() <= TEXT_BYTES_MAX {
+        return Ok(text.to_owned());
+    }
+    Err(ManifestError::at(
+        place,
+        format!("`{}` must be a path that starts with `/`, without `?`, `#`, `%`, empty parts or `..`", shorten(text)),
+    ))
+}
+
+fn pointer(place: &str, text: &str) -> Checked<String> {
+    if (text.is_empty() || text.starts_with('/')) && text.len() <= TEXT_BYTES_MAX {
+        return Ok(text.to_owned());
+    }
+    Err(ManifestError::at(place, format!("`{}` must be a JSON pointer: empty, or starting with `/`", shorten(text))))
+}
+
+fn http_rule(place: &str, raw: &RawHttp) -> Checked<HttpRule> {
+    if raw.methods.is_empty() || raw.path_prefixes.is_empty() {
+        return Err(ManifestError::at(place, "`methods` and `path_prefixes` must each have an entry"));
+    }
+    count(&format!("{place}.path_prefixes"), raw.path_prefixes.len())?;
+    let prefixes = each(&format!("{place}.path_prefixes"), &raw.path_prefixes, |place, text| {
+        let path = path(place, text)?;
+        Ok(if path.len() > 1 { path.trim_end_matches('/').to_owned() } else { path })
+    })?;
+    Ok(HttpRule {
+        origin: origin(&format!("{place}.origin"), &raw.origin)?,
+        methods: each(&format!("{place}.methods"), &raw.methods, |place, text| method(place, text))?,
+        path_prefixes: prefixes,
+    })
+}
+
+fn origin(place: &str, text: &str) -> Checked<Origin> {
+    if text == "{account.endpoint}" {
+        return Ok(Origin::AccountEndpoint);
+    }
+    let fault = || {
+        let message = "must be `{account.endpoint}` or `https://host` with an optional port and nothing after it";
+        ManifestError::at(place, format!("`{}` {message}", shorten(text)))
+    };
+    let url = Url::parse(text).map_err(|_| fault())?;
+    let ascii = url.origin().ascii_serialization();
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if url.scheme() != "https" || !bare || url.password().is_some() || text.len() > TEXT_BYTES_MAX {
+        return Err(fault());
+    }
+    Ok(Origin::Fixed(ascii))
+}
+
+fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
+    name(&format!("{place}.label"), &raw.label)?;
+    let secrets_place = format!("{place}.secrets");
+    if raw.secrets.is_empty() {
+        return Err(ManifestError::at(secrets_place, "must name the secrets that an operator sets"));
+    }
+    count(&secrets_place, raw.secrets.len())?;
+    for (index, secret) in raw.secrets.iter().enumerate() {
+        name(&format!("{secrets_place}[{index}]"), secret)?;
+    }
+    unique(&secrets_place, "name", raw.secrets.iter().map(String::as_str))?;
+    let wanted = match raw.scheme {
+        RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
+        RawScheme::Basic => Some(2),
+        RawScheme::Session => None,
+    };
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != raw.secrets.len()) {
+        return Err(ManifestError::at(secrets_place, format!("this scheme takes {wanted}")));
+    }
+    if raw.session.is_some() != (raw.scheme == RawScheme::Session) {
+        return Err(ManifestError::at(place, "the scheme `session`, and only that, has a `[credential.session]`"));
+    }
+    let named = matches!(raw.scheme, RawScheme::Header | RawScheme::Query);
+    if raw.name.is_some() != named {
+        return Err(ManifestError::at(place, "the schemes `header` and `query`, and only those, have a `name`"));
+    }
+    let name = raw.name.clone().unwrap_or_default();
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if named && (name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(token)) {
+        return Err(ManifestError::at(format!("{place}.name"), "must be letters, digits, `-`, `_` and `.`"));
+    }
+    let scheme = match (raw.scheme, &raw.session) {
+        (RawScheme::Bearer, _) => CredentialScheme::Bearer,
+        (RawScheme::Basic, _) => CredentialScheme::Basic,
+        (RawScheme::Header, _) => CredentialScheme::Header(name),
+        (RawScheme::Query, _) => CredentialScheme::Query(name),
+        (RawScheme::Session, Some(raw_session)) => {
+            CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &raw.secrets)?))
+        }
+        (RawScheme::Session, None) => return Err(ManifestError::at(place, "has no `[credential.session]`")),
+    };
+    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets: raw.secrets.clone() })
+}
+
+fn session(place: &str, raw: &RawSession, secrets: &[String]) -> Checked<SessionDecl> {
+    for (key, template) in &raw.login.body {
+        let unknown = placeholders(template).find(|name| !secrets.iter().any(|secret| secret == name));
+        if let Some(unknown) = unknown {
+            let place = format!("{place}.login.body.{key}");
+            return Err(ManifestError::at(place, format!("`{{{}}}` is not in `secrets`", shorten(unknown))));
+        }
+    }
+    let refresh = match &raw.refresh {
+        None => None,
+        Some(refresh) => {
+            if refresh.bearer != "{refresh}" {
+                return Err(ManifestError::at(format!("{place}.refresh.bearer"), "must be `{refresh}`"));
+            }
+            if raw.refresh_pointer.is_none() {
+                return Err(ManifestError::at(place, "a `refresh` needs a `refresh_pointer`"));
+            }
+            Some(RefreshRequest {
+                method: method(&format!("{place}.refresh.method"), &refresh.method)?,
+                path: path(&format!("{place}.refresh.path"), &refresh.path)?,
+                bearer: refresh.bearer.clone(),
+            })
+        }
+    };
+    let refresh_pointer =
+        raw.refresh_pointer.as_ref().map(|text| pointer(&format!("{place}.refresh_pointer"), text)).transpose()?;
+    let expired = match &raw.expired {
+        None => None,
+        Some(expired) => {
+            let place = format!("{place}.expired");
+            if expired.statuses.is_empty() || expired.statuses.iter().any(|status| !(400..600).contains(status)) {
+                return Err(ManifestError::at(place, "`statuses` must have entries from 400 to 599"));
+            }
+            if expired.pointer.is_some() == expired.values.is_empty() {
+                return Err(ManifestError::at(place, "`pointer` and `values` go together"));
+            }
+            let pointer =
+                expired.pointer.as_ref().map(|text| pointer(&format!("{place}.pointer"), text)).transpose()?;
+            Some(Expired { statuses: expired.statuses.clone(), pointer, values: expired.values.clone() })
+        }
+    };
+    Ok(SessionDecl {
+        login: LoginRequest {
+            method: method(&format!("{place}.login.method"), &raw.login.method)?,
+            path: path(&format!("{place}.login.path"), &raw.login.path)?,
+            body: raw.login.body.clone(),
+        },
+        refresh,
+        access_pointer: pointer(&format!("{place}.access_pointer"), &raw.access_pointer)?,
+        refresh_pointer,
+        expired,
+    })
+}
+
+/// The names that stand in braces.
+fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or(rest))
+}
+
+fn limits(raw: &RawLimits) -> Checked<Limits> {
+    let default = Limits::default();
+    let limits = Limits {
+        guest_ms: raw.guest_ms.unwrap_or(default.guest_ms),
+        wall_ms: raw.wall_ms.unwrap_or(default.wall_ms),
+        memory_bytes: raw.memory_bytes.unwrap_or(default.memory_bytes),
+        host_call_bytes: raw.host_call_bytes.unwrap_or(default.host_call_bytes),
+        response_bytes_max: raw.response_bytes_max.unwrap_or(default.response_bytes_max),
+        concurrent: raw.concurrent.unwrap_or(default.concurrent),
+    };
+    let zero = [
+        ("guest_ms", limits.guest_ms == 0),
+        ("wall_ms", limits.wall_ms == 0),
+        ("memory_bytes", limits.memory_bytes == 0),
+        ("host_call_bytes", limits.host_call_bytes == 0),
+        ("response_bytes_max", limits.response_bytes_max == 0),
+        ("concurrent", limits.concurrent == 0),
+    ];
+    if let Some((field, _)) = zero.iter().find(|(_, zero)| *zero) {
+        return Err(ManifestError::at(format!("limits.{field}"), "must be more than 0"));
+    }
+    Ok(limits.capped(Limits::CEILING))
+}
+
+fn match_decl(place: &str, raw: &RawMatch) -> Checked<MatchDecl> {
+    name(&format!("{place}.set"), &raw.set)?;
+    Ok(MatchDecl {
+        set: raw.set.clone(),
+        kind: raw.kind,
+        pointer: pointer(&format!("{place}.pointer"), &raw.pointer)?,
+        field: raw.field.clone(),
+        fold: raw.fold,
+    })
+}

@@ -1,0 +1,283 @@
+//! What a plugin says about itself: `plugin.toml`, embedded in the component as JSON by `pressgate plugin build`.
+//!
+//! What a plugin may do is what its manifest asks for ∩ what the operator granted.
+
+mod check;
+mod raw;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use check::ManifestError;
+pub use section::{SECTION, embed, extract};
+
+use crate::model::PluginName;
+
+/// The contract that this host speaks.
+pub const CONTRACT: &str = "0.1.0-draft";
+
+/// A checked manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The plugin's name: lower-case letters, digits and dashes.
+    pub name: PluginName,
+    /// The plugin's own version.
+    pub version: String,
+    /// What it is.
+    pub kind: PluginKind,
+    /// Version of the contract that it was built for.
+    pub wit: String,
+    /// Networks that an adapter speaks; empty for a policy.
+    pub networks: Vec<String>,
+    /// Requests that it may make; empty for a policy.
+    pub http: Vec<HttpRule>,
+    /// Credentials that its requests may name; empty for a policy.
+    pub credentials: Vec<CredentialDecl>,
+    /// What a call may use, already within the host's own limits.
+    pub limits: Limits,
+    /// Pattern sets.
+    pub matches: Vec<MatchDecl>,
+    /// JSON Schema of its configuration; without one the configuration must be an empty object.
+    pub config_schema: Option<serde_json::Value>,
+}
+
+/// The kinds of plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginKind {
+    /// Speaks to a network.
+    Adapter,
+    /// Judges a call.
+    Policy,
+}
+
+/// Requests that an adapter may make to one origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRule {
+    /// Where to.
+    pub origin: Origin,
+    /// Methods, upper-case.
+    pub methods: Vec<String>,
+    /// Paths, each with all below it: `/api/v1` covers `/api/v1/statuses`, not `/api/v10`. Ends in no slash unless it is `/`.
+    pub path_prefixes: Vec<String>,
+}
+
+/// Where a request may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The endpoint of the account that speaks: `{account.endpoint}`.
+    AccountEndpoint,
+    /// This origin, as ASCII without a slash at the end, which the operator must grant.
+    Fixed(String),
+}
+
+/// A credential that requests may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialDecl {
+    /// The name that requests use.
+    pub label: String,
+    /// How it is put into a request.
+    pub scheme: CredentialScheme,
+    /// Names of the secret values that an operator sets, in order.
+    pub secrets: Vec<String>,
+}
+
+/// How a credential is put into a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialScheme {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// `Authorization: Basic …` of two secrets.
+    Basic,
+    /// A header of this name.
+    Header(String),
+    /// A query parameter of this name.
+    Query(String),
+    /// A token that the host gets by logging in.
+    Session(Box<SessionDecl>),
+}
+
+/// How the host logs in and keeps the session alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionDecl {
+    /// The login request.
+    pub login: LoginRequest,
+    /// The refresh request, where the network has one.
+    pub refresh: Option<RefreshRequest>,
+    /// JSON pointer to the access token in the answers.
+    pub access_pointer: String,
+    /// JSON pointer to the refresh token in the answers.
+    pub refresh_pointer: Option<String>,
+    /// How an answer says that the access token has expired.
+    pub expired: Option<Expired>,
+}
+
+/// A login request to the account's endpoint, with a JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// Method.
+    pub method: String,
+    /// Path.
+    pub path: String,
+    /// JSON object; `{name}` stands for the secret of that name.
+    pub body: BTreeMap<String, String>,
+}
+
+/// A refresh request to the account's endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshRequest {
+    /// Method.
+    pub method: String,
+    /// Path.
+    pub path: String,
+    /// Bearer token to send; `{refresh}` stands for the refresh token.
+    pub bearer: String,
+}
+
+/// How an answer says that the access token has expired: one of these statuses and, where a pointer is given, one of these
+/// values there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// HTTP statuses.
+    pub statuses: Vec<u16>,
+    /// JSON pointer into the answer.
+    pub pointer: Option<String>,
+    /// Values at the pointer.
+    pub values: Vec<String>,
+}
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Computing time, without waiting.
+    pub guest_ms: u64,
+    /// Time of the whole call.
+    pub wall_ms: u64,
+    /// Memories and tables together.
+    pub memory_bytes: usize,
+    /// What one call from or to the host may carry.
+    pub host_call_bytes: usize,
+    /// Longest answer of the network.
+    pub response_bytes_max: usize,
+    /// Calls at the same time, for the plugin.
+    pub concurrent: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            guest_ms: 100,
+            wall_ms: 30_000,
+            memory_bytes: 32 << 20,
+            host_call_bytes: 8 << 20,
+            response_bytes_max: 1 << 20,
+            concurrent: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// The most that the host gives any plugin.
+    pub const CEILING: Self = Self {
+        guest_ms: 2_000,
+        wall_ms: 120_000,
+        memory_bytes: 64 << 20,
+        host_call_bytes: 16 << 20,
+        response_bytes_max: 8 << 20,
+        concurrent: 256,
+    };
+
+    /// The smaller of both, field by field.
+    #[must_use]
+    pub fn capped(self, ceiling: Self) -> Self {
+        Self {
+            guest_ms: self.guest_ms.min(ceiling.guest_ms),
+            wall_ms: self.wall_ms.min(ceiling.wall_ms),
+            memory_bytes: self.memory_bytes.min(ceiling.memory_bytes),
+            host_call_bytes: self.host_call_bytes.min(ceiling.host_call_bytes),
+            response_bytes_max: self.response_bytes_max.min(ceiling.response_bytes_max),
+            concurrent: self.concurrent.min(ceiling.concurrent),
+        }
+    }
+}
+
+/// A pattern set that the host builds from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchDecl {
+    /// The name that the plugin scans with.
+    pub set: String,
+    /// What the patterns are.
+    pub kind: MatchKind,
+    /// JSON pointer to the patterns in the configuration; `*` stands for every element of an array.
+    pub pointer: String,
+    /// Where the patterns are objects, the field that holds the pattern.
+    pub field: Option<String>,
+    /// How text and patterns are made alike before they are compared.
+    pub fold: Fold,
+}
+
+/// What the patterns of a set are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchKind {
+    /// Literal phrases.
+    Phrases,
+    /// Regular expressions that run in linear time.
+    Regex,
+    /// Domain names of links, each with its subdomains.
+    Domains,
+    /// Shingles of whole documents.
+    Fingerprints,
+    /// Built-in detectors by name: keys, cards, account numbers.
+    Detectors,
+}
+
+/// How text is made alike before it is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fold {
+    /// Not at all.
+    #[default]
+    None,
+    /// Letter case.
+    Case,
+    /// Case, invisible characters, look-alikes and spacing.
+    Strict,
+}
+
+impl Manifest {
+    /// Reads `plugin.toml`. `schema` is the text of the file that `[config] schema` names, where it names one.
+    ///
+    /// # Errors
+    /// The first fault, with its line.
+    pub fn from_toml(text: &str, schema: impl FnOnce(&str) -> Result<String, String>) -> Result<Self, ManifestError> {
+        Ok(Self::source(text, schema)?.0)
+    }
+
+    /// As [`Self::from_toml`], with the JSON that goes into the component.
+    pub fn source(
+        text: &str,
+        schema: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<(Self, String), ManifestError> {
+        let raw = raw::Raw::from_toml(text, schema)?;
+        let manifest = check::check(&raw).map_err(|error| error.at_line_of(text))?;
+        let json = serde_json::to_string(&raw).map_err(|error| ManifestError::whole(error.to_string()))?;
+        Ok((manifest, json))
+    }
+
+    /// Reads the JSON that a component carries.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn from_json(json: &[u8]) -> Result<Self, ManifestError> {
+        let raw: raw::Raw = serde_json::from_slice(json).map_err(|error| ManifestError::whole(error.to_string()))?;
+        check::check(&raw)
+    }
+
+    /// Name and version: `guidelines 0.1.0`.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+}

@@ -1,0 +1,167 @@
+//! The manifest as it is written: every field that may stand there, none that may not.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::ManifestError;
+use super::{Fold, MatchKind, PluginKind};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub plugin: RawPlugin,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<RawHttp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credential: Vec<RawCredential>,
+    #[serde(default)]
+    pub limits: RawLimits,
+    #[serde(default, rename = "match", skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<RawMatch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<RawConfig>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlugin {
+    pub name: String,
+    pub version: String,
+    pub kind: PluginKind,
+    pub wit: String,
+    #[serde(default)]
+    pub networks: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawHttp {
+    pub origin: String,
+    pub methods: Vec<String>,
+    pub path_prefixes: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCredential {
+    pub label: String,
+    pub scheme: RawScheme,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub secrets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<RawSession>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawScheme {
+    Bearer,
+    Basic,
+    Header,
+    Query,
+    Session,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSession {
+    pub login: RawLogin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<RawRefresh>,
+    pub access_pointer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_pointer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired: Option<RawExpired>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLogin {
+    pub method: String,
+    pub path: String,
+    pub body: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRefresh {
+    pub method: String,
+    pub path: String,
+    pub bearer: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawExpired {
+    pub statuses: Vec<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_call_bytes: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_bytes_max: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMatch {
+    pub set: String,
+    pub kind: MatchKind,
+    pub pointer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    #[serde(default)]
+    pub fold: Fold,
+}
+
+/// In `plugin.toml` the schema is a file name, in the component the schema itself.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    pub schema: serde_json::Value,
+}
+
+impl Raw {
+    /// Reads `plugin.toml` and puts the schema in the place of its file name.
+    pub(super) fn from_toml(
+        text: &str,
+        schema: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<Self, ManifestError> {
+        let mut raw: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| line_at(text, span.start));
+            ManifestError { place: String::new(), line, message: error.message().trim().to_owned() }
+        })?;
+        if let Some(config) = &mut raw.config {
+            let fault = |message: String| ManifestError::at("config.schema", message).at_line_of(text);
+            let serde_json::Value::String(file) = &config.schema else {
+                return Err(fault("must be the name of a JSON Schema file".into()));
+            };
+            let json = schema(file).map_err(fault)?;
+            config.schema = serde_json::from_str(&json).map_err(|error| fault(format!("{file}: {error}")))?;
+        }
+        Ok(raw)
+    }
+}
+
+/// The line, from 1, in which the byte `offset` stands.
+pub(super) fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
