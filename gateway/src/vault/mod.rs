@@ -1,1 +1,282 @@
-//! Credentials at rest.
+//! Credentials at rest (design §5): sealed in envelopes, opened only for egress.
+
+mod credential;
+mod envelope;
+mod error;
+mod kek;
+mod process;
+mod store;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+pub(crate) use credential::{Credential, Session};
+pub use credential::{CredentialInfo, SECRET_BYTES_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX};
+pub use error::VaultError;
+use jiff::{SignedDuration, Timestamp};
+pub use kek::{KekSource, create_kek_file};
+pub use process::harden_process;
+pub use secrecy::SecretString;
+pub use store::SealedStore;
+use zeroize::Zeroizing;
+
+use self::{
+    credential::{check_name, check_secrets, read_secrets, read_session, write_secrets, write_session},
+    envelope::{OpenError, SealError, Wrapper},
+    kek::{KEY_BYTES, Key},
+};
+use crate::{clock::Clock, model::AccountId, records::SealedRecord};
+
+/// Name of the value that finds a wrong key at start and that keys for other purposes are derived from.
+const ROOT: &str = "vault/root";
+/// How long an opened credential is used before the store is asked whether it is still the one, in milliseconds. Another
+/// process (`pressgate credential revoke`) is heard after that time; a change made by this process at once.
+const FRESH_MS: i64 = 1000;
+/// Opened credentials held in memory.
+const OPEN_MAX: usize = 4096;
+
+/// A key for one purpose, wiped when dropped. It has no `Debug` and no `Serialize`.
+#[derive(Clone)]
+pub struct DerivedKey(Zeroizing<[u8; KEY_BYTES]>);
+
+impl DerivedKey {
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+/// Keeps credentials and sessions.
+pub struct Vault {
+    wrapper: Wrapper,
+    root: Key,
+    store: Arc<dyn SealedStore>,
+    clock: Arc<dyn Clock>,
+    /// Held while a value is replaced, so that generations count up and no session outlives its credential.
+    writing: tokio::sync::Mutex<()>,
+    open: Mutex<HashMap<String, Open>>,
+}
+
+/// An opened credential, or the knowledge that there is none.
+struct Open {
+    credential: Option<Arc<Credential>>,
+    looked_at: Timestamp,
+}
+
+impl Vault {
+    /// Reads the key-encryption key and checks that it is the one of this store; on an empty store it becomes the one.
+    ///
+    /// # Errors
+    /// [`VaultError::Kek`] where the key can't be read, [`VaultError::WrongKek`] where the store was sealed with another,
+    /// [`VaultError::Corrupt`] where the store was tampered with.
+    pub async fn open(
+        source: &KekSource,
+        store: Arc<dyn SealedStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Vault>, VaultError> {
+        let kek = kek::read(source).await?;
+        let wrapper = Wrapper::new(&kek).map_err(no_cipher)?;
+        if store.get(ROOT.into()).await?.is_none() {
+            // Values without the root mean that the root was taken away, not that the store is new.
+            for prefix in ["credential/", "session/"] {
+                if !store.list(prefix.into()).await?.is_empty() {
+                    return Err(VaultError::Corrupt(ROOT.into()));
+                }
+            }
+            let root: Key = Zeroizing::new(envelope::random().map_err(no_cipher)?);
+            let blob = wrapper.seal(ROOT, 1, root.as_slice()).map_err(no_cipher)?;
+            let created_at = clock.now();
+            let public = BTreeMap::new();
+            store.put(SealedRecord { name: ROOT.into(), generation: 1, blob, public, created_at }).await?;
+        }
+        // Read back also when just written: of two processes that start at once, one root stands.
+        let sealed = store.get(ROOT.into()).await?.ok_or_else(|| VaultError::Corrupt(ROOT.into()))?;
+        let opened = match wrapper.open(ROOT, sealed.generation, &sealed.blob) {
+            Ok(opened) => opened,
+            Err(OpenError::OtherKek) => return Err(VaultError::WrongKek),
+            Err(OpenError::Changed) => return Err(VaultError::Corrupt(ROOT.into())),
+        };
+        let bytes = <[u8; KEY_BYTES]>::try_from(opened.value.as_slice());
+        let root = Zeroizing::new(bytes.map_err(|_| VaultError::Corrupt(ROOT.into()))?);
+        let writing = tokio::sync::Mutex::new(());
+        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open: Mutex::new(HashMap::new()) }))
+    }
+
+    /// Sets an account's credential and answers its generation. Sessions of the one before are forgotten.
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`] for a name or value that can't be kept; [`VaultError::Store`].
+    pub async fn set_credential(
+        &self,
+        account: &AccountId,
+        label: &str,
+        secrets: BTreeMap<String, SecretString>,
+    ) -> Result<u64, VaultError> {
+        let name = name_of("credential", account, label)?;
+        check_secrets(&secrets)?;
+        let public = BTreeMap::from([
+            ("account".to_owned(), account.as_str().to_owned()),
+            ("label".to_owned(), label.to_owned()),
+            ("secrets".to_owned(), secrets.keys().cloned().collect::<Vec<_>>().join(",")),
+        ]);
+        let _writing = self.writing.lock().await;
+        let generation = self.put(name.clone(), public, &write_secrets(&secrets)).await?;
+        self.forget(&name);
+        self.store.delete(name_of("session", account, label)?).await?;
+        Ok(generation)
+    }
+
+    /// All credentials without their values, by account and label.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn credentials(&self) -> Result<Vec<CredentialInfo>, VaultError> {
+        let mut list = Vec::new();
+        for sealed in self.store.list("credential/".into()).await? {
+            let Some((account, label)) = sealed.name.strip_prefix("credential/").and_then(|name| name.split_once('/'))
+            else {
+                continue;
+            };
+            let names = sealed.public.get("secrets").map(String::as_str).unwrap_or_default();
+            list.push(CredentialInfo {
+                account: AccountId::new(account),
+                label: label.to_owned(),
+                generation: sealed.generation,
+                created_at: sealed.created_at,
+                secrets: names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            });
+        }
+        list.sort_by(|a, b| (&a.account, &a.label).cmp(&(&b.account, &b.label)));
+        Ok(list)
+    }
+
+    /// Deletes a credential and its sessions; false where there was none.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn revoke_credential(&self, account: &AccountId, label: &str) -> Result<bool, VaultError> {
+        let name = name_of("credential", account, label)?;
+        let _writing = self.writing.lock().await;
+        let deleted = self.store.delete(name.clone()).await?;
+        self.forget(&name);
+        self.store.delete(name_of("session", account, label)?).await?;
+        Ok(deleted)
+    }
+
+    /// True where the account has a credential of that label.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn has_credential(&self, account: &AccountId, label: &str) -> Result<bool, VaultError> {
+        Ok(self.store.get(name_of("credential", account, label)?).await?.is_some())
+    }
+
+    /// A key for one purpose: the same at each start, unrelated to that of any other purpose.
+    ///
+    /// It follows from a random root that is sealed in the store, so that a new key-encryption key will not change it.
+    pub fn derive(&self, purpose: &str) -> DerivedKey {
+        let info = [b"purpose ".as_slice(), purpose.as_bytes()].concat();
+        #[allow(clippy::expect_used, reason = "HKDF-SHA-256 fails only for outputs over 8,160 bytes; this is 32")]
+        let key = envelope::expand(self.root.as_slice(), &info).expect("32 bytes of HKDF-SHA-256");
+        DerivedKey(key)
+    }
+
+    /// Opens an account's credential. Only egress may call this.
+    pub(crate) async fn credential(
+        &self,
+        account: &AccountId,
+        label: &str,
+    ) -> Result<Option<Arc<Credential>>, VaultError> {
+        let name = name_of("credential", account, label)?;
+        let now = self.clock.now();
+        if let Some(known) = self.known(&name, now) {
+            return Ok(known);
+        }
+        // The lock keeps an older read from being remembered after a newer write.
+        let _writing = self.writing.lock().await;
+        let sealed = self.store.get(name.clone()).await?;
+        let credential = match sealed {
+            None => None,
+            Some(sealed) => {
+                let opened = self.open_sealed(&sealed)?;
+                let secrets = read_secrets(&opened.value).ok_or_else(|| VaultError::Corrupt(name.clone()))?;
+                Some(Arc::new(Credential { version: opened.commitment, secrets }))
+            }
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= OPEN_MAX {
+            open.clear();
+        }
+        open.insert(name, Open { credential: credential.clone(), looked_at: now });
+        Ok(credential)
+    }
+
+    /// Keeps the session of a credential, unless the credential was replaced or revoked meanwhile.
+    pub(crate) async fn save_session(
+        &self,
+        account: &AccountId,
+        label: &str,
+        session: &Session,
+    ) -> Result<bool, VaultError> {
+        let credential = name_of("credential", account, label)?;
+        let _writing = self.writing.lock().await;
+        let Some(sealed) = self.store.get(credential).await? else { return Ok(false) };
+        if self.open_sealed(&sealed)?.commitment != session.credential {
+            return Ok(false);
+        }
+        self.put(name_of("session", account, label)?, BTreeMap::new(), &write_session(session)).await?;
+        Ok(true)
+    }
+
+    /// The session that was kept last.
+    pub(crate) async fn session(&self, account: &AccountId, label: &str) -> Result<Option<Session>, VaultError> {
+        let name = name_of("session", account, label)?;
+        let Some(sealed) = self.store.get(name.clone()).await? else { return Ok(None) };
+        let opened = self.open_sealed(&sealed)?;
+        read_session(&opened.value).map(Some).ok_or(VaultError::Corrupt(name))
+    }
+
+    /// Seals the next generation of a value. The caller holds `writing`.
+    async fn put(&self, name: String, public: BTreeMap<String, String>, value: &[u8]) -> Result<u64, VaultError> {
+        let before = self.store.get(name.clone()).await?.map_or(0, |sealed| sealed.generation);
+        let generation = before.checked_add(1).ok_or_else(|| VaultError::Corrupt(name.clone()))?;
+        let blob = self.wrapper.seal(&name, generation, value).map_err(no_cipher)?;
+        let created_at = self.clock.now();
+        self.store.put(SealedRecord { name, generation, blob, public, created_at }).await?;
+        Ok(generation)
+    }
+
+    fn open_sealed(&self, sealed: &SealedRecord) -> Result<envelope::Opened, VaultError> {
+        self.wrapper.open(&sealed.name, sealed.generation, &sealed.blob).map_err(|error| match error {
+            OpenError::OtherKek => VaultError::WrongKek,
+            OpenError::Changed => VaultError::Corrupt(sealed.name.clone()),
+        })
+    }
+
+    fn known(&self, name: &str, now: Timestamp) -> Option<Option<Arc<Credential>>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = open.get(name)?;
+        let age = now.duration_since(known.looked_at);
+        let fresh = age >= SignedDuration::ZERO && age < SignedDuration::from_millis(FRESH_MS);
+        fresh.then(|| known.credential.clone())
+    }
+
+    fn forget(&self, name: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Name of a sealed value.
+fn name_of(kind: &str, account: &AccountId, label: &str) -> Result<String, VaultError> {
+    check_name("account", account.as_str())?;
+    check_name("label", label)?;
+    Ok(format!("{kind}/{account}/{label}"))
+}
+
+fn no_cipher(_: SealError) -> VaultError {
+    VaultError::Kek("the machine gives no random bytes or refuses AES-256-GCM".into())
+}

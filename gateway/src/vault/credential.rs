@@ -1,0 +1,171 @@
+//! What the vault keeps: credentials and sessions, and how they are written before they are sealed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::VaultError;
+use crate::model::AccountId;
+
+/// Values in one credential.
+pub const SECRETS_MAX: usize = 16;
+/// Length of the name of a value.
+pub const SECRET_NAME_BYTES_MAX: usize = 64;
+/// Length of one value; a private key in PEM fits.
+pub const SECRET_BYTES_MAX: usize = 16 * 1024;
+/// Length of an account's name or a label.
+const NAME_BYTES_MAX: usize = 128;
+
+/// What may be shown of a credential: everything but its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialInfo {
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// Its label, from the plugin's manifest.
+    pub label: String,
+    /// Counts up each time the credential is set.
+    pub generation: u64,
+    /// When this generation was set.
+    pub created_at: Timestamp,
+    /// Names of its values, in order.
+    pub secrets: Vec<String>,
+}
+
+/// An opened credential. It has no `Debug` and no `Serialize`; only egress gets one.
+pub(crate) struct Credential {
+    /// Names this very version: no two sealed values share it. Not secret.
+    pub(crate) version: [u8; 32],
+    /// Values by name.
+    pub(crate) secrets: BTreeMap<String, SecretString>,
+}
+
+/// Tokens that a network gave for a credential (design §3, manifest sessions).
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// Version of the credential that they were got with; a session of another version is worth nothing.
+    pub(crate) credential: [u8; 32],
+    /// Goes with each request.
+    pub(crate) access: SecretString,
+    /// Gets the next pair, where the network gave one.
+    pub(crate) refresh: Option<SecretString>,
+}
+
+/// Refuses an account's name or a label that could be mistaken for a part of a sealed value's name.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), VaultError> {
+    let fits = !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if fits {
+        return Ok(());
+    }
+    Err(VaultError::Invalid(format!(
+        "the {what} `{}` is not 1 to {NAME_BYTES_MAX} letters, digits, `-`, `_` or `.`",
+        name.escape_debug()
+    )))
+}
+
+/// Refuses a set of values that can't be kept.
+pub(super) fn check_secrets(secrets: &BTreeMap<String, SecretString>) -> Result<(), VaultError> {
+    if secrets.is_empty() || secrets.len() > SECRETS_MAX {
+        return Err(VaultError::Invalid(format!("a credential has 1 to {SECRETS_MAX} values, not {}", secrets.len())));
+    }
+    for (name, value) in secrets {
+        check_name("name of a value", name)?;
+        let length = value.expose_secret().len();
+        if name.len() > SECRET_NAME_BYTES_MAX {
+            return Err(VaultError::Invalid(format!("the name `{name}` is over {SECRET_NAME_BYTES_MAX} bytes")));
+        }
+        if length == 0 || length > SECRET_BYTES_MAX {
+            return Err(VaultError::Invalid(format!(
+                "the value `{name}` has {length} bytes; 1 to {SECRET_BYTES_MAX} are allowed"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Fields with lengths in front; the buffer has its full size from the start, so that no copy is left behind.
+pub(super) struct Writer(Zeroizing<Vec<u8>>);
+
+impl Writer {
+    pub(super) fn with_room(bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(bytes)))
+    }
+
+    pub(super) fn field(&mut self, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.0.extend_from_slice(&length.to_be_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn finish(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+}
+
+/// Reads what `Writer` wrote.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn field(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (field, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some(field)
+    }
+
+    fn text(&mut self) -> Option<SecretString> {
+        Some(SecretString::from(std::str::from_utf8(self.field()?).ok()?))
+    }
+
+    pub(super) fn at_end(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Writes values by name.
+pub(super) fn write_secrets(secrets: &BTreeMap<String, SecretString>) -> Zeroizing<Vec<u8>> {
+    let room = secrets.iter().map(|(name, value)| 8 + name.len() + value.expose_secret().len()).sum();
+    let mut writer = Writer::with_room(room);
+    for (name, value) in secrets {
+        writer.field(name.as_bytes());
+        writer.field(value.expose_secret().as_bytes());
+    }
+    writer.finish()
+}
+
+/// Reads values by name; none where the bytes are not what `write_secrets` writes.
+pub(super) fn read_secrets(bytes: &[u8]) -> Option<BTreeMap<String, SecretString>> {
+    let mut reader = Reader(bytes);
+    let mut secrets = BTreeMap::new();
+    while !reader.at_end() {
+        let name = std::str::from_utf8(reader.field()?).ok()?.to_owned();
+        secrets.insert(name, reader.text()?);
+    }
+    Some(secrets)
+}
+
+/// Writes a session.
+pub(super) fn write_session(session: &Session) -> Zeroizing<Vec<u8>> {
+    let access = session.access.expose_secret().as_bytes();
+    let refresh = session.refresh.as_ref().map(|token| token.expose_secret().as_bytes());
+    let mut writer = Writer::with_room(12 + 32 + access.len() + refresh.map_or(0, <[u8]>::len));
+    writer.field(&session.credential);
+    writer.field(access);
+    if let Some(refresh) = refresh {
+        writer.field(refresh);
+    }
+    writer.finish()
+}
+
+/// Reads a session; none where the bytes are not what `write_session` writes.
+pub(super) fn read_session(bytes: &[u8]) -> Option<Session> {
+    let mut reader = Reader(bytes);
+    let credential = <[u8; 32]>::try_from(reader.field()?).ok()?;
+    let access = reader.text()?;
+    let refresh = if reader.at_end() { None } else { Some(reader.text()?) };
+    reader.at_end().then_some(Session { credential, access, refresh })
+}
