@@ -17,3 +17,7 @@ pub mod posts;
 pub mod records;
 pub mod refusal;
 pub mod vault;
+pub mod keys;
+pub mod media;
+pub mod plugins;
+pub mod stop;

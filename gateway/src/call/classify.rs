@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Caller, Submission,
+    review::plugin_failure,
     submission::{Content, MediaUse},
 };
 use crate::{
@@ -87,7 +88,7 @@ pub async fn classify(
     let mut calls = Vec::with_capacity(found.len());
     for (account, adapter) in found {
         let draft = draft(submission, &account, &media);
-        if let Some(refusal) = unsupported(&adapter, &account, &draft) {
+        if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
             return Err(refusal);
         }
         calls.push(Call {
@@ -104,7 +105,7 @@ pub async fn classify(
 }
 
 /// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
-pub fn resume(gateway: &Gateway, caller: Caller, post: &PostRecord, target: &TargetRecord, purpose: ClaimFor) -> Result<Call, Refusal> {
+pub async fn resume(gateway: &Gateway, caller: Caller, post: &PostRecord, target: &TargetRecord, purpose: ClaimFor) -> Result<Call, Refusal> {
     let governance = gateway.governance.load_full();
     let snapshot = gateway.registry.snapshot();
     let gone = || {
@@ -117,21 +118,21 @@ pub fn resume(gateway: &Gateway, caller: Caller, post: &PostRecord, target: &Tar
         draft.action = Action::POST_DELETE;
         draft.target = Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
     }
-    if let Some(refusal) = unsupported(&adapter, &account, &draft) {
+    if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
         return Err(refusal);
     }
     Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft })
 }
 
-fn unsupported(adapter: &Release, account: &Account, draft: &Draft) -> Option<Refusal> {
-    let missing = !adapter.description().actions.contains(&draft.action);
-    missing.then(|| {
-        Refusal::new(
-            problem::UNSUPPORTED_ACTION,
-            Stage::Classify,
-            format!("The adapter of `{}` can't do `{}`.", account.id, draft.action),
-        )
-    })
+async fn unsupported(gateway: &Gateway, adapter: &Arc<Release>, account: &Account, draft: &Draft) -> Option<Refusal> {
+    match gateway.descriptions.of(adapter).await {
+        Ok(description) if description.actions.contains(&draft.action) => None,
+        Ok(_) => {
+            let detail = format!("The adapter of `{}` can't do `{}`.", account.id, draft.action);
+            Some(Refusal::new(problem::UNSUPPORTED_ACTION, Stage::Classify, detail))
+        }
+        Err(error) => Some(plugin_failure(Stage::Classify, &error)),
+    }
 }
 
 fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, MediaRecord>) -> Draft {

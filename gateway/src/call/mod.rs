@@ -63,6 +63,8 @@ pub mod record;
 pub mod send;
 pub mod digest;
 pub mod facts;
+pub mod descriptions;
+pub mod strangers;
 pub mod journey;
 
 pub use admit::Admission;

@@ -17,7 +17,7 @@ use crate::{
 /// An answer's body is kept with the attempt up to this length.
 pub(super) const BODY_BYTES_MAX: usize = 4096;
 /// Attempts on one target before it is given up.
-const ATTEMPTS_MAX: u32 = 8;
+pub const ATTEMPTS_MAX: u32 = 8;
 /// No attempt begins later than this after the post was accepted.
 const DEADLINE_S: i64 = 3600;
 /// Waits between attempts, in seconds; the last repeats.
@@ -124,8 +124,9 @@ impl End<'_> {
     }
 
     fn unknown(&self, unknown: UnknownStep, message: &str) -> Conclusion {
-        let mut conclusion = self.plain(TargetState::Unknown);
-        conclusion.unknown_step = Some(unknown);
+        // A deletion may be asked for again without harm, by whoever wants it: nothing has to be looked up.
+        let mut conclusion = self.plain(if self.recalling() { self.given_up() } else { TargetState::Unknown });
+        conclusion.unknown_step = Some(unknown).filter(|_| !self.recalling());
         conclusion.retry_at = self.retry_at(None);
         let refusal = Refusal::new(problem::PLATFORM_UNAVAILABLE, Stage::Send, message);
         self.with_refusal(conclusion, "unanswered", refusal)
@@ -213,13 +214,13 @@ impl End<'_> {
     fn again(&self, conclusion: &mut Conclusion, wait_ms: Option<u64>) {
         conclusion.retry_at = self.retry_at(wait_ms);
         if conclusion.retry_at.is_some() {
-            conclusion.state = if self.recalling() { TargetState::Recalling } else { TargetState::Publishing };
+            conclusion.state = TargetState::Publishing;
         }
     }
 
     fn retry_at(&self, wait_ms: Option<u64>) -> Option<Timestamp> {
         let claim = self.intent.claim();
-        if claim.attempt >= ATTEMPTS_MAX && !self.recalling() {
+        if claim.attempt >= ATTEMPTS_MAX || self.recalling() {
             return None;
         }
         let step = usize::try_from(claim.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -227,7 +228,7 @@ impl End<'_> {
         let wait = wait_ms.and_then(|ms| i64::try_from(ms).ok()).map_or(SignedDuration::from_secs(backoff), SignedDuration::from_millis);
         let at = self.intent.gateway().clock.now().checked_add(wait).ok()?;
         let deadline = claim.post.created_at.checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
-        (at <= deadline || self.recalling()).then_some(at)
+        (at <= deadline).then_some(at)
     }
 }
 

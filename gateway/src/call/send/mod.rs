@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use outgoing::ReadOnly;
 
-use super::{Intent, record};
+use super::Intent;
 use crate::{
     audit::{Leaf, leaf},
     call::digest,
@@ -22,6 +22,7 @@ use crate::{
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
 };
+pub use conclude::ATTEMPTS_MAX;
 use conclude::Conclusion;
 use settle::Settled;
 use wire::Wire;
@@ -107,7 +108,9 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         leaf,
     };
     let kept = gateway.records.finish_target(call.post().clone(), call.account().id.clone(), finish).await;
-    wire.settle_intents();
+    if kept.is_ok() {
+        wire.settle_intents();
+    }
     logged?;
     if let Err(error) = kept {
         // The log has the outcome; the records catch up from it at the next start.
@@ -146,7 +149,3 @@ fn state_unavailable(error: &crate::records::RecordsError) -> Refusal {
     Refusal::new(problem::STATE_UNAVAILABLE, Stage::Send, "The record store can't be written.").because(error)
 }
 
-/// True for the refusal of a log that can't be written.
-fn is_audit(refusal: &Refusal) -> bool {
-    refusal.problem == record::unavailable(&"").problem
-}

@@ -14,7 +14,6 @@ use crate::{
     audit::{Leaf, leaf},
     call::digest,
     host::{PerformCall, PluginResponse, Reconciliation, Safety},
-    model::Action,
     records::{StepRecord, UnknownStep},
     refusal::Refusal,
 };
@@ -59,9 +58,6 @@ pub(super) async fn settle(wire: &Arc<Wire>, perform: &PerformCall) -> Result<Se
 /// Within its window a native key makes the network answer a repetition with the first result. A deletion may be repeated.
 fn repetition_is_safe(wire: &Wire, unknown: &UnknownStep) -> bool {
     let intent = wire.intent();
-    if intent.call().draft().action == Action::POST_DELETE {
-        return true;
-    }
     match Safety::parse(&unknown.safety) {
         Some(Safety::NativeKey { window_s }) => unknown
             .sent_at

@@ -1,0 +1,75 @@
+//! The gateway as a whole: what the stages, doors and workers share.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, RwLock};
+
+pub use crate::media::MediaStore;
+use crate::{
+    audit::AuditLog,
+    call::{descriptions::Descriptions, facts::FactsBook, strangers::Strangers},
+    clock::Clock,
+    config::{Config, Governance},
+    egress::Egress,
+    host::{Host, Registry},
+    keys::Keys,
+    limits::{Limits, Pauses},
+    plugins::Shelf,
+    posts::mark::OpenIntents,
+    records::Records,
+    stop::Stop,
+    vault::Vault,
+};
+
+/// Everything that serves calls. Made by [`crate::start`].
+pub struct Gateway {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// `pressgate.toml`.
+    pub config: Config,
+    /// The governance of this moment.
+    pub governance: ArcSwap<Governance>,
+    /// Where the governance files lie.
+    pub governance_dir: PathBuf,
+    /// Held for reading while a call starts, for writing while governance changes.
+    pub starts: RwLock<()>,
+    /// One `apply` at a time.
+    pub applying: tokio::sync::Mutex<()>,
+    /// The plugin host.
+    pub host: Arc<Host>,
+    /// The components that were found.
+    pub shelf: Shelf,
+    /// The plugins that serve.
+    pub registry: Registry,
+    /// What adapters say of themselves.
+    pub descriptions: Descriptions,
+    /// What networks say of their limits.
+    pub facts: FactsBook,
+    /// What did happen.
+    pub audit: AuditLog,
+    /// What should happen.
+    pub records: Arc<dyn Records>,
+    /// Credentials.
+    pub vault: Arc<Vault>,
+    /// The only way to a network.
+    pub egress: Arc<Egress>,
+    /// API keys.
+    pub keys: Keys,
+    /// Callers' limits.
+    pub limits: Limits,
+    /// Networks' pauses.
+    pub pauses: Pauses,
+    /// Media.
+    pub media: Arc<MediaStore>,
+    /// Refusals before authentication.
+    pub strangers: Strangers,
+    /// Intents without an outcome.
+    pub open_intents: OpenIntents,
+    /// Wakes the worker that looks for due targets.
+    pub due: Notify,
+    /// Told whenever an attempt ended.
+    pub changed: Notify,
+    /// Set when the gateway stops: no new work begins.
+    pub stopping: Stop,
+}

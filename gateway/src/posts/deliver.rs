@@ -1,0 +1,195 @@
+//! Delivering: attempts on one target, at once or later.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{accept::LEASE, unavailable};
+use crate::{
+    call::{
+        Approved, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise, classify::resume, clear::clear,
+        digest, journey::Journey, record::record, review::review, send::send,
+    },
+    gateway::Gateway,
+    model::{AccountId, Action, PostId, PostState, TargetState},
+    records::{Attempt, Claim, ClaimFor, NewPost, PostRecord, TargetFinish, TargetRecord},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// A new post as the records keep it, so that its first attempts need not read it back.
+pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
+    let targets = post.targets.iter().map(|target| TargetRecord {
+        account: target.account.clone(),
+        state: target.state,
+        draft: target.draft.clone(),
+        digest: target.digest.clone(),
+        call_key: target.call_key.clone(),
+        grant: target.grant.clone(),
+        published: Vec::new(),
+        attempts: Vec::new(),
+        retry_at: None,
+        unknown_step: None,
+    });
+    Arc::new(PostRecord {
+        id: post.id.clone(),
+        created_at: post.created_at,
+        updated_at: now,
+        author: post.author.clone(),
+        digest: post.digest.clone(),
+        salt: post.salt.clone(),
+        request: post.request.clone(),
+        state: PostState::Publishing,
+        targets: targets.collect(),
+        verdicts: post.verdicts.clone(),
+        votes: Vec::new(),
+    })
+}
+
+/// Starts the first attempt of a target that was accepted, cleared and claimed just now.
+pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance) {
+    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+        let account = clearance.call().account().id.clone();
+        let adapter = clearance.call().account().adapter.to_string();
+        let note = match gateway.records.note(adapter, account.clone()).await {
+            Ok(note) => note,
+            Err(error) => return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end"),
+        };
+        let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
+        conclude(gateway, &post.id, &account, &claim.clone(), attempt(gateway, claim, clearance).await).await;
+    });
+}
+
+/// Starts an attempt on a target that was due; nothing happens where somebody else has claimed it.
+pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: ClaimFor) {
+    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+        if let Err(refusal) = claim_and_attempt(gateway, &post, &account, purpose).await {
+            tracing::error!(%post, %account, %refusal, "an attempt could not begin");
+        }
+    });
+}
+
+fn spawn<F>(gateway: &Arc<Gateway>, work: F)
+where
+    F: for<'a> AsyncFnOnce(&'a Arc<Gateway>) + Send + 'static,
+    for<'a> F::CallOnceFuture<'a>: Send,
+{
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move {
+        let _working = gateway.stopping.begin();
+        work(&gateway).await;
+        gateway.changed.notify_waiters();
+    });
+}
+
+/// Starts taking a published target back for `caller`.
+pub fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) {
+    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+        if let Err(refusal) = claim_and_recall(gateway, caller, &post, &account).await {
+            tracing::error!(%post, %account, %refusal, "a recall could not begin");
+        }
+    });
+}
+
+async fn claim_and_attempt(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, purpose: ClaimFor) -> Result<(), Refusal> {
+    let now = gateway.clock.now();
+    let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+    let claim = gateway.records.claim_target(post.clone(), account.clone(), purpose, now, lease).await;
+    let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
+    if purpose == ClaimFor::Recall {
+        // Who asked for it is not known any more, and the log must not say that the author did.
+        let detail = "The recall was cut off by a stop of the gateway. Ask for it again: deletions may be repeated.";
+        let refusal = Refusal::new(problem::SHUTTING_DOWN, Stage::Send, detail);
+        conclude(gateway, post, account, &claim, Err(refusal)).await;
+        return Ok(());
+    }
+    let caller = Caller::of(&claim.post.author);
+    let result = match reenter(gateway, caller.clone(), &claim, account, purpose).await {
+        Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
+        Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await),
+    };
+    conclude(gateway, post, account, &claim, result).await;
+    Ok(())
+}
+
+async fn claim_and_recall(gateway: &Arc<Gateway>, caller: Caller, post: &PostId, account: &AccountId) -> Result<(), Refusal> {
+    let now = gateway.clock.now();
+    let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+    let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
+    let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
+    let result = match reenter(gateway, caller.clone(), &claim, account, ClaimFor::Recall).await {
+        Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
+        Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_DELETE, Some(post)).refuse(gateway, refusal).await),
+    };
+    conclude(gateway, post, account, &claim, result).await;
+    Ok(())
+}
+
+/// A post that waited re-enters at `authorise` under the governance of this moment.
+async fn reenter(gateway: &Arc<Gateway>, caller: Caller, claim: &Claim, account: &AccountId, purpose: ClaimFor) -> Result<Clearance, Refusal> {
+    let post = &claim.post;
+    let target = post.targets.iter().find(|target| target.account == *account);
+    let target = target.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."))?;
+    let digest = digest::of_draft(&post.salt, account, &target.draft);
+    if digest != target.digest {
+        return Err(Refusal::new(problem::INTERNAL, Stage::Approve, "The kept content is not what was accepted; nothing is sent."));
+    }
+    let call = resume(gateway, caller, post, target, purpose).await?;
+    let permit = authorise(gateway, call)?;
+    let judgement = review(gateway, admitted_before(permit)).await?;
+    match approve(judgement, &post.votes, &post.digest) {
+        Approved::Yes(approval) => clear(gateway, *approval).await,
+        Approved::Held(judgement) => {
+            let detail = "The policies of this moment want a person's agreement that the post does not have. Submit it again.";
+            Err(Refusal::new(problem::POLICY_DENIED, Stage::Approve, detail).with_verdicts(judgement.verdicts().to_vec()))
+        }
+    }
+}
+
+async fn attempt(gateway: &Arc<Gateway>, claim: Claim, clearance: Clearance) -> Result<Receipt, Refusal> {
+    send(record(gateway, clearance, claim).await?).await
+}
+
+/// An attempt that ended in `send` is written down already; one that did not get there is given up or put off here.
+async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, claim: &Claim, result: Result<Receipt, Refusal>) {
+    let refusal = match result {
+        Ok(receipt) => {
+            tracing::info!(%post, %account, state = receipt.state.as_str(), attempt = receipt.attempt.number, "attempt ended");
+            return;
+        }
+        Err(refusal) => refusal,
+    };
+    tracing::warn!(%post, %account, %refusal, "attempt refused");
+    let finish = put_off(gateway, account, claim, &refusal);
+    if let Err(error) = gateway.records.finish_target(post.clone(), account.clone(), finish).await {
+        tracing::error!(%post, %account, %error, "the end of the attempt is not in the records; its lease will end it");
+    }
+}
+
+/// What refuses for a while puts the attempt off; what refuses for good gives the target up. A step that nobody knows the
+/// outcome of stays unknown, whatever else is refused.
+fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, refusal: &Refusal) -> TargetFinish {
+    let target = claim.post.targets.iter().find(|target| target.account == *account);
+    let unknown_step = target.and_then(|target| target.unknown_step.clone());
+    let recalling = target.is_some_and(|target| matches!(target.state, TargetState::Published | TargetState::Recalling));
+    let now = gateway.clock.now();
+    let wait_s = i64::try_from(refusal.retry_after_s.unwrap_or(30)).unwrap_or(30).max(1);
+    let later = now.checked_add(jiff::SignedDuration::from_secs(wait_s)).ok();
+    let retry = refusal.problem.retry && claim.attempt < crate::call::send::ATTEMPTS_MAX;
+    let retry = retry && !recalling;
+    let state = match (&unknown_step, recalling, retry) {
+        (Some(_), ..) => TargetState::Unknown,
+        (None, true, _) => TargetState::Published,
+        (None, false, true) => TargetState::Publishing,
+        (None, false, false) => TargetState::Failed,
+    };
+    let attempt = Attempt {
+        number: claim.attempt,
+        at: now,
+        state,
+        status: None,
+        code: Some(refusal.problem.slug.to_owned()),
+        message: Some(refusal.detail.clone()),
+        body: None,
+    };
+    TargetFinish { state, published: Vec::new(), attempt, retry_at: later.filter(|_| retry), unknown_step, note: None, leaf: None }
+}

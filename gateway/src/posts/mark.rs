@@ -1,0 +1,68 @@
+//! How far the log was applied to the records: intents whose outcome is still to come hold the mark back.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::audit::AuditLog;
+
+/// Intents that were written, or are being written, and not yet answered for in the records.
+pub struct OpenIntents {
+    audit: AuditLog,
+    tokens: AtomicU64,
+    open: Mutex<BTreeMap<u64, u64>>,
+}
+
+/// An intent that is being written.
+pub struct Opening<'a> {
+    intents: &'a OpenIntents,
+    token: u64,
+}
+
+impl OpenIntents {
+    /// None yet.
+    pub fn new(audit: AuditLog) -> Self {
+        Self { audit, tokens: AtomicU64::new(0), open: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Announces an intent before it is written.
+    pub fn begin(&self) -> Opening<'_> {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let mut open = self.lock();
+        open.insert(token, self.audit.next_index());
+        Opening { intents: self, token }
+    }
+
+    /// The intent's outcome is in the records.
+    pub fn close(&self, index: u64) {
+        self.lock().retain(|_, open| *open != index);
+    }
+
+    /// Every leaf before this index is in the records or needs no place there.
+    pub fn mark(&self) -> u64 {
+        let next = self.audit.next_index();
+        self.lock().values().copied().min().map_or(next, |open| open.min(next))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Opening<'_> {
+    /// It was written with this index, and stays open until it is closed.
+    pub fn became(self, index: u64) {
+        self.intents.lock().insert(self.token, index);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.intents.lock().remove(&self.token);
+    }
+}

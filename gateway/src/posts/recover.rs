@@ -1,0 +1,129 @@
+//! Recovery: what a start finds in the log and not in the records.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use jiff::Timestamp;
+
+use crate::{
+    audit::{AuditLog, Event, Leaf, leaf},
+    model::{AccountId, PostId, TargetState},
+    records::{LeafFact, Records},
+};
+
+/// Leaves that are applied in one operation.
+const BATCH_LEAVES: usize = 10_000;
+
+/// What was found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Leaves read.
+    pub leaves: u64,
+    /// Intents that had no outcome.
+    pub open: usize,
+    /// Claims of an earlier process that were ended.
+    pub leases: u64,
+}
+
+/// Applies the leaves after the mark, and closes every intent that a crash left open: with the answer where the journal has
+/// it, with `unknown` otherwise.
+///
+/// # Errors
+/// A sentence for the operator; the gateway must not serve.
+pub async fn recover(audit: &AuditLog, records: &dyn Records, now: Timestamp) -> Result<Found, String> {
+    let from = records.applied_leaf().await.map_err(|error| error.to_string())?;
+    let mut open: BTreeMap<u64, leaf::Intent> = BTreeMap::new();
+    let mut facts = Vec::new();
+    let mut found = Found::default();
+    audit
+        .replay(from, &mut |index, leaf| {
+            found.leaves += 1;
+            note(&mut open, index, &leaf);
+            facts.extend(fact(index, &leaf));
+            ControlFlow::Continue(())
+        })
+        .map_err(|error| error.to_string())?;
+    let mut facts = facts.into_iter().peekable();
+    while facts.peek().is_some() {
+        let batch = facts.by_ref().take(BATCH_LEAVES).collect();
+        records.apply_leaves(from, batch).await.map_err(|error| error.to_string())?;
+    }
+    found.open = open.len();
+    let mut leaves = Vec::with_capacity(open.len());
+    for (index, intent) in open {
+        leaves.push(Leaf::new(now.as_millisecond(), closing(records, index, intent).await?));
+    }
+    if !leaves.is_empty() {
+        audit.append_all(leaves).await.map_err(|error| error.to_string())?;
+    }
+    records.apply_leaves(audit.next_index(), Vec::new()).await.map_err(|error| error.to_string())?;
+    found.leases = records.release_leases().await.map_err(|error| error.to_string())?;
+    Ok(found)
+}
+
+fn note(open: &mut BTreeMap<u64, leaf::Intent>, index: u64, leaf: &Leaf) {
+    match &leaf.event {
+        Event::Intent(intent) => {
+            open.insert(index, (**intent).clone());
+        }
+        Event::Outcome(outcome) => {
+            open.remove(&outcome.intent);
+        }
+        _ => {}
+    }
+}
+
+fn fact(index: u64, leaf: &Leaf) -> Option<LeafFact> {
+    match &leaf.event {
+        Event::Intent(intent) if intent.effect_kind == leaf::EffectKind::Effect => Some(LeafFact::Intent {
+            index,
+            post: PostId::new(intent.post.clone()),
+            account: AccountId::new(intent.account.clone()),
+            step: step_name(intent),
+            safety: intent.safety.clone(),
+            at: Timestamp::from_millisecond(leaf.at_ms).unwrap_or(Timestamp::UNIX_EPOCH),
+            attempt: intent.attempt,
+        }),
+        Event::Outcome(outcome) => Some(LeafFact::Outcome {
+            intent: outcome.intent,
+            post: PostId::new(outcome.post.clone()),
+            account: AccountId::new(outcome.account.clone()),
+            result: outcome.result.as_str().to_owned(),
+            target_state: outcome.target_state.as_deref().and_then(TargetState::parse),
+            platform_ids: outcome.platform_ids.clone(),
+        }),
+        Event::Finished(finished) => Some(LeafFact::Finished {
+            post: PostId::new(finished.post.clone()),
+            account: AccountId::new(finished.account.clone()),
+            target_state: TargetState::parse(&finished.target_state)?,
+            platform_ids: finished.platform_ids.clone(),
+        }),
+        _ => None,
+    }
+}
+
+/// A recall has steps of its own in the journal.
+fn step_name(intent: &leaf::Intent) -> String {
+    if intent.action == crate::model::Action::POST_DELETE.as_str() { format!("recall:{}", intent.step) } else { intent.step.clone() }
+}
+
+async fn closing(records: &dyn Records, index: u64, intent: leaf::Intent) -> Result<leaf::Outcome, String> {
+    let post = records.post(PostId::new(intent.post.clone())).await.map_err(|error| error.to_string())?;
+    let target = post.and_then(|post| post.targets.into_iter().find(|target| target.account.as_str() == intent.account));
+    let unknown = target.is_none_or(|target| target.unknown_step.is_some_and(|step| step.intent == index));
+    let result = match (unknown, intent.effect_kind) {
+        (true, _) | (false, leaf::EffectKind::Prepare) => leaf::OutcomeResult::Unknown,
+        (false, _) => leaf::OutcomeResult::Answered,
+    };
+    Ok(leaf::Outcome {
+        intent: index,
+        post: intent.post,
+        account: intent.account,
+        step: intent.step,
+        result,
+        status: None,
+        response_digest: None,
+        target_state: None,
+        platform_ids: Vec::new(),
+        recovered: true,
+    })
+}

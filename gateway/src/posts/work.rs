@@ -1,0 +1,66 @@
+//! The worker: looks for due targets, and keeps house.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+
+use super::deliver;
+use crate::gateway::Gateway;
+
+/// Targets that one look takes.
+const DUE_MAX: u32 = 64;
+/// How often it looks without being woken.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it keeps house.
+const HOUSE_EVERY: Duration = Duration::from_secs(10);
+/// Media that no post uses go after this.
+const MEDIA_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// Idempotency keys are kept this long.
+const IDEMPOTENCY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Runs until the gateway stops.
+pub async fn work(gateway: Arc<Gateway>) {
+    let mut house = tokio::time::interval(HOUSE_EVERY);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = gateway.stopping.wait() => return,
+            _ = house.tick() => keep_house(&gateway).await,
+            _ = look.tick() => look_for_due(&gateway).await,
+            () = gateway.due.notified() => look_for_due(&gateway).await,
+        }
+    }
+}
+
+async fn look_for_due(gateway: &Arc<Gateway>) {
+    gateway.strangers.flush(&gateway.audit, gateway.clock.now()).await;
+    match gateway.records.due(gateway.clock.now(), DUE_MAX).await {
+        Ok(due) => due.into_iter().for_each(|(post, account, purpose)| deliver::again(gateway, post, account, purpose)),
+        Err(error) => tracing::error!(%error, "due targets can't be read"),
+    }
+}
+
+/// Moves the mark up to which the log is in the records, and clears away what nobody needs.
+pub async fn keep_house(gateway: &Gateway) {
+    let now = gateway.clock.now();
+    if let Err(error) = gateway.records.apply_leaves(gateway.open_intents.mark(), Vec::new()).await {
+        tracing::warn!(%error, "the mark of applied leaves stays where it is");
+    }
+    if let Ok(before) = now.checked_sub(IDEMPOTENCY_KEPT) {
+        if let Err(error) = gateway.records.forget_idempotency(before).await {
+            tracing::warn!(%error, "old idempotency keys stay");
+        }
+    }
+    let Ok(before) = now.checked_sub(MEDIA_KEPT) else { return };
+    match gateway.records.take_unused_media(before, DUE_MAX).await {
+        Ok(unused) => {
+            for id in unused {
+                if let Err(error) = gateway.media.remove(&id).await {
+                    tracing::warn!(media = %id, %error, "an unused medium stays on disk");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "unused media stay"),
+    }
+}
