@@ -1,0 +1,216 @@
+//! Reads a log in order, streaming, also while a writer is at work in this or another process.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::error::{Corrupt, ReadError};
+use crate::extents::{Extent, open_segment, segment_ids, survey};
+use crate::format::{Bad, segment_name};
+use crate::leaf::Leaf;
+use crate::scan::{Scan, Tail};
+
+/// How often a reader starts anew when files change under it.
+const CHANGES_MAX: u32 = 16;
+
+/// Goes through the committed leaves of a log from an index on.
+///
+/// At the end of what is committed it gives `None`; asked again it looks again, so it can follow a writer. A reader outside the
+/// writer's process may see the last batch a moment before it is durable; should that commit fail, the leaves at these indices are
+/// replaced. [`LogReader::until`] keeps a reader to indices that are known to be durable.
+pub struct LogReader {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    current: Option<(Extent, Scan)>,
+    /// The next index to give.
+    index: u64,
+    until: Option<u64>,
+    ready: VecDeque<Vec<u8>>,
+    changes: u32,
+    tail: Option<Tail>,
+    last_batch: u64,
+    last_offset: Option<u64>,
+    over: bool,
+}
+
+enum Next {
+    Leaves,
+    End,
+    Again,
+}
+
+impl LogReader {
+    /// A reader of the log in a folder, from an index on.
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
+        Self {
+            disk,
+            dir: dir.to_owned(),
+            current: None,
+            index: from,
+            until: None,
+            ready: VecDeque::new(),
+            changes: 0,
+            tail: None,
+            last_batch: from,
+            last_offset: None,
+            over: false,
+        }
+    }
+
+    /// Gives only leaves below an index.
+    #[must_use]
+    pub fn until(mut self, index: u64) -> Self {
+        self.until = Some(index);
+        self
+    }
+
+    /// The next leaf's index and bytes, or `None` at the end of what is committed.
+    pub fn next_bytes(&mut self) -> Result<Option<(u64, Vec<u8>)>, ReadError> {
+        loop {
+            if self.until.is_some_and(|until| self.index >= until) {
+                return Ok(None);
+            }
+            if let Some(leaf) = self.ready.pop_front() {
+                self.index += 1;
+                self.changes = 0;
+                return Ok(Some((self.index - 1, leaf)));
+            }
+            match self.advance() {
+                Ok(Next::Leaves) => {}
+                Ok(Next::End) => return Ok(None),
+                Ok(Next::Again) if self.changes < CHANGES_MAX => self.start_anew(),
+                Ok(Next::Again) => return Err(self.missing("the segments change faster than they can be read")),
+                // A start of the writer removes segments that hold nothing any more.
+                Err(ReadError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && self.changes < CHANGES_MAX =>
+                {
+                    self.start_anew();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next leaf, or `None` at the end of what is committed.
+    pub fn next_leaf(&mut self) -> Result<Option<(u64, Leaf)>, ReadError> {
+        let Some((index, bytes)) = self.next_bytes()? else { return Ok(None) };
+        Ok(Some((index, Leaf::from_bytes(&bytes).map_err(|source| ReadError::Leaf { index, source })?)))
+    }
+
+    /// The index of the first leaf of the batch that was read last.
+    pub(crate) fn last_batch(&self) -> u64 {
+        self.last_batch
+    }
+
+    /// Where that batch begins in its segment, in bytes.
+    pub(crate) fn last_offset(&self) -> Option<u64> {
+        self.last_offset
+    }
+
+    /// The segment that was read last, and what follows its last batch, once the end was reached.
+    pub(crate) fn into_end(self) -> Option<(Extent, Scan, Tail)> {
+        let (extent, scan) = self.current?;
+        Some((extent, scan, self.tail?))
+    }
+
+    fn start_anew(&mut self) {
+        self.changes += 1;
+        self.current = None;
+        self.ready.clear();
+    }
+
+    fn advance(&mut self) -> Result<Next, ReadError> {
+        let Some((extent, scan)) = &mut self.current else { return self.enter() };
+        if extent.end.is_some_and(|end| scan.expected.index >= end) {
+            return self.enter();
+        }
+        let end = extent.end.unwrap_or(u64::MAX);
+        let offset = scan.offset;
+        let bad = match scan.next()? {
+            Ok((batch, bytes)) => {
+                self.last_batch = batch.first_index;
+                self.last_offset = Some(offset);
+                for (index, place) in (batch.first_index..end).zip(batch.leaves) {
+                    if index >= self.index {
+                        self.ready.extend(bytes.get(place).map(<[u8]>::to_vec));
+                    }
+                }
+                return Ok(Next::Leaves);
+            }
+            Err(bad) => bad,
+        };
+        if let Some(end) = extent.end {
+            // It may have been read while it was written, before the later segment was known.
+            scan.refresh();
+            return match scan.next()? {
+                Ok(_) => Ok(Next::Again),
+                Err(bad) => Err(scan.corrupt(bad, format!("a later segment goes on only at leaf {end}"))),
+            };
+        }
+        self.at_the_end(bad)
+    }
+
+    /// The last segment that was known has no further good batch.
+    fn at_the_end(&mut self, bad: Bad) -> Result<Next, ReadError> {
+        let Some((extent, scan)) = &mut self.current else { return Ok(Next::Again) };
+        if segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id) {
+            return Ok(Next::Again);
+        }
+        scan.refresh();
+        match scan.tail(bad) {
+            Ok(tail) => {
+                self.tail = Some(tail);
+                scan.refresh();
+                Ok(Next::End)
+            }
+            Err(error) => {
+                // A writer may have gone on since the batch was read: damage is what stays bad.
+                scan.refresh();
+                if scan.next()?.is_ok() { Ok(Next::Again) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Goes to the segment that holds the next index.
+    fn enter(&mut self) -> Result<Next, ReadError> {
+        let (extents, _) = survey(&*self.disk, &self.dir)?;
+        let Some(first) = extents.iter().find(|extent| !extent.is_empty()) else { return Ok(Next::End) };
+        if first.first > 0 {
+            let file = self.dir.join(segment_name(first.id));
+            return Err(ReadError::Corrupt(Box::new(Corrupt {
+                file,
+                offset: 0,
+                index: 0,
+                why: "the segments before this one are missing",
+                evidence: format!("it starts at leaf {}", first.first),
+            })));
+        }
+        let holder = extents.into_iter().rfind(|extent| !extent.is_empty() && extent.first <= self.index);
+        let Some(extent) = holder else { return Ok(Next::End) };
+        let scan = open_segment(&*self.disk, &self.dir, extent.id)?;
+        if scan.header.first_index != extent.first {
+            return Ok(Next::Again);
+        }
+        self.current = Some((extent, scan));
+        Ok(Next::Leaves)
+    }
+
+    fn missing(&self, why: &'static str) -> ReadError {
+        let source = std::io::Error::other(why);
+        ReadError::Io { file: self.dir.clone(), source }
+    }
+}
+
+impl Iterator for LogReader {
+    type Item = Result<(u64, Vec<u8>), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let next = self.next_bytes();
+        self.over = next.is_err();
+        next.transpose()
+    }
+}

@@ -1,0 +1,72 @@
+//! What the start makes of a log: all of it is checked, and the end is judged.
+//!
+//! The rule: only committed batches count. A later segment that starts at index N overrides N and above in earlier ones, so what
+//! an earlier segment holds from N on is passed over, good or bad, and all before N must be good. In the last segment a bad batch
+//! is a torn tail, and is cut, unless something shows that it was acknowledged: a good commit frame of a later batch, data further
+//! on than one batch reaches, or that it is the segment's first batch (durable before the segment got its name). Then it is damage,
+//! and the log is refused.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::error::{OpenError, ReadError};
+use crate::extents::{Extent, survey};
+use crate::format::segment_name;
+use crate::reader::LogReader;
+
+/// A torn tail: what a crash left of a batch that nobody was told about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torn {
+    /// File name of the segment.
+    pub segment: String,
+    /// Where the cut is, in bytes from the start of the file.
+    pub offset: u64,
+    /// Whole frames that were cut.
+    pub frames: u64,
+    /// Bytes that were cut.
+    pub bytes: u64,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) extents: Vec<Extent>,
+    pub(crate) torn: Option<Torn>,
+    /// The last batch: its first index, and its leaves. Whether it is durable nobody knows: the process that wrote it may have
+    /// ended while the disk refused it, and what is read now may come from memory.
+    pub(crate) last: (u64, Vec<Vec<u8>>),
+    /// Where the last batch begins in the last segment, in bytes.
+    pub(crate) last_offset: Option<u64>,
+}
+
+/// Checks a whole log.
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str) -> Result<Found, OpenError> {
+    let (extents, found) = survey(&**disk, dir)?;
+    if let Some(found) = found.filter(|found| found != origin) {
+        return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
+    }
+    let mut reader = LogReader::new(Arc::clone(disk), dir, 0);
+    let mut next_index = 0;
+    while let Some((index, _)) = reader.next_bytes()? {
+        next_index = index + 1;
+    }
+    let first = reader.last_batch();
+    let last_offset = reader.last_offset();
+    let torn = reader.into_end().filter(|(_, _, tail)| tail.bytes > 0).map(|(extent, scan, tail)| Torn {
+        segment: segment_name(extent.id),
+        offset: scan.offset,
+        frames: tail.frames,
+        bytes: tail.bytes,
+    });
+    let mut leaves = Vec::new();
+    let mut again = LogReader::new(Arc::clone(disk), dir, first).until(next_index);
+    while let Some((_, bytes)) = again.next_bytes()? {
+        leaves.push(bytes);
+    }
+    if first + leaves.len() as u64 != next_index {
+        let source = std::io::Error::other("the last batch reads differently the second time");
+        return Err(ReadError::Io { file: dir.to_owned(), source }.into());
+    }
+    Ok(Found { extents, torn, last: (first, leaves), last_offset })
+}

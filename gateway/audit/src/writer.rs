@@ -1,0 +1,306 @@
+//! Writes a log: one batch, one write, one fdatasync.
+//!
+//! The writer is plain and blocking; whoever owns it gives it a thread. What it promises:
+//!
+//! - [`Writer::commit`] returns `Ok` only when the batch is durable.
+//! - After an error the segment is poisoned: it is never written or synced again, because a file system may call pages clean that
+//!   it failed to write. The batch goes to a fresh segment that starts at its first index and so overrides whatever the failed
+//!   write left behind.
+//! - A segment gets its name only when its header and first batch are durable.
+//! - A start never goes on in an old segment: it writes the last batch again, into a fresh one, since that batch may be readable
+//!   from memory only.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::{CommitError, OpenError};
+use crate::format::{
+    BATCH_BYTES_CEILING, BLOCK_BYTES, COMMIT_BYTES, Expected, FRAME_HEAD_BYTES, Header, ORIGIN_BYTES_MAX, batch_bytes,
+    encode_batch, padded, segment_name,
+};
+use crate::leaf::LEAF_BYTES_MAX;
+use crate::recover::{Found, Torn, recover};
+
+/// A segment that is made in a hurry, after a failure or when none is ready, is no larger than this, in bytes: it fits a disk that
+/// is nearly full, and costs little when it is tried again and again.
+const HURRIED_SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Zeros are written in pieces of this size, in bytes.
+const ZERO_BYTES: usize = 256 * 1024;
+
+const SPARE_PREFIX: &str = "spare-";
+const LOCK_NAME: &str = "lock";
+
+/// How to open a log for writing.
+#[derive(Debug, Clone)]
+pub struct WriterOptions {
+    /// The log's folder; made when it is missing.
+    pub dir: PathBuf,
+    /// Size of a segment, in bytes; rounded up to whole blocks.
+    pub segment_bytes: u64,
+    /// The most bytes of a batch, with its frames.
+    pub batch_bytes_max: u32,
+    /// The log's name, at most 1,024 bytes.
+    pub origin: String,
+}
+
+/// Writes a log. Only one exists for a folder at a time.
+pub struct Writer {
+    disk: Arc<dyn Disk>,
+    spares: Arc<SpareMaker>,
+    dir: PathBuf,
+    origin: String,
+    batch_bytes_max: u32,
+    next_index: u64,
+    next_id: u64,
+    active: Option<Active>,
+    spare: Option<Spare>,
+    scratch: Vec<u8>,
+    _lock: Box<dyn Send + Sync>,
+}
+
+struct Active {
+    file: Box<dyn DiskFile>,
+    expected: Expected,
+    offset: u64,
+    size_bytes: u64,
+}
+
+/// A zero-filled file that is not yet a segment.
+pub struct Spare {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    size_bytes: u64,
+}
+
+/// Makes segments ahead. It can be used on another thread than the writer's.
+pub struct SpareMaker {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    size_bytes: u64,
+    made: AtomicU64,
+}
+
+impl SpareMaker {
+    /// Makes a file full of durable zeros. On an error nothing is left behind, as far as the disk allows.
+    pub fn make(&self) -> io::Result<Spare> {
+        self.make_sized(self.size_bytes)
+    }
+
+    fn make_sized(&self, size_bytes: u64) -> io::Result<Spare> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let path = self.dir.join(format!("{SPARE_PREFIX}{number}"));
+        let made = self.disk.create(&path).and_then(|file| {
+            let zeros = vec![0_u8; usize::try_from(size_bytes).unwrap_or(ZERO_BYTES).min(ZERO_BYTES)];
+            let mut at = 0_u64;
+            while at < size_bytes {
+                let piece = usize::try_from(size_bytes - at).unwrap_or(ZERO_BYTES).min(ZERO_BYTES);
+                file.write_all_at(zeros.get(..piece).unwrap_or_default(), at)?;
+                at += piece as u64;
+            }
+            file.sync_data()?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => Ok(Spare { file, path, size_bytes }),
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = self.disk.remove(&path);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Opens a log, checks all of it, cuts a torn tail, and begins a fresh segment.
+    pub fn open(options: WriterOptions, disk: Arc<dyn Disk>) -> Result<(Self, Option<Torn>), OpenError> {
+        let size_bytes = check(&options)?;
+        let WriterOptions { dir, batch_bytes_max, origin, .. } = options;
+        let write = |source| OpenError::Write { dir: dir.clone(), source };
+        disk.create_dir_all(&dir).map_err(write)?;
+        let lock = disk.lock(&dir.join(LOCK_NAME)).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => OpenError::Locked { dir: dir.clone() },
+            _ => write(source),
+        })?;
+        let mut found = recover(&disk, &dir, &origin)?;
+        remove_spares(&*disk, &dir);
+        let (first, leaves) = std::mem::take(&mut found.last);
+        // An older log may have had larger batches.
+        let last_bytes = u32::try_from(batch_bytes(leaves.iter().map(Vec::len))).unwrap_or(u32::MAX);
+        let batch_bytes_max = batch_bytes_max.max(last_bytes);
+        let size_bytes = size_bytes.max(least_segment_bytes(batch_bytes_max));
+        let made = AtomicU64::new(0);
+        let mut writer = Self {
+            spares: Arc::new(SpareMaker { disk: Arc::clone(&disk), dir: dir.clone(), size_bytes, made }),
+            next_index: first,
+            next_id: found.extents.last().map_or(0, |extent| extent.id + 1),
+            active: None,
+            spare: None,
+            scratch: Vec::new(),
+            _lock: lock,
+            disk,
+            dir: dir.clone(),
+            origin,
+            batch_bytes_max,
+        };
+        writer.commit(&leaves).map_err(|error| write(error.source))?;
+        writer.tidy(&found, first);
+        Ok((writer, found.torn))
+    }
+
+    /// The index that the next leaf gets.
+    pub fn next_index(&self) -> u64 {
+        self.next_index
+    }
+
+    /// The most bytes of a batch, as [`batch_bytes`] counts them.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.batch_bytes_max as usize
+    }
+
+    /// Makes segments ahead for this writer.
+    pub fn spare_maker(&self) -> Arc<SpareMaker> {
+        Arc::clone(&self.spares)
+    }
+
+    /// Has it no segment in reserve?
+    pub fn wants_spare(&self) -> bool {
+        self.spare.is_none()
+    }
+
+    /// Gives it a segment in reserve.
+    pub fn give_spare(&mut self, spare: Spare) {
+        self.spare = Some(spare);
+    }
+
+    /// Commits leaves as one batch and returns the index of the first. No leaves are a batch too: after an error they make certain
+    /// that the refused batch is gone.
+    ///
+    /// When this fails, the disk took the batch neither in the segment at hand nor in a fresh one. The next commit tries a fresh
+    /// segment again.
+    pub fn commit(&mut self, leaves: &[Vec<u8>]) -> Result<u64, CommitError> {
+        let bytes = batch_bytes(leaves.iter().map(Vec::len));
+        let fits = leaves.iter().all(|leaf| !leaf.is_empty() && leaf.len() <= LEAF_BYTES_MAX);
+        if !fits || bytes > self.batch_bytes_max() {
+            let source =
+                io::Error::new(io::ErrorKind::InvalidInput, "a leaf or the batch has a length that can't be logged");
+            return Err(CommitError { uncertain: false, source });
+        }
+        // Taken out: whatever goes wrong from here on, this segment is not touched again.
+        let mut uncertain = false;
+        if let Some(active) =
+            self.active.take().filter(|active| active.offset + padded(bytes) as u64 <= active.size_bytes)
+        {
+            match self.extend(active, leaves) {
+                Ok(active) => return Ok(self.committed(active, leaves)),
+                Err(_) => uncertain = true,
+            }
+        }
+        if let Some(spare) = self.spare.take()
+            && let Ok(active) = self.begin(spare, leaves, &mut uncertain)
+        {
+            return Ok(self.committed(active, leaves));
+        }
+        let hurried = HURRIED_SEGMENT_BYTES.max(least_segment_bytes(self.batch_bytes_max)).min(self.spares.size_bytes);
+        let begun = self.spares.make_sized(hurried).and_then(|spare| self.begin(spare, leaves, &mut uncertain));
+        match begun {
+            Ok(active) => Ok(self.committed(active, leaves)),
+            Err(source) => Err(CommitError { uncertain, source }),
+        }
+    }
+
+    fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {
+        let first = self.next_index;
+        self.next_index += leaves.len() as u64;
+        self.active = Some(active);
+        first
+    }
+
+    /// Adds a batch to the segment at hand.
+    fn extend(&mut self, mut active: Active, leaves: &[Vec<u8>]) -> io::Result<Active> {
+        self.scratch.clear();
+        encode_batch(active.expected, leaves, &mut self.scratch);
+        active.file.write_all_at(&self.scratch, active.offset)?;
+        active.file.sync_data()?;
+        active.offset += self.scratch.len() as u64;
+        active.expected.batch += 1;
+        active.expected.index += leaves.len() as u64;
+        Ok(active)
+    }
+
+    /// Turns a spare file into a segment that starts with a batch. Until it has its name, nothing of the batch can be found.
+    fn begin(&mut self, spare: Spare, leaves: &[Vec<u8>], uncertain: &mut bool) -> io::Result<Active> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let header = Header {
+            segment: id,
+            first_index: self.next_index,
+            batch_bytes_max: self.batch_bytes_max,
+            origin: self.origin.clone(),
+        };
+        let mut expected = header.expected();
+        self.scratch.clear();
+        header.encode(&mut self.scratch);
+        encode_batch(expected, leaves, &mut self.scratch);
+        let written = spare.file.write_all_at(&self.scratch, 0).and_then(|()| spare.file.sync_data());
+        if let Err(error) = written {
+            let _ = self.disk.remove(&spare.path);
+            return Err(error);
+        }
+        *uncertain = true;
+        self.disk.rename(&spare.path, &self.dir.join(segment_name(id)))?;
+        self.disk.sync_dir(&self.dir)?;
+        expected.batch = 1;
+        expected.index += leaves.len() as u64;
+        Ok(Active { file: spare.file, expected, offset: self.scratch.len() as u64, size_bytes: spare.size_bytes })
+    }
+
+    /// Gives back the room of what a start has overridden. Nothing depends on it.
+    fn tidy(&self, found: &Found, first: u64) {
+        for extent in &found.extents {
+            let end = extent.end.map_or(first, |end| end.min(first));
+            if end <= extent.first {
+                let _ = self.disk.remove(&self.dir.join(segment_name(extent.id)));
+            }
+        }
+        if let Some(extent) = found.extents.last().filter(|extent| extent.first < first)
+            && let Some(offset) = found.last_offset
+        {
+            let _ = self.disk.truncate(&self.dir.join(segment_name(extent.id)), offset);
+        }
+    }
+}
+
+/// Checks the options; the size of a segment in whole blocks.
+fn check(options: &WriterOptions) -> Result<u64, OpenError> {
+    let size_bytes = options.segment_bytes.next_multiple_of(BLOCK_BYTES as u64);
+    let least = least_segment_bytes(options.batch_bytes_max);
+    if size_bytes < least {
+        return Err(OpenError::Options(format!("a segment of the audit log needs at least {least} bytes")));
+    }
+    let batch = options.batch_bytes_max as usize;
+    if !(FRAME_HEAD_BYTES + COMMIT_BYTES + 1..=BATCH_BYTES_CEILING).contains(&batch) {
+        return Err(OpenError::Options(format!("a batch of the audit log has at most {BATCH_BYTES_CEILING} bytes")));
+    }
+    if options.origin.is_empty() || options.origin.len() > ORIGIN_BYTES_MAX {
+        return Err(OpenError::Options(format!("the audit log's origin has 1 to {ORIGIN_BYTES_MAX} bytes")));
+    }
+    Ok(size_bytes)
+}
+
+fn least_segment_bytes(batch_bytes_max: u32) -> u64 {
+    (BLOCK_BYTES + padded(batch_bytes_max as usize)) as u64
+}
+
+/// Removes what an earlier process made ahead: nobody knows how far it got.
+fn remove_spares(disk: &dyn Disk, dir: &Path) {
+    for name in disk.list(dir).unwrap_or_default() {
+        if name.starts_with(SPARE_PREFIX) {
+            let _ = disk.remove(&dir.join(name));
+        }
+    }
+}

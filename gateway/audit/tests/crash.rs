@@ -1,0 +1,273 @@
+//! Crashes, failing disks and flipped bits, by the thousand, on a simulated disk.
+//!
+//! `PRESSGATE_SOAK=<count>` sets how many stories are told; a failure names its seed, `PRESSGATE_SEED=<seed>` tells it again.
+
+mod simulation;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pressgate_audit::format::{Header, parse_batch};
+use pressgate_audit::{Disk, LogReader, OpenError, ReadError, Torn, Writer, WriterOptions};
+use simulation::{Dice, SimDisk};
+
+const STORIES: u64 = 3_000;
+const FLIPS: u64 = 2_000;
+
+fn count(default: u64) -> u64 {
+    std::env::var("PRESSGATE_SOAK").map_or(default, |count| count.parse().expect("PRESSGATE_SOAK is a number"))
+}
+
+fn seeds(default: u64) -> std::ops::Range<u64> {
+    match std::env::var("PRESSGATE_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("PRESSGATE_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..count(default),
+    }
+}
+
+fn options() -> WriterOptions {
+    let origin = "acme/audit/node-1".to_owned();
+    WriterOptions { dir: "/log".into(), segment_bytes: 40 * 1024, batch_bytes_max: 12 * 1024, origin }
+}
+
+fn open(disk: &SimDisk) -> Result<(Writer, Option<Torn>), OpenError> {
+    Writer::open(options(), Arc::new(disk.clone()))
+}
+
+fn read_all(disk: &SimDisk) -> Vec<Vec<u8>> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    LogReader::new(disk, Path::new("/log"), 0)
+        .enumerate()
+        .map(|(place, leaf)| {
+            let (index, bytes) = leaf.expect("a log that was opened can be read");
+            assert_eq!(index, place as u64);
+            bytes
+        })
+        .collect()
+}
+
+/// Leaves that no other batch has.
+fn batch(dice: &mut Dice, serial: &mut u64) -> Vec<Vec<u8>> {
+    let leaves = dice.below(5);
+    (0..leaves)
+        .map(|_| {
+            *serial += 1;
+            let mut leaf = format!("leaf {serial} ").into_bytes();
+            let filler = if dice.one_in(4) { 1 + dice.below(2_000) } else { 1 + dice.below(60) };
+            // Now and then what a leaf never holds, but a commit frame does.
+            let byte = if dice.one_in(10) { 0xff } else { 1 + dice.below(254) as u8 };
+            leaf.resize(leaf.len() + filler as usize, byte);
+            leaf
+        })
+        .collect()
+}
+
+/// What was promised, and what may be there besides.
+#[derive(Default)]
+struct Ledger {
+    acknowledged: Vec<Vec<u8>>,
+    /// Batches that were refused as uncertain since the last promise.
+    possible: Vec<Vec<Vec<u8>>>,
+}
+
+impl Ledger {
+    fn check(&mut self, disk: &SimDisk, story: u64) {
+        let found = read_all(disk);
+        let promised = self.acknowledged.len();
+        assert!(found.len() >= promised, "story {story}: {} of {promised} acknowledged leaves are left", found.len());
+        for (index, leaf) in self.acknowledged.iter().enumerate() {
+            assert_eq!(&found[index], leaf, "story {story}: leaf {index}");
+        }
+        let more = &found[promised..];
+        let known = more.is_empty() || self.possible.iter().any(|batch| batch.as_slice() == more);
+        assert!(known, "story {story}: {} leaves appeared that nobody could have logged", more.len());
+        self.acknowledged = found;
+        self.possible.clear();
+    }
+}
+
+/// Several lives of a writer on one disk.
+fn story(seed: u64) -> u64 {
+    let mut dice = Dice::new(seed);
+    let disk = SimDisk::new(seed);
+    let mut ledger = Ledger::default();
+    let mut serial = 0;
+    for _ in 0..1 + dice.below(5) {
+        if dice.one_in(2) {
+            disk.set_faults(2 + dice.below(60));
+        }
+        if dice.one_in(2) {
+            let fuse = dice.below(120);
+            disk.set_fuse(Some(fuse));
+        }
+        live(seed, &disk, &mut dice, &mut ledger, &mut serial);
+        // Either the power goes, or only the process: then what lies in the cache alone is still there to be believed.
+        if disk.is_dark() || dice.one_in(2) {
+            disk.power_cycle()
+        } else {
+            disk.kill()
+        }
+        disk.set_faults(0);
+    }
+    disk.power_cycle();
+    let (writer, _) = open(&disk).unwrap_or_else(|error| panic!("story {seed}: {error}"));
+    ledger.check(&disk, seed);
+    assert_eq!(writer.next_index(), ledger.acknowledged.len() as u64, "story {seed}");
+    disk.operations()
+}
+
+/// One life: open, check, commit.
+fn live(seed: u64, disk: &SimDisk, dice: &mut Dice, ledger: &mut Ledger, serial: &mut u64) {
+    let mut writer = match open(disk) {
+        Ok((writer, _)) => writer,
+        Err(OpenError::Write { .. }) => return,
+        Err(error) => panic!("story {seed}: {error}"),
+    };
+    ledger.check(disk, seed);
+    for _ in 0..dice.below(40) {
+        if writer.wants_spare()
+            && dice.one_in(2)
+            && let Ok(spare) = writer.spare_maker().make()
+        {
+            writer.give_spare(spare);
+        }
+        let leaves = batch(dice, serial);
+        match writer.commit(&leaves) {
+            Ok(first) => {
+                assert_eq!(first, ledger.acknowledged.len() as u64, "story {seed}");
+                ledger.acknowledged.extend(leaves);
+                ledger.possible.clear();
+            }
+            Err(error) if error.uncertain => ledger.possible.push(leaves),
+            Err(_) => {}
+        }
+    }
+}
+
+#[test]
+fn acknowledged_leaves_survive_and_none_is_invented() {
+    let stories = seeds(STORIES);
+    let told = stories.end - stories.start;
+    let operations: u64 = stories.map(story).sum();
+    println!("{told} stories, {operations} disk operations");
+}
+
+/// A log of several segments, without faults.
+fn quiet_log(seed: u64) -> (SimDisk, Vec<Vec<u8>>) {
+    let mut dice = Dice::new(seed);
+    let disk = SimDisk::new(seed);
+    let mut leaves = Vec::new();
+    let mut serial = 0;
+    for _ in 0..1 + dice.below(3) {
+        let (mut writer, _) = open(&disk).unwrap();
+        for _ in 0..dice.below(25) {
+            let more = batch(&mut dice, &mut serial);
+            writer.commit(&more).unwrap();
+            leaves.extend(more);
+        }
+    }
+    (disk, leaves)
+}
+
+/// Where a batch lies: segment, bytes without padding, leaves, number.
+type Place = (String, std::ops::Range<usize>, std::ops::Range<u64>, u64);
+
+/// Where the batches lie that count.
+fn places(disk: &SimDisk) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for name in disk.segments() {
+        let bytes = disk.durable(&name);
+        let header = Header::decode(&bytes).unwrap();
+        places.retain(|(_, _, leaves, _)| leaves.start < header.first_index);
+        let mut expected = header.expected();
+        let mut at = 4096;
+        while let Ok(batch) = parse_batch(&bytes[at..], expected) {
+            let end = batch.leaves.last().map_or(0, |leaf| leaf.end) + 32;
+            let next = expected.index + batch.leaves.len() as u64;
+            places.push((name.clone(), at..at + end, expected.index..next, expected.batch));
+            at += batch.padded_bytes;
+            expected.batch += 1;
+            expected.index = next;
+        }
+    }
+    places
+}
+
+#[test]
+fn flipped_bits_are_located_or_cut() {
+    let (mut refused, mut cut) = (0, 0);
+    for seed in seeds(FLIPS) {
+        let mut dice = Dice::new(seed ^ 0xf11b);
+        let (disk, leaves) = quiet_log(seed % 97);
+        let places = places(&disk);
+        let chosen = if dice.one_in(4) { places.len() - 1 } else { dice.below(places.len() as u64) as usize };
+        let (name, bytes, range, number) = &places[chosen];
+        let at = bytes.start + dice.below(bytes.len() as u64) as usize;
+        disk.flip(name, at, dice.below(8) as u8);
+        let is_last = chosen + 1 == places.len();
+        match open(&disk) {
+            Err(OpenError::Read(ReadError::Corrupt(corrupt))) => {
+                assert!(!is_last || *number == 0, "seed {seed}: a torn tail was called damage: {corrupt}");
+                assert_eq!(corrupt.file, Path::new("/log").join(name), "seed {seed}");
+                assert!(bytes.contains(&(corrupt.offset as usize)), "seed {seed}: {} in {bytes:?}", corrupt.offset);
+                assert!(corrupt.offset <= at as u64, "seed {seed}");
+                assert!((range.start..=range.end).contains(&corrupt.index), "seed {seed}: {range:?} {corrupt}");
+                refused += 1;
+            }
+            Ok((_, torn)) => {
+                assert!(is_last && *number > 0, "seed {seed}: byte {at} of {name} was changed and nobody saw it");
+                let torn = torn.unwrap_or_else(|| panic!("seed {seed}: the cut was not reported"));
+                assert_eq!((&torn.segment, torn.offset), (name, bytes.start as u64), "seed {seed}");
+                assert_eq!(read_all(&disk), leaves[..range.start as usize], "seed {seed}");
+                cut += 1;
+            }
+            Err(error) => panic!("seed {seed}: {error}"),
+        }
+    }
+    assert!(refused > 0 && cut > 0 || count(FLIPS) < 100, "{refused} refused, {cut} cut");
+    println!("{refused} refused, {cut} cut");
+}
+
+#[test]
+fn flipped_bits_in_headers_are_refused() {
+    let (disk, _) = quiet_log(3);
+    for name in disk.segments() {
+        let used = 38 + "acme/audit/node-1".len();
+        for at in (0..used).chain([used + 1, 4095]) {
+            let damaged = disk.copy();
+            damaged.flip(&name, at, (at % 8) as u8);
+            match open(&damaged) {
+                Err(OpenError::Read(ReadError::Corrupt(corrupt))) => assert!(corrupt.file.ends_with(&name)),
+                other => panic!("byte {at} of {name}: {:?}", other.map(|(_, torn)| torn)),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_segment_is_refused() {
+    let (disk, segments) = (0..100)
+        .map(|seed| quiet_log(seed).0)
+        .map(|disk| (disk.clone(), disk.segments()))
+        .find(|(_, segments)| segments.len() > 3)
+        .expect("a log of several segments");
+    for name in &segments[..segments.len() - 1] {
+        let damaged = disk.copy();
+        damaged.remove(&Path::new("/log").join(name)).unwrap();
+        assert!(matches!(open(&damaged), Err(OpenError::Read(ReadError::Corrupt(_)))), "{name}");
+    }
+}
+
+#[test]
+fn reading_from_any_index_gives_the_rest() {
+    let (disk, leaves) = quiet_log(11);
+    let shared: Arc<dyn Disk> = Arc::new(disk);
+    for from in 0..=leaves.len() + 2 {
+        let reader = LogReader::new(Arc::clone(&shared), Path::new("/log"), from as u64);
+        let found: Vec<Vec<u8>> = reader.map(|leaf| leaf.unwrap().1).collect();
+        assert_eq!(found, leaves[from.min(leaves.len())..]);
+    }
+}
