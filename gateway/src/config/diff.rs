@@ -219,9 +219,8 @@ fn accounts(of: &Governance) -> BTreeMap<String, Fields> {
 }
 
 fn apps(of: &Governance) -> BTreeMap<String, Fields> {
-    let fields = |app: &super::App| {
-        vec![("name", Field::One(app.name.clone())), ("owner", Field::One(app.owner.to_string()))]
-    };
+    let fields =
+        |app: &super::App| vec![("name", Field::One(app.name.clone())), ("owner", Field::One(app.owner.to_string()))];
     of.apps.values().map(|app| (app.id.to_string(), fields(app))).collect()
 }
 

@@ -1,7 +1,14 @@
 //! Tests of the difference.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::{
+    config::{Files, Governance, PluginInfo, PluginKind},
+    model::PluginName,
+};
 
 pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -13,8 +20,79 @@ pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::btree_map(".{0,4}", inner, 0..5)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map(".{0,4}", inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+fn governance(files: &Files) -> Governance {
+    let plugin = |kind: PluginKind, networks: &[&str]| PluginInfo {
+        kind,
+        networks: networks.iter().map(|network| (*network).to_owned()).collect(),
+        config_schema: None,
+    };
+    let plugins = BTreeMap::from([
+        (PluginName::new("mastodon"), plugin(PluginKind::Adapter, &["mastodon"])),
+        (PluginName::new("guidelines"), plugin(PluginKind::Policy, &[])),
+    ]);
+    Governance::restart(files, &plugins).unwrap()
+}
+
+fn example() -> Files {
+    Governance::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/governance")).unwrap()
+}
+
+fn changes(edits: &[(&str, &str, &str)]) -> Vec<String> {
+    let (old, mut new) = (example(), example());
+    for (file, from, to) in edits {
+        let text = new.get_mut(*file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {file}");
+        *text = text.replacen(from, to, 1);
+    }
+    Governance::diff(&governance(&old), &governance(&new)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_changed_is_no_change() {
+    assert_eq!(changes(&[]), [""; 0]);
+    assert_eq!(changes(&[("grants.toml", "# Who may do what", "# Who, and what")]), [""; 0]);
+}
+
+#[test]
+fn a_person_reads_what_changes() {
+    let edits = [
+        ("grants.toml", "\"post.delete\", ", "\"post.edit\", "),
+        ("grants.toml", "2099-01-01T00:00:00Z", "2098-01-01T00:00:00Z"),
+        ("grants.toml", "id = \"careers-drinks\"", "id = \"careers-drinks-2\""),
+        ("limits.toml", "burst = 60\n", ""),
+        ("brands.toml", "languages = [\"en\"] ", "languages = [\"en\", \"de\"] "),
+        ("guidelines/acme.toml", "\"miracle cure\"", "\"miracle\", \"cure\""),
+    ];
+    assert_eq!(
+        changes(&edits),
+        [
+            "~ brand acme: languages +de",
+            "~ brand acme/drinks: languages +de",
+            "- grant careers-drinks: for app:careers; on account drinks-mastodon; actions post.create, post.read; owner chief-1; \
+         expires 2099-01-01T00:00:00Z",
+            "~ grant newsroom-snacks: actions -post.delete +post.edit; expires 2099-01-01T00:00:00Z → 2098-01-01T00:00:00Z",
+            "+ grant careers-drinks-2: for app:careers; on account drinks-mastodon; actions post.create, post.read; \
+         owner chief-1; expires 2099-01-01T00:00:00Z",
+            "~ policy house-rules: config /forbidden/phrases/1 \"miracle cure\" → \"miracle\", +/forbidden/phrases/2 \"cure\"",
+            "~ limit newsroom: burst 60 → (none)",
+        ]
+    );
+}
+
+#[test]
+fn another_order_of_policies_is_a_change() {
+    let (mut old, mut new) = (example(), example());
+    let (one, two) =
+        ("[[policy]]\nname=\"one\"\nplugin=\"guidelines\"\n", "[[policy]]\nname=\"two\"\nplugin=\"guidelines\"\n");
+    for (files, text) in [(&mut old, format!("{one}{two}")), (&mut new, format!("{two}{one}"))] {
+        files.insert("policies.toml".to_owned(), text);
+        files.remove("guidelines/acme.toml");
+    }
+    let changes = Governance::diff(&governance(&old), &governance(&new));
+    assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["~ policy (order): one, two → two, one"]);
 }

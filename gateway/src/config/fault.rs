@@ -37,6 +37,20 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
+/// The lines of a text, for many look-ups.
+pub(super) struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line, from 1, of a byte offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
+}
+
 /// The longest message, in characters; a schema error may quote a whole configuration.
 const MESSAGE_CHARS_MAX: usize = 400;
 
@@ -61,12 +75,15 @@ fn one_line(message: &str) -> String {
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // A long word is no slip of the keyboard, and the distance takes time in the product of the lengths.
     const WORD_BYTES_MAX: usize = 128;
+    // Enough for a house's accounts; a folder full of faults must not take minutes.
+    const KNOWN_MAX: usize = 1_000;
     if word.len() > WORD_BYTES_MAX {
         return String::new();
     }
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
+        .take(KNOWN_MAX)
         .filter(|candidate| candidate.len() <= WORD_BYTES_MAX)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
@@ -104,7 +121,10 @@ mod tests {
 
     #[test]
     fn lines_count_from_one() {
-        assert_eq!([0, 1, 2, 3, 99].map(|at| line_of("a\nb\n", at)), [1, 1, 2, 2, 3]);
+        let text = "a\nb\n\nc";
+        assert_eq!([0, 1, 2, 3, 4, 5, 99].map(|at| line_of(text, at)), [1, 1, 2, 2, 3, 4, 4]);
+        let index = LineIndex::new(text);
+        assert!((0..9).all(|at| index.line(at) == line_of(text, at)));
     }
 
     #[test]

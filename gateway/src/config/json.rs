@@ -9,7 +9,7 @@ use toml::{
 };
 
 use super::{
-    fault::line_of,
+    fault::LineIndex,
     table::{Document, Report},
 };
 
@@ -19,14 +19,25 @@ pub(super) struct Located {
     /// Where it is written.
     pub(super) file: String,
     /// Line of each part by JSON pointer; the root is the empty pointer.
-    lines: BTreeMap<String, usize>,
+    lines: Lines,
+    /// Parts that JSON can't hold; they were reported.
+    unusable: BTreeSet<String>,
 }
+
+/// Line by JSON pointer.
+type Lines = BTreeMap<String, usize>;
 
 impl Located {
     /// An empty object.
     pub(super) fn empty(file: &str, line: usize) -> Self {
         let lines = BTreeMap::from([(String::new(), line)]);
-        Self { value: Value::Object(Map::new()), file: file.to_owned(), lines }
+        Self { value: Value::Object(Map::new()), file: file.to_owned(), lines, unusable: BTreeSet::new() }
+    }
+
+    /// True for a part that could not be taken over and for what is around it.
+    pub(super) fn is_unusable(&self, pointer: &str) -> bool {
+        let below = |at: &String| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.unusable.iter().any(below)
     }
 
     /// The line of a part, else of the nearest part around it.
@@ -43,60 +54,65 @@ pub(super) fn escaped(key: &str) -> String {
 
 /// A whole TOML file.
 pub(super) fn from_toml_document(document: &Document<'_>, report: &Report) -> Located {
-    let mut located = Located::empty(document.file, 1);
-    located.value = table(document, document.root(), "", &mut located.lines, report);
-    located
+    let mut reader = TomlReader { document, located: Located::empty(document.file, 1), report };
+    reader.located.value = reader.table(document.root(), "");
+    reader.located
 }
 
 /// A value within a TOML file.
 pub(super) fn from_toml(document: &Document<'_>, root: &Spanned<DeValue<'_>>, report: &Report) -> Located {
-    let mut located = Located::empty(document.file, 1);
-    located.value = value(document, root, "", &mut located.lines, report);
-    located
+    let mut reader = TomlReader { document, located: Located::empty(document.file, 1), report };
+    reader.located.value = reader.value(root, "");
+    reader.located
 }
 
-type Lines = BTreeMap<String, usize>;
+struct TomlReader<'a> {
+    document: &'a Document<'a>,
+    located: Located,
+    report: &'a Report,
+}
 
-fn table(document: &Document<'_>, from: &DeTable<'_>, at: &str, lines: &mut Lines, report: &Report) -> Value {
-    let mut object = Map::new();
-    for (key, item) in from.iter() {
-        let pointer = format!("{at}/{}", escaped(key.get_ref()));
-        let item = value(document, item, &pointer, lines, report);
-        // A key's own line is nearer to what a reader looks for than that of a table below it.
-        lines.insert(pointer, document.line(key.span().start));
-        object.insert(key.get_ref().to_string(), item);
+impl TomlReader<'_> {
+    fn table(&mut self, from: &DeTable<'_>, at: &str) -> Value {
+        let mut object = Map::new();
+        for (key, item) in from.iter() {
+            let pointer = format!("{at}/{}", escaped(key.get_ref()));
+            let item = self.value(item, &pointer);
+            // A key's own line is nearer to what a reader looks for than that of a table below it.
+            self.located.lines.insert(pointer, self.document.line(key.span().start));
+            object.insert(key.get_ref().to_string(), item);
+        }
+        Value::Object(object)
     }
-    Value::Object(object)
-}
 
-/// Strings, numbers, booleans, arrays and tables are what they are; a date or time becomes its text.
-fn value(document: &Document<'_>, from: &Spanned<DeValue<'_>>, at: &str, lines: &mut Lines, report: &Report) -> Value {
-    let line = document.line(from.span().start);
-    lines.insert(at.to_owned(), line);
-    let fault = |message: &str| {
-        report.fault(document.file, line, message);
+    /// Strings, numbers, booleans, arrays and tables are what they are; a date or time becomes its text.
+    fn value(&mut self, from: &Spanned<DeValue<'_>>, at: &str) -> Value {
+        let line = self.document.line(from.span().start);
+        self.located.lines.insert(at.to_owned(), line);
+        match from.get_ref() {
+            DeValue::String(text) => Value::String(text.to_string()),
+            DeValue::Boolean(yes) => Value::Bool(*yes),
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) => Value::from(number),
+                Err(_) => self.unusable(at, line, "the number does not fit 64 bits"),
+            },
+            DeValue::Float(float) => match float.as_str().parse().ok().and_then(Number::from_f64) {
+                Some(number) => Value::Number(number),
+                None => self.unusable(at, line, "plugin configuration can't hold infinity or not-a-number"),
+            },
+            DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
+            DeValue::Array(array) => {
+                let items = array.iter().enumerate();
+                Value::Array(items.map(|(place, item)| self.value(item, &format!("{at}/{place}"))).collect())
+            }
+            DeValue::Table(from) => self.table(from, at),
+        }
+    }
+
+    fn unusable(&mut self, at: &str, line: usize, message: &str) -> Value {
+        self.report.fault(self.document.file, line, format!("`{at}`: {message}"));
+        self.located.unusable.insert(at.to_owned());
         Value::Null
-    };
-    match from.get_ref() {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Boolean(yes) => Value::Bool(*yes),
-        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
-            Ok(number) => Value::from(number),
-            Err(_) => fault("the number does not fit 64 bits"),
-        },
-        DeValue::Float(float) => match float.as_str().parse().ok().and_then(Number::from_f64) {
-            Some(number) => Value::Number(number),
-            None => fault("plugin configuration can't hold infinity or not-a-number"),
-        },
-        DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
-        DeValue::Array(array) => Value::Array(
-            array
-                .iter()
-                .enumerate()
-                .map(|(position, item)| value(document, item, &format!("{at}/{position}"), lines, report))
-                .collect(),
-        ),
-        DeValue::Table(from) => table(document, from, at, lines, report),
     }
 }
 
@@ -109,15 +125,17 @@ pub(super) fn from_json(file: &str, text: &str, report: &Report) -> Option<Locat
             return None;
         }
     };
-    let mut walk = Walk { file, text, at: 0, lines: BTreeMap::new(), report, twice: false };
+    let mut walk =
+        Walk { file, text, index: LineIndex::new(text), at: 0, lines: BTreeMap::new(), report, twice: false };
     walk.value("");
-    (!walk.twice).then(|| Located { value, file: file.to_owned(), lines: walk.lines })
+    (!walk.twice).then(|| Located { value, file: file.to_owned(), lines: walk.lines, unusable: BTreeSet::new() })
 }
 
 /// Walks over text that serde_json accepted (so it is valid and not nested deeply) and notes where each value starts.
 struct Walk<'a> {
     file: &'a str,
     text: &'a str,
+    index: LineIndex,
     at: usize,
     lines: Lines,
     report: &'a Report,
@@ -133,7 +151,7 @@ impl Walk<'_> {
 
     fn value(&mut self, pointer: &str) {
         let first = self.peek();
-        self.lines.entry(pointer.to_owned()).or_insert_with(|| line_of(self.text, self.at));
+        self.lines.entry(pointer.to_owned()).or_insert_with(|| self.index.line(self.at));
         match first {
             Some(b'{') => self.items(b'}', pointer),
             Some(b'[') => self.items(b']', pointer),
@@ -164,7 +182,7 @@ impl Walk<'_> {
     }
 
     fn member(&mut self, pointer: &str, keys: &mut BTreeSet<String>) {
-        let line = line_of(self.text, self.at);
+        let line = self.index.line(self.at);
         let key = self.string();
         let pointer = format!("{pointer}/{}", escaped(&key));
         self.lines.insert(pointer.clone(), line);
@@ -219,9 +237,10 @@ mod tests {
         let report = Report::default();
         assert!(from_json("x.json", "{\"a\": {\"k\": 1,\n\"\\u006b\": 2}}", &report).is_none());
         let faults = report.into_faults();
-        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [
-            "x.json:2: the key `k` stands twice in the same object"
-        ]);
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["x.json:2: the key `k` stands twice in the same object"]
+        );
     }
 
     #[test]
@@ -232,9 +251,10 @@ mod tests {
         let located = from_toml_document(&document, &report);
         let expected = serde_json::json!({"n": 16, "f": 1.5, "d": "2030-01-01", "t": {"list": [1, {"x": true}]}});
         assert_eq!(located.value, expected);
-        assert_eq!(["/n", "/d", "/t", "/t/list", "/t/list/0", "/t/list/1/x"].map(|at| located.line_of(at)), [
-            1, 3, 4, 5, 6, 7
-        ]);
+        assert_eq!(
+            ["/n", "/d", "/t", "/t/list", "/t/list/0", "/t/list/1/x"].map(|at| located.line_of(at)),
+            [1, 3, 4, 5, 6, 7]
+        );
         assert!(report.into_faults().is_empty());
     }
 

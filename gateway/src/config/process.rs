@@ -318,7 +318,10 @@ impl Checker<'_> {
     fn address(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
         let (text, at) = spanned(raw, default);
         text.parse().unwrap_or_else(|_| {
-            self.fault(at, format!("{key}: `{text}` is not an IP address with a port, such as `{default}` or `[::1]:8420`"));
+            self.fault(
+                at,
+                format!("{key}: `{text}` is not an IP address with a port, such as `{default}` or `[::1]:8420`"),
+            );
             // Port 0 is passed over when the two addresses are compared; the fault ends the check anyway.
             SocketAddr::from(([127, 0, 0, 1], 0))
         })

@@ -24,6 +24,10 @@ pub(super) fn validate(schema: &Value, config: &Located, plugin: &PluginName, en
     };
     for error in validator.iter_errors(&config.value).take(FAULTS_MAX) {
         for (pointer, message) in places(&error) {
+            // A part that could not be taken over has been reported, and its stand-in is not the writer's fault.
+            if config.is_unusable(&pointer) {
+                continue;
+            }
             let at = if pointer.is_empty() { "the configuration".to_owned() } else { format!("`{pointer}`") };
             let (file, line) = (config.file.as_str(), config.line_of(&pointer));
             if file == entry.file() {

@@ -12,7 +12,7 @@ use toml::{
 
 use super::{
     Fault,
-    fault::{did_you_mean, line_of},
+    fault::{LineIndex, did_you_mean},
 };
 
 /// Collects faults.
@@ -43,7 +43,7 @@ pub(super) struct At<T> {
 /// One TOML file. What can be read of a file with errors is read, so that its other faults show too.
 pub(super) struct Document<'f> {
     pub(super) file: &'f str,
-    text: &'f str,
+    lines: LineIndex,
     table: DeTable<'f>,
     /// Something in the file can't be read: what seems to be missing from it may only be illegible.
     pub(super) damaged: bool,
@@ -52,30 +52,36 @@ pub(super) struct Document<'f> {
 impl<'f> Document<'f> {
     pub(super) fn parse(file: &'f str, text: &'f str, report: &Report) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
+        let lines = LineIndex::new(text);
         for error in &errors {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let line = error.span().map_or(1, |span| lines.line(span.start));
             report.fault(file, line, format!("invalid TOML: {}", error.message()));
         }
-        Self { file, text, table: table.into_inner(), damaged: !errors.is_empty() }
+        Self { file, lines, table: table.into_inner(), damaged: !errors.is_empty() }
     }
 
     /// A file that is there but can't be read.
     pub(super) fn unread(file: &'f str) -> Self {
-        Self { file, text: "", table: DeTable::new(), damaged: true }
+        Self { file, lines: LineIndex::new(""), table: DeTable::new(), damaged: true }
     }
 
     pub(super) fn line(&self, offset: usize) -> usize {
-        line_of(self.text, offset)
+        self.lines.line(offset)
     }
 
-    /// The document as one entry, for files whose root is free.
+    /// True where every `[[kind]]` of the file can be seen, so that what is not there does not exist.
+    pub(super) fn complete(&self, kind: &str) -> bool {
+        !self.damaged && self.table.get(kind).is_none_or(|value| value.get_ref().is_array())
+    }
+
+    /// The keys at the top, for files that have a plugin's keys there.
     pub(super) fn root(&self) -> &DeTable<'f> {
         &self.table
     }
 
-    /// Reports keys at the top that the file does not have.
+    /// Reports keys at the top that the file does not have. Behind a damaged header, an entry's keys look like that.
     pub(super) fn only(&self, known: &[&'static str], report: &Report) {
-        for (key, _) in self.table.iter() {
+        for (key, _) in self.table.iter().filter(|_| !self.damaged) {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let hint = did_you_mean(name, known.iter().copied());
@@ -315,13 +321,14 @@ impl Names {
     /// Takes the ids of all entries, faulty ones too: a reference to a faulty account is not a second fault. Reports those
     /// that stand twice.
     pub(super) fn collect(document: &Document<'_>, kind: &'static str, key: &str, report: &Report) -> Self {
-        let mut names = Self { kind, file: file_of(kind), ids: BTreeSet::new(), complete: !document.damaged };
+        let mut names = Self { kind, file: file_of(kind), ids: BTreeSet::new(), complete: true };
         names.add(document, kind, key, report);
         names
     }
 
     /// Takes more, of another kind, that share the names of the first.
     pub(super) fn add(&mut self, document: &Document<'_>, kind: &'static str, key: &str, report: &Report) {
+        self.complete &= document.complete(kind);
         for entry in document.entries(kind, None) {
             let Some(id) = entry.value(key).and_then(|value| value.get_ref().as_str()) else { continue };
             if !self.ids.insert(id.to_owned()) {

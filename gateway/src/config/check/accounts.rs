@@ -36,8 +36,7 @@ pub(super) fn accounts(context: &Context<'_>, document: &Document<'_>) -> BTreeM
         if let (Some(id), Some(network), Some(adapter), Some(endpoint), Some(brand)) =
             (id.map(AccountId::new), network, adapter, endpoint, brand)
         {
-            let account =
-                Account { id: id.clone(), network, adapter, endpoint, private_endpoint, brand, handle };
+            let account = Account { id: id.clone(), network, adapter, endpoint, private_endpoint, brand, handle };
             accounts.insert(id, Arc::new(account));
         }
     }
@@ -77,7 +76,9 @@ fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Repor
         return fault("this is not an address such as https://social.example");
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return fault("an address must not hold a user name or password; credentials are set with `pressgate credential set`");
+        return fault(
+            "an address must not hold a user name or password; credentials are set with `pressgate credential set`",
+        );
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return fault("only scheme, host and port are given here, no path");
@@ -85,7 +86,9 @@ fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Repor
     match url.scheme() {
         "https" => {}
         "http" if private => {}
-        "http" => return fault("plain http is only for servers of your own: use https, or set `private_endpoint = true`"),
+        "http" => {
+            return fault("plain http is only for servers of your own: use https, or set `private_endpoint = true`");
+        }
         _ => return fault("the scheme must be https"),
     }
     let Some(host) = url.host() else { return fault("the host is missing") };
@@ -104,8 +107,6 @@ fn is_private(host: &Host<&str>) -> bool {
     };
     match address {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified()
-        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified(),
     }
 }

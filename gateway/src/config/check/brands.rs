@@ -42,14 +42,19 @@ impl Brands {
             if let Some(first) = nodes.get(&id) {
                 let above = first.entry.line;
                 let line = entry.line_of("id");
-                entry.fault(line, report, format!("there is another brand `{id}` on line {above}; each id is given once"));
+                entry.fault(
+                    line,
+                    report,
+                    format!("there is another brand `{id}` on line {above}; each id is given once"),
+                );
                 continue;
             }
             nodes.insert(id, Node { entry, parent, name, languages });
         }
         report_cycles(&nodes, report);
 
-        let mut brands = Self { tree: BTreeMap::new(), unplaced: BTreeSet::new(), complete: !document.damaged };
+        let mut brands =
+            Self { tree: BTreeMap::new(), unplaced: BTreeSet::new(), complete: document.complete("brand") };
         for (id, node) in &nodes {
             if let Some(parent) = node.parent.as_ref().filter(|parent| !nodes.contains_key(&parent.value)) {
                 if brands.complete {
@@ -79,7 +84,13 @@ impl Brands {
     }
 
     /// The path where it names a brand; else it is reported.
-    pub(super) fn resolve(&self, entry: &Entry<'_>, key: &str, path: &At<String>, report: &Report) -> Option<BrandPath> {
+    pub(super) fn resolve(
+        &self,
+        entry: &Entry<'_>,
+        key: &str,
+        path: &At<String>,
+        report: &Report,
+    ) -> Option<BrandPath> {
         let brand = BrandPath::new(path.value.clone());
         if self.tree.contains_key(&brand) {
             return Some(brand);
@@ -125,12 +136,13 @@ fn languages(entry: &Entry<'_>, report: &Report) -> Vec<String> {
         let language = parts
             .next()
             .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let rest = parts
-            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let rest =
+            parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         if language && rest {
             good.push(tag.value);
         } else {
-            let message = format!("`languages`: `{}` is not a language tag such as `en` or `pt-BR` (BCP 47)", tag.value);
+            let message =
+                format!("`languages`: `{}` is not a language tag such as `en` or `pt-BR` (BCP 47)", tag.value);
             entry.fault(tag.line, report, message);
         }
     }

@@ -9,9 +9,7 @@ use super::{
     },
     Context,
 };
-use crate::model::{
-    AccountId, Action, AppId, Deny, Grant, GrantId, Grantee, PersonId, Principal, Scope, action::ALL,
-};
+use crate::model::{AccountId, Action, AppId, Deny, Grant, GrantId, Grantee, PersonId, Principal, Scope, action::ALL};
 
 const GRANT_KEYS: &[&str] = &["id", "app", "person", "account", "brand", "actions", "act_for", "owner", "expires"];
 const DENY_KEYS: &[&str] = &["id", "app", "person", "everyone", "account", "brand", "actions", "reason"];
@@ -46,7 +44,11 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
     }
     let expires = entry.instant("expires", report);
     if let Some(expires) = expires.as_ref().filter(|expires| expires.value <= context.now) {
-        entry.fault(expires.line, report, format!("`expires`: {} is in the past; renew it or delete the grant", expires.value));
+        entry.fault(
+            expires.line,
+            report,
+            format!("`expires`: {} is in the past; renew it or delete the grant", expires.value),
+        );
     }
     let (Some(Grantee::One(holder)), Some(owner)) = (holder, owner) else { return None };
     Some(Grant {

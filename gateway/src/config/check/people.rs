@@ -48,9 +48,8 @@ pub(super) fn apps(context: &Context<'_>, document: &Document<'_>) -> BTreeMap<A
         entry.only(APP_KEYS, report);
         let id = entry.id("id", report);
         let name = entry.string("name", report).map(|name| name.value);
-        let owner = entry
-            .required("owner", report)
-            .filter(|owner| context.people.resolve(&entry, "owner", owner, report));
+        let owner =
+            entry.required("owner", report).filter(|owner| context.people.resolve(&entry, "owner", owner, report));
         if let (Some(id), Some(owner)) = (id, owner) {
             let name = name.unwrap_or_else(|| id.clone());
             let id = AppId::new(id);

@@ -73,7 +73,11 @@ fn on_failure(context: &Context<'_>, entry: &Entry<'_>) -> Option<OnFailure> {
     if written.value == "deny" {
         return Some(OnFailure::Deny);
     }
-    entry.fault(written.line, context.report, "`on_failure` can only be \"deny\": what can't be judged does not go out");
+    entry.fault(
+        written.line,
+        context.report,
+        "`on_failure` can only be \"deny\": what can't be judged does not go out",
+    );
     None
 }
 
