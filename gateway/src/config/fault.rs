@@ -54,7 +54,14 @@ impl LineIndex {
 /// The longest message, in characters; a schema error may quote a whole configuration.
 const MESSAGE_CHARS_MAX: usize = 400;
 
-/// Control characters escaped, so that no name in a file can forge a second line of the report.
+/// Characters that a terminal acts on or does not show: controls, zero-width ones and those that turn the direction of text.
+fn is_hidden(character: char) -> bool {
+    let format = matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    character.is_control() || format
+}
+
+/// Hidden characters escaped, so that no name in a file can forge a second line of the report or look like another name.
 fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len());
     for (count, character) in message.chars().enumerate() {
@@ -64,7 +71,7 @@ fn one_line(message: &str) -> String {
         }
         match character {
             '\n' => line.push_str(" / "),
-            control if control.is_control() => line.extend(control.escape_default()),
+            hidden if is_hidden(hidden) => line.extend(hidden.escape_default()),
             other => line.push(other),
         }
     }
@@ -115,6 +122,7 @@ mod tests {
     fn a_fault_is_one_line_whatever_it_quotes() {
         let fault = Fault::new("grants.toml", 12, "unknown app `a\nb\u{1b}[31m`");
         assert_eq!(fault.to_string(), "grants.toml:12: unknown app `a / b\\u{1b}[31m`");
+        assert_eq!(Fault::new("x", 1, "acme\u{200b}").message, "acme\\u{200b}");
         assert_eq!(Fault::new("x.toml", 0, "missing").to_string(), "x.toml: missing");
         assert!(Fault::new("x", 1, "ž".repeat(5000)).message.chars().count() <= MESSAGE_CHARS_MAX + 1);
     }

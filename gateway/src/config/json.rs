@@ -34,10 +34,9 @@ impl Located {
         Self { value: Value::Object(Map::new()), file: file.to_owned(), lines, unusable: BTreeSet::new() }
     }
 
-    /// True for a part that could not be taken over and for what is around it.
+    /// True for a part that could not be taken over.
     pub(super) fn is_unusable(&self, pointer: &str) -> bool {
-        let below = |at: &String| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.unusable.iter().any(below)
+        self.unusable.contains(pointer)
     }
 
     /// The line of a part, else of the nearest part around it.

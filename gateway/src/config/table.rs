@@ -143,6 +143,9 @@ impl<'f> Document<'f> {
     }
 }
 
+/// The longest name, reason or address, in characters.
+const STRING_CHARS_MAX: usize = 1_000;
+
 /// One table of a file: an account, a grant.
 pub(super) struct Entry<'d> {
     file: &'d Document<'d>,
@@ -229,11 +232,15 @@ impl<'d> Entry<'d> {
         taken.map(|value| At { value, line })
     }
 
-    /// A string that is not empty.
+    /// A string that is neither empty nor a novel.
     pub(super) fn string(&self, key: &str, report: &Report) -> Option<At<String>> {
         let text = self.get(key, "a string", report, |value| value.as_str().map(str::to_owned))?;
         if text.value.trim().is_empty() {
             self.fault(text.line, report, format!("`{key}` must not be empty"));
+            return None;
+        }
+        if text.value.chars().count() > STRING_CHARS_MAX {
+            self.fault(text.line, report, format!("`{key}` has more than {STRING_CHARS_MAX} characters"));
             return None;
         }
         Some(text)

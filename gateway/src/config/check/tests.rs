@@ -402,6 +402,46 @@ fn the_example_folder_is_without_fault() {
     assert!(governance.may_approve(&PersonId::new("chief-1"), &BrandPath::new("acme/snacks")));
 }
 
+#[test]
+fn nesting_without_end_is_a_fault_and_no_overflow() {
+    let deep = 200_000;
+    let nested = [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}1{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}", "{a=".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]\nb = 1", "a.".repeat(deep)),
+        format!("a = {{ {}a = 1 }}", "a.".repeat(deep)),
+    ];
+    for text in nested {
+        let start: String = text.chars().take(12).collect();
+        assert!(!with("guidelines/a.toml", &format!("\n{text}\n")).is_empty(), "{start}");
+        assert!(!with("policies.toml", &format!("config.x = 1\n{text}\n")).is_empty(), "{start}");
+    }
+    let mut files = good();
+    let text = files.get_mut("policies.toml").unwrap();
+    *text = text.replace("a.toml", "a.json");
+    files.insert("guidelines/a.json".to_owned(), "[".repeat(deep));
+    only(&faults(&files), "guidelines/a.json:1", "invalid JSON");
+}
+
+#[test]
+fn a_folder_of_ordinary_size_is_checked_in_a_moment() {
+    let mut files = good();
+    let phrases: Vec<String> = (0..50_000).map(|at| format!("  \"phrase {}\",", "x".repeat(at % 40))).collect();
+    files.insert("guidelines/a.toml".to_owned(), format!("[forbidden]\nphrases = [\n{}\n]\n", phrases.join("\n")));
+    let grants = files.get_mut("grants.toml").unwrap();
+    for at in 0..5_000 {
+        grants.push_str(&format!(
+            "[[grant]]\nid = \"g{at}\"\napp = \"newsroom\"\nbrand = \"acme\"\nactions = [\"post.read\"]\nowner = \"ops-1\"\n\
+             expires = 2030-01-01T00:00:00Z\n"
+        ));
+    }
+    let start = std::time::Instant::now();
+    assert_eq!(faults(&files), [""; 0]);
+    eprintln!("checked in {:?}", start.elapsed());
+}
+
 /// Lines that look like ours, whole and broken, in any order.
 fn tomlish() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
