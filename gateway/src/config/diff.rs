@@ -48,6 +48,9 @@ impl std::fmt::Display for Change {
 /// A thing as named values. A list's members are compared one by one.
 type Fields = Vec<(&'static str, Field)>;
 
+/// All things of one kind, by name.
+type Things = BTreeMap<String, Fields>;
+
 #[derive(PartialEq)]
 enum Field {
     One(String),
@@ -62,29 +65,20 @@ const QUOTE_CHARS_MAX: usize = 60;
 
 pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     let mut changes = Vec::new();
-    let kinds: [(&'static str, fn(&Governance) -> BTreeMap<String, Fields>); 8] = [
-        ("brand", brands),
-        ("account", accounts),
-        ("app", apps),
-        ("person", people),
-        ("grant", grants),
-        ("deny", denies),
-        ("policy", policies),
-        ("limit", limits),
-    ];
-    for (what, fields) in kinds {
-        compare(what, &fields(old), &fields(new), &mut changes);
-    }
+    let mut kind = |what, things: fn(&Governance) -> Things| compare(what, &things(old), &things(new), &mut changes);
+    kind("brand", brands);
+    kind("account", accounts);
+    kind("app", apps);
+    kind("person", people);
+    kind("grant", grants);
+    kind("deny", denies);
+    kind("policy", policies);
+    kind("limit", limits);
     changes.extend(order(old, new));
     changes
 }
 
-fn compare(
-    what: &'static str,
-    old: &BTreeMap<String, Fields>,
-    new: &BTreeMap<String, Fields>,
-    changes: &mut Vec<Change>,
-) {
+fn compare(what: &'static str, old: &Things, new: &Things, changes: &mut Vec<Change>) {
     for (id, before) in old {
         let (kind, detail) = match new.get(id) {
             None => (ChangeKind::Removed, described(before)),
@@ -193,14 +187,14 @@ fn quoted(value: &Value) -> String {
     }
 }
 
-fn brands(of: &Governance) -> BTreeMap<String, Fields> {
+fn brands(of: &Governance) -> Things {
     let fields = |brand: &super::Brand| {
         vec![("name", Field::One(brand.name.clone())), ("languages", Field::Several(brand.languages.clone()))]
     };
     of.brands.values().map(|brand| (brand.path.to_string(), fields(brand))).collect()
 }
 
-fn accounts(of: &Governance) -> BTreeMap<String, Fields> {
+fn accounts(of: &Governance) -> Things {
     of.accounts
         .values()
         .map(|account| {
@@ -218,13 +212,13 @@ fn accounts(of: &Governance) -> BTreeMap<String, Fields> {
         .collect()
 }
 
-fn apps(of: &Governance) -> BTreeMap<String, Fields> {
+fn apps(of: &Governance) -> Things {
     let fields =
         |app: &super::App| vec![("name", Field::One(app.name.clone())), ("owner", Field::One(app.owner.to_string()))];
     of.apps.values().map(|app| (app.id.to_string(), fields(app))).collect()
 }
 
-fn people(of: &Governance) -> BTreeMap<String, Fields> {
+fn people(of: &Governance) -> Things {
     let fields = |person: &super::Person| {
         vec![
             ("roles", Field::Several(person.roles.iter().map(|role| role.as_str().to_owned()).collect())),
@@ -234,7 +228,7 @@ fn people(of: &Governance) -> BTreeMap<String, Fields> {
     of.people.values().map(|person| (person.id.to_string(), fields(person))).collect()
 }
 
-fn grants(of: &Governance) -> BTreeMap<String, Fields> {
+fn grants(of: &Governance) -> Things {
     let fields = |grant: &Grant| {
         vec![
             ("for", Field::One(grant.holder.to_string())),
@@ -248,7 +242,7 @@ fn grants(of: &Governance) -> BTreeMap<String, Fields> {
     of.grants.iter().map(|grant| (grant.id.to_string(), fields(grant))).collect()
 }
 
-fn denies(of: &Governance) -> BTreeMap<String, Fields> {
+fn denies(of: &Governance) -> Things {
     let whom = |deny: &Deny| match &deny.whom {
         Grantee::One(principal) => principal.to_string(),
         Grantee::Everyone => "everyone".to_owned(),
@@ -275,7 +269,7 @@ fn scope(scope: &Scope) -> String {
     }
 }
 
-fn policies(of: &Governance) -> BTreeMap<String, Fields> {
+fn policies(of: &Governance) -> Things {
     let fields = |rule: &super::PolicyRule| {
         vec![
             ("plugin", Field::One(rule.plugin.to_string())),
@@ -286,7 +280,7 @@ fn policies(of: &Governance) -> BTreeMap<String, Fields> {
     of.policies.iter().map(|rule| (rule.name.clone(), fields(rule))).collect()
 }
 
-fn limits(of: &Governance) -> BTreeMap<String, Fields> {
+fn limits(of: &Governance) -> Things {
     let fields = |limit: &super::Limit| {
         let burst = limit.burst.map(|burst| burst.to_string()).unwrap_or_default();
         vec![("calls_per_minute", Field::One(limit.calls_per_minute.to_string())), ("burst", Field::One(burst))]
@@ -295,5 +289,4 @@ fn limits(of: &Governance) -> BTreeMap<String, Fields> {
 }
 
 #[cfg(test)]
-#[path = "diff_tests.rs"]
 pub(super) mod tests;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::{
     super::{
         fault::did_you_mean,
-        table::{At, Document, Entry, Names},
+        names::Names,
+        table::{At, Document, Entry},
     },
     Context,
 };

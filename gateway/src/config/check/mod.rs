@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use super::{
     Catalogue, Fault, Files, Governance,
     fault::did_you_mean,
+    names::Names,
     rights::Index,
-    table::{Document, Names, Report},
+    table::{Document, Report},
 };
 use brands::Brands;
 
@@ -104,5 +105,7 @@ fn digest_of(files: &Files) -> String {
     context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

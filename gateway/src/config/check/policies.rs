@@ -7,8 +7,9 @@ use super::{
         OnFailure, PluginInfo, PluginKind, PolicyRule,
         fault::did_you_mean,
         json::{Located, from_json, from_toml, from_toml_document},
+        names::Names,
         schema,
-        table::{At, Document, Entry, Names},
+        table::{At, Document, Entry},
     },
     Context,
 };

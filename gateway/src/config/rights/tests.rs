@@ -178,10 +178,8 @@ fn naive(
             _ => involved.push(Principal::Person(person.clone())),
         }
     }
-    if let Principal::Person(id) = who {
-        if !house.people.contains_key(id) {
-            return false;
-        }
+    if matches!(who, Principal::Person(id) if !house.people.contains_key(id)) {
+        return false;
     }
     for deny in &house.denies {
         let means = match &deny.whom {
