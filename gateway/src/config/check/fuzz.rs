@@ -63,7 +63,7 @@ fn tomlish() -> impl Strategy<Value = String> {
         "[",
         "\"guidelines/a.toml\"",
         "\"guidelines\"",
-        "\"mastodon\"",
+        "\"plume\"",
         "\"http://[::1\"",
         "\"é\u{202e}\"",
         "",

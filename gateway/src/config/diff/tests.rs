@@ -1,12 +1,10 @@
 //! Tests of the difference.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    config::{Files, Governance, PluginInfo, PluginKind},
+    config::{Catalogue, Files, Governance, PluginInfo, PluginKind},
     model::PluginName,
 };
 
@@ -25,21 +23,27 @@ pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn governance(files: &Files) -> Governance {
-    let plugin = |kind: PluginKind, networks: &[&str]| PluginInfo {
-        kind,
-        networks: networks.iter().map(|network| (*network).to_owned()).collect(),
-        config_schema: None,
-    };
-    let plugins = BTreeMap::from([
-        (PluginName::new("mastodon"), plugin(PluginKind::Adapter, &["mastodon"])),
-        (PluginName::new("guidelines"), plugin(PluginKind::Policy, &[])),
-    ]);
-    Governance::restart(files, &plugins).unwrap()
+/// Every plugin there could be; what it is for shows in its name.
+struct Any;
+
+impl Catalogue for Any {
+    fn plugin(&self, name: &PluginName) -> Option<PluginInfo> {
+        let kind = if name.as_str() == "guidelines" { PluginKind::Policy } else { PluginKind::Adapter };
+        Some(PluginInfo { kind, networks: vec![name.to_string()], config_schema: None })
+    }
 }
 
+fn governance(files: &Files) -> Governance {
+    Governance::restart(files, &Any).unwrap()
+}
+
+/// The example folder, with a plugin configuration of our own.
 fn example() -> Files {
-    Governance::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/governance")).unwrap()
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/governance");
+    let mut files = Governance::read(&dir).unwrap();
+    let config = "[forbidden]\nphrases = [\"guaranteed\", \"miracle cure\"]\n";
+    files.insert("guidelines/acme.toml".to_owned(), config.to_owned());
+    files
 }
 
 fn changes(edits: &[(&str, &str, &str)]) -> Vec<String> {
@@ -63,7 +67,7 @@ fn a_person_reads_what_changes() {
     let edits = [
         ("grants.toml", "\"post.delete\", ", "\"post.edit\", "),
         ("grants.toml", "2099-01-01T00:00:00Z", "2098-01-01T00:00:00Z"),
-        ("grants.toml", "id = \"careers-drinks\"", "id = \"careers-drinks-2\""),
+        ("grants.toml", "id = \"editor-7-snacks\"", "id = \"editor-7-all\""),
         ("limits.toml", "burst = 60\n", ""),
         ("brands.toml", "languages = [\"en\"] ", "languages = [\"en\", \"de\"] "),
         ("guidelines/acme.toml", "\"miracle cure\"", "\"miracle\", \"cure\""),
@@ -73,10 +77,10 @@ fn a_person_reads_what_changes() {
         [
             "~ brand acme: languages +de",
             "~ brand acme/drinks: languages +de",
-            "- grant careers-drinks: for app:careers; on account drinks-mastodon; actions post.create, post.read; owner chief-1; \
+            "- grant editor-7-snacks: for person:editor-7; on brand acme/snacks; actions media.upload, post.create, post.read; owner chief-1; \
          expires 2099-01-01T00:00:00Z",
             "~ grant newsroom-snacks: actions -post.delete +post.edit; expires 2099-01-01T00:00:00Z → 2098-01-01T00:00:00Z",
-            "+ grant careers-drinks-2: for app:careers; on account drinks-mastodon; actions post.create, post.read; \
+            "+ grant editor-7-all: for person:editor-7; on brand acme/snacks; actions media.upload, post.create, post.read; \
          owner chief-1; expires 2099-01-01T00:00:00Z",
             "~ policy house-rules: config /forbidden/phrases/1 \"miracle cure\" → \"miracle\", +/forbidden/phrases/2 \"cure\"",
             "~ limit newsroom: burst 60 → (none)",
