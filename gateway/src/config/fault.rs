@@ -37,10 +37,31 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
+/// The lines of a text, for many look-ups.
+pub(super) struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line, from 1, of a byte offset.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
+}
+
 /// The longest message, in characters; a schema error may quote a whole configuration.
 const MESSAGE_CHARS_MAX: usize = 400;
 
-/// Control characters escaped, so that no name in a file can forge a second line of the report.
+/// Characters that a terminal acts on or does not show: controls, zero-width ones and those that turn the direction of text.
+fn is_hidden(character: char) -> bool {
+    let format = matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    character.is_control() || format
+}
+
+/// Hidden characters escaped, so that no name in a file can forge a second line of the report or look like another name.
 fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len());
     for (count, character) in message.chars().enumerate() {
@@ -50,7 +71,7 @@ fn one_line(message: &str) -> String {
         }
         match character {
             '\n' => line.push_str(" / "),
-            control if control.is_control() => line.extend(control.escape_default()),
+            hidden if is_hidden(hidden) => line.extend(hidden.escape_default()),
             other => line.push(other),
         }
     }
@@ -61,12 +82,15 @@ fn one_line(message: &str) -> String {
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // A long word is no slip of the keyboard, and the distance takes time in the product of the lengths.
     const WORD_BYTES_MAX: usize = 128;
+    // Enough for a house's accounts; a folder full of faults must not take minutes.
+    const KNOWN_MAX: usize = 1_000;
     if word.len() > WORD_BYTES_MAX {
         return String::new();
     }
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
+        .take(KNOWN_MAX)
         .filter(|candidate| candidate.len() <= WORD_BYTES_MAX)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
@@ -98,13 +122,17 @@ mod tests {
     fn a_fault_is_one_line_whatever_it_quotes() {
         let fault = Fault::new("grants.toml", 12, "unknown app `a\nb\u{1b}[31m`");
         assert_eq!(fault.to_string(), "grants.toml:12: unknown app `a / b\\u{1b}[31m`");
+        assert_eq!(Fault::new("x", 1, "acme\u{200b}").message, "acme\\u{200b}");
         assert_eq!(Fault::new("x.toml", 0, "missing").to_string(), "x.toml: missing");
         assert!(Fault::new("x", 1, "ž".repeat(5000)).message.chars().count() <= MESSAGE_CHARS_MAX + 1);
     }
 
     #[test]
     fn lines_count_from_one() {
-        assert_eq!([0, 1, 2, 3, 99].map(|at| line_of("a\nb\n", at)), [1, 1, 2, 2, 3]);
+        let text = "a\nb\n\nc";
+        assert_eq!([0, 1, 2, 3, 4, 5, 99].map(|at| line_of(text, at)), [1, 1, 2, 2, 3, 4, 4]);
+        let index = LineIndex::new(text);
+        assert!((0..9).all(|at| index.line(at) == line_of(text, at)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod fault;
 mod files;
 pub mod governance;
 mod json;
+mod names;
 pub mod process;
 pub mod rights;
 mod schema;

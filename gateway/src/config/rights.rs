@@ -213,5 +213,4 @@ impl Governance {
 }
 
 #[cfg(test)]
-#[path = "rights_tests.rs"]
 mod tests;

@@ -1,0 +1,111 @@
+//! Checks the governance files: all faults, each with file and line. One file of code for each file of rules.
+
+mod accounts;
+mod brands;
+mod grants;
+mod limits;
+mod people;
+mod policies;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+
+use super::{
+    Catalogue, Fault, Files, Governance,
+    fault::did_you_mean,
+    names::Names,
+    rights::Index,
+    table::{Document, Report},
+};
+use brands::Brands;
+
+/// The files that the folder may hold at its top, besides those that a policy names.
+const KNOWN: [&str; 7] =
+    ["accounts.toml", "apps.toml", "brands.toml", "grants.toml", "limits.toml", "people.toml", "policies.toml"];
+
+/// What the checks of one file need of the others.
+struct Context<'a> {
+    report: &'a Report,
+    files: &'a Files,
+    unread: &'a BTreeSet<String>,
+    catalogue: &'a dyn Catalogue,
+    now: Timestamp,
+    brands: Brands,
+    people: Names,
+    apps: Names,
+    accounts: Names,
+}
+
+/// Checks everything. `unread` names files that are in the folder but can't be read: nothing is blamed for pointing there.
+pub(super) fn check(
+    files: &Files,
+    unread: &BTreeSet<String>,
+    catalogue: &dyn Catalogue,
+    now: Timestamp,
+) -> Result<Governance, Vec<Fault>> {
+    let report = Report::default();
+    let open = |name: &'static str| match files.get(name) {
+        Some(text) => Document::parse(name, text, &report),
+        None if unread.contains(name) => Document::unread(name),
+        None => Document::parse(name, "", &report),
+    };
+    let (people, apps, accounts) = (open("people.toml"), open("apps.toml"), open("accounts.toml"));
+    let context = Context {
+        report: &report,
+        files,
+        unread,
+        catalogue,
+        now,
+        brands: Brands::check(&open("brands.toml"), &report),
+        people: Names::collect(&people, "person", "id", &report),
+        apps: Names::collect(&apps, "app", "id", &report),
+        accounts: Names::collect(&accounts, "account", "id", &report),
+    };
+    let people = people::people(&context, &people);
+    let apps = people::apps(&context, &apps);
+    let accounts = accounts::accounts(&context, &accounts);
+    let (grants, denies) = grants::grants(&context, &open("grants.toml"));
+    let (policies, referenced) = policies::policies(&context, &open("policies.toml"));
+    let limits = limits::limits(&context, &open("limits.toml"));
+    strangers(files, &referenced, &report);
+
+    let brands = context.brands.into_tree();
+    let faults = report.into_faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
+    let index = Index::new(&grants, &denies);
+    let (digest, files) = (digest_of(files), files.clone());
+    Ok(Governance { brands, accounts, apps, people, grants, denies, policies, limits, digest, files, index })
+}
+
+/// A misspelt file name would silently take its rules away.
+fn strangers(files: &Files, referenced: &BTreeSet<String>, report: &Report) {
+    for name in files.keys() {
+        if name.contains('/') || KNOWN.contains(&name.as_str()) || referenced.contains(name) {
+            continue;
+        }
+        let hint = did_you_mean(name, KNOWN);
+        if name.ends_with(".toml") || !hint.is_empty() {
+            report.fault(name, 0, format!("this file has no meaning here{hint}"));
+        }
+    }
+}
+
+/// SHA-256 over each file's name and bytes, each preceded by its length, so that no two folders give the same input.
+fn digest_of(files: &Files) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in files.iter().flat_map(|(name, text)| [name, text]) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod tests;

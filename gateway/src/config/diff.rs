@@ -1,0 +1,292 @@
+//! What changes between two governances, in words for the person who applies it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Governance, json::escaped};
+use crate::model::{Deny, Grant, Grantee, Scope};
+
+/// What happens to a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It is different.
+    Changed,
+}
+
+/// One difference. Its text is `+ grant newsroom-snacks: …`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What happens.
+    pub kind: ChangeKind,
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `grant`, `deny`, `policy`, `limit`.
+    pub what: &'static str,
+    /// Its name.
+    pub id: String,
+    /// What it holds, or what of it changed: `expires 2030-01-01T00:00:00Z → 2031-01-01T00:00:00Z`.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = match self.kind {
+            ChangeKind::Added => '+',
+            ChangeKind::Removed => '-',
+            ChangeKind::Changed => '~',
+        };
+        let Self { what, id, detail, .. } = self;
+        if detail.is_empty() { write!(f, "{sign} {what} {id}") } else { write!(f, "{sign} {what} {id}: {detail}") }
+    }
+}
+
+/// A thing as named values. A list's members are compared one by one.
+type Fields = Vec<(&'static str, Field)>;
+
+/// All things of one kind, by name.
+type Things = BTreeMap<String, Fields>;
+
+#[derive(PartialEq)]
+enum Field {
+    One(String),
+    Several(Vec<String>),
+    Json(Value),
+}
+
+/// The most parts of a configuration that are listed.
+const PARTS_MAX: usize = 20;
+/// The longest value that is quoted, in characters.
+const QUOTE_CHARS_MAX: usize = 60;
+
+pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut kind = |what, things: fn(&Governance) -> Things| compare(what, &things(old), &things(new), &mut changes);
+    kind("brand", brands);
+    kind("account", accounts);
+    kind("app", apps);
+    kind("person", people);
+    kind("grant", grants);
+    kind("deny", denies);
+    kind("policy", policies);
+    kind("limit", limits);
+    changes.extend(order(old, new));
+    changes
+}
+
+fn compare(what: &'static str, old: &Things, new: &Things, changes: &mut Vec<Change>) {
+    for (id, before) in old {
+        let (kind, detail) = match new.get(id) {
+            None => (ChangeKind::Removed, described(before)),
+            Some(after) if before == after => continue,
+            Some(after) => (ChangeKind::Changed, difference(before, after)),
+        };
+        changes.push(Change { kind, what, id: id.clone(), detail });
+    }
+    for (id, after) in new.iter().filter(|(id, _)| !old.contains_key(*id)) {
+        changes.push(Change { kind: ChangeKind::Added, what, id: id.clone(), detail: described(after) });
+    }
+}
+
+/// Policies that stay but judge in another order: the first that denies is the one that is named.
+fn order(old: &Governance, new: &Governance) -> Option<Change> {
+    let names = |from: &Governance, other: &Governance| -> Vec<String> {
+        let stays = |name: &str| other.policies.iter().any(|rule| rule.name == name);
+        from.policies.iter().map(|rule| rule.name.clone()).filter(|name| stays(name)).collect()
+    };
+    let (before, after) = (names(old, new), names(new, old));
+    (before != after).then(|| Change {
+        kind: ChangeKind::Changed,
+        what: "policy",
+        id: "(order)".to_owned(),
+        detail: format!("{} → {}", before.join(", "), after.join(", ")),
+    })
+}
+
+fn described(fields: &Fields) -> String {
+    let part = |(name, field): &(&str, Field)| match field {
+        Field::One(value) if value.is_empty() => None,
+        Field::One(value) => Some(format!("{name} {value}")),
+        Field::Several(values) if values.is_empty() => None,
+        Field::Several(values) => Some(format!("{name} {}", values.join(", "))),
+        Field::Json(_) => None,
+    };
+    fields.iter().filter_map(part).collect::<Vec<_>>().join("; ")
+}
+
+fn difference(before: &Fields, after: &Fields) -> String {
+    let mut parts = Vec::new();
+    for ((name, old), (_, new)) in before.iter().zip(after).filter(|((_, old), (_, new))| old != new) {
+        match (old, new) {
+            (Field::Several(old), Field::Several(new)) => {
+                let gone = old.iter().filter(|value| !new.contains(value)).map(|value| format!("-{value}"));
+                let come = new.iter().filter(|value| !old.contains(value)).map(|value| format!("+{value}"));
+                let moved: Vec<String> = gone.chain(come).collect();
+                let moved = if moved.is_empty() { "in another order".to_owned() } else { moved.join(" ") };
+                parts.push(format!("{name} {moved}"));
+            }
+            (Field::Json(old), Field::Json(new)) => parts.push(format!("{name} {}", json(old, new))),
+            (Field::One(old), Field::One(new)) => parts.push(format!("{name} {} → {}", or_none(old), or_none(new))),
+            _ => parts.push((*name).to_owned()),
+        }
+    }
+    parts.join("; ")
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "(none)" } else { text }
+}
+
+/// Which parts of a configuration differ, by JSON pointer.
+fn json(old: &Value, new: &Value) -> String {
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    leaves(old, String::new(), &mut before);
+    leaves(new, String::new(), &mut after);
+    let mut parts = Vec::new();
+    for (pointer, value) in &before {
+        match after.get(pointer) {
+            None => parts.push(format!("-{pointer} {}", quoted(value))),
+            Some(other) if other != value => parts.push(format!("{pointer} {} → {}", quoted(value), quoted(other))),
+            Some(_) => {}
+        }
+    }
+    let come = after.iter().filter(|(pointer, _)| !before.contains_key(*pointer));
+    parts.extend(come.map(|(pointer, value)| format!("+{pointer} {}", quoted(value))));
+    let more = parts.len().saturating_sub(PARTS_MAX);
+    parts.truncate(PARTS_MAX);
+    if more > 0 {
+        parts.push(format!("and {more} more"));
+    }
+    parts.join(", ")
+}
+
+/// Values without parts, and empty objects and arrays, by JSON pointer.
+fn leaves<'v>(value: &'v Value, at: String, into: &mut BTreeMap<String, &'v Value>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            map.iter().for_each(|(key, value)| leaves(value, format!("{at}/{}", escaped(key)), into));
+        }
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().enumerate().for_each(|(place, value)| leaves(value, format!("{at}/{place}"), into));
+        }
+        leaf => {
+            into.insert(at, leaf);
+        }
+    }
+}
+
+fn quoted(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(QUOTE_CHARS_MAX) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn brands(of: &Governance) -> Things {
+    let fields = |brand: &super::Brand| {
+        vec![("name", Field::One(brand.name.clone())), ("languages", Field::Several(brand.languages.clone()))]
+    };
+    of.brands.values().map(|brand| (brand.path.to_string(), fields(brand))).collect()
+}
+
+fn accounts(of: &Governance) -> Things {
+    of.accounts
+        .values()
+        .map(|account| {
+            let private = if account.private_endpoint { "allowed" } else { "" };
+            let fields = vec![
+                ("network", Field::One(account.network.clone())),
+                ("adapter", Field::One(account.adapter.to_string())),
+                ("endpoint", Field::One(account.origin())),
+                ("private endpoint", Field::One(private.to_owned())),
+                ("brand", Field::One(account.brand.to_string())),
+                ("handle", Field::One(account.handle.clone().unwrap_or_default())),
+            ];
+            (account.id.to_string(), fields)
+        })
+        .collect()
+}
+
+fn apps(of: &Governance) -> Things {
+    let fields =
+        |app: &super::App| vec![("name", Field::One(app.name.clone())), ("owner", Field::One(app.owner.to_string()))];
+    of.apps.values().map(|app| (app.id.to_string(), fields(app))).collect()
+}
+
+fn people(of: &Governance) -> Things {
+    let fields = |person: &super::Person| {
+        vec![
+            ("roles", Field::Several(person.roles.iter().map(|role| role.as_str().to_owned()).collect())),
+            ("approves", Field::Several(person.approves.iter().map(ToString::to_string).collect())),
+        ]
+    };
+    of.people.values().map(|person| (person.id.to_string(), fields(person))).collect()
+}
+
+fn grants(of: &Governance) -> Things {
+    let fields = |grant: &Grant| {
+        vec![
+            ("for", Field::One(grant.holder.to_string())),
+            ("on", Field::One(scope(&grant.scope))),
+            ("actions", Field::Several(grant.actions.iter().map(ToString::to_string).collect())),
+            ("act_for", Field::Several(grant.act_for.iter().map(ToString::to_string).collect())),
+            ("owner", Field::One(grant.owner.to_string())),
+            ("expires", Field::One(grant.expires.to_string())),
+        ]
+    };
+    of.grants.iter().map(|grant| (grant.id.to_string(), fields(grant))).collect()
+}
+
+fn denies(of: &Governance) -> Things {
+    let whom = |deny: &Deny| match &deny.whom {
+        Grantee::One(principal) => principal.to_string(),
+        Grantee::Everyone => "everyone".to_owned(),
+    };
+    let actions = |deny: &Deny| match deny.actions.is_empty() {
+        true => vec!["(all)".to_owned()],
+        false => deny.actions.iter().map(ToString::to_string).collect(),
+    };
+    let fields = |deny: &Deny| {
+        vec![
+            ("for", Field::One(whom(deny))),
+            ("on", Field::One(scope(&deny.scope))),
+            ("actions", Field::Several(actions(deny))),
+            ("reason", Field::One(deny.reason.clone())),
+        ]
+    };
+    of.denies.iter().map(|deny| (deny.id.to_string(), fields(deny))).collect()
+}
+
+fn scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Account(id) => format!("account {id}"),
+        Scope::Brand(path) => format!("brand {path}"),
+    }
+}
+
+fn policies(of: &Governance) -> Things {
+    let fields = |rule: &super::PolicyRule| {
+        vec![
+            ("plugin", Field::One(rule.plugin.to_string())),
+            ("brands", Field::Several(rule.brands.iter().map(ToString::to_string).collect())),
+            ("config", Field::Json(rule.config.clone())),
+        ]
+    };
+    of.policies.iter().map(|rule| (rule.name.clone(), fields(rule))).collect()
+}
+
+fn limits(of: &Governance) -> Things {
+    let fields = |limit: &super::Limit| {
+        let burst = limit.burst.map(|burst| burst.to_string()).unwrap_or_default();
+        vec![("calls_per_minute", Field::One(limit.calls_per_minute.to_string())), ("burst", Field::One(burst))]
+    };
+    of.limits.apps.iter().map(|(app, limit)| (app.to_string(), fields(limit))).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests;

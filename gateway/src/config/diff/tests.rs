@@ -1,0 +1,102 @@
+//! Tests of the difference.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::{
+    config::{Catalogue, Files, Governance, PluginInfo, PluginKind},
+    model::PluginName,
+};
+
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map(".{0,4}", inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// Every plugin there could be; what it is for shows in its name.
+struct Any;
+
+impl Catalogue for Any {
+    fn plugin(&self, name: &PluginName) -> Option<PluginInfo> {
+        let kind = if name.as_str() == "guidelines" { PluginKind::Policy } else { PluginKind::Adapter };
+        Some(PluginInfo { kind, networks: vec![name.to_string()], config_schema: None })
+    }
+}
+
+fn governance(files: &Files) -> Governance {
+    Governance::restart(files, &Any).unwrap()
+}
+
+/// The example folder, with a plugin configuration of our own.
+fn example() -> Files {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/governance");
+    let mut files = Governance::read(&dir).unwrap();
+    let config = "[forbidden]\nphrases = [\"guaranteed\", \"miracle cure\"]\n";
+    files.insert("guidelines/acme.toml".to_owned(), config.to_owned());
+    files
+}
+
+fn changes(edits: &[(&str, &str, &str)]) -> Vec<String> {
+    let (old, mut new) = (example(), example());
+    for (file, from, to) in edits {
+        let text = new.get_mut(*file).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {file}");
+        *text = text.replacen(from, to, 1);
+    }
+    Governance::diff(&governance(&old), &governance(&new)).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn nothing_changed_is_no_change() {
+    assert_eq!(changes(&[]), [""; 0]);
+    assert_eq!(changes(&[("grants.toml", "# Who may do what", "# Who, and what")]), [""; 0]);
+}
+
+#[test]
+fn a_person_reads_what_changes() {
+    let edits = [
+        ("grants.toml", "\"post.delete\", ", "\"post.edit\", "),
+        ("grants.toml", "2099-01-01T00:00:00Z", "2098-01-01T00:00:00Z"),
+        ("grants.toml", "id = \"editor-7-snacks\"", "id = \"editor-7-all\""),
+        ("limits.toml", "burst = 60\n", ""),
+        ("brands.toml", "languages = [\"en\"] ", "languages = [\"en\", \"de\"] "),
+        ("guidelines/acme.toml", "\"miracle cure\"", "\"miracle\", \"cure\""),
+    ];
+    assert_eq!(
+        changes(&edits),
+        [
+            "~ brand acme: languages +de",
+            "~ brand acme/drinks: languages +de",
+            "- grant editor-7-snacks: for person:editor-7; on brand acme/snacks; actions media.upload, post.create, post.read; owner chief-1; \
+         expires 2099-01-01T00:00:00Z",
+            "~ grant newsroom-snacks: actions -post.delete +post.edit; expires 2099-01-01T00:00:00Z → 2098-01-01T00:00:00Z",
+            "+ grant editor-7-all: for person:editor-7; on brand acme/snacks; actions media.upload, post.create, post.read; \
+         owner chief-1; expires 2099-01-01T00:00:00Z",
+            "~ policy house-rules: config /forbidden/phrases/1 \"miracle cure\" → \"miracle\", +/forbidden/phrases/2 \"cure\"",
+            "~ limit newsroom: burst 60 → (none)",
+        ]
+    );
+}
+
+#[test]
+fn another_order_of_policies_is_a_change() {
+    let (mut old, mut new) = (example(), example());
+    let (one, two) =
+        ("[[policy]]\nname=\"one\"\nplugin=\"guidelines\"\n", "[[policy]]\nname=\"two\"\nplugin=\"guidelines\"\n");
+    for (files, text) in [(&mut old, format!("{one}{two}")), (&mut new, format!("{two}{one}"))] {
+        files.insert("policies.toml".to_owned(), text);
+        files.remove("guidelines/acme.toml");
+    }
+    let changes = Governance::diff(&governance(&old), &governance(&new));
+    assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["~ policy (order): one, two → two, one"]);
+}

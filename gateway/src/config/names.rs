@@ -1,0 +1,66 @@
+//! References from entry to entry: which ids there are, and what a name that is not there may have meant.
+
+use std::collections::BTreeSet;
+
+use super::{
+    fault::did_you_mean,
+    table::{At, Document, Entry, Report},
+};
+
+/// The ids of one kind, for references.
+pub(super) struct Names {
+    kind: &'static str,
+    file: &'static str,
+    ids: BTreeSet<String>,
+    complete: bool,
+}
+
+impl Names {
+    /// Takes the ids of all entries, faulty ones too: a reference to a faulty account is not a second fault. Reports those
+    /// that stand twice.
+    pub(super) fn collect(document: &Document<'_>, kind: &'static str, key: &str, report: &Report) -> Self {
+        let mut names = Self { kind, file: file_of(kind), ids: BTreeSet::new(), complete: true };
+        names.add(document, kind, key, report);
+        names
+    }
+
+    /// Takes more, of another kind, that share the names of the first.
+    pub(super) fn add(&mut self, document: &Document<'_>, kind: &'static str, key: &str, report: &Report) {
+        self.complete &= document.complete(kind);
+        for entry in document.entries(kind, None) {
+            let Some(id) = entry.value(key).and_then(|value| value.get_ref().as_str()) else { continue };
+            if !self.ids.insert(id.to_owned()) {
+                let line = entry.line_of(key);
+                entry.fault(line, report, format!("there is another `{id}` above; each `{key}` is given once"));
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    /// True where the reference resolves; else it is reported.
+    pub(super) fn resolve(&self, entry: &Entry<'_>, key: &str, reference: &At<String>, report: &Report) -> bool {
+        let id = &reference.value;
+        if self.contains(id) {
+            return true;
+        }
+        if self.complete {
+            let hint = did_you_mean(id, self.ids.iter().map(String::as_str));
+            let Self { kind, file, .. } = self;
+            entry.fault(reference.line, report, format!("`{key}`: there is no {kind} `{id}` in {file}{hint}"));
+        }
+        false
+    }
+}
+
+fn file_of(kind: &str) -> &'static str {
+    match kind {
+        "person" => "people.toml",
+        "app" => "apps.toml",
+        "account" => "accounts.toml",
+        "policy" => "policies.toml",
+        _ => "grants.toml",
+    }
+}

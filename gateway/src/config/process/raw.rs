@@ -1,0 +1,239 @@
+//! The raw value of `pressgate.toml` and the checks that make a [`Config`] of it.
+
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins};
+use crate::config::{Fault, fault::line_of};
+
+/// Addresses of the two listeners.
+const ADDRESS_DEFAULT: &str = "127.0.0.1:8420";
+const OPERATOR_DEFAULT: &str = "127.0.0.1:8421";
+/// Bounds and defaults of the numbers, in the unit that each name ends in.
+const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_216 };
+const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
+const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
+const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
+const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
+const EGRESS_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
+
+/// Checks a text; see [`Config::parse`].
+pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<Config, Vec<Fault>> {
+    let raw: Raw = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
+        vec![Fault::new(file, line, error.message())]
+    })?;
+    let mut checker = Checker { text, file, base, faults: Vec::new() };
+    let config = checker.config(raw);
+    if checker.faults.is_empty() { Ok(config) } else { Err(checker.faults) }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    listen: RawListen,
+    data: Option<Spanned<String>>,
+    governance: Option<Spanned<String>>,
+    kek: Option<Spanned<RawKek>>,
+    audit: RawAudit,
+    plugins: RawPlugins,
+    limits: RawLimits,
+    egress: RawEgress,
+    log: RawLog,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawListen {
+    address: Option<Spanned<String>>,
+    operator: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawKek {
+    file: Option<Spanned<String>>,
+    env: Option<Spanned<String>>,
+    command: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawAudit {
+    dir: Option<Spanned<String>>,
+    segment_bytes: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawPlugins {
+    dir: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    json_bytes_max: Option<Spanned<i64>>,
+    media_bytes_max: Option<Spanned<i64>>,
+    calls_per_minute: Option<Spanned<i64>>,
+    burst: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawEgress {
+    extra_roots: Vec<Spanned<String>>,
+    timeout_ms: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLog {
+    format: LogFormat,
+    filter: Option<Spanned<String>>,
+}
+
+struct Number {
+    default: u64,
+    allowed: RangeInclusive<u64>,
+}
+
+struct Checker<'a> {
+    text: &'a str,
+    file: &'a str,
+    base: &'a Path,
+    faults: Vec<Fault>,
+}
+
+impl Checker<'_> {
+    fn config(&mut self, raw: Raw) -> Config {
+        let data = self.path("data", raw.data, "data");
+        let kek = self.kek(raw.kek, &data);
+        Config {
+            listen: self.listen(raw.listen),
+            governance: self.path("governance", raw.governance, "governance"),
+            kek,
+            audit: Audit {
+                dir: match raw.audit.dir {
+                    Some(dir) => self.path("audit.dir", Some(dir), ""),
+                    None => data.join("audit"),
+                },
+                segment_bytes: self.number("audit.segment_bytes", raw.audit.segment_bytes, &SEGMENT_BYTES),
+            },
+            plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
+            limits: Limits {
+                json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
+                media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),
+                calls_per_minute: self.small("limits.calls_per_minute", raw.limits.calls_per_minute, &CALLS_PER_MINUTE),
+                burst: self.small("limits.burst", raw.limits.burst, &BURST),
+            },
+            egress: Egress {
+                extra_roots: raw
+                    .egress
+                    .extra_roots
+                    .into_iter()
+                    .map(|path| self.path("egress.extra_roots", Some(path), ""))
+                    .collect(),
+                timeout_ms: self.number("egress.timeout_ms", raw.egress.timeout_ms, &EGRESS_TIMEOUT_MS),
+            },
+            log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
+            data,
+        }
+    }
+
+    fn fault(&mut self, offset: usize, message: String) {
+        self.faults.push(Fault::new(self.file, line_of(self.text, offset), message));
+    }
+
+    fn listen(&mut self, raw: RawListen) -> Listen {
+        let at = raw.operator.as_ref().or(raw.address.as_ref()).map_or(0, |value| value.span().start);
+        let address = self.address("listen.address", raw.address, ADDRESS_DEFAULT);
+        let operator = self.address("listen.operator", raw.operator, OPERATOR_DEFAULT);
+        if address == operator && address.port() != 0 {
+            self.fault(at, format!("listen.address and listen.operator are both {address}; they need different ports"));
+        }
+        Listen { address, operator }
+    }
+
+    fn address(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
+        let (text, at) = spanned(raw, default);
+        text.parse().unwrap_or_else(|_| {
+            self.fault(
+                at,
+                format!("{key}: `{text}` is not an IP address with a port, such as `{default}` or `[::1]:8420`"),
+            );
+            // Port 0 is passed over when the two addresses are compared; the fault ends the check anyway.
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {
+        let (text, at) = spanned(raw, default);
+        if text.is_empty() || text.contains('\0') {
+            self.fault(at, format!("{key}: a path must not be empty or contain a NUL"));
+        }
+        self.base.join(text)
+    }
+
+    fn number(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u64 {
+        let Some(raw) = raw else { return number.default };
+        match u64::try_from(*raw.get_ref()) {
+            Ok(value) if number.allowed.contains(&value) => value,
+            _ => {
+                let (low, high) = (number.allowed.start(), number.allowed.end());
+                self.fault(raw.span().start, format!("{key}: {} is not within {low} and {high}", raw.get_ref()));
+                number.default
+            }
+        }
+    }
+
+    fn small(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u32 {
+        u32::try_from(self.number(key, raw, number)).unwrap_or(u32::MAX)
+    }
+
+    fn kek(&mut self, raw: Option<Spanned<RawKek>>, data: &Path) -> Kek {
+        let default = Kek::File(data.join("kek"));
+        let Some(raw) = raw else { return default };
+        let at = raw.span().start;
+        match raw.into_inner() {
+            RawKek { file: None, env: None, command: None } => default,
+            RawKek { file: Some(file), env: None, command: None } => Kek::File(self.path("kek.file", Some(file), "")),
+            RawKek { file: None, env: Some(env), command: None } => {
+                let name = env.get_ref();
+                if name.is_empty() || name.contains(['=', '\0']) {
+                    self.fault(env.span().start, "kek.env: this is not the name of an environment variable".to_owned());
+                }
+                Kek::Env(env.into_inner())
+            }
+            RawKek { file: None, env: None, command: Some(command) } => {
+                if command.get_ref().first().is_none_or(String::is_empty) {
+                    self.fault(command.span().start, "kek.command: the first entry must name a program".to_owned());
+                }
+                Kek::Command(command.into_inner())
+            }
+            _ => {
+                self.fault(at, "kek: give only one of `file`, `env` and `command`".to_owned());
+                default
+            }
+        }
+    }
+
+    fn filter(&mut self, raw: Option<Spanned<String>>) -> String {
+        let (text, at) = spanned(raw, "info");
+        if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&text) {
+            self.fault(at, format!("log.filter: {error}; write `info` or `pressgate=debug,warn`"));
+        }
+        text
+    }
+}
+
+/// A value and the byte at which it starts; a default has no place.
+fn spanned(raw: Option<Spanned<String>>, default: &str) -> (String, usize) {
+    raw.map_or_else(|| (default.to_owned(), 0), |raw| (raw.get_ref().clone(), raw.span().start))
+}
