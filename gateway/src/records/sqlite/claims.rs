@@ -45,7 +45,7 @@ pub(super) fn claim(
         Standing { state: working_state(claim), purpose: claim, lease_until: Some(lease_until), retry_at: None };
     target.attempt = target.attempt.saturating_add(1);
     let attempt = target.attempt;
-    target.write(connection, post, account, now)?;
+    target.write(connection, post, account, Some(now))?;
     let Some(record) = posts::read(connection, post)? else { return Err(RecordsError::Missing(post.to_string())) };
     Ok(Some(Claim {
         attempt,
@@ -128,8 +128,7 @@ pub(super) fn finish(
     if finish.attempt.number < target.attempt {
         if target.unknown_step.is_none() && finish.unknown_step.is_some() {
             target.unknown_step = finish.unknown_step;
-            let keep_due_from = target.due_at.unwrap_or(at);
-            return target.write(connection, post, account, keep_due_from);
+            return target.write(connection, post, account, None);
         }
         return Ok(());
     }
@@ -143,7 +142,7 @@ pub(super) fn finish(
     if let Some((plugin, note)) = finish.note {
         keep_note(connection, account, &plugin, &note, at)?;
     }
-    target.write(connection, post, account, at)
+    target.write(connection, post, account, Some(at))
 }
 
 fn keep_attempt(

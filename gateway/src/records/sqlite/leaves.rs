@@ -2,7 +2,6 @@
 //!
 //! A target remembers the last leaf that it reflects, so that a fact that is applied again changes nothing.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -36,8 +35,7 @@ pub(super) fn apply(connection: &Connection, next: u64, facts: Vec<LeafFact>) ->
             continue;
         };
         if apply_one(connection, &mut target, fact)? {
-            // No time is known for most facts; work that follows is due at once.
-            target.write(connection, &post, &account, Timestamp::UNIX_EPOCH)?;
+            target.write(connection, &post, &account, None)?;
         }
     }
     connection
@@ -54,45 +52,52 @@ fn subject(fact: &LeafFact) -> (&PostId, &AccountId) {
     }
 }
 
-/// Changes the target as the fact says. False where the records knew it already.
+/// Changes the target as the fact says. False where it was applied before. A fact that comes too late to matter is
+/// remembered all the same, so that it does not matter later either.
 fn apply_one(connection: &Connection, target: &mut Target, fact: LeafFact) -> Result<bool, RecordsError> {
     match fact {
         LeafFact::Intent { index, post, account, step, safety, at, attempt } => {
-            if target.leaf.is_some_and(|leaf| leaf >= index)
-                || target.standing.is_final()
-                || attempt_ended(connection, &post, &account, attempt)?
-            {
+            if !is_news(target, index) {
                 return Ok(false);
             }
-            target.leaf = Some(index);
-            if !target::is_journalled(connection, &post, &account, &step)? {
-                let unknown = UnknownStep { step, safety, sent_at: at, intent: index };
-                target.unknown_step = Some(unknown);
+            let known = target.standing.is_final()
+                || attempt_ended(connection, &post, &account, attempt)?
+                || target::is_journalled(connection, &post, &account, &step)?;
+            if !known {
+                target.unknown_step = Some(UnknownStep { step, safety, sent_at: at, intent: index });
                 rest(target, TargetState::Unknown);
             }
             Ok(true)
         }
         LeafFact::Outcome { intent, post, account, result, target_state, platform_ids } => {
-            if target.leaf.is_some_and(|leaf| leaf > intent) || !target.standing.is_under_way() {
+            // The outcome's own leaf lies somewhere behind the intent.
+            if !is_news(target, intent.saturating_add(1)) {
                 return Ok(false);
             }
-            // The outcome's own leaf lies behind the intent.
-            target.leaf = Some(intent.saturating_add(1));
             match target_state {
+                _ if !target.standing.is_under_way() => {}
                 Some(state) => end(target, state, platform_ids),
                 None => resume(connection, target, &post, &account, intent, &result)?,
             }
             Ok(true)
         }
         LeafFact::Finished { index, target_state, platform_ids, .. } => {
-            if target.leaf.is_some_and(|leaf| leaf >= index) || !target.standing.is_under_way() {
+            if !is_news(target, index) {
                 return Ok(false);
             }
-            target.leaf = Some(index);
-            end(target, target_state, platform_ids);
+            if target.standing.is_under_way() {
+                end(target, target_state, platform_ids);
+            }
             Ok(true)
         }
     }
+}
+
+/// Whether a leaf lies behind those that the target reflects; it does from now on.
+fn is_news(target: &mut Target, index: u64) -> bool {
+    let news = target.leaf.is_none_or(|leaf| leaf < index);
+    target.leaf = target.leaf.max(Some(index));
+    news
 }
 
 /// An attempt that the records saw the end of has told them what became of its steps.
@@ -150,6 +155,7 @@ fn resume(
 
 /// Puts the target into a state in which nobody holds it.
 fn rest(target: &mut Target, state: TargetState) {
+    target.due_at = None;
     target.standing.state = state;
     target.standing.lease_until = None;
     target.standing.retry_at = None;

@@ -70,15 +70,16 @@ impl Target {
         Self::read(connection, post, account)?.ok_or_else(|| RecordsError::Missing(name(post, account)))
     }
 
-    /// Writes it and sums up the post. `at` is when the change happened; work that nothing holds back is due from then.
+    /// Writes it and sums up the post. `at` is when the change happened, none where that is not known: then work keeps the
+    /// time from which it was due, or is due at once.
     pub(super) fn write(
         mut self,
         connection: &Connection,
         post: &PostId,
         account: &AccountId,
-        at: Timestamp,
+        at: Option<Timestamp>,
     ) -> Result<(), RecordsError> {
-        self.due_at = self.standing.due_at(at);
+        self.due_at = self.standing.due_at(at.or(self.due_at).unwrap_or(Timestamp::UNIX_EPOCH));
         let unknown_step = self.unknown_step.as_ref().map(|step| to_json(step, "targets.unknown_step")).transpose()?;
         connection.prepare_cached(WRITE)?.execute(params![
             post.as_str(),
@@ -93,7 +94,7 @@ impl Target {
             unknown_step,
             to_json(&self.published, "targets.published")?,
         ])?;
-        sum_up(connection, post, at)
+        sum_up(connection, post, at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
 

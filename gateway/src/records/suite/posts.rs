@@ -33,7 +33,10 @@ pub(in super::super) async fn a_post_comes_back_whole<P: Place>(place: P) {
     let store = place.open();
     let post = the_post(&store, 1).await;
     assert_eq!((post.created_at, post.updated_at), (at(0), at(0)));
-    assert_eq!((&post.author, &post.digest, &post.salt, &post.request), (&new.author, &new.digest, &new.salt, &new.request));
+    assert_eq!(
+        (&post.author, &post.digest, &post.salt, &post.request),
+        (&new.author, &new.digest, &new.salt, &new.request)
+    );
     assert_eq!(post.verdicts, new.verdicts);
     assert_eq!(post.state, PostState::Held);
     assert!(post.votes.is_empty() && !voted(&post, &PersonId::new("editor-7")));
@@ -174,7 +177,10 @@ pub(in super::super) async fn a_dropped_call_harms_nobody<P: Place>(place: P) {
     let mut calls = Vec::new();
     for number in 0..200 {
         let store = Arc::clone(&store);
-        let call = tokio::spawn(async move { store.accept_post(new_post(number, vec![target("a", TargetState::Held)])).await });
+        let call =
+            tokio::spawn(
+                async move { store.accept_post(new_post(number, vec![target("a", TargetState::Held)])).await },
+            );
         if number % 3 == 0 {
             call.abort();
         }

@@ -100,7 +100,11 @@ pub(in super::super) async fn governance<P: Place>(place: P) {
     assert_eq!(store.governance().await.unwrap(), None);
     for (digest, seconds) in [("one", 5), ("two", 4), ("one", 3)] {
         store.put_governance(applied(digest, seconds)).await.unwrap();
-        assert_eq!(store.governance().await.unwrap(), Some(applied(digest, seconds)), "the last, whatever the clock says");
+        assert_eq!(
+            store.governance().await.unwrap(),
+            Some(applied(digest, seconds)),
+            "the last, whatever the clock says"
+        );
     }
 }
 
