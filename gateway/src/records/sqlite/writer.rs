@@ -60,10 +60,20 @@ fn stopped() -> RecordsError {
     RecordsError::Unavailable("the writer has stopped: restart Pressgate".to_owned())
 }
 
+/// How an operation went.
+enum Ran {
+    /// It changed what it should.
+    Done,
+    /// It must leave no trace.
+    Failed,
+    /// So must this one, and the connection is not to be trusted.
+    Faulted,
+}
+
 /// An operation of any type.
 trait Job: Send {
-    /// Does it and keeps the result. False where it failed.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does it and keeps the result.
+    fn run(&mut self, connection: &Connection) -> Ran;
     /// Gives the result to the caller, or the fault that undid it.
     fn answer(self: Box<Self>, fault: Option<RecordsError>);
 }
@@ -79,9 +89,15 @@ where
     T: Send,
     F: FnOnce(&Connection) -> Result<T, RecordsError> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.result = self.work.take().map(|work| work(connection));
-        matches!(self.result, Some(Ok(_)))
+    fn run(&mut self, connection: &Connection) -> Ran {
+        let result = self.work.take().map(|work| work(connection));
+        let ran = match &result {
+            Some(Ok(_)) => Ran::Done,
+            Some(Err(RecordsError::Unavailable(_))) => Ran::Faulted,
+            _ => Ran::Failed,
+        };
+        self.result = result;
+        ran
     }
 
     fn answer(self: Box<Self>, fault: Option<RecordsError>) {
@@ -148,20 +164,26 @@ impl Desk {
             Some(connection) => connection,
             none => none.insert(self.location.reopen()?),
         };
+        let mut faulted = false;
         step(connection, "BEGIN IMMEDIATE")?;
         while let Some(mut job) = waiting.pop_front() {
             step(connection, "SAVEPOINT operation")?;
-            let done = job.run(connection);
+            let went = job.run(connection);
             ran.push(job);
             if connection.is_autocommit() {
                 return Err(RecordsError::Unavailable("an operation in the same commit hit a disk fault".to_owned()));
             }
-            if !done {
+            if !matches!(went, Ran::Done) {
                 step(connection, "ROLLBACK TO operation")?;
             }
             step(connection, "RELEASE operation")?;
+            faulted |= matches!(went, Ran::Faulted);
         }
-        step(connection, "COMMIT")
+        step(connection, "COMMIT")?;
+        if faulted {
+            self.connection = None;
+        }
+        Ok(())
     }
 }
 
