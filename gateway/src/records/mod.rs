@@ -4,7 +4,12 @@
 //! returns only when its effect is durable, unless it says otherwise.
 
 mod error;
+mod rules;
+pub mod sqlite;
 pub mod types;
+
+#[cfg(test)]
+mod suite;
 
 use std::{future::Future, pin::Pin};
 
@@ -12,7 +17,7 @@ pub use error::RecordsError;
 use jiff::Timestamp;
 pub use types::*;
 
-use crate::model::{AccountId, KeyId, MediaId, PersonId, PostId};
+use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId};
 
 /// What every operation returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RecordsError>> + Send + 'a>>;
@@ -43,6 +48,8 @@ pub trait Records: Send + Sync + 'static {
     fn journal_step(&self, post: PostId, account: AccountId, step: StepRecord) -> Answer<'_, ()>;
     /// Ends an attempt: the target's state, its published parts, the attempt itself, the plugin's note.
     fn finish_target(&self, post: PostId, account: AccountId, finish: TargetFinish) -> Answer<'_, ()>;
+    /// What a plugin remembered of an account when an attempt ended last; empty where nothing.
+    fn note(&self, account: AccountId, plugin: PluginName) -> Answer<'_, Vec<u8>>;
     /// Counts a person's vote on a held post: `approve` moves its targets to `accepted`, otherwise to `rejected`.
     fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult>;
     /// Targets that wait for work at `now`: accepted and unclaimed, retries that are due, unknown ones, leases that ran out.
@@ -52,7 +59,8 @@ pub trait Records: Send + Sync + 'static {
 
     /// Index of the first audit leaf that was not applied yet.
     fn applied_leaf(&self) -> Answer<'_, u64>;
-    /// Applies what the log says of targets that these records do not know, and moves the mark to `next`.
+    /// Applies what the log says of targets that these records do not know, and moves the mark to `next`. Facts come in the
+    /// order of the log; those of attempts that run now are not to be given.
     fn apply_leaves(&self, next: u64, facts: Vec<LeafFact>) -> Answer<'_, ()>;
 
     /// Keeps a key. Fails where the id is taken.

@@ -240,7 +240,8 @@ pub struct Claim {
     pub post: PostRecord,
     /// Answered steps of this target.
     pub steps: Vec<StepRecord>,
-    /// The adapter's note for this account (by plugin name).
+    /// The note that was written last for this account. An account that changes its adapter has one for each plugin:
+    /// `Records::note` gives the right one.
     pub note: Vec<u8>,
 }
 
@@ -350,6 +351,8 @@ pub enum LeafFact {
     },
     /// The attempt ended without an effect.
     Finished {
+        /// Leaf.
+        index: u64,
         /// Post.
         post: PostId,
         /// Account.

@@ -1,0 +1,168 @@
+//! Takes in a post: the idempotency key and the post are one transaction.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{
+    codec::{micros, purpose_name, to_json},
+    errors::exists,
+    target,
+};
+use crate::{
+    model::{PostId, PostState, TargetState},
+    records::{
+        Accepted, ClaimFor, IdempotencyKey, IdempotencyUse, NewPost, NewTarget, RecordsError, StoredAnswer,
+        rules::Standing,
+    },
+};
+
+/// Idempotency keys that one commit forgets.
+pub(super) const FORGET_MAX: u32 = 1_000;
+
+pub(super) const FIND_KEY: &str =
+    "SELECT fingerprint, post, status, body FROM idempotency WHERE scope = ?1 AND key = ?2";
+pub(super) const FORGET_KEYS: &str = "DELETE FROM idempotency WHERE rowid IN
+    (SELECT rowid FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+
+/// `Records::accept_post`.
+pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted, RecordsError> {
+    if let Some(idempotency) = &post.idempotency {
+        if let Some(earlier) = earlier(connection, idempotency)? {
+            return Ok(earlier);
+        }
+        keep_key(connection, idempotency, &post.id, post.created_at)?;
+    }
+    let states: Vec<TargetState> = post.targets.iter().map(|target| target.state).collect();
+    let state = PostState::of(&states);
+    connection
+        .prepare_cached(
+            "INSERT INTO posts (id, created_at, updated_at, state, digest, salt, author, verdicts, request)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            post.id.as_str(),
+            micros(post.created_at),
+            state.as_str(),
+            post.digest,
+            post.salt,
+            to_json(&post.author, "posts.author")?,
+            to_json(&post.verdicts, "posts.verdicts")?,
+            post.request,
+        ])
+        .map_err(|error| exists(error, post.id.as_str()))?;
+    for (position, target) in (0_i64..).zip(&post.targets) {
+        insert_target(connection, post, target, position, state)?;
+    }
+    keep_media(connection, post)?;
+    Ok(Accepted::Fresh)
+}
+
+fn earlier(connection: &Connection, idempotency: &IdempotencyUse) -> Result<Option<Accepted>, RecordsError> {
+    let mut statement = connection.prepare_cached(FIND_KEY)?;
+    let mut rows = statement.query([&idempotency.key.scope, &idempotency.key.key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    if row.get::<_, String>(0)? != idempotency.fingerprint {
+        return Ok(Some(Accepted::Mismatch));
+    }
+    let post = PostId::new(row.get::<_, String>(1)?);
+    let answer = match (row.get(2)?, row.get(3)?) {
+        (Some(status), Some(body)) => Some(StoredAnswer { status, body }),
+        _ => None,
+    };
+    Ok(Some(Accepted::Repeated { post, answer }))
+}
+
+fn keep_key(
+    connection: &Connection,
+    idempotency: &IdempotencyUse,
+    post: &PostId,
+    at: Timestamp,
+) -> Result<(), RecordsError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO idempotency (scope, key, fingerprint, post, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            idempotency.key.scope,
+            idempotency.key.key,
+            idempotency.fingerprint,
+            post.as_str(),
+            micros(at)
+        ])?;
+    Ok(())
+}
+
+fn insert_target(
+    connection: &Connection,
+    post: &NewPost,
+    new: &NewTarget,
+    position: i64,
+    post_state: PostState,
+) -> Result<(), RecordsError> {
+    let claimed = new.state == TargetState::Publishing;
+    let standing = Standing {
+        state: new.state,
+        purpose: ClaimFor::Publish,
+        lease_until: new.lease_until.filter(|_| claimed),
+        retry_at: None,
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO targets (post, account, position, state, purpose, attempt, lease_until, due_at, post_state,
+                 campaign, digest, call_key, grant_id, published, draft)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14)",
+        )?
+        .execute(params![
+            post.id.as_str(),
+            new.account.as_str(),
+            position,
+            new.state.as_str(),
+            purpose_name(standing.purpose),
+            i64::from(claimed),
+            standing.lease_until.map(micros),
+            standing.due_at(post.created_at).map(micros),
+            post_state.as_str(),
+            new.draft.campaign,
+            new.digest,
+            new.call_key,
+            new.grant.as_str(),
+            to_json(&new.draft, "targets.draft")?,
+        ])
+        .map_err(|error| exists(error, &target::name(&post.id, &new.account)))?;
+    Ok(())
+}
+
+/// Ties media to the post. A medium that was cleared away meanwhile makes the post impossible.
+fn keep_media(connection: &Connection, post: &NewPost) -> Result<(), RecordsError> {
+    for medium in &post.media {
+        let found = connection.prepare_cached("UPDATE media SET used = 1 WHERE id = ?1")?.execute([medium.as_str()])?;
+        if found == 0 {
+            return Err(RecordsError::Missing(medium.to_string()));
+        }
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO post_media (media, post) VALUES (?1, ?2)")?
+            .execute([medium.as_str(), post.id.as_str()])?;
+    }
+    Ok(())
+}
+
+/// `Records::save_answer`.
+pub(super) fn save_answer(
+    connection: &Connection,
+    key: &IdempotencyKey,
+    answer: &StoredAnswer,
+) -> Result<(), RecordsError> {
+    let found = connection
+        .prepare_cached("UPDATE idempotency SET status = ?3, body = ?4 WHERE scope = ?1 AND key = ?2")?
+        .execute(params![key.scope, key.key, answer.status, answer.body])?;
+    if found == 0 {
+        return Err(RecordsError::Missing(format!("an idempotency key of {}", key.scope)));
+    }
+    Ok(())
+}
+
+/// A part of `Records::forget_idempotency`: at most `FORGET_MAX` keys, so that other operations get in between.
+pub(super) fn forget(connection: &Connection, before: Timestamp) -> Result<u64, RecordsError> {
+    let gone = connection.prepare_cached(FORGET_KEYS)?.execute(params![micros(before), FORGET_MAX])?;
+    Ok(gone as u64)
+}

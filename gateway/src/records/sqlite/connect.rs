@@ -1,0 +1,89 @@
+//! Opens connections with the settings that the store's promises rest on.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::schema;
+use crate::records::RecordsError;
+
+/// How long a connection waits for another process that holds the database's lock.
+const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Prepared statements that a connection keeps.
+const STATEMENTS_MAX: usize = 128;
+/// Length to which the write-ahead file is cut when it was longer, in bytes.
+const WAL_KEEP_BYTES: i64 = 64 * 1024 * 1024;
+/// Pages in the write-ahead file after which the writer moves them into the database (4 KiB each).
+const CHECKPOINT_PAGES: i64 = 4_000;
+
+/// Where the database lies.
+#[derive(Debug, Clone)]
+pub(super) struct Location(PathBuf);
+
+impl Location {
+    pub(super) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Makes the file if need be, readable by its owner alone (SQLite gives its other files the same mode), and brings
+    /// the schema up to date.
+    pub(super) fn create(&self) -> Result<Connection, RecordsError> {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(RecordsError::Unavailable(format!("{} can't be made: {error}", self.0.display())));
+            }
+        }
+        let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        writer_settings(&connection)?;
+        schema::migrate(&mut connection, schema::MIGRATIONS)?;
+        Ok(connection)
+    }
+
+    /// Opens the database for writing again after a fault. A file that is gone is not made anew: an empty store would
+    /// answer as if nothing had ever been accepted.
+    pub(super) fn reopen(&self) -> Result<Connection, RecordsError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        writer_settings(&connection)?;
+        schema::verify(&connection)?;
+        Ok(connection)
+    }
+
+    /// Opens the database for reading.
+    pub(super) fn reader(&self) -> Result<Connection, RecordsError> {
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    fn connect(&self, mode: OpenFlags) -> Result<Connection, RecordsError> {
+        let connection = Connection::open_with_flags(&self.0, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "temp_store", "memory")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        Ok(connection)
+    }
+}
+
+/// A commit is durable when it returns: write-ahead file, synced at each commit.
+fn writer_settings(connection: &Connection) -> Result<(), RecordsError> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(RecordsError::Unavailable(format!(
+            "the database can't use a write-ahead file here (it stays in mode `{mode}`): put it on a local disk"
+        )));
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEEP_BYTES, |_| Ok(()))?;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The record store in one SQLite file.
+//!
+//! Writes go through one thread that commits many operations at once, reads through a few others. The file is in
+//! write-ahead mode and synced at each commit: an answer means that the change is on the disk.
+
+mod schema;
+
+mod connect;
+mod readers;
+mod writer;
+
+mod accept;
+mod claims;
+mod governance;
+mod keys;
+mod leaves;
+mod media;
+mod posts;
+mod sealed;
+mod target;
+mod votes;
+
+mod codec;
+mod errors;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{
+    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, KeyRecord, LeafFact, MediaRecord, NewPost,
+    PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish,
+    Vote, VoteResult,
+};
+use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId};
+
+/// A record store in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteRecords {
+    writer: writer::Writer,
+    readers: readers::Readers,
+}
+
+impl SqliteRecords {
+    /// Opens the file, makes it where there is none, and brings its schema up to date. Blocks while it does. Fails where the
+    /// folder is missing, the file is another program's, or a newer Pressgate wrote it.
+    pub fn open(path: &Path) -> Result<Self, RecordsError> {
+        let location = connect::Location::new(path);
+        let connection = location.create()?;
+        let readers = readers::Readers::start(&location)?;
+        Ok(Self { writer: writer::Writer::start(location, connection)?, readers })
+    }
+
+    fn write<T, F>(&self, work: F) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, RecordsError> + Send + 'static,
+    {
+        Box::pin(self.writer.run(work))
+    }
+
+    fn read<T, F>(&self, work: F) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, RecordsError> + Send + 'static,
+    {
+        Box::pin(self.readers.run(work))
+    }
+}
+
+impl Records for SqliteRecords {
+    fn accept_post(&self, post: NewPost) -> Answer<'_, Accepted> {
+        self.write(move |connection| accept::accept(connection, &post))
+    }
+
+    fn save_answer(&self, key: IdempotencyKey, answer: StoredAnswer) -> Answer<'_, ()> {
+        self.write(move |connection| accept::save_answer(connection, &key, &answer))
+    }
+
+    fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>> {
+        self.read(move |connection| posts::read(connection, &id))
+    }
+
+    fn posts(&self, filter: PostFilter) -> Answer<'_, PostPage> {
+        self.read(move |connection| posts::list(connection, &filter))
+    }
+
+    fn claim_target(
+        &self,
+        post: PostId,
+        account: AccountId,
+        claim: ClaimFor,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Answer<'_, Option<Claim>> {
+        self.write(move |connection| claims::claim(connection, &post, &account, claim, now, lease_until))
+    }
+
+    fn journal_step(&self, post: PostId, account: AccountId, step: StepRecord) -> Answer<'_, ()> {
+        self.write(move |connection| claims::journal(connection, &post, &account, &step))
+    }
+
+    fn finish_target(&self, post: PostId, account: AccountId, finish: TargetFinish) -> Answer<'_, ()> {
+        self.write(move |connection| claims::finish(connection, &post, &account, finish))
+    }
+
+    fn note(&self, account: AccountId, plugin: PluginName) -> Answer<'_, Vec<u8>> {
+        self.read(move |connection| claims::note(connection, &account, &plugin))
+    }
+
+    fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult> {
+        self.write(move |connection| votes::vote(connection, &post, &vote))
+    }
+
+    fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>> {
+        self.read(move |connection| claims::due(connection, now, limit))
+    }
+
+    fn release_leases(&self) -> Answer<'_, u64> {
+        self.write(claims::release)
+    }
+
+    fn applied_leaf(&self) -> Answer<'_, u64> {
+        self.read(leaves::applied)
+    }
+
+    fn apply_leaves(&self, next: u64, facts: Vec<LeafFact>) -> Answer<'_, ()> {
+        self.write(move |connection| leaves::apply(connection, next, facts))
+    }
+
+    fn put_key(&self, key: KeyRecord) -> Answer<'_, ()> {
+        self.write(move |connection| keys::put(connection, &key))
+    }
+
+    fn key(&self, id: KeyId) -> Answer<'_, Option<KeyRecord>> {
+        self.read(move |connection| keys::one(connection, &id))
+    }
+
+    fn keys(&self) -> Answer<'_, Vec<KeyRecord>> {
+        self.read(keys::all)
+    }
+
+    fn revoke_key(&self, id: KeyId, at: Timestamp) -> Answer<'_, bool> {
+        self.write(move |connection| keys::revoke(connection, &id, at))
+    }
+
+    fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {
+        self.write(move |connection| media::put(connection, &media))
+    }
+
+    fn media(&self, id: MediaId) -> Answer<'_, Option<MediaRecord>> {
+        self.read(move |connection| media::one(connection, &id))
+    }
+
+    fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>> {
+        self.write(move |connection| media::take_unused(connection, before, limit))
+    }
+
+    fn put_sealed(&self, sealed: SealedRecord) -> Answer<'_, ()> {
+        self.write(move |connection| sealed::put(connection, &sealed))
+    }
+
+    fn sealed(&self, name: String) -> Answer<'_, Option<SealedRecord>> {
+        self.read(move |connection| sealed::one(connection, &name))
+    }
+
+    fn sealed_list(&self, prefix: String) -> Answer<'_, Vec<SealedRecord>> {
+        self.read(move |connection| sealed::list(connection, &prefix))
+    }
+
+    fn delete_sealed(&self, name: String) -> Answer<'_, bool> {
+        self.write(move |connection| sealed::delete(connection, &name))
+    }
+
+    fn put_governance(&self, applied: GovernanceRecord) -> Answer<'_, ()> {
+        self.write(move |connection| governance::put(connection, &applied))
+    }
+
+    fn governance(&self) -> Answer<'_, Option<GovernanceRecord>> {
+        self.read(governance::last)
+    }
+
+    fn forget_idempotency(&self, before: Timestamp) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let mut forgotten = 0;
+            loop {
+                let gone = self.writer.run(move |connection| accept::forget(connection, before)).await?;
+                forgotten += gone;
+                if gone < u64::from(accept::FORGET_MAX) {
+                    return Ok(forgotten);
+                }
+            }
+        })
+    }
+
+    fn healthy(&self) -> Answer<'_, ()> {
+        self.write(governance::try_write)
+    }
+}

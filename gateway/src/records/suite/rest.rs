@@ -1,0 +1,113 @@
+//! Keys, media, sealed values, governance, health.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+pub(in super::super) async fn keys<P: Place>(place: P) {
+    let store = place.open();
+    let key = |id: &str, seconds| KeyRecord {
+        id: KeyId::new(id),
+        holder: Principal::Person(PersonId::new("editor-7")),
+        mac: [7; 32],
+        created_at: at(seconds),
+        expires_at: Some(at(1_000)),
+        revoked_at: None,
+        note: "laptop".to_owned(),
+    };
+    store.put_key(key("b", 1)).await.unwrap();
+    store.put_key(key("a", 2)).await.unwrap();
+    assert!(matches!(store.put_key(key("a", 3)).await, Err(RecordsError::Exists(id)) if id == "a"));
+    assert_eq!(store.keys().await.unwrap(), [key("b", 1), key("a", 2)]);
+    assert!(store.revoke_key(KeyId::new("a"), at(5)).await.unwrap());
+    assert!(!store.revoke_key(KeyId::new("a"), at(6)).await.unwrap());
+    assert!(!store.revoke_key(KeyId::new("c"), at(6)).await.unwrap());
+    drop(store);
+    let store = place.open();
+    let ended = KeyRecord { revoked_at: Some(at(5)), ..key("a", 2) };
+    assert_eq!(store.key(KeyId::new("a")).await.unwrap(), Some(ended));
+    assert_eq!(store.key(KeyId::new("b")).await.unwrap(), Some(key("b", 1)));
+    assert_eq!(store.key(KeyId::new("c")).await.unwrap(), None);
+}
+
+pub(in super::super) async fn media<P: Place>(place: P) {
+    let store = place.open();
+    let medium = |id: &str, seconds| MediaRecord {
+        id: MediaId::new(id),
+        owner: Principal::App(AppId::new("newsroom")),
+        media_type: "image/png".to_owned(),
+        size_bytes: 5_000_000_000,
+        width: Some(4_000),
+        height: None,
+        digest: "d".to_owned(),
+        created_at: at(seconds),
+    };
+    for (id, seconds) in [("m1", 1), ("m2", 2), ("m3", 3), ("m4", 4)] {
+        store.put_media(medium(id, seconds)).await.unwrap();
+    }
+    assert!(matches!(store.put_media(medium("m1", 1)).await, Err(RecordsError::Exists(_))));
+    let mut post = new_post(1, vec![target("a", TargetState::Held)]);
+    post.media = vec![MediaId::new("m2"), MediaId::new("m2")];
+    store.accept_post(post).await.unwrap();
+    assert_eq!(store.take_unused_media(at(4), 1).await.unwrap(), [MediaId::new("m1")], "the oldest first");
+    assert_eq!(store.take_unused_media(at(4), 10).await.unwrap(), [MediaId::new("m3")], "m2 is used, m4 too young");
+    assert_eq!(store.media(MediaId::new("m1")).await.unwrap(), None);
+    assert_eq!(store.media(MediaId::new("m2")).await.unwrap(), Some(medium("m2", 2)));
+    let mut late = new_post(2, vec![target("a", TargetState::Held)]);
+    late.media = vec![MediaId::new("m4"), MediaId::new("m3")];
+    assert!(matches!(store.accept_post(late).await, Err(RecordsError::Missing(id)) if id == "m3"));
+    assert_eq!(store.take_unused_media(at(9), 10).await.unwrap(), [MediaId::new("m4")], "the failed post kept nothing");
+}
+
+pub(in super::super) async fn sealed_values<P: Place>(place: P) {
+    let store = place.open();
+    let sealed = |name: &str, generation, byte| SealedRecord {
+        name: name.to_owned(),
+        generation,
+        blob: vec![byte, 0, 255],
+        public: BTreeMap::from([("scheme".to_owned(), "bearer".to_owned())]),
+        created_at: at(1),
+    };
+    store.put_sealed(sealed("credential/a/token", 1, 1)).await.unwrap();
+    store.put_sealed(sealed("credential/a/token", 2, 2)).await.unwrap();
+    for old in [1, 2] {
+        assert!(matches!(store.put_sealed(sealed("credential/a/token", old, 3)).await, Err(RecordsError::Exists(_))));
+    }
+    store.put_sealed(sealed("credential/a%/token", 1, 4)).await.unwrap();
+    store.put_sealed(sealed("session/a", 1, 5)).await.unwrap();
+    let one = store.sealed("credential/a/token".to_owned()).await.unwrap();
+    assert_eq!(one, Some(sealed("credential/a/token", 2, 2)));
+    let names = async |prefix: &str| {
+        let list = store.sealed_list(prefix.to_owned()).await.unwrap();
+        list.into_iter().map(|sealed| sealed.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("credential/").await, ["credential/a%/token", "credential/a/token"]);
+    assert_eq!(names("credential/a%").await, ["credential/a%/token"]);
+    assert_eq!(names("").await.len(), 3);
+    assert!(store.delete_sealed("session/a".to_owned()).await.unwrap());
+    assert!(!store.delete_sealed("session/a".to_owned()).await.unwrap());
+    assert_eq!(store.sealed("session/a".to_owned()).await.unwrap(), None);
+}
+
+pub(in super::super) async fn governance<P: Place>(place: P) {
+    let applied = |digest: &str, seconds| GovernanceRecord {
+        digest: digest.to_owned(),
+        files: BTreeMap::from([("grants.toml".to_owned(), "# none\n".to_owned())]),
+        applied_at: at(seconds),
+        applied_by: "editor-7".to_owned(),
+    };
+    let store = place.open();
+    assert_eq!(store.governance().await.unwrap(), None);
+    for (digest, seconds) in [("one", 5), ("two", 4), ("one", 3)] {
+        store.put_governance(applied(digest, seconds)).await.unwrap();
+        assert_eq!(
+            store.governance().await.unwrap(),
+            Some(applied(digest, seconds)),
+            "the last, whatever the clock says"
+        );
+    }
+}
+
+pub(in super::super) async fn health<P: Place>(place: P) {
+    place.open().healthy().await.unwrap();
+}
