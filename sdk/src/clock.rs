@@ -54,6 +54,20 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     u64::try_from((seconds - offset_minutes * 60) * 1_000 + ms).ok()
 }
 
+/// Reads an HTTP date in the preferred form of RFC 9110 §5.6.7 (`Mon, 01 Mar 2027 09:00:00 GMT`) as milliseconds since
+/// the Unix epoch; none for anything else.
+pub fn parse_http_date(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, date) = text.split_once(", ")?;
+    let mut words = date.split(' ');
+    let (day, month, year, time) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    if words.next() != Some("GMT") || words.next().is_some() || day.len() != 2 || time.len() != 8 {
+        return None;
+    }
+    parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z"))
+}
+
 // The two conversions follow Howard Hinnant's "chrono-compatible low-level date algorithms".
 fn civil_from_days(days_since_epoch: u64) -> (u64, u64, u64) {
     let days = days_since_epoch + 719_468;
@@ -89,6 +103,16 @@ mod tests {
     }
 
     #[test]
+    fn http_dates_are_read() {
+        assert_eq!(parse_http_date("Mon, 01 Mar 2027 09:00:00 GMT"), Some(1_803_891_600_000));
+        for text in
+            ["", "Mon, 1 Mar 2027 09:00:00 GMT", "Mon, 01 Mrz 2027 09:00:00 GMT", "Mon, 01 Mar 2027 09:00:00 CET"]
+        {
+            assert_eq!(parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in
             ["", "soon", "2027-13-01T09:00:00Z", "2027-03-01T09:00:00", "2027-03-01T09:00:00.Z", "1969-12-31T23:59:59Z"]
@@ -105,7 +129,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*") {
-            let _ = parse_rfc3339(&text);
+            let _ = (parse_rfc3339(&text), parse_http_date(&text));
         }
     }
 }

@@ -56,6 +56,7 @@
 mod adapter;
 mod policy;
 
+mod failure;
 mod finding;
 pub mod http;
 pub mod text;
