@@ -70,6 +70,8 @@ pub struct Gateway {
     pub due: Notify,
     /// Told whenever an attempt ended.
     pub changed: Notify,
+    /// Held as long as the gateway lives: one process a data folder.
+    pub(crate) _lock: std::fs::File,
     /// Set when the gateway stops: no new work begins.
     pub stopping: Stop,
 }

@@ -1,0 +1,239 @@
+//! Starting: from configuration to a gateway that may serve.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use tokio::sync::{Mutex, Notify, RwLock};
+
+use crate::{
+    audit::{AuditLog, AuditOptions, Disk, Leaf, RealDisk, leaf},
+    clock::{Clock, SystemClock},
+    config::{Config, Fault, Governance, process::Kek},
+    egress::{Egress, EgressOptions},
+    gateway::Gateway,
+    host::{Host, HostOptions, Registry},
+    keys::Keys,
+    limits::{DefaultLimit, Limits},
+    media::MediaStore,
+    plugins::{Shelf, ShelfError},
+    posts::{mark::OpenIntents, recover},
+    records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
+    vault::{KekSource, SealedStore, Vault},
+};
+
+/// Appends that may wait for the log's writer.
+const AUDIT_QUEUE_MAX: usize = 65_536;
+/// Plugin instances at once.
+const INSTANCES_MAX: u32 = 512;
+
+/// Why the gateway does not start. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A folder or file.
+    #[error("{0}")]
+    Files(String),
+    /// The record store.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// Governance.
+    #[error("the governance does not hold:\n{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Governance {
+        /// Every fault.
+        faults: Vec<Fault>,
+    },
+    /// Plugins.
+    #[error(transparent)]
+    Plugins(#[from] ShelfError),
+    /// Anything else, in a sentence.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What a start needs; tests put other parts in.
+pub struct Parts {
+    /// `pressgate.toml`, checked.
+    pub config: Config,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The log's disk.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Parts {
+    /// The machine's own.
+    pub fn real(config: Config) -> Self {
+        Self { config, clock: Arc::new(SystemClock), disk: Arc::new(RealDisk) }
+    }
+}
+
+/// The stores of a data folder, opened and recovered: what commands need without a serving gateway.
+pub struct Stores {
+    /// Held as long as the stores are open: one process a data folder.
+    pub lock: std::fs::File,
+    /// The log.
+    pub audit: AuditLog,
+    /// The records.
+    pub records: Arc<dyn Records>,
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// The keys.
+    pub keys: Keys,
+}
+
+/// Opens the stores of the data folder. Fails where another process has them.
+pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
+    let config = &parts.config;
+    let lock = lock(&config.data)?;
+    let records: Arc<dyn Records> = Arc::new(SqliteRecords::open(&config.records_dir())?);
+    let sealed: Arc<dyn SealedStore> = Arc::new(Arc::clone(&records));
+    let kek = match &config.kek {
+        Kek::File(path) => KekSource::File(path.clone()),
+        Kek::Env(name) => KekSource::Env(name.clone()),
+        Kek::Command(command) => KekSource::Command(command.clone()),
+    };
+    let vault = Vault::open(&kek, sealed, Arc::clone(&parts.clock)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
+    let options = AuditOptions {
+        dir: config.audit.dir.clone(),
+        segment_bytes: config.audit.segment_bytes,
+        queue_max: AUDIT_QUEUE_MAX,
+        origin: format!("pressgate/audit/{}", node(&config.data)?),
+    };
+    let (audit, recovered) = AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
+    let now = parts.clock.now();
+    if let Some(torn) = recovered.torn {
+        let event = leaf::Recovery { cut_frames: torn.frames, cut_bytes: torn.bytes, segment: torn.segment, from_index: recovered.next_index };
+        audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    }
+    let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
+    tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
+    Ok(Stores { lock, audit, records, vault, keys })
+}
+
+/// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
+pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
+    let stores = open_stores(&parts).await?;
+    let Parts { config, clock, .. } = parts;
+    let Stores { lock, audit, records, vault, keys } = stores;
+    let host = Host::new(
+        HostOptions {
+            cache_dir: Some(config.plugin_cache_dir()),
+            cache_key: *vault.derive("plugin-cache").as_bytes(),
+            instances_max: INSTANCES_MAX,
+        },
+        Arc::clone(&clock),
+    )
+    .map_err(|error| StartError::Other(error.to_string()))?;
+    let shelf = Shelf::read(&config.plugins.dir)?;
+    let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
+    let serving = shelf.load(&host, &governance, None)?;
+    let registry = Registry::default();
+    registry.replace(serving.adapters, serving.policies);
+    let egress = egress(&config, &vault, &clock)?;
+    let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max).map_err(|error| files(&config.media_dir(), &error))?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
+    audit.append(Leaf::new(clock.now().as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let limits = Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    Ok(Arc::new(Gateway {
+        governance: ArcSwap::from_pointee(governance),
+        governance_dir: config.governance.clone(),
+        starts: RwLock::new(()),
+        applying: Mutex::new(()),
+        host,
+        shelf,
+        registry,
+        descriptions: Default::default(),
+        facts: Default::default(),
+        open_intents: OpenIntents::new(audit.clone()),
+        audit,
+        records,
+        vault,
+        egress: Arc::new(egress),
+        keys,
+        limits,
+        pauses: Default::default(),
+        media: Arc::new(media),
+        strangers: Default::default(),
+        due: Notify::new(),
+        changed: Notify::new(),
+        stopping: Default::default(),
+        clock,
+        config,
+        _lock: lock,
+    }))
+}
+
+/// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The
+/// first start applies what the folder holds.
+async fn applied(config: &Config, records: &dyn Records, audit: &AuditLog, shelf: &Shelf, clock: &dyn Clock) -> Result<Governance, StartError> {
+    if let Some(applied) = records.governance().await? {
+        let governance = Governance::restart(&applied.files.into(), shelf).map_err(|faults| StartError::Governance { faults })?;
+        if Governance::read(&config.governance).is_ok_and(|files| crate::config::digest_of(&files) != governance.digest) {
+            tracing::warn!(folder = %config.governance.display(), "the governance folder differs from what was applied; see `pressgate apply`");
+        }
+        return Ok(governance);
+    }
+    let governance = Governance::load(&config.governance, shelf, clock.now()).map_err(|faults| StartError::Governance { faults })?;
+    let now = clock.now();
+    let event = leaf::Change {
+        what: leaf::Changed::Governance,
+        action: "apply".into(),
+        subject: "governance".into(),
+        digest: Some(governance.digest.clone()),
+        by: "first-start".into(),
+    };
+    audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let record = GovernanceRecord {
+        digest: governance.digest.clone(),
+        files: governance.files.clone().into_iter().collect::<BTreeMap<_, _>>(),
+        applied_at: now,
+        applied_by: "first-start".into(),
+    };
+    records.put_governance(record).await?;
+    Ok(governance)
+}
+
+fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result<Egress, StartError> {
+    let mut extra_roots = Vec::new();
+    for path in &config.egress.extra_roots {
+        let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        extra_roots.extend(certificates.map_err(|error| files(path, &error))?);
+    }
+    let request_timeout = Duration::from_millis(config.egress.timeout_ms);
+    let options = EgressOptions { extra_roots, request_timeout, ..EgressOptions::default() };
+    Egress::new(options, Arc::clone(vault), Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
+}
+
+/// One process a data folder.
+fn lock(data: &Path) -> Result<std::fs::File, StartError> {
+    std::fs::create_dir_all(data).map_err(|error| files(data, &error))?;
+    let path = data.join("lock");
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| files(&path, &error))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(StartError::Other(format!("another pressgate works on {}. Stop it, or use another data folder", data.display())))
+        }
+        Err(error) => Err(files(&path, &error)),
+    }
+}
+
+/// This node's id, made once: the name of its log.
+fn node(data: &Path) -> Result<String, StartError> {
+    let path = data.join("node");
+    match std::fs::read_to_string(&path) {
+        Ok(id) => Ok(id.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let id = uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string();
+            std::fs::write(&path, format!("{id}\n")).map_err(|error| files(&path, &error))?;
+            Ok(id)
+        }
+        Err(error) => Err(files(&path, &error)),
+    }
+}
+
+fn files(path: &Path, error: &dyn std::fmt::Display) -> StartError {
+    StartError::Files(format!("{}: {error}", path.display()))
+}
