@@ -10,7 +10,7 @@ use proptest::{
 use super::*;
 
 const POSTS: usize = 2;
-const CASES: u32 = 64;
+const CASES: u32 = 40;
 const OPERATIONS_MAX: usize = 60;
 const RESULTS: [&str; 4] = ["answered", "not-sent", "unanswered", "unknown"];
 
