@@ -32,14 +32,12 @@ pub(crate) fn html(text: &str, base_url: &str) -> String {
                     r#"<a href="{href}" class="mention hashtag" rel="tag">#<span>{name}</span></a>"#
                 ));
             }
-            Piece::Mention(text) | Piece::Plain(text) => {
-                let escaped = escape(text).replace("\r\n", "\n").replace("\n\n", "</p><p>").replace('\n', "<br />");
-                html.push_str(&escaped);
-            }
+            Piece::Mention(text) | Piece::Plain(text) => html.push_str(&escape(text)),
         }
     }
     html.push_str("</p>");
-    html
+    // Line ends come from the text alone; a blank line may have been cut into several pieces.
+    html.replace("\r\n", "\n").replace("\n\n", "</p><p>").replace('\n', "<br />")
 }
 
 /// Names of the tags in a text, in lower case, each once.
