@@ -50,14 +50,14 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
     spawn(gateway, |gateway| async move {
         let gateway = &gateway;
         let account = clearance.call().account().id.clone();
-        let adapter = clearance.call().account().adapter.to_string();
-        let note = match gateway.records.note(adapter, account.clone()).await {
+        let adapter = clearance.call().account().adapter.clone();
+        let note = match gateway.records.note(account.clone(), adapter).await {
             Ok(note) => note,
             Err(error) => return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end"),
         };
         let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
         let result = attempt(gateway, claim.clone(), clearance).await;
-        conclude(gateway, &post.id, &account, &claim, result).await;
+        conclude(gateway, &post.id, &account, &claim, ClaimFor::Publish, result).await;
     });
 }
 
@@ -104,7 +104,7 @@ async fn claim_and_attempt(gateway: &Arc<Gateway>, post: &PostId, account: &Acco
         // Who asked for it is not known any more, and the log must not say that the author did.
         let detail = "The recall was cut off by a stop of the gateway. Ask for it again: deletions may be repeated.";
         let refusal = Refusal::new(problem::SHUTTING_DOWN, Stage::Send, detail);
-        conclude(gateway, post, account, &claim, Err(refusal)).await;
+        conclude(gateway, post, account, &claim, purpose, Err(refusal)).await;
         return Ok(());
     }
     let caller = Caller::of(&claim.post.author);
@@ -112,7 +112,7 @@ async fn claim_and_attempt(gateway: &Arc<Gateway>, post: &PostId, account: &Acco
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
         Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await),
     };
-    conclude(gateway, post, account, &claim, result).await;
+    conclude(gateway, post, account, &claim, purpose, result).await;
     Ok(())
 }
 
@@ -125,7 +125,7 @@ async fn claim_and_recall(gateway: &Arc<Gateway>, caller: Caller, post: &PostId,
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
         Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_DELETE, Some(post)).refuse(gateway, refusal).await),
     };
-    conclude(gateway, post, account, &claim, result).await;
+    conclude(gateway, post, account, &claim, ClaimFor::Recall, result).await;
     Ok(())
 }
 
@@ -155,7 +155,7 @@ async fn attempt(gateway: &Arc<Gateway>, claim: Claim, clearance: Clearance) -> 
 }
 
 /// An attempt that ended in `send` is written down already; one that did not get there is given up or put off here.
-async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, claim: &Claim, result: Result<Receipt, Refusal>) {
+async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, claim: &Claim, purpose: ClaimFor, result: Result<Receipt, Refusal>) {
     let refusal = match result {
         Ok(receipt) => {
             tracing::info!(%post, %account, state = receipt.state.as_str(), attempt = receipt.attempt.number, "attempt ended");
@@ -164,7 +164,7 @@ async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, cl
         Err(refusal) => refusal,
     };
     tracing::warn!(%post, %account, %refusal, "attempt refused");
-    let finish = put_off(gateway, account, claim, &refusal);
+    let finish = put_off(gateway, account, claim, purpose, &refusal);
     if let Err(error) = gateway.records.finish_target(post.clone(), account.clone(), finish).await {
         tracing::error!(%post, %account, %error, "the end of the attempt is not in the records; its lease will end it");
     }
@@ -172,10 +172,10 @@ async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, cl
 
 /// What refuses for a while puts the attempt off; what refuses for good gives the target up. A step that nobody knows the
 /// outcome of stays unknown, whatever else is refused.
-fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, refusal: &Refusal) -> TargetFinish {
+fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, purpose: ClaimFor, refusal: &Refusal) -> TargetFinish {
     let target = claim.post.targets.iter().find(|target| target.account == *account);
-    let unknown_step = target.and_then(|target| target.unknown_step.clone());
-    let recalling = target.is_some_and(|target| matches!(target.state, TargetState::Published | TargetState::Recalling));
+    let recalling = purpose == ClaimFor::Recall;
+    let unknown_step = target.and_then(|target| target.unknown_step.clone()).filter(|_| !recalling);
     let now = gateway.clock.now();
     let wait_s = i64::try_from(refusal.retry_after_s.unwrap_or(30)).unwrap_or(30).max(1);
     let later = now.checked_add(jiff::SignedDuration::from_secs(wait_s)).ok();
@@ -196,5 +196,5 @@ fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, refusal: &Refu
         message: Some(refusal.detail.clone()),
         body: None,
     };
-    TargetFinish { state, published: Vec::new(), attempt, retry_at: later.filter(|_| retry), unknown_step, note: None, leaf: None }
+    TargetFinish { state, published: Vec::new(), attempt, retry_at: later.filter(|_| retry || state == TargetState::Unknown), unknown_step, note: None, leaf: None }
 }

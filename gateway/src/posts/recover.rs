@@ -87,11 +87,12 @@ fn fact(index: u64, leaf: &Leaf) -> Option<LeafFact> {
             intent: outcome.intent,
             post: PostId::new(outcome.post.clone()),
             account: AccountId::new(outcome.account.clone()),
-            result: outcome.result.as_str().to_owned(),
+            result: result_name(outcome.result).to_owned(),
             target_state: outcome.target_state.as_deref().and_then(TargetState::parse),
             platform_ids: outcome.platform_ids.clone(),
         }),
         Event::Finished(finished) => Some(LeafFact::Finished {
+            index,
             post: PostId::new(finished.post.clone()),
             account: AccountId::new(finished.account.clone()),
             target_state: TargetState::parse(&finished.target_state)?,
@@ -104,6 +105,15 @@ fn fact(index: u64, leaf: &Leaf) -> Option<LeafFact> {
 /// A recall has steps of its own in the journal.
 fn step_name(intent: &leaf::Intent) -> String {
     if intent.action == crate::model::Action::POST_DELETE.as_str() { format!("recall:{}", intent.step) } else { intent.step.clone() }
+}
+
+fn result_name(result: leaf::OutcomeResult) -> &'static str {
+    match result {
+        leaf::OutcomeResult::Answered => "answered",
+        leaf::OutcomeResult::NotSent => "not-sent",
+        leaf::OutcomeResult::Unanswered => "unanswered",
+        leaf::OutcomeResult::Unknown => "unknown",
+    }
 }
 
 async fn closing(records: &dyn Records, index: u64, intent: leaf::Intent) -> Result<leaf::Outcome, String> {

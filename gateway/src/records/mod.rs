@@ -27,6 +27,8 @@ pub trait Records: Send + Sync + 'static {
     /// Keeps a new post with its targets and, where given, its idempotency key, or tells what the key was used for.
     /// Targets in state `publishing` are claimed with attempt 1 by this same transaction.
     fn accept_post(&self, post: NewPost) -> Answer<'_, Accepted>;
+    /// What the key was used for before, or none: a repetition is answered before anything else is looked at.
+    fn repeated(&self, usage: IdempotencyUse) -> Answer<'_, Option<Accepted>>;
     /// Keeps the answer that a repetition of the request will get.
     fn save_answer(&self, key: IdempotencyKey, answer: StoredAnswer) -> Answer<'_, ()>;
 

@@ -20,6 +20,8 @@ pub(super) const BODY_BYTES_MAX: usize = 4096;
 pub const ATTEMPTS_MAX: u32 = 8;
 /// No attempt begins later than this after the post was accepted.
 const DEADLINE_S: i64 = 3600;
+/// An unknown step is looked up this often when the attempts are used up; only reads are sent.
+const UNKNOWN_AGAIN_S: i64 = 3600;
 /// Waits between attempts, in seconds; the last repeats.
 const BACKOFF_S: &[i64] = &[1, 4, 15, 60, 300];
 
@@ -109,9 +111,9 @@ impl End<'_> {
         }
         // With a part of it on the network the target must not be forgotten; it goes on when the disk is back.
         let started = self.trace.done.iter().any(|step| step.effect);
-        let mut conclusion = self.plain(if started { TargetState::Unknown } else { self.given_up() });
-        if started && refusal.problem.retry {
-            conclusion.retry_at = self.retry_at(None);
+        let mut conclusion = self.plain(if started && !self.recalling() { TargetState::Unknown } else { self.given_up() });
+        if conclusion.state == TargetState::Unknown {
+            conclusion.retry_at = self.retry_at(None).or_else(|| self.later(UNKNOWN_AGAIN_S));
         }
         self.with_refusal(conclusion, code, refusal)
     }
@@ -127,7 +129,7 @@ impl End<'_> {
         // A deletion may be asked for again without harm, by whoever wants it: nothing has to be looked up.
         let mut conclusion = self.plain(if self.recalling() { self.given_up() } else { TargetState::Unknown });
         conclusion.unknown_step = Some(unknown).filter(|_| !self.recalling());
-        conclusion.retry_at = self.retry_at(None);
+        conclusion.retry_at = self.retry_at(None).or_else(|| self.later(UNKNOWN_AGAIN_S));
         let refusal = Refusal::new(problem::PLATFORM_UNAVAILABLE, Stage::Send, message);
         self.with_refusal(conclusion, "unanswered", refusal)
     }
@@ -161,7 +163,9 @@ impl End<'_> {
                 self.intent.call().adapter().label()
             );
             let state = if effects.is_empty() { self.given_up() } else { TargetState::Unknown };
-            return self.with_refusal(self.plain(state), "no-proof", Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail));
+            let mut conclusion = self.plain(state);
+            conclusion.retry_at = if state == TargetState::Unknown { self.later(UNKNOWN_AGAIN_S) } else { None };
+            return self.with_refusal(conclusion, "no-proof", Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail));
         }
         let mut conclusion = self.plain(if self.recalling() { TargetState::Recalled } else { TargetState::Published });
         conclusion.body = None;
@@ -221,6 +225,10 @@ impl End<'_> {
         }
     }
 
+    fn later(&self, seconds: i64) -> Option<Timestamp> {
+        self.intent.gateway().clock.now().checked_add(SignedDuration::from_secs(seconds)).ok()
+    }
+
     fn retry_at(&self, wait_ms: Option<u64>) -> Option<Timestamp> {
         let claim = self.intent.claim();
         if claim.attempt >= ATTEMPTS_MAX || self.recalling() {
@@ -236,12 +244,9 @@ impl End<'_> {
 }
 
 /// The end of an attempt that could not begin because an earlier step is still unsettled.
-pub(super) fn unsettled(intent: &Intent, wire: &Wire, unknown: UnknownStep, message: &str, retry: bool) -> Conclusion {
+pub(super) fn unsettled(intent: &Intent, wire: &Wire, unknown: UnknownStep, message: &str) -> Conclusion {
     let trace = wire.trace();
     let mut conclusion = End { intent, trace: &trace }.unknown(unknown, message);
-    if !retry {
-        conclusion.retry_at = None;
-        conclusion.code = Some("cannot-know".to_owned());
-    }
+    conclusion.code = Some("cannot-know".to_owned());
     conclusion
 }

@@ -49,9 +49,9 @@ pub(super) async fn settle(wire: &Arc<Wire>, perform: &PerformCall) -> Result<Se
         Ok(Reconciliation::CannotKnow(why)) => {
             // A look-up that failed may work later; one that can't tell leaves it to a person.
             let message = format!("Nobody can tell whether it happened: {why}");
-            Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &message, true))))
+            Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &message))))
         }
-        Err(error) => Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &error.to_string(), true)))),
+        Err(error) => Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &error.to_string())))),
     }
 }
 

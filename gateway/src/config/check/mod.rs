@@ -96,7 +96,7 @@ fn strangers(files: &Files, referenced: &BTreeSet<String>, report: &Report) {
 }
 
 /// SHA-256 over each file's name and bytes, each preceded by its length, so that no two folders give the same input.
-fn digest_of(files: &Files) -> String {
+pub fn digest_of(files: &Files) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in files.iter().flat_map(|(name, text)| [name, text]) {
         context.update(&(part.len() as u64).to_be_bytes());

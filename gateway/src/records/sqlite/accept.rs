@@ -57,7 +57,8 @@ pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted
     Ok(Accepted::Fresh)
 }
 
-fn earlier(connection: &Connection, idempotency: &IdempotencyUse) -> Result<Option<Accepted>, RecordsError> {
+/// `Records::repeated`.
+pub(super) fn earlier(connection: &Connection, idempotency: &IdempotencyUse) -> Result<Option<Accepted>, RecordsError> {
     let mut statement = connection.prepare_cached(FIND_KEY)?;
     let mut rows = statement.query([&idempotency.key.scope, &idempotency.key.key])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, KeyRecord, LeafFact, MediaRecord, NewPost,
+    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost,
     PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish,
     Vote, VoteResult,
 };
@@ -162,6 +162,10 @@ impl Records for SqliteRecords {
 
     fn put_sealed(&self, sealed: SealedRecord) -> Answer<'_, ()> {
         self.write(move |connection| sealed::put(connection, &sealed))
+    }
+
+    fn repeated(&self, usage: IdempotencyUse) -> Answer<'_, Option<Accepted>> {
+        self.read(move |connection| accept::earlier(connection, &usage))
     }
 
     fn sealed(&self, name: String) -> Answer<'_, Option<SealedRecord>> {
