@@ -59,6 +59,7 @@ pub struct Writer {
     active: Option<Active>,
     spare: Option<Spare>,
     scratch: Vec<u8>,
+    trouble: Option<io::Error>,
     _lock: Box<dyn Send + Sync>,
 }
 
@@ -141,6 +142,7 @@ impl Writer {
             active: None,
             spare: None,
             scratch: Vec::new(),
+            trouble: None,
             _lock: lock,
             disk,
             dir: dir.clone(),
@@ -197,13 +199,17 @@ impl Writer {
         {
             match self.extend(active, leaves) {
                 Ok(active) => return Ok(self.committed(active, leaves)),
-                Err(_) => uncertain = true,
+                Err(error) => {
+                    uncertain = true;
+                    self.trouble = Some(error);
+                }
             }
         }
-        if let Some(spare) = self.spare.take()
-            && let Ok(active) = self.begin(spare, leaves, &mut uncertain)
-        {
-            return Ok(self.committed(active, leaves));
+        if let Some(spare) = self.spare.take() {
+            match self.begin(spare, leaves, &mut uncertain) {
+                Ok(active) => return Ok(self.committed(active, leaves)),
+                Err(error) => self.trouble = Some(error),
+            }
         }
         let hurried = HURRIED_SEGMENT_BYTES.max(least_segment_bytes(self.batch_bytes_max)).min(self.spares.size_bytes);
         let begun = self.spares.make_sized(hurried).and_then(|spare| self.begin(spare, leaves, &mut uncertain));
@@ -211,6 +217,11 @@ impl Writer {
             Ok(active) => Ok(self.committed(active, leaves)),
             Err(source) => Err(CommitError { uncertain, source }),
         }
+    }
+
+    /// What made the writer leave a segment since this was asked last, though the commit may have succeeded in another.
+    pub fn take_trouble(&mut self) -> Option<io::Error> {
+        self.trouble.take()
     }
 
     fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {

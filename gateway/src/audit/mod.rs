@@ -1,18 +1,44 @@
 //! The writer of the audit log: leaves in, durable indices out. The format is in package `pressgate-audit`.
+//!
+//! One thread commits whatever queued while the last commit ran: one write, one fdatasync, then all who waited are told. A second
+//! thread makes the next segment ahead. When the disk fails and a fresh segment can't be made either, the log is blocked: whoever
+//! waits and whoever comes is refused at once, and a probe looks four times a second whether the disk is back.
+
+mod faulty;
+mod queue;
+mod threads;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
-pub use pressgate_audit::{Disk, DiskFile, Event, Leaf, RealDisk};
+pub use pressgate_audit::{Disk, DiskFile, Event, Leaf, LeafError, OpenError, ReadError, RealDisk, Torn};
+use pressgate_audit::{LogReader, Writer, WriterOptions};
+
+use queue::Shared;
+use threads::Threads;
+
+/// The usual size of a segment, in bytes.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// The usual bound on appends that wait.
+pub const QUEUE_MAX_DEFAULT: usize = 16_384;
+
+/// The most bytes of a batch, with its frames; less in small segments.
+const BATCH_BYTES_MAX: u64 = 1024 * 1024;
+/// The least that a batch may take in bytes: the largest leaf fits.
+const BATCH_BYTES_LEAST: u64 = 128 * 1024;
 
 /// How to open a log.
 #[derive(Debug, Clone)]
 pub struct AuditOptions {
     /// The log's folder; made when it is missing.
     pub dir: PathBuf,
-    /// Size of a segment, in bytes.
+    /// Size of a segment, in bytes; at least 132 KiB.
     pub segment_bytes: u64,
     /// How many appends may wait for the writer.
     pub queue_max: usize,
@@ -20,37 +46,40 @@ pub struct AuditOptions {
     pub origin: String,
 }
 
+impl AuditOptions {
+    /// The usual options.
+    pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            queue_max: QUEUE_MAX_DEFAULT,
+            origin: origin.into(),
+        }
+    }
+}
+
 /// What the start found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
     /// The index that the next leaf gets.
     pub next_index: u64,
-    /// What was cut from the end.
+    /// What was cut from the end. It is already gone from the log; [`Recovered::leaf`] is to be appended, so that the log says so.
     pub torn: Option<Torn>,
 }
 
-/// A torn tail: what a crash left of a batch that nobody was told about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Torn {
-    /// File name of the segment.
-    pub segment: String,
-    /// Where the cut is, in bytes from the start of the file.
-    pub offset: u64,
-    /// Whole frames that were cut.
-    pub frames: u64,
-    /// Bytes that were cut.
-    pub bytes: u64,
+impl Recovered {
+    /// The leaf that tells of the cut, if there was one. `at_ms` is now, in milliseconds since 1970-01-01 UTC.
+    pub fn leaf(&self, at_ms: i64) -> Option<Leaf> {
+        let torn = self.torn.as_ref()?;
+        let recovery = leaf::Recovery {
+            cut_frames: torn.frames,
+            cut_bytes: torn.bytes,
+            segment: torn.segment.clone(),
+            from_index: self.next_index,
+        };
+        Some(Leaf::new(at_ms, recovery))
+    }
 }
-
-/// Why the log could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("the audit log can't be opened: {0}")]
-pub struct OpenError(String);
-
-/// Why the log could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the audit log can't be read: {0}")]
-pub struct ReadError(String);
 
 /// The leaf is not in the log. The text is for operators.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,15 +94,15 @@ pub struct AuditUnavailable {
 /// Why a leaf was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnavailableKind {
-    /// The disk fails, and nothing of the leaf was written.
+    /// The disk fails, and nothing of the leaf can be found on it.
     Blocked,
-    /// The disk failed while the leaf was written. The log drops it with its next segment (health is `Normal` again then); only a
-    /// crash before that may leave it in the log, so treat it as "perhaps recorded, certainly not acted upon".
+    /// The disk failed while the leaf was written. When health is `Normal` again the leaf is gone for good; only a crash before
+    /// that may leave it in the log. Take it as "perhaps recorded": do not act on it, and do not deny it.
     Uncertain,
-    /// Too many appends wait.
+    /// Too much waits.
     Queue,
-    /// The leaf or the batch is larger than the log takes.
-    TooLarge,
+    /// The leaf, or the batch, is larger than the log takes, or it is of unknown kind.
+    Unfit,
     /// The log was closed.
     Closed,
 }
@@ -92,45 +121,74 @@ pub enum AuditHealth {
     },
 }
 
-/// The log. Cheap to clone.
+/// The log. Cheap to clone; the writer stops with [`AuditLog::close`] or with the last clone.
 #[derive(Clone)]
-pub struct AuditLog {}
+pub struct AuditLog {
+    shared: Arc<Shared>,
+    threads: Arc<Threads>,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+}
 
 impl AuditLog {
-    /// Opens the log, checks all of it and cuts a torn tail.
-    pub fn open(_options: AuditOptions, _disk: Arc<dyn Disk>) -> Result<(AuditLog, Recovered), OpenError> {
-        Err(OpenError("not built yet".into()))
+    /// Opens the log, checks all of it and cuts a torn tail. Fails when acknowledged leaves are damaged, when another process has
+    /// the log, or when the disk can't be written. Blocks while it reads the whole log.
+    pub fn open(options: AuditOptions, disk: Arc<dyn Disk>) -> Result<(AuditLog, Recovered), OpenError> {
+        let batch_bytes_max = (options.segment_bytes / 4).clamp(BATCH_BYTES_LEAST, BATCH_BYTES_MAX);
+        let writer_options = WriterOptions {
+            dir: options.dir.clone(),
+            segment_bytes: options.segment_bytes,
+            batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
+            origin: options.origin,
+        };
+        let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
+        let recovered = Recovered { next_index: writer.next_index(), torn };
+        let shared = Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1)));
+        let threads = Threads::start(Arc::clone(&shared), writer)
+            .map_err(|source| OpenError::Write { dir: options.dir.clone(), source })?;
+        Ok((AuditLog { shared, threads: Arc::new(threads), disk, dir: options.dir }, recovered))
     }
 
     /// Appends one leaf. It is durable when this returns its index.
+    ///
+    /// To drop the future does not take the leaf back: it may be in the log, and disturbs nobody else's.
     pub async fn append(&self, leaf: Leaf) -> Result<u64, AuditUnavailable> {
         self.append_all(vec![leaf]).await
     }
 
-    /// Appends leaves in one batch: all or none, with indices in a row. Returns the first index.
-    pub async fn append_all(&self, _leaves: Vec<Leaf>) -> Result<u64, AuditUnavailable> {
-        Err(AuditUnavailable { kind: UnavailableKind::Closed, reason: "not built yet".into() })
+    /// Appends leaves in one batch: all or none, with indices in a row. Returns the first index. No leaves are no batch.
+    pub async fn append_all(&self, leaves: Vec<Leaf>) -> Result<u64, AuditUnavailable> {
+        if leaves.is_empty() {
+            return Ok(self.next_index());
+        }
+        let answer = self.shared.submit(&leaves)?;
+        answer.await.unwrap_or_else(|_| Err(queue::closed()))
     }
 
     /// Can the log be written?
     pub fn health(&self) -> AuditHealth {
-        AuditHealth::Normal
+        self.shared.health()
     }
 
-    /// Visits the durable leaves from an index on, in order.
-    pub fn replay(
-        &self,
-        _from: u64,
-        _visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
+    /// the writer goes on meanwhile.
+    pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
+        let mut reader = LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index());
+        while let Some((index, leaf)) = reader.next_leaf()? {
+            if visit(index, leaf).is_break() {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// The index that the next leaf gets.
+    /// The index that the next leaf gets; all below it are durable.
     pub fn next_index(&self) -> u64 {
-        0
+        self.shared.next_index()
     }
 
-    /// Commits what waits and stops the writer.
-    pub fn close(&self) {}
+    /// Commits what waits and stops the writer. Blocks until it is done; later appends are refused.
+    pub fn close(&self) {
+        self.threads.stop();
+    }
 }
