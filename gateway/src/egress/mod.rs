@@ -171,6 +171,7 @@ impl Core {
         let exchange = async {
             let _slot = client.slot().await?;
             let (outgoing, kind) = OutgoingBody::open(body).await?;
+            let empty = http_body::Body::is_end_stream(&outgoing);
             let mut request = Request::new(outgoing);
             *request.method_mut() = target.method().clone();
             *request.headers_mut() = headers;
@@ -178,7 +179,7 @@ impl Core {
                 request.headers_mut().insert(CONTENT_TYPE, kind);
             }
             let wants_length = matches!(*target.method(), Method::POST | Method::PUT | Method::PATCH);
-            if wants_length && matches!(body, OutBody::None) {
+            if wants_length && empty {
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
             let (response, lease) = client.send(target, request, &handed).await?;

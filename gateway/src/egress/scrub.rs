@@ -139,8 +139,7 @@ fn escaped_forms(secret: &str) -> String {
     for character in secret.chars() {
         let mut bytes = [0; 4];
         let bytes = character.encode_utf8(&mut bytes).as_bytes();
-        let mut ways = vec![literal(bytes)];
-        ways.push(bytes.iter().map(|byte| format!("%(?i:{byte:02x})")).collect());
+        let mut ways: Vec<String> = vec![bytes.iter().map(|byte| format!("%(?i:{byte:02x})")).collect()];
         let mut units = [0; 2];
         ways.push(character.encode_utf16(&mut units).iter().map(|unit| format!(r"\\+u(?i:{unit:04x})")).collect());
         let code = u32::from(character);
@@ -163,6 +162,8 @@ fn escaped_forms(secret: &str) -> String {
             _ => &[],
         };
         ways.extend(more.iter().map(|way| (*way).to_owned()));
+        // Last, because `&` also starts `&amp;`: an escape goes as a whole.
+        ways.push(literal(bytes));
         pattern.push_str("(?:");
         pattern.push_str(&ways.join("|"));
         pattern.push(')');

@@ -136,6 +136,7 @@ async fn bodies_arrive_as_described() {
     let file = OutBody::File { path, size_bytes: 300_000, media_type: "video/mp4".into() };
     for (body, told, sent) in [
         (OutBody::None, "0 - -\n", &b""[..]),
+        (OutBody::Bytes(bytes::Bytes::new()), "0 text/x -\n", &b""[..]),
         (OutBody::Bytes("žluť".into()), "6 text/x -\n", "žluť".as_bytes()),
         (file, "300000 video/mp4 -\n", &medium),
     ] {
