@@ -1,18 +1,66 @@
 //! HTTP out: the only way to a network (design §5).
+//!
+//! `target` checks the address against the scope, `connect` checks what it resolves to, `inject` adds the credential,
+//! `answer` and `scrub` take it out of what comes back.
 
+mod address;
+mod answer;
+mod body;
+mod connect;
+mod headers;
+mod inject;
+mod pool;
 mod resolve;
+mod scrub;
+mod session;
+mod target;
+#[cfg(test)]
+mod tests;
 mod types;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use http::{
+    HeaderMap, HeaderValue, Method, Request,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+};
 pub use resolve::{Resolver, SystemResolver};
+use secrecy::SecretString;
 pub use types::*;
 
-use crate::{clock::Clock, vault::Vault};
+use self::{
+    answer::RawAnswer,
+    body::OutgoingBody,
+    pool::{ClientKey, Pool},
+    scrub::{Needles, Scrubber},
+    session::Sessions,
+    target::Target,
+};
+use crate::{
+    clock::Clock,
+    vault::{Credential, Vault, VaultError},
+};
 
 /// Sends requests for plugins: checks the address, adds the credential, blanks secrets in the answer.
 pub struct Egress {
+    core: Arc<Core>,
+}
+
+/// What requests and session renewals share.
+struct Core {
     vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    pool: Pool,
+    sessions: Sessions,
+    needles: Needles,
+    request_timeout: Duration,
+    user_agent: HeaderValue,
 }
 
 impl Egress {
@@ -29,20 +77,186 @@ impl Egress {
     /// # Errors
     /// As [`Egress::new`].
     pub fn with_resolver(
-        _options: EgressOptions,
+        options: EgressOptions,
         vault: Arc<Vault>,
-        _clock: Arc<dyn Clock>,
-        _resolver: Arc<dyn Resolver>,
+        clock: Arc<dyn Clock>,
+        resolver: Arc<dyn Resolver>,
     ) -> Result<Egress, EgressError> {
-        Ok(Egress { vault })
+        let settings = connect::tls_settings(&options.extra_roots)?;
+        let user_agent = HeaderValue::from_str(&options.user_agent).map_err(|_| EgressError::UserAgent)?;
+        let pool = Pool::new(settings, resolver, options.connect_timeout, Arc::clone(&clock));
+        let request_timeout = options.request_timeout;
+        let (sessions, needles) = (Sessions::default(), Needles::default());
+        Ok(Egress { core: Arc::new(Core { vault, clock, pool, sessions, needles, request_timeout, user_agent }) })
     }
 
-    /// Sends one request within `scope`.
+    /// Sends one request within `scope`. With a session credential a login or a refresh may come first, and the request
+    /// goes once more where the network answered that the access token had run out, that is, did not accept it.
     ///
     /// # Errors
     /// [`SendFailure`]: it tells what is certain about the request.
-    pub async fn send(&self, scope: &Scope, _request: OutRequest) -> Result<OutResponse, SendFailure> {
-        let _ = (&self.vault, scope);
-        Err(SendFailure::NotSent("not built yet".into()))
+    pub async fn send(&self, scope: &Scope, request: OutRequest) -> Result<OutResponse, SendFailure> {
+        let target = Target::of_request(scope, &request.method, &request.url).map_err(SendFailure::Denied)?;
+        refuse_session_paths(scope, &target)?;
+        let headers = headers::request_headers(&request.headers, &request.body, &self.core.user_agent)
+            .map_err(SendFailure::Denied)?;
+        let rule = match &request.credential {
+            Some(label) => {
+                let rule = scope.credentials.iter().find(|rule| rule.label == *label);
+                let unknown =
+                    || SendFailure::Denied(format!("the plugin has no credential `{}`", label.escape_debug()));
+                Some(rule.ok_or_else(unknown)?)
+            }
+            None => None,
+        };
+        let live = Live::load(&self.core, scope).await?;
+        // Before anything leaves: an answer that can't be scrubbed must not come.
+        live.scrubber(&self.core)?;
+        let answer = match rule {
+            None => self.core.round(scope, None, &target, headers, &request.body).await?,
+            Some(rule) => self.send_with(scope, rule, &live, target, headers, &request.body).await?,
+        };
+        // Built anew: tokens may have changed meanwhile.
+        Ok(answer.scrubbed(&live.scrubber(&self.core)?, scope.response_bytes_max))
     }
+
+    async fn send_with(
+        &self,
+        scope: &Scope,
+        rule: &CredentialRule,
+        live: &Live,
+        mut target: Target,
+        mut headers: HeaderMap,
+        body: &OutBody,
+    ) -> Result<RawAnswer, SendFailure> {
+        let label = Some(rule.label.as_str());
+        let credential = live.credentials.iter().find(|(label, _)| *label == rule.label).map(|(_, found)| found);
+        let credential = credential.ok_or_else(|| {
+            SendFailure::NoCredential(format!("`{}` has no credential `{}`", scope.account, rule.label))
+        })?;
+        let CredentialScheme::Session(session) = &rule.scheme else {
+            inject::inject(rule, credential, &mut target, &mut headers)?;
+            return self.core.round(scope, label, &target, headers, body).await;
+        };
+        let token = session::access_token(&self.core, scope, rule, session, credential, None).await?;
+        let mut first = headers.clone();
+        inject::bearer(&token, &mut first)?;
+        let answer = self.core.round(scope, label, &target, first, body).await?;
+        if !session::is_expired(session, &answer) {
+            return Ok(answer);
+        }
+        let token = session::access_token(&self.core, scope, rule, session, credential, Some(&token)).await?;
+        inject::bearer(&token, &mut headers)?;
+        self.core.round(scope, label, &target, headers, body).await
+    }
+}
+
+impl Core {
+    /// One request and its whole answer, within the time that is allowed.
+    async fn round(
+        &self,
+        scope: &Scope,
+        label: Option<&str>,
+        target: &Target,
+        headers: HeaderMap,
+        body: &OutBody,
+    ) -> Result<RawAnswer, SendFailure> {
+        let client = self.pool.client(ClientKey {
+            account: scope.account.clone(),
+            label: label.map(str::to_owned),
+            origin: target.origin().ascii_serialization(),
+            private: target.private(),
+        });
+        let handed = AtomicBool::new(false);
+        let exchange = async {
+            let _slot = client.slot().await?;
+            let (outgoing, kind) = OutgoingBody::open(body).await?;
+            let empty = http_body::Body::is_end_stream(&outgoing);
+            let mut request = Request::new(outgoing);
+            *request.method_mut() = target.method().clone();
+            *request.headers_mut() = headers;
+            if let Some(kind) = kind {
+                request.headers_mut().insert(CONTENT_TYPE, kind);
+            }
+            let wants_length = matches!(*target.method(), Method::POST | Method::PUT | Method::PATCH);
+            if wants_length && empty {
+                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+            let (response, lease) = client.send(target, request, &handed).await?;
+            let answer = RawAnswer::read(response, scope.response_bytes_max).await?;
+            client.give_back(lease);
+            Ok(answer)
+        };
+        let patience = scope.timeout.min(self.request_timeout);
+        match tokio::time::timeout(patience, exchange).await {
+            Ok(answer) => answer,
+            Err(_) if handed.load(Ordering::Acquire) => {
+                client.distrust();
+                Err(SendFailure::Unanswered(format!("no whole answer within {} ms", patience.as_millis())))
+            }
+            Err(_) => Err(SendFailure::NotSent(format!("no connection within {} ms", patience.as_millis()))),
+        }
+    }
+
+    /// Headers of a request that the gateway itself makes.
+    fn default_headers(&self, headers: &mut HeaderMap, json: bool) {
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if json {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+    }
+}
+
+/// The credentials of one account, opened for one request.
+struct Live {
+    credentials: Vec<(String, Arc<Credential>)>,
+    secrets: Vec<SecretString>,
+    slots: Vec<Arc<session::Slot>>,
+}
+
+impl Live {
+    async fn load(core: &Core, scope: &Scope) -> Result<Self, SendFailure> {
+        let mut live = Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new() };
+        for rule in &scope.credentials {
+            let found =
+                core.vault.credential(&scope.account, &rule.label).await.map_err(|error| vault_failed(&error))?;
+            if let Some(credential) = found {
+                live.secrets.extend(inject::secrets_of(rule, &credential));
+                live.credentials.push((rule.label.clone(), credential));
+            }
+            if matches!(rule.scheme, CredentialScheme::Session(_)) {
+                let slot = core.sessions.slot(&scope.account, &rule.label);
+                slot.load(core, &scope.account, &rule.label).await?;
+                live.slots.push(slot);
+            }
+        }
+        Ok(live)
+    }
+
+    /// A scrubber for the secrets as they are now.
+    fn scrubber(&self, core: &Core) -> Result<Scrubber, SendFailure> {
+        let tokens: Vec<SecretString> = self.slots.iter().flat_map(|slot| slot.tokens()).collect();
+        let scrubber = core.needles.scrubber(self.secrets.iter().chain(&tokens));
+        scrubber.map_err(|_| SendFailure::NotSent("a secret can't be searched for; set the credential again".into()))
+    }
+}
+
+fn vault_failed(error: &VaultError) -> SendFailure {
+    SendFailure::NotSent(format!("the credential can't be opened: {error}"))
+}
+
+/// A session's own requests give tokens away; only the gateway makes them.
+fn refuse_session_paths(scope: &Scope, target: &Target) -> Result<(), SendFailure> {
+    for rule in &scope.credentials {
+        let CredentialScheme::Session(session) = &rule.scheme else { continue };
+        for exchange in [&session.login, &session.refresh] {
+            let own = exchange.path.split('?').next().unwrap_or_default().trim_end_matches('/');
+            if target.url().path().trim_end_matches('/').eq_ignore_ascii_case(own) {
+                return Err(SendFailure::Denied(format!("`{own}` is for the gateway's own logins")));
+            }
+        }
+    }
+    Ok(())
 }

@@ -78,6 +78,7 @@ pub struct CredentialRule {
 }
 
 /// How a credential is applied to a request.
+#[allow(clippy::large_enum_variant, reason = "a handful for each plugin, and made only when a plugin is loaded")]
 #[derive(Debug, Clone)]
 pub enum CredentialScheme {
     /// `Authorization: Bearer …`.
