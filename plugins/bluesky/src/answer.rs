@@ -60,6 +60,12 @@ pub fn is_missing(response: &Response) -> bool {
         || response.status == 400 && (name == "RecordNotFound" || message.starts_with("Could not locate record"))
 }
 
+/// True where the server says that nobody has a handle, and not something about the request or the credential.
+pub fn is_unknown_handle(response: &Response) -> bool {
+    let (name, _) = error(response);
+    matches!(response.status, 400 | 404) && !CREDENTIAL_ERRORS.contains(&name.as_str())
+}
+
 /// Name and sentence of an error; an empty name where there is none.
 fn error(response: &Response) -> (String, String) {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();

@@ -25,13 +25,12 @@ impl Handles {
         }
         let request = Request::get("/xrpc/com.atproto.identity.resolveHandle").query("handle", &handle);
         let response = answer::send(&format!("handle-{handle}"), Kind::Read, &request.credential(SESSION))?;
-        let did = match response.status {
-            400 | 404 => None,
-            _ => {
-                let body = answer::success(&response)?;
-                let did = body["did"].as_str().filter(|did| did.starts_with("did:") && uri::is_segment(did));
-                Some(did.ok_or_else(|| answer::garbage(&response))?.to_owned())
-            }
+        let did = if answer::is_unknown_handle(&response) {
+            None
+        } else {
+            let body = answer::success(&response)?;
+            let did = body["did"].as_str().filter(|did| did.starts_with("did:") && uri::is_segment(did));
+            Some(did.ok_or_else(|| answer::garbage(&response))?.to_owned())
         };
         self.0.insert(handle, did.clone());
         Ok(did)

@@ -133,6 +133,20 @@ fn a_mention_that_nobody_answers_to_stays_text() {
 }
 
 #[test]
+fn a_server_that_can_not_tell_whom_a_mention_means_is_asked_again_later() {
+    let perform = |given| {
+        let host = Host::new().answer("handle-eva.example", given).install();
+        let failure = Bluesky::perform(&call(testing::draft("@eva.example"))).unwrap_err();
+        assert_eq!(host.steps(), ["handle-eva.example"], "nothing is published meanwhile");
+        failure
+    };
+    assert!(matches!(perform(answer(502, "{}")), Failure::Temporary(_)));
+    assert!(matches!(perform(answer(200, "{}")), Failure::Temporary(_)));
+    assert!(matches!(perform(Err(Error::Unknown("timed out".to_owned()))), Failure::Temporary(_)));
+    assert!(matches!(perform(answer(400, r#"{"error":"InvalidToken"}"#)), Failure::Unauthorized(_)));
+}
+
+#[test]
 fn an_answer_names_its_parent_and_the_root_of_the_thread() {
     let root = json!({ "uri": "at://did:plc:x/app.bsky.feed.post/root", "cid": "bafyroot" });
     let post = |reply: Value| json!({ "uri": "at://did:plc:x/app.bsky.feed.post/p", "cid": "bafyp", "value": { "text": "a", "reply": reply } });
