@@ -14,6 +14,8 @@ mod tid;
 mod uri;
 
 #[cfg(test)]
+mod lexicon;
+#[cfg(test)]
 mod tests;
 
 use pressgate_sdk::http::{Request, Response};

@@ -519,6 +519,43 @@ fn refusals_have_the_shape_of_the_network() {
     assert_eq!(refusal(429, "too-many")["error"], "RateLimitExceeded");
 }
 
+#[test]
+fn records_fit_the_published_lexicons() {
+    let Some(lexicons) = crate::lexicon::folder() else { return };
+    let parent = json!({ "uri": "at://did:plc:x/app.bsky.feed.post/p", "cid": "bafyp", "value": { "text": "?" } });
+    let host = Host::new()
+        .answer("answered", answer(200, &parent.to_string()))
+        .answer("handle-eva.example", answer(200, r#"{"did":"did:plc:eva"}"#))
+        .answer("part-0-image-0", uploaded("bafyimage0"))
+        .answer("part-0", created(0))
+        .answer("delete-0", answer(200, "{}"))
+        .install();
+    let mut draft = target("comment.create", "at://did:plc:x/app.bsky.feed.post/p");
+    draft.parts[0].text = "🎉 @eva.example #кот https://acme.example".to_owned();
+    draft.parts[0].media = vec![testing::picture("m0", Some("Red."))];
+    draft.language = Some("cs".to_owned());
+    Bluesky::perform(&call(draft)).unwrap();
+    Bluesky::perform(&call(target("post.delete", &uri(0)))).unwrap();
+    let faults = |name: &str, value: &Value| crate::lexicon::faults(&lexicons, name, value);
+    let creation = body(&host, "part-0");
+    assert_eq!(faults("com.atproto.repo.createRecord", &creation), [""; 0]);
+    assert_eq!(faults("app.bsky.feed.post", &creation["record"]), [""; 0]);
+    assert_eq!(faults("com.atproto.repo.deleteRecord", &body(&host, "delete-0")), [""; 0]);
+    // The checker sees what is wrong, at any depth.
+    for (pointer, wrong) in [
+        ("/text", json!("a".repeat(301))),
+        ("/facets/0/index/byteStart", json!("0")),
+        ("/facets/0/features/0", json!({ "$type": "app.bsky.richtext.facet#mention" })),
+        ("/embed/images/0", json!({ "image": blob("bafyimage0") })),
+        ("/reply", json!({ "root": {}, "parent": {} })),
+        ("/langs", json!("cs")),
+    ] {
+        let mut record = creation["record"].clone();
+        *record.pointer_mut(pointer).unwrap() = wrong;
+        assert!(!faults("app.bsky.feed.post", &record).is_empty(), "{pointer}");
+    }
+}
+
 proptest! {
     #[test]
     fn every_text_that_passes_the_check_is_sent_as_it_is_and_classified_so(

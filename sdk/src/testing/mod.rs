@@ -289,3 +289,91 @@ pub(crate) fn with<T>(use_script: impl FnOnce(&mut Script) -> T) -> T {
 pub(crate) fn send(step: &str, kind: Kind, request: &Request) -> Result<Response, Error> {
     with(|script| script.send(step, kind, request))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Safety;
+    use crate::{clock, config, log, media, patterns, random, state};
+
+    const EFFECT: Kind = Kind::Effect(Safety::ClientId);
+
+    fn post(body: &str) -> Request {
+        Request::post("/statuses").json(body)
+    }
+
+    #[test]
+    fn the_script_answers_like_the_gateway() {
+        let host = Host::new()
+            .config(r#"{"forbidden":[{"phrase":"a"}]}"#)
+            .clock_ms(5)
+            .random_seed(7)
+            .state(b"note")
+            .medium(picture("m0", None), b"0123456789")
+            .phrases("forbidden", &["b", "ab"])
+            .install();
+        assert_eq!(config::get("/forbidden/0").as_deref(), Some(r#"{"phrase":"a"}"#));
+        assert_eq!(config::get("/missing"), None);
+        assert_eq!(clock::now_ms(), 5);
+        assert_eq!(random::bytes(9999).len(), 4096);
+        assert_eq!(media::info("m0").map(|medium| medium.size_bytes), Some(1000));
+        assert_eq!(media::read("m0", 8, 5).as_deref(), Some(&b"89"[..]));
+        assert_eq!(media::read("m0", 80, 5).as_deref(), Some(&b""[..]));
+        assert_eq!(media::read("m1", 0, 5), None);
+        let hits: Vec<_> =
+            patterns::scan("forbidden", "xab").unwrap().iter().map(|hit| (hit.pattern, hit.start)).collect();
+        assert_eq!(hits, [(1, 1), (0, 2)]);
+        assert_eq!(patterns::scan("other", "x"), Err(ScanError::UnknownSet));
+        assert!(state::set(b"new") && !state::set(&[0; 65_537]));
+        assert_eq!((state::get(), host.state()), (b"new".to_vec(), b"new".to_vec()));
+        log::write(Level::Info, "line");
+        assert_eq!(host.log(), [(Level::Info, "line".to_owned())]);
+    }
+
+    #[test]
+    fn a_finished_step_is_answered_from_the_journal() {
+        let host = Host::new()
+            .answer("a", Err(Error::Unknown("timed out".to_owned())))
+            .answer("a", answer(200, "1"))
+            .answer("read", answer(200, "2"))
+            .install();
+        assert!(send("a", EFFECT, &post("{}")).is_err());
+        for _ in 0..2 {
+            host.next_attempt();
+            assert_eq!(send("a", EFFECT, &post("{}")), answer(200, "1"));
+            assert_eq!(send("read", Kind::Read, &Request::get("/")), answer(200, "2"));
+        }
+        assert_eq!(host.steps(), ["a", "a", "read", "read"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "used twice")]
+    fn a_step_name_serves_once() {
+        let _host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", EFFECT, &post("{}"));
+        let _ = send("a", EFFECT, &post("{}"));
+    }
+
+    #[test]
+    #[should_panic(expected = "is not what it was")]
+    fn a_replayed_request_must_be_the_same() {
+        let host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", EFFECT, &post("{}"));
+        host.next_attempt();
+        let _ = send("a", EFFECT, &post("{ }"));
+    }
+
+    #[test]
+    #[should_panic(expected = "not scripted")]
+    fn an_unscripted_step_fails_the_test() {
+        let _host = Host::new().install();
+        let _ = send("a", Kind::Read, &Request::get("/"));
+    }
+
+    #[test]
+    #[should_panic(expected = "which is the gateway")]
+    fn a_plugin_sets_no_credential() {
+        let _host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", Kind::Read, &Request::get("/").header("Authorization", "Bearer x"));
+    }
+}
