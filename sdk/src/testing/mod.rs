@@ -184,8 +184,8 @@ impl Installed {
         with(|script| script.sent.iter().map(|sent| sent.step.clone()).collect())
     }
 
-    /// Starts the next attempt (or the next call of another kind): step names are free again, and finished `prepare`
-    /// and `effect` steps are answered from the journal, as the gateway does after a crash.
+    /// Starts the next attempt (or the next call of another kind): step names are free again, and `prepare` and
+    /// `effect` steps that succeeded are answered from the journal, as the gateway does after a crash.
     pub fn next_attempt(&self) {
         with(|script| script.used.clear());
     }
@@ -272,7 +272,10 @@ impl Script {
         if answers.is_empty() {
             answers.push_front(answer);
         }
-        if let (Ok(response), false) = (&response, kind == Kind::Read) {
+        // A refusal finishes nothing: the next attempt sends the step again.
+        if let (Ok(response), false) = (&response, kind == Kind::Read)
+            && response.is_success()
+        {
             self.journal.insert(step.to_owned(), (request.clone(), response.clone()));
         }
         response

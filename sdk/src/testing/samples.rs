@@ -7,7 +7,7 @@ use crate::{Account, Call, Context, Draft, Facts, MediaRef, Part};
 /// When the scripted call was accepted: 2027-03-01T09:00:00Z.
 pub const CREATED_AT_MS: u64 = 1_803_891_600_000;
 
-/// A JSON answer, for [`Host::answer`].
+/// A JSON answer, for [`super::Host::answer`].
 pub fn answer(status: u16, json: &str) -> Result<Response, Error> {
     Ok(Response::json(status, json))
 }
