@@ -156,6 +156,9 @@ fn squeezed(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_whitespace()).collect()
 }
 
+/// Longest entity that is decoded, `&#x10ffff;`.
+const ENTITY_BYTES_MAX: usize = 10;
+
 /// The text of the server's HTML: tags away (breaks and paragraphs leave a space), entities decoded.
 fn plain_text(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
@@ -163,10 +166,16 @@ fn plain_text(html: &str) -> String {
     while let Some(at) = rest.find(['<', '&']) {
         let (before, marked) = rest.split_at(at);
         text.push_str(before);
-        let end = if marked.starts_with('<') { marked.find('>') } else { marked.find(';').filter(|end| *end <= 10) };
+        let end = if marked.starts_with('<') {
+            marked.find('>')
+        } else {
+            marked.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')
+        };
         let Some(mark) = end.and_then(|end| marked.get(..=end)) else {
-            text.push_str(marked.get(..1).unwrap_or_default());
-            rest = marked.get(1..).unwrap_or_default();
+            // No tag ends any more: the rest is text. An ampersand without an end is one too, and reading goes on.
+            let taken = if marked.starts_with('<') { marked.len() } else { 1 };
+            text.push_str(marked.get(..taken).unwrap_or_default());
+            rest = marked.get(taken..).unwrap_or_default();
             continue;
         };
         match decode_entity(mark) {
@@ -219,6 +228,15 @@ mod tests {
     fn broken_html_is_text() {
         for (html, text) in [("a < b", "a < b"), ("a & b", "a & b"), ("&nope;", "&nope;"), ("&#xd800;", "&#xd800;")] {
             assert_eq!(plain_text(html), text);
+        }
+        assert_eq!(plain_text("&#x10ffff;&#127881;"), "\u{10ffff}🎉");
+        plain_text(&"<&".repeat(500_000));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_html_makes_it_panic(html in "(<|>|&|;|&#x|amp|é|\\PC){0,40}") {
+            let _ = comparable(&plain_text(&html));
         }
     }
 }

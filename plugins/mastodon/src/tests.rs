@@ -151,6 +151,20 @@ fn each_attempt_makes_the_same_requests() {
 }
 
 #[test]
+fn after_a_passing_fault_the_rest_of_a_thread_follows() {
+    let host = Host::new()
+        .answer("part-0", status("1"))
+        .answer("part-1", answer(503, ""))
+        .answer("part-1", status("2"))
+        .install();
+    assert!(matches!(Mastodon::perform(&call(testing::thread(&["a", "b"]))), Err(Failure::Temporary(_))));
+    host.next_attempt();
+    assert_eq!(ids(&Mastodon::perform(&call(testing::thread(&["a", "b"]))).unwrap()), ["1", "2"]);
+    assert_eq!(host.steps(), ["part-0", "part-1", "part-1"]);
+    assert_eq!(host.sent()[1], host.sent()[2], "the same key, so that the server sees a repetition");
+}
+
+#[test]
 fn answers_mean_what_the_contract_says() {
     type Expected = fn(&Failure) -> bool;
     let cases: [(Result<Response, Error>, Expected); 14] = [

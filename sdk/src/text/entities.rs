@@ -89,10 +89,13 @@ fn link_length(rest: &str) -> Option<usize> {
         head.eq_ignore_ascii_case(scheme).then_some(scheme.len())
     })?;
     let address = rest.get(scheme_bytes..)?;
+    // First, so that a text of nothing but schemes is not read to its end again and again.
+    if !address.starts_with(|first: char| first.is_alphanumeric() || first == '[') {
+        return None;
+    }
     let end = address.find(|letter: char| !may_stand_in_link(letter)).unwrap_or(address.len());
     let address = without_trailing_punctuation(address.get(..end)?);
-    let host_starts = address.chars().next().is_some_and(|first| first.is_alphanumeric() || first == '[');
-    host_starts.then_some(scheme_bytes + address.len())
+    (!address.is_empty()).then_some(scheme_bytes + address.len())
 }
 
 fn may_stand_in_link(letter: char) -> bool {
@@ -100,21 +103,25 @@ fn may_stand_in_link(letter: char) -> bool {
 }
 
 /// A sentence's punctuation is not part of a link, nor is a closing bracket without an opening one.
-fn without_trailing_punctuation(mut address: &str) -> &str {
-    while let Some(last) = address.chars().next_back() {
-        let cut = match last {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '~' => true,
-            ')' => address.matches('(').count() < address.matches(')').count(),
-            ']' => address.matches('[').count() < address.matches(']').count(),
-            '(' | '[' => true,
-            _ => false,
-        };
-        match address.get(..address.len() - last.len_utf8()) {
-            Some(shorter) if cut => address = shorter,
-            _ => break,
-        }
-    }
-    address
+fn without_trailing_punctuation(address: &str) -> &str {
+    let count = |sign: char| address.matches(sign).count();
+    let mut unopened_round = count(')').saturating_sub(count('('));
+    let mut unopened_square = count(']').saturating_sub(count('['));
+    let mut is_trailing = |last: char| match last {
+        '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '~' | '(' | '[' => true,
+        ')' => take_one(&mut unopened_round),
+        ']' => take_one(&mut unopened_square),
+        _ => false,
+    };
+    let kept = address.char_indices().rev().find(|(_, letter)| !is_trailing(*letter));
+    kept.and_then(|(at, letter)| address.get(..at + letter.len_utf8())).unwrap_or_default()
+}
+
+/// Takes one of what is left; false where nothing is.
+fn take_one(left: &mut usize) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
 }
 
 /// `@`, then ASCII words joined by dots and dashes, then perhaps `@` and a server of words in any script.
@@ -188,6 +195,10 @@ mod tests {
             &[(Link, "HTTPS://acme.example:8443/a"), (Link, "http://b.example")],
         );
         check("https://acme.example/@eva#tag ok", &[(Link, "https://acme.example/@eva#tag")]);
+        check(
+            "[https://acme.example/?a[]=1]) https://[::1]:80/a",
+            &[(Link, "https://acme.example/?a[]=1"), (Link, "https://[::1]:80/a")],
+        );
         check("https://acme.example/🎉", &[(Link, "https://acme.example/")]);
         check("https:// https://. xhttps://acme.example http://", &[]);
     }
@@ -216,6 +227,16 @@ mod tests {
         check("＃春", &[(Tag, "＃春")]);
         assert_eq!(entities("＃春")[0].value(), "春");
         check("#e\u{301}te\u{301}", &[(Tag, "#e\u{301}te\u{301}")]);
+    }
+
+    #[test]
+    fn long_texts_of_nothing_but_signs_are_read_once() {
+        // Each of these would take minutes if a find read the rest of the text again.
+        for sign in ["https://", "https://[", "https://.", ")", "@a.", "@a@", "#\u{200c}", "h", "https://a)"] {
+            let text = sign.repeat(50_000);
+            entities(&text);
+            entities(&format!("https://acme.example/{text}"));
+        }
     }
 
     proptest! {

@@ -5,13 +5,17 @@
 //! scripted, a step name used twice in one attempt, a replayed step whose request differs from the journalled one, and
 //! a header that belongs to the gateway each fail the test.
 
+mod samples;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::MediaRef;
 use crate::http::{Error, Kind, Request, Response};
 use crate::log::Level;
 use crate::patterns::{Hit, ScanError};
-use crate::{Account, Call, Context, Draft, Facts, MediaRef, Part};
+
+pub use samples::{CREATED_AT_MS, account, answer, call, context, draft, hit, part, picture, thread};
 
 thread_local! {
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };
@@ -180,8 +184,8 @@ impl Installed {
         with(|script| script.sent.iter().map(|sent| sent.step.clone()).collect())
     }
 
-    /// Starts the next attempt (or the next call of another kind): step names are free again, and finished `prepare`
-    /// and `effect` steps are answered from the journal, as the gateway does after a crash.
+    /// Starts the next attempt (or the next call of another kind): step names are free again, and `prepare` and
+    /// `effect` steps that succeeded are answered from the journal, as the gateway does after a crash.
     pub fn next_attempt(&self) {
         with(|script| script.used.clear());
     }
@@ -268,7 +272,10 @@ impl Script {
         if answers.is_empty() {
             answers.push_front(answer);
         }
-        if let (Ok(response), false) = (&response, kind == Kind::Read) {
+        // A refusal finishes nothing: the next attempt sends the step again.
+        if let (Ok(response), false) = (&response, kind == Kind::Read)
+            && response.is_success()
+        {
             self.journal.insert(step.to_owned(), (request.clone(), response.clone()));
         }
         response
@@ -286,87 +293,90 @@ pub(crate) fn send(step: &str, kind: Kind, request: &Request) -> Result<Response
     with(|script| script.send(step, kind, request))
 }
 
-/// When the scripted call was accepted: 2027-03-01T09:00:00Z.
-pub const CREATED_AT_MS: u64 = 1_803_891_600_000;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Safety;
+    use crate::{clock, config, log, media, patterns, random, state};
 
-/// A JSON answer, for [`Host::answer`].
-pub fn answer(status: u16, json: &str) -> Result<Response, Error> {
-    Ok(Response::json(status, json))
-}
+    const EFFECT: Kind = Kind::Effect(Safety::ClientId);
 
-/// A find of a pattern, undisguised.
-pub fn hit(pattern: usize, start: usize, found: &str) -> Hit {
-    Hit {
-        pattern: pattern as u32,
-        start: start as u32,
-        end: (start + found.len()) as u32,
-        score: 1000,
-        disguised: false,
+    fn post(body: &str) -> Request {
+        Request::post("/statuses").json(body)
     }
-}
 
-/// An entry without media.
-pub fn part(text: &str) -> Part {
-    Part { text: text.to_owned(), media: Vec::new() }
-}
-
-/// A `post.create` of one entry, without language, options and labels.
-pub fn draft(text: &str) -> Draft {
-    thread(&[text])
-}
-
-/// A `post.create` of several entries.
-pub fn thread(texts: &[&str]) -> Draft {
-    Draft {
-        action: "post.create".to_owned(),
-        parts: texts.iter().map(|text| part(text)).collect(),
-        language: None,
-        target: None,
-        options: "{}".to_owned(),
-        labels: Vec::new(),
-        extra: Vec::new(),
+    #[test]
+    fn the_script_answers_like_the_gateway() {
+        let host = Host::new()
+            .config(r#"{"forbidden":[{"phrase":"a"}]}"#)
+            .clock_ms(5)
+            .random_seed(7)
+            .state(b"note")
+            .medium(picture("m0", None), b"0123456789")
+            .phrases("forbidden", &["b", "ab"])
+            .install();
+        assert_eq!(config::get("/forbidden/0").as_deref(), Some(r#"{"phrase":"a"}"#));
+        assert_eq!(config::get("/missing"), None);
+        assert_eq!(clock::now_ms(), 5);
+        assert_eq!(random::bytes(9999).len(), 4096);
+        assert_eq!(media::info("m0").map(|medium| medium.size_bytes), Some(1000));
+        assert_eq!(media::read("m0", 8, 5).as_deref(), Some(&b"89"[..]));
+        assert_eq!(media::read("m0", 80, 5).as_deref(), Some(&b""[..]));
+        assert_eq!(media::read("m1", 0, 5), None);
+        let hits: Vec<_> =
+            patterns::scan("forbidden", "xab").unwrap().iter().map(|hit| (hit.pattern, hit.start)).collect();
+        assert_eq!(hits, [(1, 1), (0, 2)]);
+        assert_eq!(patterns::scan("other", "x"), Err(ScanError::UnknownSet));
+        assert!(state::set(b"new") && !state::set(&[0; 65_537]));
+        assert_eq!((state::get(), host.state()), (b"new".to_vec(), b"new".to_vec()));
+        log::write(Level::Info, "line");
+        assert_eq!(host.log(), [(Level::Info, "line".to_owned())]);
     }
-}
 
-/// A PNG picture of 1,000 bytes and 640 × 480 pixels.
-pub fn picture(id: &str, alt: Option<&str>) -> MediaRef {
-    MediaRef {
-        id: id.to_owned(),
-        media_type: "image/png".to_owned(),
-        size_bytes: 1000,
-        width: Some(640),
-        height: Some(480),
-        digest: "00".repeat(32),
-        alt: alt.map(str::to_owned),
+    #[test]
+    fn a_finished_step_is_answered_from_the_journal() {
+        let host = Host::new()
+            .answer("a", Err(Error::Unknown("timed out".to_owned())))
+            .answer("a", answer(200, "1"))
+            .answer("read", answer(200, "2"))
+            .install();
+        assert!(send("a", EFFECT, &post("{}")).is_err());
+        for _ in 0..2 {
+            host.next_attempt();
+            assert_eq!(send("a", EFFECT, &post("{}")), answer(200, "1"));
+            assert_eq!(send("read", Kind::Read, &Request::get("/")), answer(200, "2"));
+        }
+        assert_eq!(host.steps(), ["a", "a", "read", "read"]);
     }
-}
 
-/// An account of the brand `acme` on this network at `https://social.example`.
-pub fn account(network: &str) -> Account {
-    Account {
-        id: format!("acme-{network}"),
-        network: network.to_owned(),
-        endpoint: "https://social.example".to_owned(),
-        brand: "acme".to_owned(),
-        handle: None,
-        extra: Vec::new(),
+    #[test]
+    #[should_panic(expected = "used twice")]
+    fn a_step_name_serves_once() {
+        let _host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", EFFECT, &post("{}"));
+        let _ = send("a", EFFECT, &post("{}"));
     }
-}
 
-/// The first attempt of a call, with the key `00 01 … 1f`, accepted at [`CREATED_AT_MS`].
-pub fn call(account: Account, draft: Draft, facts: Option<Facts>) -> Call {
-    Call { key: (0..32).collect(), created_at_ms: CREATED_AT_MS, attempt: 1, account, draft, facts, extra: Vec::new() }
-}
+    #[test]
+    #[should_panic(expected = "is not what it was")]
+    fn a_replayed_request_must_be_the_same() {
+        let host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", EFFECT, &post("{}"));
+        host.next_attempt();
+        let _ = send("a", EFFECT, &post("{ }"));
+    }
 
-/// What a policy is told about a call of the brand `acme` on the network `sample`.
-pub fn context() -> Context {
-    Context {
-        account: account("sample"),
-        brands: vec!["acme".to_owned()],
-        languages: Vec::new(),
-        app: Some("newsroom".to_owned()),
-        person: None,
-        campaign: None,
-        extra: Vec::new(),
+    #[test]
+    #[should_panic(expected = "not scripted")]
+    fn an_unscripted_step_fails_the_test() {
+        let _host = Host::new().install();
+        let _ = send("a", Kind::Read, &Request::get("/"));
+    }
+
+    #[test]
+    #[should_panic(expected = "which is the gateway")]
+    fn a_plugin_sets_no_credential() {
+        let _host = Host::new().answer("a", answer(200, "")).install();
+        let _ = send("a", Kind::Read, &Request::get("/").header("Authorization", "Bearer x"));
     }
 }
