@@ -1,1 +1,167 @@
-//! The commands.
+//! The command line: one file for each command.
+//!
+//! A command that changes something works on the data folder itself while no gateway runs, and asks the running gateway
+//! otherwise; both ways end in the same functions of [`crate::operator`].
+
+pub mod plugin;
+
+mod apply;
+mod check;
+mod client;
+mod context;
+mod credential;
+mod doctor;
+mod init;
+mod key;
+mod outcome;
+mod plugins;
+mod post;
+mod reach;
+mod secret_input;
+mod serve;
+mod starter;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+use outcome::{EXIT_UNREACHABLE, Failure, Report, finish};
+
+/// The one gate through which a company's posts, replies and API calls reach the social networks.
+///
+/// Exit codes: 0 done, or it holds; 1 refused, or it does not hold; 2 wrong command line; 3 the gateway can't be reached or
+/// can't start.
+#[derive(Debug, Parser)]
+#[command(name = "pressgate", version, about)]
+struct Cli {
+    /// The process's configuration. Without one at the default place, the defaults hold, relative to this folder.
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
+    /// `post` from PRESSGATE_KEY.
+    #[arg(long, global = true, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the data folder, a key-encryption key, a starter configuration and the first operator's key.
+    Init(init::Args),
+    /// Run the gateway until a signal stops it. SIGHUP applies the governance folder.
+    Serve,
+    /// Check a governance folder; prints every fault with file and line.
+    Check(check::Args),
+    /// Show what the governance folder would change, then apply it without a restart.
+    Apply(apply::Args),
+    /// Keys of apps and people.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// What networks gave for accounts: kept encrypted, never shown.
+    #[command(subcommand)]
+    Credential(credential::Command),
+    /// Posts that wait for a vote, with your own key.
+    #[command(subcommand)]
+    Post(post::Command),
+    /// Look for what would keep the gateway from working, and say what to do.
+    Doctor,
+    /// Build and list plugins.
+    #[command(subcommand)]
+    Plugin(plugins::Command),
+}
+
+/// Runs the command line of this process and answers the exit code.
+pub fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors; clap prints to the right stream and knows the code.
+        Err(told) => {
+            let _ = told.print();
+            return u8::try_from(told.exit_code()).unwrap_or(outcome::EXIT_USAGE);
+        }
+    };
+    let json = cli.json;
+    // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
+    if !matches!(cli.command, Command::Plugin(_)) {
+        if let Err(error) = crate::vault::harden_process() {
+            return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), json);
+        }
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            finish(Err(Failure::Unreachable(format!("no threads: {error}"))), json);
+            return EXIT_UNREACHABLE;
+        }
+    };
+    let outcome = runtime.block_on(dispatch(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    finish(outcome, json)
+}
+
+async fn dispatch(cli: Cli) -> Result<Report, Failure> {
+    if let Command::Plugin(plugins::Command::Build(args)) = &cli.command {
+        return plugins::build(args);
+    }
+    if let Command::Init(args) = &cli.command {
+        return init::run(cli.config.as_deref(), args).await;
+    }
+    let context = match Context::read(cli.config.as_deref(), cli.key_file, cli.json) {
+        Ok(context) => context,
+        Err(failure) if matches!(cli.command, Command::Doctor) => return Ok(doctor::no_configuration(&failure)),
+        Err(failure) => return Err(failure),
+    };
+    match cli.command {
+        Command::Serve => serve::run(context).await,
+        Command::Check(args) => check::run(&context, &args),
+        Command::Apply(args) => apply::run(&context, &args).await,
+        Command::Key(command) => key::run(&context, command).await,
+        Command::Credential(command) => credential::run(&context, command).await,
+        Command::Post(command) => post::run(&context, command).await,
+        Command::Doctor => doctor::run(&context).await,
+        Command::Plugin(plugins::Command::List) => plugins::list(&context),
+        Command::Init(_) | Command::Plugin(_) => Err(Failure::Usage("this command was handled before".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in [
+            "pressgate --json key list",
+            "pressgate key list --json",
+            "pressgate key --json list --config x.toml",
+            "pressgate post approve post_1 --digest ab --note fine --key-file k",
+            "pressgate credential set acme --label app --from-file -",
+            "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "pressgate key create",
+            "pressgate key create --app a --person b",
+            "pressgate key create --app a --expires tomorrow",
+            "pressgate frobnicate",
+            "pressgate",
+        ] {
+            let told = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(told.exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,1 +1,25 @@
-//! The operator's listener.
+//! What operators do: keys, credentials, governance. One set of functions serves the command line and the operator listener.
+//!
+//! The listener has a port of its own. Only keys of people with the role `operator` open it, and the role is read from the
+//! governance of the moment.
+
+pub mod apply;
+pub mod by;
+pub mod credentials;
+pub mod error;
+pub mod keys;
+pub mod ops;
+pub mod standing;
+pub mod wire;
+
+mod answer;
+mod body;
+mod guard;
+mod listener;
+mod routes;
+
+pub use by::By;
+pub use error::OpsError;
+pub use listener::serve;
+pub use ops::Ops;
+pub use routes::router;

@@ -1,0 +1,89 @@
+//! `pressgate apply`: shows what would change, then applies the governance folder.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::json;
+
+use super::{
+    context::Context,
+    outcome::{Failure, Report, print},
+    reach::Reach,
+};
+use crate::operator::{
+    apply::Offline,
+    wire::{Applied, ApplyRequest, DiffView},
+};
+
+/// `apply [--yes] [--dry-run]`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Apply without asking.
+    #[arg(long, short)]
+    yes: bool,
+    /// Only show the difference.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+/// Shows the difference and applies exactly what was shown.
+pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
+    match Reach::open(context).await? {
+        Reach::Gateway(client) => {
+            let diff: DiffView = client.get("/operator/diff").await?;
+            if let Some(report) = shown(context, args, &diff)? {
+                return Ok(report);
+            }
+            let wish = ApplyRequest { expected_digest: Some(diff.folder) };
+            Ok(done(client.post("/operator/apply", &wish).await?))
+        }
+        Reach::Folder(folder) => {
+            let shelf = context.shelf()?;
+            let clock = context.clock.as_ref();
+            let offline = Offline::read(&folder.stores, &context.config, &shelf, clock).await?;
+            if let Some(report) = shown(context, args, &offline.diff)? {
+                return Ok(report);
+            }
+            let applied = offline.apply(&folder.stores, &context.config, &shelf, &context.clock).await?;
+            Ok(done(applied))
+        }
+    }
+}
+
+/// Shows the difference; the report where nothing is to be applied.
+fn shown(context: &Context, args: &Args, diff: &DiffView) -> Result<Option<Report>, Failure> {
+    let json = |applied: bool| json!({ "applied": applied, "digest": diff.folder, "changes": diff.changes });
+    if diff.applied.as_ref() == Some(&diff.folder) {
+        return Ok(Some(Report::good("the folder is applied already; nothing changes", json(false))));
+    }
+    let mut lines: Vec<&str> = diff.changes.iter().map(|change| change.text.as_str()).collect();
+    if lines.is_empty() {
+        lines.push("only comments and spaces differ; no rule changes");
+    }
+    let text = lines.join("\n");
+    if args.dry_run {
+        return Ok(Some(Report::good(text, json(false))));
+    }
+    if !context.json {
+        print(&text);
+    }
+    if args.yes || agreed(context)? { Ok(None) } else { Ok(Some(Report::bad("nothing was applied", json(false)))) }
+}
+
+/// Asks the person at the terminal.
+fn agreed(context: &Context) -> Result<bool, Failure> {
+    let input = std::io::stdin();
+    if context.json || !input.is_terminal() {
+        return Err(Failure::Usage("nobody can be asked here: give --yes to apply this, or --dry-run to only see it".into()));
+    }
+    let mut out = std::io::stderr();
+    let _ = write!(out, "Apply this? [y/N] ");
+    let _ = out.flush();
+    let mut answer = String::new();
+    input.lock().read_line(&mut answer).map_err(|error| Failure::refused(error.to_string()))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn done(applied: Applied) -> Report {
+    let json = json!({ "applied": true, "digest": applied.digest, "changes": applied.changes });
+    Report::good(format!("applied {}", applied.digest), json)
+}

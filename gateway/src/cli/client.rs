@@ -1,0 +1,154 @@
+//! A small HTTP client for the gateway's own listeners.
+//!
+//! It speaks plain HTTP to one address that comes from `pressgate.toml` or from the running gateway, follows nothing and resolves
+//! no name. So it needs none of what egress is for, and egress would refuse it: that never connects to the loopback.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::outcome::Failure;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take; an apply may compile plugins.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest answer.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Speaks to one listener.
+pub struct Client {
+    address: SocketAddr,
+    key: Option<Zeroizing<String>>,
+}
+
+/// An answer.
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// For the listener at the address, with a key where one is needed.
+    pub fn new(address: SocketAddr, key: Option<Zeroizing<String>>) -> Self {
+        Self { address, key }
+    }
+
+    /// Sends a request without a body and reads the JSON of a good answer.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.send(Method::GET, path, None).await?.good()
+    }
+
+    /// Sends JSON and reads the JSON of a good answer.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| Failure::refused(error.to_string()))?;
+        self.send(Method::POST, path, Some(Zeroizing::new(body))).await?.good()
+    }
+
+    /// Sends a body and gives whatever comes back. The body is wiped when it has been sent.
+    pub async fn send(&self, method: Method, path: &str, body: Option<Zeroizing<Vec<u8>>>) -> Result<Reply, Failure> {
+        let address = self.address;
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(method, path, body)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(Failure::Unreachable(format!(
+                "the gateway at {address} did not answer within {} s; look at what became of it before you try again",
+                ANSWER_TIMEOUT.as_secs()
+            ))),
+        }
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Option<Zeroizing<Vec<u8>>>) -> Result<Reply, Failure> {
+        let address = self.address;
+        let broken = |error: &dyn std::fmt::Display| Failure::Unreachable(format!("the gateway at {address}: {error}"));
+        let stream = self.connect().await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, address.to_string());
+        if let Some(key) = &self.key {
+            let mut value = header::HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", key.as_str())))
+                .map_err(|_| Failure::refused("the key holds characters that no key has"))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = Full::new(body.map(Bytes::from_owner).unwrap_or_default());
+        let request = request.body(body).map_err(|error| Failure::refused(error.to_string()))?;
+        let (head, body) = sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?.to_bytes();
+        Ok(Reply { status: head.status.as_u16(), body })
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the gateway's own listener, by an address from its own configuration")]
+    async fn connect(&self) -> Result<tokio::net::TcpStream, Failure> {
+        let address = self.address;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::TcpStream::connect(address));
+        let why = match connecting.await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        };
+        Err(Failure::Unreachable(format!("no gateway answers at {address}: {why}. Does `pressgate serve` run?")))
+    }
+}
+
+impl Reply {
+    /// The JSON of a good answer; a problem becomes a failure with all that it says.
+    pub fn good<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        if (200..300).contains(&self.status) {
+            return serde_json::from_slice(&self.body)
+                .map_err(|_| Failure::Unreachable("what answered is not a Pressgate of this version".into()));
+        }
+        Err(self.problem())
+    }
+
+    /// A problem as a failure.
+    pub fn problem(&self) -> Failure {
+        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let field = |name: &str| problem.get(name).and_then(Value::as_str);
+        let mut text = match (field("title"), field("detail")) {
+            (Some(title), Some(detail)) => format!("{title}: {detail}"),
+            _ => format!("the gateway answered with status {}", self.status),
+        };
+        let errors = problem.get("errors").and_then(Value::as_array);
+        for message in errors.into_iter().flatten().filter_map(|error| error.get("message")?.as_str()) {
+            text.push('\n');
+            text.push_str(message);
+        }
+        if self.status == 503 { Failure::Unreachable(text) } else { Failure::Refused { text, details: problem } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_whole() {
+        let body = br#"{"title":"T","detail":"d","errors":[{"message":"a.toml:1: x"},{"message":"b.toml:2: y"}]}"#;
+        let failure = Reply { status: 422, body: Bytes::from_static(body) }.problem();
+        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "T: d\na.toml:1: x\nb.toml:2: y"));
+        let failure = Reply { status: 503, body: Bytes::from_static(body) }.problem();
+        assert_eq!(failure.code(), 3);
+        let failure = Reply { status: 200, body: Bytes::from_static(b"<html>") }.good::<Value>().unwrap_err();
+        assert_eq!(failure.code(), 3);
+        let failure = Reply { status: 404, body: Bytes::new() }.good::<Value>().unwrap_err();
+        assert!(failure.to_string().contains("404"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_is_unreachable() {
+        let client = Client::new("127.0.0.1:1".parse().unwrap(), None);
+        assert_eq!(client.get::<Value>("/readyz").await.unwrap_err().code(), 3);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a command answers: text for people, JSON for machines, and an exit code that scripts can use.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::{config::Fault, operator::OpsError, start::StartError};
+
+/// It was done, or it holds.
+pub const EXIT_OK: u8 = 0;
+/// What was asked for does not hold, or was refused.
+pub const EXIT_REFUSED: u8 = 1;
+/// The command line is wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// The gateway can't be reached, or can't start.
+pub const EXIT_UNREACHABLE: u8 = 3;
+
+/// What a command found or did.
+#[derive(Debug)]
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// For machines.
+    pub json: Value,
+    /// False where it does not hold: exit code 1.
+    pub holds: bool,
+}
+
+impl Report {
+    /// It was done, or it holds.
+    pub fn good(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, holds: true }
+    }
+
+    /// It does not hold.
+    pub fn bad(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, holds: false }
+    }
+}
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It was refused.
+    #[error("{text}")]
+    Refused {
+        /// What is wrong and what to do.
+        text: String,
+        /// Each fault, or the gateway's own answer.
+        details: Value,
+    },
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The gateway can't be reached, or can't start.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl Failure {
+    /// A refusal in one sentence.
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self::Refused { text: text.into(), details: Value::Null }
+    }
+
+    /// A file or folder that can't be used.
+    pub fn file(path: &std::path::Path, error: &dyn std::fmt::Display) -> Self {
+        Self::refused(format!("{}: {error}", path.display()))
+    }
+
+    /// Faults with file and line.
+    pub fn faults(faults: &[Fault]) -> Self {
+        let text = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        Self::Refused { text, details: json!({ "faults": faults }) }
+    }
+
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Refused { .. } => EXIT_REFUSED,
+            Self::Usage(_) => EXIT_USAGE,
+            Self::Unreachable(_) => EXIT_UNREACHABLE,
+        }
+    }
+}
+
+impl From<OpsError> for Failure {
+    fn from(error: OpsError) -> Self {
+        match error {
+            OpsError::Governance(faults) => Self::faults(&faults),
+            OpsError::Missing(_) | OpsError::Invalid(_) | OpsError::Plugins(_) => Self::refused(error.to_string()),
+            OpsError::Start(error) => error.into(),
+            other => Self::Unreachable(other.to_string()),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
+/// Prints what came out and answers the exit code. With `json`, standard output holds exactly one JSON value.
+pub fn finish(outcome: Result<Report, Failure>, json: bool) -> u8 {
+    match outcome {
+        Ok(report) => {
+            let text = if json { format!("{:#}", report.json) } else { report.text };
+            print(&text);
+            if report.holds { EXIT_OK } else { EXIT_REFUSED }
+        }
+        Err(failure) => {
+            if json {
+                let details = match &failure {
+                    Failure::Refused { details, .. } => details.clone(),
+                    _ => Value::Null,
+                };
+                print(&format!("{:#}", json!({ "error": failure.to_string(), "exit": failure.code(), "details": details })));
+            } else {
+                // Nobody is left to tell when standard error is gone.
+                let _ = writeln!(std::io::stderr(), "pressgate: {failure}");
+            }
+            failure.code()
+        }
+    }
+}
+
+/// Prints to standard output; a reader that went away is no error.
+pub fn print(text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
+    let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::VaultError;
+
+    #[test]
+    fn exit_codes_tell_refused_from_unreachable() {
+        assert_eq!(Failure::from(OpsError::Missing("no such key".into())).code(), 1);
+        assert_eq!(Failure::from(OpsError::Governance(vec![Fault::new("a.toml", 1, "x")])).code(), 1);
+        assert_eq!(Failure::from(OpsError::Vault(VaultError::WrongKek)).code(), 3);
+        assert_eq!(Failure::from(StartError::Locked("data".into())).code(), 3);
+        assert_eq!(Failure::Usage(String::new()).code(), 2);
+        assert_eq!(finish(Ok(Report::bad("", Value::Null)), false), 1);
+        assert_eq!(finish(Ok(Report::good("", Value::Null)), false), 0);
+    }
+}

@@ -1,0 +1,78 @@
+//! `pressgate plugin`: builds plugins and lists those in the plugin folder.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    outcome::{Failure, Report},
+    plugin,
+    table::table,
+};
+
+/// `plugin build|list`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make components of Rust packages that use the SDK.
+    Build(Build),
+    /// The plugins in the plugin folder.
+    List,
+}
+
+/// `plugin build`.
+#[derive(Debug, clap::Args)]
+pub struct Build {
+    /// Folders of the packages.
+    #[arg(required = true)]
+    dirs: Vec<PathBuf>,
+    /// Where the components go; without it, `plugins` in cargo's target folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Builds.
+pub fn build(args: &Build) -> Result<Report, Failure> {
+    let out = match (&args.out, args.dirs.first()) {
+        (Some(out), _) => out.clone(),
+        (None, Some(first)) => target_of(first)?.join("plugins"),
+        (None, None) => return Err(Failure::Usage("name a folder".into())),
+    };
+    let built = plugin::build_all(&args.dirs, &out).map_err(|error| Failure::refused(error.to_string()))?;
+    let text = built.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let entry = |built: &plugin::Built| {
+        json!({ "name": built.name, "path": built.path, "size_bytes": built.size_bytes, "digest": built.digest })
+    };
+    Ok(Report::good(text, built.iter().map(entry).collect()))
+}
+
+/// Where cargo builds the package.
+fn target_of(package: &Path) -> Result<PathBuf, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = std::process::Command::new(cargo);
+    command.current_dir(package).args(["metadata", "--format-version=1", "--no-deps"]);
+    let output = command.output().map_err(|error| Failure::refused(format!("cargo in {}: {error}", package.display())))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::refused(format!("{} is no package that cargo knows: {}", package.display(), said.trim())));
+    }
+    let facts: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let target = facts.get("target_directory").and_then(Value::as_str);
+    target.map(PathBuf::from).ok_or_else(|| Failure::refused("cargo names no target folder; give --out"))
+}
+
+/// Lists.
+pub fn list(context: &Context) -> Result<Report, Failure> {
+    let shelf = context.shelf()?;
+    let mut rows = Vec::new();
+    let mut entries = Vec::new();
+    for manifest in shelf.manifests() {
+        let kind = format!("{:?}", manifest.kind).to_lowercase();
+        rows.push(vec![manifest.name.to_string(), manifest.version.clone(), kind.clone(), manifest.networks.join(", ")]);
+        entries.push(json!({
+            "name": manifest.name, "version": manifest.version, "kind": kind, "networks": manifest.networks,
+            "credentials": manifest.credentials.iter().map(|wish| json!({ "label": wish.label, "secrets": wish.secrets })).collect::<Vec<_>>(),
+        }));
+    }
+    Ok(Report::good(table(&["name", "version", "kind", "networks"], &rows), entries.into()))
+}

@@ -1,0 +1,139 @@
+//! `pressgate post`: votes on held posts and looks at posts, with a person's own key, through the public API.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    client::Client,
+    context::Context,
+    key::part,
+    outcome::{Failure, Report},
+    reach::public_address,
+    table::table,
+};
+
+/// The environment variable with the caller's key.
+const KEY: &str = "PRESSGATE_KEY";
+
+/// `post approve|reject|show|list`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Release a held post.
+    Approve(Vote),
+    /// End a held post.
+    Reject(Vote),
+    /// One post.
+    Show {
+        /// The post's id.
+        id: String,
+    },
+    /// The newest posts that you may see.
+    List {
+        /// Only those in this state: `held`, `published`, …
+        #[arg(long)]
+        state: Option<String>,
+    },
+}
+
+/// A vote.
+#[derive(Debug, clap::Args)]
+pub struct Vote {
+    /// The post's id.
+    id: String,
+    /// Vote only if the content is still the one with this digest, as `post show` gave it.
+    #[arg(long)]
+    digest: Option<String>,
+    /// A note for the author.
+    #[arg(long)]
+    note: Option<String>,
+}
+
+/// Runs the command.
+pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
+    let key = context.key(KEY)?.ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
+    let client = Client::new(public_address(&context.config), Some(key));
+    match command {
+        Command::Approve(vote) => cast(&client, &vote, "approve").await,
+        Command::Reject(vote) => cast(&client, &vote, "reject").await,
+        Command::Show { id } => {
+            let post: Value = client.get(&format!("/v1/posts/{}", part(&id)?)).await?;
+            Ok(Report::good(told(&post), post))
+        }
+        Command::List { state } => {
+            let query = state.as_deref().map(|state| part(state).map(|state| format!("?state={state}"))).transpose()?;
+            let page: Value = client.get(&format!("/v1/posts{}", query.unwrap_or_default())).await?;
+            Ok(Report::good(listed(&page), page))
+        }
+    }
+}
+
+async fn cast(client: &Client, vote: &Vote, decision: &str) -> Result<Report, Failure> {
+    let mut body = Map::from_iter([("decision".to_owned(), Value::from(decision))]);
+    for (name, value) in [("digest", &vote.digest), ("note", &vote.note)] {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    let post: Value = client.post(&format!("/v1/posts/{}/votes", part(&vote.id)?), &json!(body)).await?;
+    Ok(Report::good(told(&post), post))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn several<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A post for people. What came from others is escaped: it must not move the cursor of a terminal.
+fn told(post: &Value) -> String {
+    let mut lines = vec![
+        format!("post    {}", safe(text(post, "id"))),
+        format!("state   {}", safe(text(post, "state"))),
+        format!("digest  {}", safe(text(post, "digest"))),
+    ];
+    let content = post.pointer("/content/text").or_else(|| post.pointer("/request/content/text")).and_then(Value::as_str);
+    lines.extend(content.map(|content| format!("text    {}", safe(content))));
+    for target in several(post, "targets") {
+        let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
+        let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
+        lines.push(format!("target  {account}: {state} {}", safe(place.unwrap_or_default())).trim_end().to_owned());
+    }
+    for verdict in several(post, "verdicts") {
+        let found: Vec<String> = several(verdict, "findings").map(|finding| safe(text(finding, "message"))).collect();
+        let line = format!("policy  {}: {} {}", safe(text(verdict, "policy")), safe(text(verdict, "outcome")), found.join("; "));
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+fn listed(page: &Value) -> String {
+    let row = |post: &Value| {
+        let accounts: Vec<String> = several(post, "targets").map(|target| safe(text(target, "account"))).collect();
+        vec![safe(text(post, "id")), safe(text(post, "state")), safe(text(post, "created_at")), accounts.join(", ")]
+    };
+    table(&["id", "state", "made", "accounts"], &several(page, "posts").map(row).collect::<Vec<_>>())
+}
+
+fn safe(text: &str) -> String {
+    text.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_post_is_told_without_control_characters() {
+        let post = json!({
+            "id": "post_1", "state": "held", "digest": "ab",
+            "targets": [{ "account": "acme", "state": "held\u{1b}[2J" }, { "account": "b", "state": "published", "url": "https://x" }],
+            "verdicts": [{ "policy": "rules", "outcome": "hold", "findings": [{ "message": "names a price" }] }],
+        });
+        let text = told(&post);
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("target  b: published https://x"), "{text}");
+        assert!(text.contains("policy  rules: hold names a price"), "{text}");
+        assert_eq!(listed(&json!({ "posts": [post] })).lines().count(), 2);
+    }
+}

@@ -1,0 +1,129 @@
+//! Credentials: set, listed, deleted. Their values go in and never come out.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::{By, Ops, OpsError, ops::leaf_of, wire::CredentialView};
+use crate::{
+    audit::leaf::Changed,
+    config::Governance,
+    host::manifest::CredentialDecl,
+    model::{Account, AccountId},
+    plugins::Shelf,
+};
+
+/// The accounts that there are and what their adapters want.
+#[derive(Clone, Copy)]
+pub struct Wants<'a> {
+    /// The accounts.
+    pub governance: &'a Governance,
+    /// The adapters.
+    pub shelf: &'a Shelf,
+}
+
+impl<'a> Wants<'a> {
+    /// The credential that an account's adapter wants under the label; without one, the only one that it wants.
+    ///
+    /// # Errors
+    /// [`OpsError::Missing`] for an unknown account or label, [`OpsError::Invalid`] where a label must be named.
+    pub fn declared(&self, account: &str, label: Option<&str>) -> Result<(&'a Account, &'a CredentialDecl), OpsError> {
+        let Some(known) = self.governance.accounts.get(account) else {
+            return Err(OpsError::Missing(
+                "there is no such account in the applied governance: add it to accounts.toml and run `pressgate apply`"
+                    .into(),
+            ));
+        };
+        let wanted = self.of(known);
+        let labels = || wanted.iter().map(|wish| format!("`{}`", wish.label)).collect::<Vec<_>>().join(", ");
+        let found = match (label, wanted) {
+            (Some(label), _) => wanted.iter().find(|wish| wish.label == label).ok_or_else(|| {
+                OpsError::Missing(format!("the adapter `{}` knows no such credential; its labels are: {}", known.adapter, labels()))
+            })?,
+            (None, [only]) => only,
+            (None, []) => return Err(OpsError::Invalid(format!("the adapter `{}` needs no credential", known.adapter))),
+            (None, _) => return Err(OpsError::Invalid(format!("name a label: {}", labels()))),
+        };
+        Ok((known.as_ref(), found))
+    }
+
+    fn of(&self, account: &Account) -> &'a [CredentialDecl] {
+        self.shelf.manifest(&account.adapter).map_or(&[], |manifest| manifest.credentials.as_slice())
+    }
+}
+
+impl Ops<'_> {
+    /// Sets a credential and answers it without its values. Sessions of the one before are forgotten.
+    ///
+    /// # Errors
+    /// [`OpsError::Missing`] and [`OpsError::Invalid`] as for [`Wants::declared`] or for other values than the adapter wants.
+    pub async fn set_credential(
+        &self,
+        by: &By,
+        wants: Wants<'_>,
+        account: &str,
+        label: &str,
+        secrets: BTreeMap<String, SecretString>,
+    ) -> Result<CredentialView, OpsError> {
+        let (account, declared) = wants.declared(account, Some(label))?;
+        let mut names: Vec<&str> = declared.secrets.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        if !secrets.keys().map(String::as_str).eq(names.iter().copied()) {
+            return Err(OpsError::Invalid(format!("the credential has exactly these values: {}", names.join(", "))));
+        }
+        let change = leaf_of(Changed::Credential, "set", format!("{}/{label}", account.id), None, by);
+        self.change(change, self.vault.set_credential(&account.id, label, secrets)).await?;
+        let views = self.list_credentials(wants).await?;
+        let found = views.into_iter().find(|view| view.account == account.id.as_str() && view.label == label);
+        found.ok_or_else(|| OpsError::Internal("the credential was set and is not in the list".into()))
+    }
+
+    /// What every account wants and what it has, and what is kept for accounts that are no more.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn list_credentials(&self, wants: Wants<'_>) -> Result<Vec<CredentialView>, OpsError> {
+        let mut views = BTreeMap::new();
+        for account in wants.governance.accounts.values() {
+            for declared in wants.of(account) {
+                let view = CredentialView {
+                    account: account.id.to_string(),
+                    label: declared.label.clone(),
+                    secrets: declared.secrets.clone(),
+                    wanted: true,
+                    generation: None,
+                    set_at: None,
+                };
+                views.insert((view.account.clone(), view.label.clone()), view);
+            }
+        }
+        for kept in self.vault.credentials().await? {
+            let at = (kept.account.to_string(), kept.label.clone());
+            let view = views.entry(at).or_insert_with(|| CredentialView {
+                account: kept.account.to_string(),
+                label: kept.label.clone(),
+                secrets: kept.secrets.clone(),
+                wanted: false,
+                generation: None,
+                set_at: None,
+            });
+            view.generation = Some(kept.generation);
+            view.set_at = Some(kept.created_at);
+        }
+        Ok(views.into_values().collect())
+    }
+
+    /// Deletes a credential and its sessions. When it returns, no new request is sent with it.
+    ///
+    /// # Errors
+    /// [`OpsError::Missing`] where there is none.
+    pub async fn revoke_credential(&self, by: &By, account: &str, label: &str) -> Result<(), OpsError> {
+        let account = AccountId::new(account);
+        if !self.vault.has_credential(&account, label).await? {
+            return Err(OpsError::Missing("there is no such credential; `pressgate credential list` shows them".into()));
+        }
+        let change = leaf_of(Changed::Credential, "revoke", format!("{account}/{label}"), None, by);
+        self.change(change, self.vault.revoke_credential(&account, label)).await?;
+        Ok(())
+    }
+}

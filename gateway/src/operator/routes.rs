@@ -1,0 +1,181 @@
+//! The paths of the operator listener.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post, put},
+};
+use serde::Serialize;
+
+use super::{
+    Ops,
+    answer::{self, Problem},
+    apply,
+    body::Strict,
+    credentials::Wants,
+    guard::Operator,
+    wire::{Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, ReadyView, StatusView},
+};
+use crate::{audit::AuditHealth, config::Governance, gateway::Gateway, model::KeyId};
+
+/// Everything that the operator listener serves.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/operator/status", get(status))
+        .route("/operator/diff", get(diff))
+        .route("/operator/apply", post(apply_folder))
+        .route("/operator/keys", get(list_keys).merge(post(create_key)))
+        .route("/operator/keys/{id}", delete(revoke_key))
+        .route("/operator/credentials", get(list_credentials))
+        .route("/operator/credentials/{account}/{label}", put(set_credential).merge(delete(revoke_credential)))
+        .fallback(answer::no_such_path)
+        .method_not_allowed_fallback(answer::no_such_method)
+        .with_state(gateway)
+}
+
+/// An answer that no cache may keep.
+struct Fresh<T>(StatusCode, T);
+
+impl<T: Serialize> IntoResponse for Fresh<T> {
+    fn into_response(self) -> Response {
+        let mut response = (self.0, Json(self.1)).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+type Answer<T> = Result<Fresh<T>, Problem>;
+type Shared = State<Arc<Gateway>>;
+
+fn ok<T>(value: T) -> Answer<T> {
+    Ok(Fresh(StatusCode::OK, value))
+}
+
+async fn livez() -> &'static str {
+    "alive\n"
+}
+
+async fn readyz(State(gateway): Shared) -> Fresh<ReadyView> {
+    let (audit, records) = health(&gateway).await;
+    let stopping = gateway.stopping.is_set();
+    let ready = !stopping && audit.is_ok() && records.is_ok();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    // No key was shown, so the causes stay with the operators.
+    let word = |part: &Result<(), String>| if part.is_ok() { "normal" } else { "unavailable" }.to_owned();
+    Fresh(status, ReadyView { ready, audit: word(&audit), records: word(&records), stopping })
+}
+
+async fn health(gateway: &Gateway) -> (Result<(), String>, Result<(), String>) {
+    let audit = match gateway.audit.health() {
+        AuditHealth::Normal => Ok(()),
+        AuditHealth::Blocked { reason, .. } => Err(reason),
+    };
+    (audit, gateway.records.healthy().await.map_err(|error| error.to_string()))
+}
+
+async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusView> {
+    let (audit, records) = health(&gateway).await;
+    let ready = audit.is_ok() && records.is_ok();
+    let word = |part: Result<(), String>| part.err().unwrap_or_else(|| "normal".to_owned());
+    let serving = gateway.registry.snapshot();
+    let mut plugins: Vec<String> =
+        serving.adapters.values().chain(serving.policies.values()).map(|release| release.label().to_owned()).collect();
+    plugins.sort();
+    plugins.dedup();
+    ok(StatusView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ready,
+        audit: word(audit),
+        leaves: gateway.audit.next_index(),
+        records: word(records),
+        governance: gateway.governance.load().digest.clone(),
+        unapplied: apply::unapplied(&gateway),
+        plugins,
+    })
+}
+
+async fn diff(State(gateway): Shared, _operator: Operator) -> Answer<DiffView> {
+    ok(apply::diff(&gateway).await?)
+}
+
+async fn apply_folder(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<ApplyRequest>,
+) -> Answer<Applied> {
+    ok(apply::apply(&gateway, by, wish.expected_digest).await?)
+}
+
+async fn list_keys(State(gateway): Shared, _operator: Operator) -> Answer<Vec<KeyView>> {
+    ok(Ops::running(&gateway).list_keys().await?)
+}
+
+async fn create_key(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<KeyRequest>,
+) -> Result<Response, Problem> {
+    let governance = gateway.governance.load_full();
+    let made = to_the_end(&gateway, move |gateway| async move {
+        Ops::running(&gateway).create_key(&by, &governance, wish).await
+    });
+    Ok(Fresh(StatusCode::CREATED, made.await?).into_response())
+}
+
+async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Path(id): Path<String>) -> Answer<KeyView> {
+    let revoked = to_the_end(&gateway, move |gateway| async move {
+        Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await
+    });
+    ok(revoked.await?)
+}
+
+fn wants<'a>(gateway: &'a Gateway, governance: &'a Governance) -> Wants<'a> {
+    Wants { governance, shelf: &gateway.shelf }
+}
+
+async fn list_credentials(State(gateway): Shared, _operator: Operator) -> Answer<Vec<CredentialView>> {
+    let governance = gateway.governance.load_full();
+    ok(Ops::running(&gateway).list_credentials(wants(&gateway, &governance)).await?)
+}
+
+async fn set_credential(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Path((account, label)): Path<(String, String)>,
+    Strict(wish): Strict<CredentialRequest>,
+) -> Answer<CredentialView> {
+    let set = to_the_end(&gateway, move |gateway| async move {
+        let governance = gateway.governance.load_full();
+        let wants = wants(&gateway, &governance);
+        Ops::running(&gateway).set_credential(&by, wants, &account, &label, wish.secrets).await
+    });
+    ok(set.await?)
+}
+
+async fn revoke_credential(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Path((account, label)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let revoked = to_the_end(&gateway, move |gateway| async move {
+        Ops::running(&gateway).revoke_credential(&by, &account, &label).await
+    });
+    revoked.await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Runs a change to its end even when the client goes away between its leaf and its effect.
+async fn to_the_end<T, F>(gateway: &Arc<Gateway>, change: impl FnOnce(Arc<Gateway>) -> F) -> Result<T, super::OpsError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, super::OpsError>> + Send + 'static,
+{
+    let change = tokio::spawn(change(Arc::clone(gateway)));
+    change.await.unwrap_or_else(|_| Err(super::OpsError::Internal("the change broke off; see the gateway's log".into())))
+}

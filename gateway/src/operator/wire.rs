@@ -1,0 +1,284 @@
+//! What the operator listener takes and answers; the command line prints the same values with `--json`.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
+
+use crate::{config::Change, vault::SECRETS_MAX};
+
+/// A key that somebody wants.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRequest {
+    /// For this app…
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// … or for this person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Where it is used, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Does a key open the door?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Yes.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// An operator ended it.
+    Revoked,
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
+/// A key without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeyView {
+    /// Public part.
+    pub id: String,
+    /// `app:newsroom` or `person:ops-1`.
+    pub holder: String,
+    /// Does it open the door?
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was ended.
+    pub revoked_at: Option<Timestamp>,
+    /// Where it is used.
+    pub note: String,
+}
+
+/// A fresh key, shown this once. No `Debug`: it holds the secret.
+#[derive(Serialize, Deserialize)]
+pub struct KeyMade {
+    /// The key.
+    pub key: String,
+    /// What may be shown of it later.
+    #[serde(flatten)]
+    pub info: KeyView,
+}
+
+/// The values of a credential. No `Debug` and no `Serialize`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRequest {
+    /// By name, as the adapter's manifest lists them.
+    #[serde(deserialize_with = "secrets")]
+    pub secrets: BTreeMap<String, SecretString>,
+}
+
+/// What an account wants and has.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialView {
+    /// The account.
+    pub account: String,
+    /// Which of its credentials.
+    pub label: String,
+    /// Names of its values.
+    pub secrets: Vec<String>,
+    /// False where no account wants it any more.
+    pub wanted: bool,
+    /// Counts up with each new value; none where it was never set.
+    pub generation: Option<u64>,
+    /// When it was set last.
+    pub set_at: Option<Timestamp>,
+}
+
+/// One difference between two governances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// `added`, `removed` or `changed`.
+    pub kind: String,
+    /// `grant`, `account`, …
+    pub what: String,
+    /// Its name.
+    pub id: String,
+    /// What it holds, or what of it changed.
+    pub detail: String,
+    /// All of it in one line: `+ grant newsroom-snacks: …`.
+    pub text: String,
+}
+
+impl From<&Change> for ChangeView {
+    fn from(change: &Change) -> Self {
+        Self {
+            kind: format!("{:?}", change.kind).to_lowercase(),
+            what: change.what.to_owned(),
+            id: change.id.clone(),
+            detail: change.detail.clone(),
+            text: change.to_string(),
+        }
+    }
+}
+
+/// What an apply would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffView {
+    /// SHA-256 of the files that are applied; none before the first start.
+    pub applied: Option<String>,
+    /// SHA-256 of the files in the folder.
+    pub folder: String,
+    /// The differences.
+    pub changes: Vec<ChangeView>,
+}
+
+/// An apply.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// Apply only if the folder still has this digest: what was shown is what is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_digest: Option<String>,
+}
+
+/// What was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// SHA-256 of the files.
+    pub digest: String,
+    /// What changed.
+    pub changes: Vec<ChangeView>,
+}
+
+/// How the gateway is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusView {
+    /// Its version.
+    pub version: String,
+    /// Can it do its work?
+    pub ready: bool,
+    /// `normal`, or why the log can't be written.
+    pub audit: String,
+    /// Leaves in the log.
+    pub leaves: u64,
+    /// `normal`, or why the records can't be used.
+    pub records: String,
+    /// SHA-256 of the applied governance.
+    pub governance: String,
+    /// True where the folder holds something else.
+    pub unapplied: bool,
+    /// Plugins that serve, name and version.
+    pub plugins: Vec<String>,
+}
+
+/// Readiness.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadyView {
+    /// Can it do its work?
+    pub ready: bool,
+    /// `normal`, or what is wrong with the log.
+    pub audit: String,
+    /// `normal`, or what is wrong with the records.
+    pub records: String,
+    /// True while the gateway stops.
+    pub stopping: bool,
+}
+
+/// Reads values straight into secrets, and refuses a name that stands twice.
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, SecretString>, D::Error> {
+    struct Values;
+    impl<'de> Visitor<'de> for Values {
+        type Value = BTreeMap<String, SecretString>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with a text for each value")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+            let mut values = BTreeMap::new();
+            while let Some(name) = fields.next_key::<String>()? {
+                if values.len() == SECRETS_MAX {
+                    return Err(A::Error::custom(format!("more than {SECRETS_MAX} values")));
+                }
+                let Text(value) = fields.next_value()?;
+                if values.insert(name, value).is_some() {
+                    return Err(A::Error::custom("a value is given twice"));
+                }
+            }
+            Ok(values)
+        }
+    }
+    deserializer.deserialize_map(Values)
+}
+
+/// A text that becomes a secret. Its errors do not quote it, as serde's own would.
+struct Text(SecretString);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsText;
+        impl Visitor<'_> for AsText {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Text, E> {
+                Err(E::custom("a value is not a text"))
+            }
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Text, E> {
+                Err(E::custom("a value is not a text"))
+            }
+            fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Text, E> {
+                Err(E::custom("a value is not a text"))
+            }
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Text, E> {
+                Err(E::custom("a value is not a text"))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(SecretString::from(text)))
+            }
+            fn visit_string<E>(self, text: String) -> Result<Text, E> {
+                Ok(Text(SecretString::from(text)))
+            }
+        }
+        deserializer.deserialize_any(AsText)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(body: &str) -> String {
+        match serde_json::from_str::<CredentialRequest>(body) {
+            Ok(_) => panic!("{body} was taken"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn values_are_texts_each_given_once_and_never_quoted() {
+        assert!(serde_json::from_str::<CredentialRequest>(r#"{"secrets":{"a":"x","b":"y"}}"#).is_ok());
+        assert!(fault(r#"{"secrets":{"a":"canary","a":"canary"}}"#).contains("twice"));
+        for body in [r#"{"secrets":{"a":314159}}"#, r#"{"secrets":{"a":-1.5}}"#, r#"{"secrets":{"a":{"b":"canary"}}}"#] {
+            let text = fault(body);
+            assert!(!text.contains("314159") && !text.contains("1.5") && !text.contains("canary"), "{text}");
+        }
+        assert!(fault(r#"{"secrets":{},"more":1}"#).contains("more"));
+        let many: Vec<String> = (0..=SECRETS_MAX).map(|n| format!("\"v{n}\":\"x\"")).collect();
+        assert!(fault(&format!("{{\"secrets\":{{{}}}}}", many.join(","))).contains("more than"));
+    }
+}
