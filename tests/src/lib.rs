@@ -1,1 +1,4 @@
-//! a
+//! The harness of the integration tests.
+
+pub mod plugins;
+pub mod samples;

@@ -67,6 +67,12 @@ fn dive(depth: u64) -> u64 {
     if depth == u64::MAX { 0 } else { dive(depth + 1) + frame[(depth % 32) as usize] }
 }
 
+/// Recursion that needs no linear memory, only the engine's own stack.
+#[inline(never)]
+fn descend(depth: u64) -> u64 {
+    if core::hint::black_box(depth) == u64::MAX { 0 } else { descend(depth + 1) ^ depth }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -183,6 +189,7 @@ impl Guest for Hostile {
             "eat-memory" => eat_memory(),
             "panic" => panic!("as told"),
             "dive" => Err(told(dive(1))),
+            "descend" => Err(told(descend(1))),
             "get" => send_get(rest),
             "gigabyte" => {
                 // The pointer is good, the length is a lie that would cost the host a gigabyte.
@@ -195,7 +202,7 @@ impl Guest for Hostile {
                 done(vec![])
             }
             "much" => {
-                let line = "x".repeat(3 << 20);
+                let line = String::from_utf8(vec![b'x'; 3 << 19]).unwrap();
                 log::write(log::Level::Info, &line);
                 done(vec![])
             }
