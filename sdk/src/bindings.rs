@@ -9,11 +9,11 @@
 
 /// World `adapter`.
 pub mod adapter {
-    wit_bindgen::generate!({ path: "../wit", world: "adapter", pub_export_macro: true, generate_all, default_bindings_module: "pressgate_sdk::bindings::adapter", export_macro_name: "export_adapter_world" });
+    wit_bindgen::generate!({ path: "../wit", world: "adapter", pub_export_macro: true, generate_all, additional_derives: [PartialEq, Eq], default_bindings_module: "pressgate_sdk::bindings::adapter", export_macro_name: "export_adapter_world" });
 }
 /// World `policy`.
 pub mod policy {
-    wit_bindgen::generate!({ path: "../wit", world: "policy", pub_export_macro: true, generate_all, default_bindings_module: "pressgate_sdk::bindings::policy", export_macro_name: "export_policy_world",
+    wit_bindgen::generate!({ path: "../wit", world: "policy", pub_export_macro: true, generate_all, additional_derives: [PartialEq, Eq], default_bindings_module: "pressgate_sdk::bindings::policy", export_macro_name: "export_policy_world",
       with: {
         "pressgate:plugin/types@0.1.0-draft": crate::bindings::adapter::pressgate::plugin::types,
         "pressgate:plugin/match@0.1.0-draft": crate::bindings::adapter::pressgate::plugin::match_,

@@ -1,1 +1,84 @@
-//! stub
+//! Adapter for Mastodon and servers with the same client API.
+//!
+//! Speaks the REST API of <https://docs.joinmastodon.org/methods/>: statuses and threads, media with descriptions,
+//! deletion. A status is sent with an `Idempotency-Key`, which servers keep for an hour; later `reconcile` looks for
+//! the status among the account's latest ones.
+
+mod answer;
+mod check;
+mod classify;
+mod facts;
+mod options;
+mod perform;
+mod reconcile;
+#[cfg(test)]
+mod tests;
+
+use pressgate_sdk::http::{Request, Response};
+use pressgate_sdk::{
+    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Performed, RateClass,
+    Reconciliation, Refusal, TokenPlace,
+};
+
+/// Label of the credential in `plugin.toml`.
+const TOKEN: &str = "token";
+
+/// The adapter.
+pub struct Mastodon;
+
+pressgate_sdk::export_adapter!(Mastodon);
+
+impl Adapter for Mastodon {
+    fn describe() -> Description {
+        let class = |name: &str, actions: &[&str], limit, window_s| RateClass {
+            name: name.to_owned(),
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            limit,
+            window_s,
+        };
+        let actions = ["post.create", "comment.create", "post.delete", "media.upload"];
+        Description {
+            actions: actions.map(str::to_owned).to_vec(),
+            // https://docs.joinmastodon.org/api/rate-limits/
+            rate_classes: vec![
+                class("api", &actions, 300, 300),
+                class("media", &["media.upload"], 30, 1800),
+                class("deletes", &["post.delete"], 30, 1800),
+            ],
+            client_token: vec![TokenPlace::Bearer],
+            option_schema: options::SCHEMA.to_owned(),
+            extra: Vec::new(),
+        }
+    }
+
+    fn discover(_account: &Account) -> Result<Facts, String> {
+        facts::discover()
+    }
+
+    fn check(_account: &Account, draft: &Draft, facts: Option<&Facts>) -> Vec<Finding> {
+        check::check(draft, &facts::Limits::from_facts(facts))
+    }
+
+    fn classify(account: &Account, request: &Request) -> Classification {
+        match classify::classify(account, request) {
+            Ok(classified) => Classification::Act(classified),
+            Err(why) => Classification::Refuse(why),
+        }
+    }
+
+    fn perform(call: &Call) -> Result<Performed, Failure> {
+        perform::perform(call)
+    }
+
+    fn reconcile(call: &Call, step: &str) -> Reconciliation {
+        reconcile::reconcile(call, step)
+    }
+
+    fn observe(_status: u16, headers: &[(String, String)]) -> Vec<Budget> {
+        answer::budgets(headers)
+    }
+
+    fn render_refusal(refusal: &Refusal, _request: &Request) -> Response {
+        answer::render(refusal)
+    }
+}

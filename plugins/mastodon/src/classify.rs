@@ -1,0 +1,157 @@
+//! What a request of the network's own API would do. What is not known here is refused: a field that this reading
+//! missed could publish something that nobody reviewed.
+
+use pressgate_sdk::http::{Body, FormValue, Request, percent_decode};
+use pressgate_sdk::{Account, Classified};
+use serde::Deserialize;
+
+use crate::perform::is_id;
+
+/// The fields of a new status that the gateway can review.
+/// <https://docs.joinmastodon.org/methods/statuses/#form-data-parameters>
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Status {
+    status: Option<String>,
+    #[serde(default)]
+    media_ids: Vec<String>,
+    in_reply_to_id: Option<String>,
+    spoiler_text: Option<String>,
+    #[serde(rename = "sensitive")]
+    _sensitive: Option<bool>,
+    #[serde(rename = "visibility")]
+    _visibility: Option<String>,
+    #[serde(rename = "language")]
+    _language: Option<String>,
+}
+
+/// Reads a request; the error is a sentence for the caller.
+pub fn classify(account: &Account, request: &Request) -> Result<Classified, String> {
+    let path = own_path(account, request)?;
+    match (request.method.as_str(), path) {
+        ("POST", "/api/v1/statuses") => create(request),
+        ("POST", "/api/v2/media") => upload(request),
+        ("DELETE", path) => match path.strip_prefix("/api/v1/statuses/") {
+            Some(id) if is_id(id) && matches!(request.body, Body::None) => Ok(act("post.delete", Some(id))),
+            _ => Err(unknown(request)),
+        },
+        _ => Err(unknown(request)),
+    }
+}
+
+fn unknown(request: &Request) -> String {
+    format!("{} {} is not something that may pass here.", request.method, request.path())
+}
+
+/// The path, where the address is the account's server and has nothing behind the path.
+fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
+    let path = if request.url.starts_with('/') {
+        Some(request.url.as_str())
+    } else {
+        request.url.strip_prefix(account.endpoint.as_str())
+    };
+    let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
+    let path = path.ok_or("The address is not on this account's server.")?;
+    if path.contains(['?', '#']) {
+        return Err("Parameters belong into the body.".to_owned());
+    }
+    Ok(path)
+}
+
+fn act(action: &str, target: Option<&str>) -> Classified {
+    Classified {
+        action: action.to_owned(),
+        target: target.map(str::to_owned),
+        text: String::new(),
+        texts: Vec::new(),
+        media: Vec::new(),
+        extra: Vec::new(),
+    }
+}
+
+fn create(request: &Request) -> Result<Classified, String> {
+    let status = match (&request.body, content_type(request)?) {
+        (Body::Bytes(bytes), "application/json") => {
+            serde_json::from_slice(bytes).map_err(|error| format!("The status can't be read: {error}."))?
+        }
+        (Body::Bytes(bytes), "application/x-www-form-urlencoded") => Status::from_pairs(form_pairs(bytes)?)?,
+        (Body::Multipart(fields), _) => {
+            let pairs = fields.iter().map(|field| match &field.value {
+                FormValue::Text(text) if field.filename.is_none() => Ok((field.name.clone(), text.clone())),
+                _ => Err(format!("The field `{}` must be text.", field.name)),
+            });
+            Status::from_pairs(pairs.collect::<Result<_, _>>()?)?
+        }
+        _ => return Err("A status must be sent as JSON or as a form.".to_owned()),
+    };
+    let target = status.in_reply_to_id.as_deref().filter(|id| !id.is_empty());
+    let mut classified = act(if target.is_some() { "comment.create" } else { "post.create" }, target);
+    classified.text = status.status.unwrap_or_default();
+    classified.texts.extend(status.spoiler_text.map(|warning| ("content_warning".to_owned(), warning)));
+    classified.media = status.media_ids.into_iter().map(|id| (Some(id), None)).collect();
+    Ok(classified)
+}
+
+/// The media type of the body, without parameters; empty where there is none.
+fn content_type(request: &Request) -> Result<&str, String> {
+    let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let first = types.next().map_or("", |(_, value)| value.split(';').next().unwrap_or_default().trim());
+    if types.next().is_some() { Err("The content type is given twice.".to_owned()) } else { Ok(first) }
+}
+
+fn form_pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "The form is not UTF-8.".to_owned())?;
+    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((percent_decode(name)?, percent_decode(value)?))
+    });
+    pairs.collect::<Option<_>>().ok_or_else(|| "The form has a broken escape.".to_owned())
+}
+
+impl Status {
+    fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, String> {
+        let mut status = Self::default();
+        for (name, value) in pairs {
+            let field = match name.as_str() {
+                "media_ids[]" => {
+                    status.media_ids.push(value);
+                    continue;
+                }
+                "sensitive" => {
+                    status._sensitive = Some(value == "true");
+                    continue;
+                }
+                "status" => &mut status.status,
+                "in_reply_to_id" => &mut status.in_reply_to_id,
+                "spoiler_text" => &mut status.spoiler_text,
+                "visibility" => &mut status._visibility,
+                "language" => &mut status._language,
+                _ => return Err(format!("The field `{name}` can't be reviewed.")),
+            };
+            if field.replace(value).is_some() {
+                return Err(format!("The field `{name}` is given twice."));
+            }
+        }
+        Ok(status)
+    }
+}
+
+fn upload(request: &Request) -> Result<Classified, String> {
+    let Body::Multipart(fields) = &request.body else {
+        return Err("A medium must be sent as a multipart form.".to_owned());
+    };
+    let (mut files, mut description) = (0, None);
+    for field in fields {
+        match (field.name.as_str(), &field.value) {
+            ("file", FormValue::Media(_)) => files += 1,
+            ("description", FormValue::Text(text)) if description.is_none() => description = Some(text.clone()),
+            (name, _) => return Err(format!("The field `{name}` can't be reviewed.")),
+        }
+    }
+    if files != 1 {
+        return Err("An upload carries one file.".to_owned());
+    }
+    let mut classified = act("media.upload", None);
+    classified.media = vec![(None, description)];
+    Ok(classified)
+}
