@@ -111,8 +111,12 @@ fn match_scan(
     let hits = store.data().settings.patterns().scan(&set, &text, &mut folds);
     drop((set, text));
     store.data_mut().folds = folds;
-    let hits = hits.map(|hits| hits.into_iter().map(convert::hit).collect());
-    Ok((hits.map_err(|patterns::UnknownSet| match_::ScanError::UnknownSet),))
+    match hits {
+        Ok(hits) => Ok((Ok(hits.into_iter().map(convert::hit).collect()),)),
+        Err(patterns::ScanError::UnknownSet) => Ok((Err(match_::ScanError::UnknownSet),)),
+        // Never "nothing found": the call fails, and a failing policy denies.
+        Err(error @ patterns::ScanError::TextTooLong) => Err(wasmtime::Error::msg(error.to_string())),
+    }
 }
 
 fn match_scripts(
