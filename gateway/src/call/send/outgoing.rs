@@ -53,7 +53,8 @@ fn credential(declared: &CredentialDecl) -> CredentialRule {
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
         Declared::Session(session) => CredentialScheme::Session(rule(session)),
     };
-    CredentialRule { label: declared.label.clone(), scheme, secrets: declared.secrets.clone() }
+    let secret = |name: &&String| !declared.public.contains(name);
+    CredentialRule { label: declared.label.clone(), scheme, secrets: declared.secrets.iter().filter(secret).cloned().collect() }
 }
 
 /// Where a session can't be refreshed it logs in again, with the same answer shape.

@@ -82,6 +82,8 @@ pub struct CredentialDecl {
     pub scheme: CredentialScheme,
     /// Names of the secret values that an operator sets, in order.
     pub secrets: Vec<String>,
+    /// Those of them that are no secret: answers of the network keep them.
+    pub public: Vec<String>,
 }
 
 /// How a credential is put into a request.
