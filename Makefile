@@ -89,7 +89,7 @@ doc:
 
 deny:
 	$(call say,deny: bans; licences; sources)
-	cargo deny check bans licenses sources
+	cargo deny check --hide-inclusion-graph bans licenses sources
 
 examples:
 	$(call say,examples)
