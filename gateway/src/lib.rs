@@ -2,22 +2,27 @@
 //!
 //! The modules in reading order; `ARCHITECTURE.md` has the picture.
 
-pub mod audit;
-pub mod call;
-pub mod cli;
+pub mod model;
+pub mod refusal;
 pub mod clock;
 pub mod config;
+pub mod gateway;
+pub mod start;
+pub mod stop;
+
 pub mod doors;
-pub mod egress;
-pub mod host;
-pub mod limits;
-pub mod model;
-pub mod operator;
+pub mod call;
 pub mod posts;
-pub mod records;
-pub mod refusal;
+
+pub mod host;
+pub mod plugins;
+pub mod egress;
 pub mod vault;
 pub mod keys;
+pub mod limits;
 pub mod media;
-pub mod plugins;
-pub mod stop;
+pub mod audit;
+pub mod records;
+
+pub mod operator;
+pub mod cli;

@@ -88,7 +88,7 @@ impl Shelf {
                 return Err(ShelfError::NotAPlugin { path: path.display().to_string(), reason: format!("{size} bytes are too many") });
             }
             let wasm = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
-            let manifest = manifest::of(&wasm).map_err(|error| ShelfError::NotAPlugin { path: path.display().to_string(), reason: error.to_string() })?;
+            let manifest = manifest_of(&wasm).map_err(|reason| ShelfError::NotAPlugin { path: path.display().to_string(), reason })?;
             let name = manifest.name.clone();
             if shelf.plugins.insert(name.clone(), Shelved { manifest, wasm }).is_some() {
                 return Err(ShelfError::Twice(name));
@@ -127,6 +127,11 @@ impl Shelf {
         })?;
         host.load(&shelved.wasm, &PluginGrant::default(), config).map_err(|error| ShelfError::Load { plugin: name.to_string(), error })
     }
+}
+
+fn manifest_of(wasm: &[u8]) -> Result<Manifest, String> {
+    let section = manifest::extract(wasm)?.ok_or("the component carries no manifest")?;
+    Manifest::from_json(section).map_err(|error| error.to_string())
 }
 
 impl Catalogue for Shelf {

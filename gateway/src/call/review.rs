@@ -3,7 +3,7 @@
 use super::{Admission, Call};
 use crate::{
     gateway::Gateway,
-    host::{PluginError, ReviewContext},
+    host::{PluginError, PluginFault, ReviewContext},
     model::{Action, Finding, Outcome, Principal, Severity, Verdict},
     refusal::{Fault, Refusal, Stage, problem},
 };
@@ -90,7 +90,6 @@ async fn verdicts(gateway: &Gateway, call: &Call) -> Result<Vec<Verdict>, Refusa
         languages: governance.languages_of(brand).to_vec(),
         app,
         person,
-        campaign: call.draft().campaign.clone(),
     };
     let media = gateway.media.files(call.draft());
     let mut verdicts = Vec::new();
@@ -125,8 +124,11 @@ fn fault(call: &Call, finding: &Finding) -> Fault {
 
 /// A plugin's failure as a refusal: the plugin and the reason are named, and nothing passes.
 pub fn plugin_failure(stage: Stage, error: &PluginError) -> Refusal {
-    match error.busy_retry_ms() {
-        Some(ms) => Refusal::new(problem::PLUGIN_BUSY, stage, error.public()).retry_after(ms.div_ceil(1000).max(BUSY_RETRY_S)),
-        None => Refusal::new(problem::PLUGIN_FAILED, stage, error.public()).because(error),
+    match error.fault {
+        PluginFault::Busy { retry_after_ms } => {
+            Refusal::new(problem::PLUGIN_BUSY, stage, error.to_string()).retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S))
+        }
+        PluginFault::Internal(_) => Refusal::new(problem::PLUGIN_FAILED, stage, format!("{} could not be run.", error.plugin)).because(error),
+        _ => Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string()),
     }
 }

@@ -47,7 +47,8 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
 
 /// Starts the first attempt of a target that was accepted, cleared and claimed just now.
 pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance) {
-    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+    spawn(gateway, |gateway| async move {
+        let gateway = &gateway;
         let account = clearance.call().account().id.clone();
         let adapter = clearance.call().account().adapter.to_string();
         let note = match gateway.records.note(adapter, account.clone()).await {
@@ -55,35 +56,39 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
             Err(error) => return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end"),
         };
         let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
-        conclude(gateway, &post.id, &account, &claim.clone(), attempt(gateway, claim, clearance).await).await;
+        let result = attempt(gateway, claim.clone(), clearance).await;
+        conclude(gateway, &post.id, &account, &claim, result).await;
     });
 }
 
 /// Starts an attempt on a target that was due; nothing happens where somebody else has claimed it.
 pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: ClaimFor) {
-    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+    spawn(gateway, |gateway| async move {
+        let gateway = &gateway;
         if let Err(refusal) = claim_and_attempt(gateway, &post, &account, purpose).await {
             tracing::error!(%post, %account, %refusal, "an attempt could not begin");
         }
     });
 }
 
-fn spawn<F>(gateway: &Arc<Gateway>, work: F)
+fn spawn<F, W>(gateway: &Arc<Gateway>, work: F)
 where
-    F: for<'a> AsyncFnOnce(&'a Arc<Gateway>) + Send + 'static,
-    for<'a> F::CallOnceFuture<'a>: Send,
+    F: FnOnce(Arc<Gateway>) -> W,
+    W: Future<Output = ()> + Send + 'static,
 {
+    let work = work(Arc::clone(gateway));
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
         let _working = gateway.stopping.begin();
-        work(&gateway).await;
+        work.await;
         gateway.changed.notify_waiters();
     });
 }
 
 /// Starts taking a published target back for `caller`.
 pub fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) {
-    spawn(gateway, async move |gateway: &Arc<Gateway>| {
+    spawn(gateway, |gateway| async move {
+        let gateway = &gateway;
         if let Err(refusal) = claim_and_recall(gateway, caller, &post, &account).await {
             tracing::error!(%post, %account, %refusal, "a recall could not begin");
         }

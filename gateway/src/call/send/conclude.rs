@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     call::Intent,
-    host::{Failure, Performed, PluginError, Rejection},
+    host::{Failure, Performed, PluginError, PluginFault, Rejection},
     model::{Action, TargetState},
     records::{PublishedPart, UnknownStep},
     refusal::{Refusal, Stage, problem},
@@ -134,7 +134,10 @@ impl End<'_> {
 
     fn plugin_failed(&self, error: &PluginError) -> Conclusion {
         let mut conclusion = self.plain(self.given_up());
-        let busy = error.busy_retry_ms();
+        let busy = match error.fault {
+            PluginFault::Busy { retry_after_ms } => Some(retry_after_ms),
+            _ => None,
+        };
         if busy.is_some() || self.trace.done.iter().any(|step| step.effect) {
             self.again(&mut conclusion, busy);
         }

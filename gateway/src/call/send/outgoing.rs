@@ -1,19 +1,20 @@
 //! From a plugin's request to an egress request: what the manifest asks for, bound to the account that speaks.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::Method;
 use url::Url;
 
 use crate::{
-    egress::{AllowedOrigin, Egress, FormField, FormValue, OutBody, OutRequest, Scope, SendFailure},
+    egress::{
+        AllowedOrigin, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField, FormValue, OutBody, OutRequest, Scope, SendFailure,
+        SessionRule,
+    },
     gateway::{Gateway, MediaStore},
+    host::manifest::{CredentialDecl, CredentialScheme as Declared, Origin, SessionDecl},
     host::{self, Outbound, PluginRequest, PluginResponse, Release, RequestBody, SendError, StepKind},
     model::Account,
 };
-
-/// Stands in manifests for the account's own endpoint.
-const ACCOUNT_ENDPOINT: &str = "{account.endpoint}";
 
 /// What this adapter may reach when it speaks for this account.
 pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> Scope {
@@ -22,8 +23,10 @@ pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> 
         .http
         .iter()
         .filter_map(|rule| {
-            let own = rule.origin == ACCOUNT_ENDPOINT;
-            let origin = if own { account.endpoint.clone() } else { Url::parse(&rule.origin).ok()? };
+            let (origin, own) = match &rule.origin {
+                Origin::AccountEndpoint => (account.endpoint.clone(), true),
+                Origin::Fixed(origin) => (Url::parse(origin).ok()?, false),
+            };
             Some(AllowedOrigin {
                 origin,
                 methods: rule.methods.iter().filter_map(|method| Method::from_bytes(method.as_bytes()).ok()).collect(),
@@ -36,9 +39,55 @@ pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> 
         account: account.id.clone(),
         base: account.endpoint.clone(),
         origins,
-        credentials: host::credential_rules(manifest),
-        response_bytes_max: usize::try_from(manifest.limits.response_bytes_max).unwrap_or(usize::MAX),
+        credentials: manifest.credentials.iter().map(credential).collect(),
+        response_bytes_max: manifest.limits.response_bytes_max,
         timeout: Duration::from_millis(gateway.config.egress.timeout_ms),
+    }
+}
+
+fn credential(declared: &CredentialDecl) -> CredentialRule {
+    let scheme = match &declared.scheme {
+        Declared::Bearer => CredentialScheme::Bearer,
+        Declared::Basic => CredentialScheme::Basic,
+        Declared::Header(name) => CredentialScheme::Header(name.clone()),
+        Declared::Query(name) => CredentialScheme::Query(name.clone()),
+        Declared::Session(session) => CredentialScheme::Session(rule(session)),
+    };
+    CredentialRule { label: declared.label.clone(), scheme, secrets: declared.secrets.clone() }
+}
+
+/// Where a session can't be refreshed it logs in again, with the same answer shape.
+fn rule(session: &SessionDecl) -> SessionRule {
+    let method = |method: &str| Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
+    let login = Exchange {
+        method: method(&session.login.method),
+        path: session.login.path.clone(),
+        body: session.login.body.clone(),
+        bearer: None,
+    };
+    let refresh = match &session.refresh {
+        Some(refresh) => Exchange {
+            method: method(&refresh.method),
+            path: refresh.path.clone(),
+            body: BTreeMap::new(),
+            bearer: Some(refresh.bearer.clone()),
+        },
+        None => login.clone(),
+    };
+    let expired = match &session.expired {
+        Some(expired) => Expired {
+            statuses: expired.statuses.clone(),
+            pointer: expired.pointer.clone().unwrap_or_default(),
+            values: expired.values.clone(),
+        },
+        None => Expired { statuses: vec![401], pointer: String::new(), values: Vec::new() },
+    };
+    SessionRule {
+        login,
+        refresh,
+        access_pointer: session.access_pointer.clone(),
+        refresh_pointer: session.refresh_pointer.clone().unwrap_or_default(),
+        expired,
     }
 }
 

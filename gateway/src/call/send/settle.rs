@@ -51,15 +51,15 @@ pub(super) async fn settle(wire: &Arc<Wire>, perform: &PerformCall) -> Result<Se
             let message = format!("Nobody can tell whether it happened: {why}");
             Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &message, true))))
         }
-        Err(error) => Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, error.public(), true)))),
+        Err(error) => Ok(Settled::Later(Box::new(conclude::unsettled(intent, wire, unknown, &error.to_string(), true)))),
     }
 }
 
 /// Within its window a native key makes the network answer a repetition with the first result. A deletion may be repeated.
 fn repetition_is_safe(wire: &Wire, unknown: &UnknownStep) -> bool {
     let intent = wire.intent();
-    match Safety::parse(&unknown.safety) {
-        Some(Safety::NativeKey { window_s }) => unknown
+    match unknown.safety.parse() {
+        Ok(Safety::NativeKey { window_s }) => unknown
             .sent_at
             .checked_add(SignedDuration::from_secs(i64::from(window_s)))
             .is_ok_and(|end| intent.gateway().clock.now() < end),

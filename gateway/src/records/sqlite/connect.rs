@@ -1,7 +1,7 @@
 //! Opens connections with the settings that the store's promises rest on.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -34,12 +34,11 @@ impl Location {
     /// Makes the file if need be, readable by its owner alone (SQLite gives its other files the same mode), and brings
     /// the schema up to date.
     pub(super) fn create(&self) -> Result<Connection, RecordsError> {
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => {
+        match self.create_file() {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(RecordsError::Unavailable(format!("{} can't be made: {error}", self.0.display())));
             }
+            _ => {}
         }
         let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer_settings(&connection)?;
@@ -61,6 +60,15 @@ impl Location {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
+    }
+
+    /// Makes an empty file whose name survives a power loss.
+    fn create_file(&self) -> io::Result<()> {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0)?;
+        match self.0.parent() {
+            Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
+            _ => File::open(".")?.sync_all(),
+        }
     }
 
     fn connect(&self, mode: OpenFlags) -> Result<Connection, RecordsError> {

@@ -95,6 +95,8 @@ pub(in super::super) async fn an_outcome_is_applied<P: Place>(place: P) {
     }
     interrupted(&store, 5).await;
     assert_eq!(apply(&store, 5, &[finished(5, 90, TargetState::Failed)]).await.state, PostState::Failed);
+    let post = apply(&store, 5, &[intent(5, 95, "create", 1)]).await;
+    assert_eq!((post.state, &post.targets[0].unknown_step), (PostState::Failed, &None), "an end is an end");
 }
 
 pub(in super::super) async fn what_the_records_know_stays<P: Place>(place: P) {

@@ -9,8 +9,8 @@ use proptest::{
 
 use super::*;
 
-const POSTS: usize = 3;
-const CASES: u32 = 64;
+const POSTS: usize = 2;
+const CASES: u32 = 40;
 const OPERATIONS_MAX: usize = 60;
 const RESULTS: [&str; 4] = ["answered", "not-sent", "unanswered", "unknown"];
 
@@ -348,6 +348,7 @@ pub(in super::super) async fn random_sequences<P: Place>(place: P) {
             let base = case.fetch_add(POSTS as u64, std::sync::atomic::Ordering::Relaxed);
             let mut run = Run { store: &store, base, now: 0, leaves: 0, history: Vec::new(), posts: BTreeMap::new() };
             tokio::runtime::Handle::current().block_on(async {
+                run.accept(0, false, 2).await;
                 for op in &ops {
                     run.step(op).await;
                     run.compare().await;

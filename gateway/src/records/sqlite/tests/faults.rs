@@ -65,6 +65,22 @@ async fn a_read_only_disk_is_told_and_recovers() {
     store.healthy().await.expect("the connection was opened again");
 }
 
+/// An operation that met a fault of the disk takes its connection with it, and nothing else.
+#[tokio::test]
+async fn a_fault_ends_the_connection() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let mark = |connection: &Connection| Ok(connection.execute_batch("CREATE TEMP TABLE mark (x)")?);
+    let is_marked = |connection: &Connection| Ok(connection.prepare("SELECT x FROM mark").is_ok());
+    store.writer.run(mark).await.unwrap();
+    let refused = |_: &Connection| Err::<(), _>(RecordsError::Missing("x".to_owned()));
+    assert!(store.writer.run(refused).await.is_err());
+    assert!(store.writer.run(is_marked).await.unwrap(), "a refusal is no fault");
+    let fault = |_: &Connection| Err::<(), _>(RecordsError::Unavailable("disk I/O error".to_owned()));
+    assert!(store.writer.run(fault).await.is_err());
+    assert!(!store.writer.run(is_marked).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_file_that_vanished_is_not_made_anew() {
     let folder = Folder::new();

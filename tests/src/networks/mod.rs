@@ -1,0 +1,9 @@
+//! Networks to publish to: real software as child processes, our sample network under a judge, and a proxy that loses
+//! answers.
+
+pub mod pds;
+pub mod proxy;
+pub mod sample;
+
+#[cfg(test)]
+mod tests;
