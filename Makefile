@@ -38,7 +38,7 @@ deps-demo:
 deps-test: $(PDS)
 	$(call say,deps: what the tests run with)
 	@cargo nextest --version >/dev/null 2>&1 || env -u CARGO_TARGET_DIR cargo install --locked cargo-nextest
-	@cargo deny --version 2>/dev/null | grep -qF ' $(DENY_VERSION)' \
+	@cargo deny --version 2>/dev/null | grep -F ' $(DENY_VERSION)' >/dev/null \
 	  || env -u CARGO_TARGET_DIR cargo install --locked cargo-deny --version $(DENY_VERSION)
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy strace; } \
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
