@@ -101,7 +101,7 @@ bench: plugins
 
 soak: deps-test plugins
 	$(call say,soak: $(COUNT) stories for each counted test)
-	PRESSGATE_SOAK=$(COUNT) PROPTEST_CASES=$(COUNT) cargo nextest run --workspace --cargo-profile release --profile soak -E '$(COUNTED)'
+	PRESSGATE_SOAK=$(COUNT) PROPTEST_CASES=$(COUNT) cargo nextest run --workspace --profile soak -E '$(COUNTED)'
 
 advisories: deps-test
 	$(call say,advisories)
