@@ -1,4 +1,5 @@
 //! The harness of the integration tests.
 
+pub mod latency;
 pub mod plugins;
 pub mod samples;
