@@ -12,7 +12,8 @@ pub fn folder() -> PathBuf {
     }
     let program = std::env::current_exe().expect("the running program has a path");
     let profile = program.ancestors().find(|folder| folder.join(".fingerprint").is_dir());
-    let target = profile.and_then(|profile| profile.parent()).expect("set PRESSGATE_PLUGINS to the folder of components");
+    let target =
+        profile.and_then(|profile| profile.parent()).expect("set PRESSGATE_PLUGINS to the folder of components");
     target.join("plugins")
 }
 

@@ -1,7 +1,7 @@
 //! A compiled plugin, ready to be instantiated, shared by all its configurations.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use super::bindings::{AdapterPre, PolicyPre};
 use super::error::{PluginError, PluginFault};
 use super::grant::Reach;
-use super::imports::{CallState, CallWorld};
+use super::imports::{CallState, CallWorld, HostFailed};
 use super::manifest::Manifest;
 use super::meter::{Meter, Tick};
 use super::settings::Settings;
@@ -44,6 +44,8 @@ pub(super) struct Code {
 pub(super) struct House {
     /// Instances at the same time.
     pub(super) instances: Semaphore,
+    /// Trial instances are made one at a time.
+    pub(super) trials: Mutex<()>,
     /// Turns of guests that compute for long.
     pub(super) lane: Arc<Semaphore>,
 }
@@ -117,6 +119,7 @@ impl Code {
     /// One instance that is thrown away: shows that the exports have the right types and that starting works. Needs no
     /// runtime.
     pub(super) fn trial(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<(), PluginFault> {
+        let _alone = self.house.trials.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = Arc::new(Meter::new(self.manifest.limits.guest_ms, Arc::new(Semaphore::new(1))));
         let mut store = self.store(settings, &meter, CallWorld::pure(super::MediaFiles::none()));
         let instantiate = async {
@@ -134,6 +137,9 @@ impl Code {
         let limits = &self.manifest.limits;
         if error.downcast_ref::<Stopped>() == Some(&Stopped::CpuBudget) {
             return PluginFault::CpuBudget { budget_ms: limits.guest_ms };
+        }
+        if let Some(failed) = error.downcast_ref::<HostFailed>() {
+            return PluginFault::Internal(failed.to_string());
         }
         // The engine's error has no public type; its text is pinned by a test.
         if format!("{:#}", error.root_cause()).contains("too much data") {

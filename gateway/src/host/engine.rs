@@ -21,6 +21,8 @@ const CALL_STACK_BYTES: usize = 2 << 20;
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// A component is its own module and two small ones that the encoder adds; each has a table.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+/// For trial instances, which do not queue with calls.
+const SPARE_INSTANCES: u32 = 1;
 const TABLE_ELEMENTS: usize = 20_000;
 /// The engine's exact version and what of the host's own making compiled code depends on. A compiled component of any other
 /// is not loaded.
@@ -51,6 +53,7 @@ pub(super) fn start(instances_max: u32) -> Result<Engine, HostError> {
 
 fn pool(instances_max: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
+    let instances_max = instances_max.saturating_add(SPARE_INSTANCES);
     let core_instances = instances_max.saturating_mul(CORE_INSTANCES_PER_COMPONENT);
     pool.total_component_instances(instances_max)
         .total_core_instances(core_instances)

@@ -1,7 +1,7 @@
 //! Bytes → release: verified, compiled, configured and tried before anybody sees it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest;
 use tokio::sync::Semaphore;
@@ -62,6 +62,7 @@ impl Host {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let house = House {
             instances: Semaphore::new(usize::try_from(options.instances_max.max(1)).unwrap_or(1)),
+            trials: Mutex::new(()),
             lane: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
         };
         Ok(Arc::new(Self {
@@ -188,4 +189,29 @@ pub(crate) fn foreign_imports(wasm: &[u8]) -> Result<(), LoadError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component that imports one function of that name.
+    fn importing(name: &str) -> Vec<u8> {
+        let mut section = vec![1, 0, u8::try_from(name.len()).unwrap()];
+        section.extend_from_slice(name.as_bytes());
+        section.extend_from_slice(&[1, 0]);
+        let mut component = b"\0asm\x0d\0\x01\0\x0a".to_vec();
+        component.push(u8::try_from(section.len()).unwrap());
+        component.append(&mut section);
+        component
+    }
+
+    #[test]
+    fn only_our_interfaces_may_be_imported() {
+        assert!(foreign_imports(&importing("pressgate:plugin/log@0.1.0-draft")).is_ok());
+        for name in ["wasi:cli/environment@0.2.0", "wasi:http/outgoing-handler@0.2.0", "pressgate:other/log", "env"] {
+            let error = foreign_imports(&importing(name)).unwrap_err();
+            assert!(matches!(&error, LoadError::Import(import) if import == name), "{error}");
+        }
+    }
 }

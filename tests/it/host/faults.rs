@@ -64,12 +64,9 @@ async fn a_gigabyte_is_not_handed_over() {
 
 #[tokio::test]
 async fn nonsense_is_no_answer() {
-    for (text, part) in [
-        ("too-few", "published entries"),
-        ("no-id", "id"),
-        ("many", "10000"),
-        ("nobody-sent", "did not send"),
-    ] {
+    for (text, part) in
+        [("too-few", "published entries"), ("no-id", "id"), ("many", "10000"), ("nobody-sent", "did not send")]
+    {
         let PluginFault::BadAnswer(reason) = fault(text).await else { panic!("{text}") };
         assert!(reason.contains(part), "{text}: {reason}");
     }

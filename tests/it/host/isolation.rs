@@ -4,13 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use pressgate::host::{MediaFiles, PluginFault, Release};
+use pressgate::host::{MediaFiles, PluginFault, PluginGrant, Release};
 use pressgate::model::Outcome;
-use tests::samples;
+use tests::{plugins, samples};
 
 use super::{Network, adapter, policy, response};
 
 const WORKERS: usize = 2;
+
+/// An adapter on a host of its own. A stopped clock jumps ahead while everybody waits, so a test with one must not wait for
+/// guests of another test.
+fn adapter_of_its_own() -> Arc<Release> {
+    let wasm = plugins::plugin("hostile");
+    samples::host(None).load(&wasm, &PluginGrant::default(), &serde_json::json!({})).unwrap()
+}
 
 async fn good_review(release: &Release) {
     let draft = samples::draft(&["A risk-free snack."]);
@@ -86,7 +93,8 @@ async fn five_hundred_calls_at_once_all_get_through() {
 #[tokio::test(start_paused = true)]
 async fn ten_seconds_of_waiting_are_no_computing() {
     let slow = Network::answering(Duration::from_secs(10), |_, _| Ok(response(200, "id-1")));
-    let (answer, _) = adapter().perform(&samples::call(&["hello"]), slow, &MediaFiles::none()).await.unwrap();
+    let call = samples::call(&["hello"]);
+    let (answer, _) = adapter_of_its_own().perform(&call, slow, &MediaFiles::none()).await.unwrap();
     assert_eq!(answer.unwrap().parts[0].platform_id, "id-1");
 }
 
@@ -101,24 +109,26 @@ async fn waiting_in_real_time_is_no_computing() {
 #[tokio::test(start_paused = true)]
 async fn a_network_that_never_answers_ends_the_call() {
     let silent = Network::answering(Duration::from_secs(3600), |_, _| Ok(response(200, "late")));
-    let error = adapter().perform(&samples::call(&["hello"]), silent, &MediaFiles::none()).await.unwrap_err();
+    let call = samples::call(&["hello"]);
+    let error = adapter_of_its_own().perform(&call, silent, &MediaFiles::none()).await.unwrap_err();
     assert_eq!(error.fault, PluginFault::WallDeadline { deadline_ms: 30_000 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn more_calls_than_a_plugin_takes_are_told_to_come_back() {
+    let full = adapter_of_its_own();
     let silent = Network::answering(Duration::from_secs(20), |_, _| Ok(response(200, "late")));
     let calls: Vec<_> = (0..64)
         .map(|_| {
-            let (release, silent) = (adapter(), Arc::clone(&silent));
+            let (release, silent) = (Arc::clone(&full), Arc::clone(&silent));
             tokio::spawn(async move { release.perform(&samples::call(&["hello"]), silent, &MediaFiles::none()).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let error = adapter().describe().await.unwrap_err();
+    let error = full.describe().await.unwrap_err();
     assert_eq!(error.fault, PluginFault::Busy { retry_after_ms: 1_000 });
     for call in calls {
         assert!(call.await.unwrap().unwrap().0.is_ok());
     }
-    assert!(adapter().describe().await.is_ok());
+    assert!(full.describe().await.is_ok());
 }

@@ -30,6 +30,17 @@ const RANDOM_BYTES_MAX: u32 = 4096;
 const LOG_LINE_BYTES_MAX: usize = 1024;
 const LOG_LINES_PER_CALL_MAX: u32 = 32;
 
+/// The host could not do what a plugin rightly asked; the plugin is not to blame.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct HostFailed(String);
+
+impl HostFailed {
+    fn reading(id: &str, error: &std::io::Error) -> Self {
+        Self(format!("the medium {id} can't be read: {error}"))
+    }
+}
+
 /// What a call's instance sees.
 pub(super) struct CallState {
     pub(super) code: Arc<Code>,
@@ -138,11 +149,12 @@ impl media::Host for CallState {
         let left = media.size_bytes.saturating_sub(offset);
         let length = u64::from(length.min(MEDIA_READ_BYTES_MAX)).min(left);
         if self.open_medium.as_ref().is_none_or(|(open, _)| *open != id) {
-            self.open_medium = Some((id, File::open(path)?));
+            let file = File::open(path).map_err(|error| HostFailed::reading(&id, &error))?;
+            self.open_medium = Some((id, file));
         }
         let mut bytes = vec![0; usize::try_from(length)?];
-        if let Some((_, file)) = &self.open_medium {
-            file.read_exact_at(&mut bytes, offset)?;
+        if let Some((id, file)) = &self.open_medium {
+            file.read_exact_at(&mut bytes, offset).map_err(|error| HostFailed::reading(id, &error))?;
         }
         Ok(Some(bytes))
     }
@@ -204,7 +216,7 @@ impl random::Host for CallState {
         match &mut self.world.time {
             Time::Real => SystemRandom::new()
                 .fill(&mut bytes)
-                .map_err(|_| wasmtime::Error::msg("the system gives no random bytes"))?,
+                .map_err(|_| HostFailed("the system gives no random bytes".into()))?,
             Time::Replayed { random, .. } => random.fill(&mut bytes),
         }
         Ok(bytes)

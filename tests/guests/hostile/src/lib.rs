@@ -213,7 +213,8 @@ impl Guest for Hostile {
                 done(vec![published("1")])
             }
             "other-text" => {
-                http::send("post", Kind::Effect(Safety::None), &post("/api/posts", "not what was approved")).map_err(why)?;
+                http::send("post", Kind::Effect(Safety::None), &post("/api/posts", "not what was approved"))
+                    .map_err(why)?;
                 done(vec![published("1")])
             }
             "twice" => twice(),
@@ -252,7 +253,8 @@ impl Guest for Hostile {
     }
 
     fn observe(status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
-        let remaining = headers.iter().find(|(name, _)| name == "x-remaining").and_then(|(_, value)| value.parse().ok());
+        let remaining =
+            headers.iter().find(|(name, _)| name == "x-remaining").and_then(|(_, value)| value.parse().ok());
         let class = if status == 299 { "Not A Class" } else { "posts" };
         vec![Budget { class: class.into(), limit: None, remaining, reset_at_ms: None }]
     }
