@@ -1,1 +1,3 @@
-//! a
+//! The harness of the integration tests.
+
+pub mod policy_cases;

@@ -55,6 +55,7 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
         view.append(base, copied, a.end);
         let at = view.text.len();
         view.joints.push((at, at));
+        view.changed(at - (a.end - a.start), at + (b.end - b.start));
         copied = b.start;
         joined = true;
     }
@@ -98,30 +99,47 @@ fn suspicious(text: &str) -> bool {
 }
 
 fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut inside = false;
-    for (at, c) in text.char_indices() {
+    let bytes = text.as_bytes();
+    let mut pieces: Vec<Piece> = Vec::with_capacity(text.len() / 4);
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
         // Signs that stand for letters are letters here, so that `s e c r 3 t` and `@ u r o r a` are seen.
-        if !is_word(c) && !matches!(c, '@' | '$') {
-            inside = false;
+        let start = at;
+        let mut chars = 0;
+        let mut letters = false;
+        while let Some(length) = part_length(text, at) {
+            letters |= !bytes.get(at).is_some_and(u8::is_ascii_digit);
+            chars += 1;
+            at += length;
+        }
+        if chars == 0 {
+            at += if byte.is_ascii() { 1 } else { char_length(text, at) };
             continue;
         }
-        let end = at + c.len_utf8();
-        let letters = !c.is_ascii_digit();
-        match pieces.last_mut() {
-            Some(piece) if inside => {
-                piece.end = end;
-                piece.single = false;
-                piece.letters |= letters;
-            }
-            _ => pieces.push(Piece { start: at, end, single: true, letters }),
-        }
-        inside = true;
+        pieces.push(Piece { start, end: at, single: chars == 1, letters });
     }
     pieces
 }
 
+fn char_length(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+}
+
+/// The bytes of the character at `at`, if it belongs to a word.
+fn part_length(text: &str, at: usize) -> Option<usize> {
+    let byte = *text.as_bytes().get(at)?;
+    if byte.is_ascii() {
+        return (byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$')).then_some(1);
+    }
+    let c = text.get(at..)?.chars().next()?;
+    is_word(c).then_some(c.len_utf8())
+}
+
 fn gap(text: &str, base: &View, a: &Piece, b: &Piece) -> Gap {
+    // Most gaps are one space that stands for itself.
+    if base.text.get(a.end..b.start) == Some(" ") && !base.is_replaced(a.end) {
+        return Gap::Loose;
+    }
     let (_, from) = base.origin(a.start, a.end);
     let (to, _) = base.origin(b.start, b.end);
     let between = text.get(from..to).unwrap_or_default();

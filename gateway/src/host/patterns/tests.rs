@@ -335,17 +335,34 @@ fn speed() {
     let evasive = format!("{czech} t a j n é con-fi-den-tial tаjné c0nf1d Y29uZmlkZW50aWFs");
     for (name, text) in [("english", english), ("czech", czech), ("russian", russian), ("evasive", &evasive)] {
         let mut line = format!("{name} {} chars:", text.chars().count());
+        let base = fold::fold(text, fold::Depth::Strict);
+        let joined = split::joined_view(text, &base);
+        let source = joined.as_ref().unwrap_or(&base);
+        line += &format!("  fold {:.2}", timed(|| drop(fold::fold(text, fold::Depth::Strict))));
+        line += &format!("  join {:.2}", timed(|| drop(split::joined_view(text, &base))));
+        line += &format!("  alike {:.2}", timed(|| drop(words::lookalike_views(text, source))));
+        line += &format!("  decode {:.2}", timed(|| drop(decode::decoded_runs(text))));
         for group in [&["p"][..], &["d"], &["p", "d"], &["f"], &["s"], &["p", "f", "s"]] {
-            let rounds = 20_000;
-            let start = std::time::Instant::now();
-            for _ in 0..rounds {
+            let spent = timed(|| {
                 let mut folds = FoldCache::new();
                 for set in group {
                     std::hint::black_box(sets.scan(set, text, &mut folds).unwrap());
                 }
-            }
-            line += &format!("  {} {:.2} µs", group.join("+"), start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds));
+            });
+            line += &format!("  {} {spent:.2}", group.join("+"));
         }
-        println!("{line}");
+        println!("{line} (µs of CPU)");
     }
+}
+
+/// Microseconds of this thread's CPU time for one round.
+fn timed(mut work: impl FnMut()) -> f64 {
+    let spent = || -> f64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        text.split(' ').next().unwrap().parse().unwrap()
+    };
+    let rounds = 20_000;
+    let start = spent();
+    (0..rounds).for_each(|_| work());
+    (spent() - start) / 1000.0 / f64::from(rounds)
 }
