@@ -61,6 +61,8 @@ fn two_bytes(c: char) -> Class {
         // Superscripts and fractions stand beside words, they are no part of them.
         '²' | '³' | '¹' | '¼' | '½' | '¾' | '¨' | '¯' | '¸' => return Class::Copy,
         'ς' => return Class::Lower('σ'),
+        // Russian prints `е` for `ё` at will.
+        'ё' | 'Ё' => return Class::Lower('е'),
         'ß' => return Class::Slow,
         _ => {}
     }

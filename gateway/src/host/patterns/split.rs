@@ -69,8 +69,7 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
 /// A quick look at the bytes: punctuation inside a word, or three words of one character in a row.
 fn suspicious(text: &str) -> bool {
     let (mut word_chars, mut singles, mut tight) = (0_usize, 0_usize, 0_usize);
-    let mut chars = text.as_bytes().iter().copied();
-    while let Some(byte) = chars.next() {
+    for byte in text.bytes() {
         match byte {
             // A continuation byte belongs to the character that was counted.
             0x80..=0xBF => continue,

@@ -53,6 +53,13 @@ fn strict_phrases_see_what_a_reader_sees() {
         ("прoект аврoра", (3, "прoект аврoра", true)),
         ("דו״ח סודי", (4, "דו״ח סודי", true)),
         ("Acme™ and more", (5, "Acme", false)),
+        ("it is very ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ indeed", (1, "ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ", true)),
+        ("c\u{336}o\u{336}nfidential", (1, "c\u{336}o\u{336}nfidential", true)),
+        ("c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", (1, "c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", true)),
+        ("𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", (1, "𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", true)),
+        ("ⓒⓞⓝⓕⓘⓓⓔⓝⓣⓘⓐⓛ", (1, "ⓒⓞⓝⓕⓘⓓⓔⓝⓣⓘⓐⓛ", true)),
+        ("соnfidеntiаl", (1, "соnfidеntiаl", true)),
+        ("p-r-о-j-e-c-t a-u-r-0-r-a", (2, "p-r-о-j-e-c-t a-u-r-0-r-a", true)),
     ] {
         assert_eq!(found(&sets, "p", text), [expect], "{text}");
     }

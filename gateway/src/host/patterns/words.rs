@@ -224,7 +224,9 @@ impl Reader<'_> {
         if word.only(self.target) {
             return word.leet;
         }
-        self.is_dominant() && self.all_alike(word, true) && !self.has_own_neighbour(index, word)
+        // Small capitals and the like are drawn for show; no language is written in them.
+        let exactly = !word.only(Writing::Other);
+        self.is_dominant() && self.all_alike(word, exactly) && !self.has_own_neighbour(index, word)
     }
 
     fn is_dominant(&self) -> bool {
