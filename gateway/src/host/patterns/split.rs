@@ -1,5 +1,7 @@
 //! The view that joins what was pulled apart: `t a j n é`, `p.r.o.j.e.c.t`, `con-fi-den-tial`.
 
+use std::ops::Range;
+
 use super::letters::is_word;
 use super::view::View;
 
@@ -29,10 +31,8 @@ enum Gap {
 
 /// The view with split words joined, or none where nothing looks split. `text` is the original of `base`.
 pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
-    if !suspicious(text) {
-        return None;
-    }
-    let pieces = pieces(&base.text);
+    let (first, last) = suspicious(text)?;
+    let pieces = pieces(&base.text, around(base, first, last));
     let gaps: Vec<Gap> = pieces
         .windows(2)
         .map(|pair| match pair {
@@ -66,42 +66,63 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
     Some(view)
 }
 
-/// A quick look at the bytes: punctuation inside a word, or three words of one character in a row.
-fn suspicious(text: &str) -> bool {
-    let (mut word_chars, mut singles, mut tight) = (0_usize, 0_usize, 0_usize);
-    for byte in text.bytes() {
+/// A quick look at the bytes: where punctuation inside a word, or three words of one character in a row, first begin and last end.
+fn suspicious(text: &str) -> Option<(usize, usize)> {
+    let mut found: Option<(usize, usize)> = None;
+    let (mut word_start, mut word_chars) = (0_usize, 0_usize);
+    let (mut previous_start, mut singles_start) = (0_usize, 0_usize);
+    let (mut singles, mut tight) = (0_usize, 0_usize);
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
         match byte {
             // A continuation byte belongs to the character that was counted.
             0x80..=0xBF => continue,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0xC3..=0xDF | 0xE0..=0xE1 | 0xE3..=0xEF => {
-                if (1..=GAP_CHARS_MAX).contains(&tight) {
-                    return true;
+                if word_chars == 0 {
+                    if (1..=GAP_CHARS_MAX).contains(&tight) {
+                        found = Some((found.map_or(previous_start, |f| f.0), at));
+                    }
+                    word_start = at;
                 }
                 word_chars += 1;
                 tight = 0;
             }
             _ => {
+                let space = byte.is_ascii_whitespace();
                 if word_chars > 0 {
+                    if singles == 0 {
+                        singles_start = word_start;
+                    }
                     singles = if word_chars == 1 { singles + 1 } else { 0 };
+                    if singles >= SPELLED_LETTERS_MIN {
+                        found = Some((found.map_or(singles_start, |f| f.0), at));
+                    }
+                    previous_start = word_start;
                     word_chars = 0;
-                    tight = if byte.is_ascii_whitespace() { GAP_CHARS_MAX + 1 } else { 1 };
-                } else {
-                    tight += if byte.is_ascii_whitespace() { GAP_CHARS_MAX + 1 } else { 1 };
+                    tight = 0;
                 }
-                if singles >= SPELLED_LETTERS_MIN {
-                    return true;
-                }
+                tight += if space { GAP_CHARS_MAX + 1 } else { 1 };
             }
         }
     }
-    word_chars == 1 && singles + 1 >= SPELLED_LETTERS_MIN
+    found
 }
 
-fn pieces(text: &str) -> Vec<Piece> {
+/// The part of the view that stands for `first..last` of the original, with two words more on each side.
+fn around(base: &View, first: usize, last: usize) -> Range<usize> {
+    let text = base.text.as_str();
+    let (start, end) = (base.position(first), base.position(last));
+    let before = text.as_bytes().get(..start).unwrap_or_default();
+    let start = before.iter().enumerate().rev().filter(|(_, b)| **b == b' ').nth(2).map_or(0, |(i, _)| i);
+    let after = text.as_bytes().get(end..).unwrap_or_default();
+    let end = after.iter().enumerate().filter(|(_, b)| **b == b' ').nth(2).map_or(text.len(), |(i, _)| end + i);
+    start..end
+}
+
+fn pieces(text: &str, range: Range<usize>) -> Vec<Piece> {
     let bytes = text.as_bytes();
-    let mut pieces: Vec<Piece> = Vec::with_capacity(text.len() / 4);
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
+    let mut pieces: Vec<Piece> = Vec::with_capacity(range.len() / 4);
+    let mut at = range.start;
+    while let Some(&byte) = bytes.get(at).filter(|_| at < range.end) {
         // Signs that stand for letters are letters here, so that `s e c r 3 t` and `@ u r o r a` are seen.
         let start = at;
         let mut chars = 0;

@@ -54,6 +54,8 @@ fn strict_phrases_see_what_a_reader_sees() {
         ("דו״ח סודי", (4, "דו״ח סודי", true)),
         ("Acme™ and more", (5, "Acme", false)),
         ("it is very ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ indeed", (1, "ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ", true)),
+        ("→c0nfidential← 5€", (1, "c0nfidential", true)),
+        ("a plain beginning, then x-y, “so” … con-fi-den-tial", (1, "con-fi-den-tial", true)),
         ("c\u{336}o\u{336}nfidential", (1, "c\u{336}o\u{336}nfidential", true)),
         ("c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", (1, "c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", true)),
         ("𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", (1, "𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", true)),

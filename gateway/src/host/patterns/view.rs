@@ -111,6 +111,15 @@ impl View {
         (from, to.max(from))
     }
 
+    /// An offset of the view at or before what stands for `origin` in the original. May lie within a character.
+    pub(super) fn position(&self, origin: usize) -> usize {
+        let index = self.segments.partition_point(|s| s.from <= origin).saturating_sub(1);
+        let offset =
+            self.segments.get(index).map_or(0, |s| s.at + if s.linear { origin.saturating_sub(s.from) } else { 0 });
+        let next = self.segments.get(index + 1).map_or(self.text.len(), |s| s.at);
+        offset.min(next)
+    }
+
     /// True where `start..end` differs from the original in more than letter case.
     pub(super) fn rewritten(&self, start: usize, end: usize) -> bool {
         let first = self.segment(start);

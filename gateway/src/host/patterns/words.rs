@@ -1,5 +1,7 @@
 //! The second strict view: words that mix scripts, or letters with digits, read as a person reads them.
 
+use std::ops::Range;
+
 use super::alike::{alike, digit};
 use super::letters::is_word;
 use super::scripts::Writing;
@@ -45,10 +47,8 @@ impl Word {
 /// Views of `base` in which suspicious words are mapped to one script, one view for each script to which something could be mapped.
 /// `text` is the original. Empty for ordinary text, which costs one pass over the bytes.
 pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
-    if !suspicious(&base.text) {
-        return Vec::new();
-    }
-    let words = split_words(&base.text);
+    let Some(range) = suspicious(&base.text) else { return Vec::new() };
+    let words = split_words(&base.text, range);
     let (told, most) = telling_letters(text, base, &words);
     let suspects: Vec<usize> = words
         .iter()
@@ -69,10 +69,13 @@ pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
     views
 }
 
-/// A quick look: is there more than one script, or a word with a digit or sign among its letters?
-fn suspicious(text: &str) -> bool {
+/// A quick look: is there more than one script (then the whole text matters), or a word with a digit or sign among its letters (then the
+/// words from the first to the last of these)?
+fn suspicious(text: &str) -> Option<Range<usize>> {
     let (mut seen, mut letter, mut sign) = (0_u8, false, false);
-    for &byte in text.as_bytes() {
+    let mut start = 0;
+    let mut found: Option<Range<usize>> = None;
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
         let script = match byte {
             b'a'..=b'z' | 0xC3..=0xC9 => 1,
             0xD0..=0xD4 => 2,
@@ -82,28 +85,29 @@ fn suspicious(text: &str) -> bool {
                 sign = true;
                 0
             }
-            0x80..=0xBF => 0,
+            b'2' | b'8' | b'9' | 0x80..=0xBF => 0,
             0xE1 | 0xEA | 0xF0 => 16,
             _ => {
-                (letter, sign) = (false, false);
+                if letter && sign {
+                    found = Some(found.map_or(start, |f| f.start)..at);
+                }
+                (letter, sign, start) = (false, false, at + 1);
                 0
             }
         };
         letter |= script != 0;
         seen |= script;
-        if letter && sign {
-            return true;
-        }
     }
-    seen.count_ones() > 1
+    if seen.count_ones() > 1 { Some(0..text.len()) } else { found }
 }
 
-fn split_words(text: &str) -> Vec<Word> {
+fn split_words(text: &str, range: Range<usize>) -> Vec<Word> {
     let bytes = text.as_bytes();
-    let mut words = Vec::with_capacity(text.len() / 5);
+    let mut words = Vec::with_capacity(range.len() / 5);
     let mut open: Option<Word> = None;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
+    // The quick look counts bytes, so it may point into a sign before the word.
+    let mut at = (range.start..range.end).find(|i| text.is_char_boundary(*i)).unwrap_or(range.end);
+    while let Some(&byte) = bytes.get(at).filter(|_| at < range.end) {
         let (inside, length, writing) = if byte.is_ascii() {
             let writing = byte.is_ascii_lowercase().then_some(Writing::Latin);
             (byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$'), 1, writing)
