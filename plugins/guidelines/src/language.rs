@@ -102,7 +102,7 @@ const LATIN: &[&str] = &[
 
 fn is_foreign(draft: &Draft, scripts: &[&str], per_cent_max: u32) -> bool {
     for entry in &draft.parts {
-        // Links, mentions and tags are Latin in any language; they are left out only where the count with them is bad.
+        // Links, mentions, tags and identifiers are Latin in any language; they are left out only where the count with them is bad.
         if exceeds(&entry.text, scripts, per_cent_max)
             && exceeds(&without_addresses(&entry.text), scripts, per_cent_max)
         {
@@ -125,7 +125,8 @@ fn exceeds(text: &str, scripts: &[&str], per_cent_max: u32) -> bool {
 fn without_addresses(text: &str) -> String {
     let mut rest = String::with_capacity(text.len());
     for word in text.split_whitespace() {
-        if !word.starts_with(['@', '#']) && !word.contains("://") && !word.starts_with("www.") {
+        let address = word.starts_with(['@', '#']) || word.contains("://") || word.starts_with("www.");
+        if !address && !word.bytes().any(|b| b.is_ascii_digit()) {
             rest.push_str(word);
             rest.push(' ');
         }

@@ -89,9 +89,15 @@ fn latin(c: char) -> Option<(char, bool)> {
         'γ' | 'ү' | 'ў' => 'y',
         'ו' | 'ן' | 'ı' => 'i',
         'й' | 'Й' => 'ů',
-        _ => return prototype(c),
+        _ => return small_capital(c).or_else(|| prototype(c)),
     };
     Some((loose, false))
+}
+
+/// Phonetic letters that are used as small capitals; Unicode's table has only a few of them.
+fn small_capital(c: char) -> Option<(char, bool)> {
+    let capitals = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡᴙʏᴢ".chars();
+    capitals.zip('a'..='z').find(|(capital, _)| *capital == c).map(|(_, letter)| (letter, false))
 }
 
 /// Letters of other scripts, and Latin letters beyond the European alphabets, by Unicode's own table (UTS 39).

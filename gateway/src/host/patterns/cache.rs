@@ -90,7 +90,9 @@ impl Folded {
         self.strict.get_or_insert_with(|| {
             let base = fold(text, Depth::Strict);
             let joined = joined_view(text, &base);
-            let alike = lookalike_views(text, joined.as_ref().unwrap_or(&base));
+            // A word may be masked and pulled apart, or masked beside a dash that belongs there.
+            let mut alike = lookalike_views(text, &base);
+            alike.extend(joined.iter().flat_map(|j| lookalike_views(text, j)));
             let views: Vec<View> = std::iter::once(base).chain(joined).chain(alike).collect();
             *steps += (views.len() as u64 + 2) * text.len() as u64;
             views

@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// Shorter runs of base64 are ordinary words.
-const BASE64_CHARS_MIN: usize = 12;
+const BASE64_CHARS_MIN: usize = 10;
 /// Shorter runs of hexadecimal digits are numbers and colours.
 const HEX_CHARS_MIN: usize = 16;
 /// Decoded runs that are kept for one text.
@@ -34,11 +34,15 @@ pub(super) fn decoded_runs(text: &str) -> Vec<Decoded> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() && found.len() < RUNS_MAX {
-        let run = bytes.iter().skip(at).take_while(|b| in_run(**b)).count();
-        if run >= BASE64_CHARS_MIN {
-            decode_run(text, at, at + run, &mut found);
+        // A run that starts here reaches its last required byte, so that one is looked at first: most texts are skipped in strides.
+        let Some(window) = bytes.get(at..at + BASE64_CHARS_MIN) else { break };
+        if let Some(last) = window.iter().rposition(|b| !in_run(*b)) {
+            at += last + 1;
+            continue;
         }
-        at += run.max(1);
+        let run = bytes.iter().skip(at).take_while(|b| in_run(**b)).count();
+        decode_run(text, at, at + run, &mut found);
+        at += run;
     }
     escapes(text, &mut found);
     found.sort_by_key(|d| d.start);

@@ -17,6 +17,8 @@ use super::view::View;
 const WORDS: usize = 5;
 /// Neighbouring shingles of which one is kept.
 const WINDOW: usize = 4;
+/// An unmasked view is looked at when at least one part in this many was masked: less can't hide a document.
+const WORTH_PART: usize = 8;
 /// Documents that one shingle is remembered for; boilerplate beyond that says nothing.
 const OWNERS_MAX: usize = 16;
 
@@ -69,7 +71,10 @@ impl Fingerprints {
     pub(super) fn scan(&self, folded: &mut Folded, steps: &mut u64, out: &mut Vec<Hit>) {
         folded.strict(steps);
         for (index, view) in folded.views().iter().enumerate() {
-            self.scan_view(view, index > 0, steps, out);
+            let changed: usize = view.changes.iter().map(|(start, end)| end - start).sum();
+            if index == 0 || changed * WORTH_PART >= view.text.len() {
+                self.scan_view(view, index > 0, steps, out);
+            }
         }
         for (run, inner) in folded.decoded(steps) {
             let before = out.len();

@@ -61,6 +61,8 @@ fn two_bytes(c: char) -> Class {
         // Superscripts and fractions stand beside words, they are no part of them.
         '²' | '³' | '¹' | '¼' | '½' | '¾' | '¨' | '¯' | '¸' => return Class::Copy,
         'ς' => return Class::Lower('σ'),
+        // Russian prints `е` for `ё` at will.
+        'ё' | 'Ё' => return Class::Lower('е'),
         'ß' => return Class::Slow,
         _ => {}
     }
@@ -126,7 +128,13 @@ pub(super) fn is_mark(c: char) -> bool {
 
 /// Letters and digits: what words are made of.
 pub(super) fn is_word(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphanumeric() } else { c.is_alphanumeric() || is_mark(c) }
+    match c as u32 {
+        0x00..0x80 => c.is_ascii_alphanumeric(),
+        // The letters of the European alphabets and of Hebrew, without the general table.
+        0xC0..=0xD6 | 0xD8..=0xF6 | 0xF8..=0x24F | 0x400..=0x52F | 0x5D0..=0x5EA => c != '\u{482}',
+        0x2000..=0x206F => false,
+        _ => c.is_alphanumeric() || is_mark(c),
+    }
 }
 
 /// Letters of scripts that write words without spaces between them.

@@ -4,7 +4,9 @@
 //! finds `tajného projektu`), a star at its start for any beginning (`*פרויקט` finds `הפרויקט`); at most 24 letters each.
 //! White space in a phrase stands for any white space; under the strict fold also for dashes, low lines and their like.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 
 use super::cache::Folded;
 use super::fold::{Depth, fold};
@@ -31,6 +33,8 @@ pub(super) struct Phrases {
     forms: Vec<Form>,
     /// The phrases under the plain fold, to tell plain finds from disguised ones.
     plain: Vec<Form>,
+    /// Bytes that a find can have at most, with its stars.
+    reach: usize,
 }
 
 /// One way of writing a phrase: pieces with a star between each two.
@@ -70,7 +74,8 @@ impl Phrases {
             .kind((bytes <= FAST_BYTES_MAX).then_some(AhoCorasickKind::DFA))
             .build(forms.iter().map(first))
             .map_err(|e| (0, e.to_string()))?;
-        Ok(Phrases { fold, automaton, forms, plain })
+        let reach = forms.iter().map(Form::reach).max().unwrap_or(0);
+        Ok(Phrases { fold, automaton, forms, plain, reach })
     }
 
     /// Finds the phrases in all views of a text that the set's fold asks for.
@@ -105,9 +110,33 @@ impl Phrases {
     }
 
     fn scan_view(&self, view: &View, source: Option<Source<'_>>, steps: &mut u64, out: &mut Vec<Hit>) {
-        *steps += view.text.len() as u64;
-        let text = view.text.as_str();
-        for found in self.automaton.find_overlapping_iter(text) {
+        if !matches!(source, Some(Source::Unmasked)) || view.changes.is_empty() {
+            return self.scan_range(view, 0..view.text.len(), source, steps, out);
+        }
+        // A view that was made by unmasking is new only at its changes; elsewhere the folded view said it already.
+        let mut done = 0;
+        let mut changes = view.changes.iter().copied().peekable();
+        while let Some((start, mut end)) = changes.next() {
+            while let Some(next) = changes.next_if(|n| n.0 <= end + 2 * self.reach) {
+                end = end.max(next.1);
+            }
+            let from = floor_boundary(&view.text, start.saturating_sub(self.reach)).max(done);
+            let to = ceil_boundary(&view.text, end + self.reach);
+            self.scan_range(view, from..to, source, steps, out);
+            done = from;
+        }
+    }
+
+    fn scan_range(
+        &self,
+        view: &View,
+        range: Range<usize>,
+        source: Option<Source<'_>>,
+        steps: &mut u64,
+        out: &mut Vec<Hit>,
+    ) {
+        *steps += range.len() as u64;
+        for found in self.automaton.find_overlapping_iter(Input::new(&view.text).range(range)) {
             *steps += 1;
             if out.len() >= FOUND_MAX {
                 return;
@@ -152,7 +181,21 @@ fn whole_view(text: &str) -> View {
     view
 }
 
+fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+fn ceil_boundary(text: &str, at: usize) -> usize {
+    (at..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len())
+}
+
 impl Form {
+    /// Bytes that a find can have at most.
+    fn reach(&self) -> usize {
+        let stars = self.pieces.len() - 1 + usize::from(self.open_start) + usize::from(self.open_end);
+        self.pieces.iter().map(String::len).sum::<usize>() + stars * (STAR_CHARS_MAX + 1) * 4
+    }
+
     /// Checks what the automaton can't: word boundaries, and the pieces after the first. Returns the range in the view.
     fn verify(&self, view: &View, start: usize, end: usize) -> Option<(usize, usize)> {
         let text = view.text.as_str();

@@ -1,5 +1,7 @@
 //! The view that joins what was pulled apart: `t a j n é`, `p.r.o.j.e.c.t`, `con-fi-den-tial`.
 
+use std::ops::Range;
+
 use super::letters::is_word;
 use super::view::View;
 
@@ -29,10 +31,8 @@ enum Gap {
 
 /// The view with split words joined, or none where nothing looks split. `text` is the original of `base`.
 pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
-    if !suspicious(text) {
-        return None;
-    }
-    let pieces = pieces(&base.text);
+    let (first, last) = suspicious(text)?;
+    let pieces = pieces(&base.text, around(base, first, last));
     let gaps: Vec<Gap> = pieces
         .windows(2)
         .map(|pair| match pair {
@@ -55,6 +55,7 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
         view.append(base, copied, a.end);
         let at = view.text.len();
         view.joints.push((at, at));
+        view.changed(at - (a.end - a.start), at + (b.end - b.start));
         copied = b.start;
         joined = true;
     }
@@ -65,63 +66,100 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
     Some(view)
 }
 
-/// A quick look at the bytes: punctuation inside a word, or three words of one character in a row.
-fn suspicious(text: &str) -> bool {
-    let (mut word_chars, mut singles, mut tight) = (0_usize, 0_usize, 0_usize);
-    let mut chars = text.as_bytes().iter().copied();
-    while let Some(byte) = chars.next() {
+/// A quick look at the bytes: where punctuation inside a word, or three words of one character in a row, first begin and last end.
+fn suspicious(text: &str) -> Option<(usize, usize)> {
+    let mut found: Option<(usize, usize)> = None;
+    let (mut word_start, mut word_chars) = (0_usize, 0_usize);
+    let (mut previous_start, mut singles_start) = (0_usize, 0_usize);
+    let (mut singles, mut tight) = (0_usize, 0_usize);
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
         match byte {
             // A continuation byte belongs to the character that was counted.
             0x80..=0xBF => continue,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0xC3..=0xDF | 0xE0..=0xE1 | 0xE3..=0xEF => {
-                if (1..=GAP_CHARS_MAX).contains(&tight) {
-                    return true;
+                if word_chars == 0 {
+                    if (1..=GAP_CHARS_MAX).contains(&tight) {
+                        found = Some((found.map_or(previous_start, |f| f.0), at));
+                    }
+                    word_start = at;
                 }
                 word_chars += 1;
                 tight = 0;
             }
             _ => {
+                let space = byte.is_ascii_whitespace();
                 if word_chars > 0 {
+                    if singles == 0 {
+                        singles_start = word_start;
+                    }
                     singles = if word_chars == 1 { singles + 1 } else { 0 };
+                    if singles >= SPELLED_LETTERS_MIN {
+                        found = Some((found.map_or(singles_start, |f| f.0), at));
+                    }
+                    previous_start = word_start;
                     word_chars = 0;
-                    tight = if byte.is_ascii_whitespace() { GAP_CHARS_MAX + 1 } else { 1 };
-                } else {
-                    tight += if byte.is_ascii_whitespace() { GAP_CHARS_MAX + 1 } else { 1 };
+                    tight = 0;
                 }
-                if singles >= SPELLED_LETTERS_MIN {
-                    return true;
-                }
+                tight += if space { GAP_CHARS_MAX + 1 } else { 1 };
             }
         }
     }
-    word_chars == 1 && singles + 1 >= SPELLED_LETTERS_MIN
+    found
 }
 
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut inside = false;
-    for (at, c) in text.char_indices() {
+/// The part of the view that stands for `first..last` of the original, with two words more on each side.
+fn around(base: &View, first: usize, last: usize) -> Range<usize> {
+    let text = base.text.as_str();
+    let (start, end) = (base.position(first), base.position(last));
+    let before = text.as_bytes().get(..start).unwrap_or_default();
+    let start = before.iter().enumerate().rev().filter(|(_, b)| **b == b' ').nth(2).map_or(0, |(i, _)| i);
+    let after = text.as_bytes().get(end..).unwrap_or_default();
+    let end = after.iter().enumerate().filter(|(_, b)| **b == b' ').nth(2).map_or(text.len(), |(i, _)| end + i);
+    start..end
+}
+
+fn pieces(text: &str, range: Range<usize>) -> Vec<Piece> {
+    let bytes = text.as_bytes();
+    let mut pieces: Vec<Piece> = Vec::with_capacity(range.len() / 4);
+    let mut at = range.start;
+    while let Some(&byte) = bytes.get(at).filter(|_| at < range.end) {
         // Signs that stand for letters are letters here, so that `s e c r 3 t` and `@ u r o r a` are seen.
-        if !is_word(c) && !matches!(c, '@' | '$') {
-            inside = false;
+        let start = at;
+        let mut chars = 0;
+        let mut letters = false;
+        while let Some(length) = part_length(text, at) {
+            letters |= !bytes.get(at).is_some_and(u8::is_ascii_digit);
+            chars += 1;
+            at += length;
+        }
+        if chars == 0 {
+            at += if byte.is_ascii() { 1 } else { char_length(text, at) };
             continue;
         }
-        let end = at + c.len_utf8();
-        let letters = !c.is_ascii_digit();
-        match pieces.last_mut() {
-            Some(piece) if inside => {
-                piece.end = end;
-                piece.single = false;
-                piece.letters |= letters;
-            }
-            _ => pieces.push(Piece { start: at, end, single: true, letters }),
-        }
-        inside = true;
+        pieces.push(Piece { start, end: at, single: chars == 1, letters });
     }
     pieces
 }
 
+fn char_length(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+}
+
+/// The bytes of the character at `at`, if it belongs to a word.
+fn part_length(text: &str, at: usize) -> Option<usize> {
+    let byte = *text.as_bytes().get(at)?;
+    if byte.is_ascii() {
+        return (byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$')).then_some(1);
+    }
+    let c = text.get(at..)?.chars().next()?;
+    is_word(c).then_some(c.len_utf8())
+}
+
 fn gap(text: &str, base: &View, a: &Piece, b: &Piece) -> Gap {
+    // Most gaps are one space that stands for itself.
+    if base.text.get(a.end..b.start) == Some(" ") && !base.is_replaced(a.end) {
+        return Gap::Loose;
+    }
     let (_, from) = base.origin(a.start, a.end);
     let (to, _) = base.origin(b.start, b.end);
     let between = text.get(from..to).unwrap_or_default();

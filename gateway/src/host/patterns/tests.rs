@@ -53,6 +53,15 @@ fn strict_phrases_see_what_a_reader_sees() {
         ("прoект аврoра", (3, "прoект аврoра", true)),
         ("דו״ח סודי", (4, "דו״ח סודי", true)),
         ("Acme™ and more", (5, "Acme", false)),
+        ("it is very ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ indeed", (1, "ᴄᴏɴғɪᴅᴇɴᴛɪᴀʟ", true)),
+        ("→c0nfidential← 5€", (1, "c0nfidential", true)),
+        ("a plain beginning, then x-y, “so” … con-fi-den-tial", (1, "con-fi-den-tial", true)),
+        ("c\u{336}o\u{336}nfidential", (1, "c\u{336}o\u{336}nfidential", true)),
+        ("c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", (1, "c🎉o🎉n🎉f🎉i🎉d🎉e🎉n🎉t🎉i🎉a🎉l", true)),
+        ("𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", (1, "𝓬𝓸𝓷𝓯𝓲𝓭𝓮𝓷𝓽𝓲𝓪𝓵", true)),
+        ("ⓒⓞⓝⓕⓘⓓⓔⓝⓣⓘⓐⓛ", (1, "ⓒⓞⓝⓕⓘⓓⓔⓝⓣⓘⓐⓛ", true)),
+        ("соnfidеntiаl", (1, "соnfidеntiаl", true)),
+        ("p-r-о-j-e-c-t a-u-r-0-r-a", (2, "p-r-о-j-e-c-t a-u-r-0-r-a", true)),
     ] {
         assert_eq!(found(&sets, "p", text), [expect], "{text}");
     }
@@ -335,17 +344,34 @@ fn speed() {
     let evasive = format!("{czech} t a j n é con-fi-den-tial tаjné c0nf1d Y29uZmlkZW50aWFs");
     for (name, text) in [("english", english), ("czech", czech), ("russian", russian), ("evasive", &evasive)] {
         let mut line = format!("{name} {} chars:", text.chars().count());
+        let base = fold::fold(text, fold::Depth::Strict);
+        let joined = split::joined_view(text, &base);
+        let source = joined.as_ref().unwrap_or(&base);
+        line += &format!("  fold {:.2}", timed(|| drop(fold::fold(text, fold::Depth::Strict))));
+        line += &format!("  join {:.2}", timed(|| drop(split::joined_view(text, &base))));
+        line += &format!("  alike {:.2}", timed(|| drop(words::lookalike_views(text, source))));
+        line += &format!("  decode {:.2}", timed(|| drop(decode::decoded_runs(text))));
         for group in [&["p"][..], &["d"], &["p", "d"], &["f"], &["s"], &["p", "f", "s"]] {
-            let rounds = 20_000;
-            let start = std::time::Instant::now();
-            for _ in 0..rounds {
+            let spent = timed(|| {
                 let mut folds = FoldCache::new();
                 for set in group {
                     std::hint::black_box(sets.scan(set, text, &mut folds).unwrap());
                 }
-            }
-            line += &format!("  {} {:.2} µs", group.join("+"), start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds));
+            });
+            line += &format!("  {} {spent:.2}", group.join("+"));
         }
-        println!("{line}");
+        println!("{line} (µs of CPU)");
     }
+}
+
+/// Microseconds of this thread's CPU time for one round.
+fn timed(mut work: impl FnMut()) -> f64 {
+    let spent = || -> f64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        text.split(' ').next().unwrap().parse().unwrap()
+    };
+    let rounds = 20_000;
+    let start = spent();
+    (0..rounds).for_each(|_| work());
+    (spent() - start) / 1000.0 / f64::from(rounds)
 }

@@ -21,12 +21,14 @@ pub(super) struct View {
     segments: Vec<Segment>,
     /// Ranges of the view within which every offset counts as a word boundary (`start == end` for one offset), sorted.
     pub(super) joints: Vec<(usize, usize)>,
+    /// Where the view says something else than the view that it was made from, in order: only there it is worth a look.
+    pub(super) changes: Vec<(usize, usize)>,
 }
 
 impl View {
     /// An empty view with room for `bytes`.
     pub(super) fn with_capacity(bytes: usize) -> View {
-        View { text: String::with_capacity(bytes), segments: Vec::with_capacity(8), joints: Vec::new() }
+        View { text: String::with_capacity(bytes), segments: Vec::with_capacity(8), ..View::default() }
     }
 
     /// Appends `piece`, which stands unchanged in length at `from` in the original.
@@ -109,6 +111,15 @@ impl View {
         (from, to.max(from))
     }
 
+    /// An offset of the view at or before what stands for `origin` in the original. May lie within a character.
+    pub(super) fn position(&self, origin: usize) -> usize {
+        let index = self.segments.partition_point(|s| s.from <= origin).saturating_sub(1);
+        let offset =
+            self.segments.get(index).map_or(0, |s| s.at + if s.linear { origin.saturating_sub(s.from) } else { 0 });
+        let next = self.segments.get(index + 1).map_or(self.text.len(), |s| s.at);
+        offset.min(next)
+    }
+
     /// True where `start..end` differs from the original in more than letter case.
     pub(super) fn rewritten(&self, start: usize, end: usize) -> bool {
         let first = self.segment(start);
@@ -118,6 +129,19 @@ impl View {
             count += 1;
             found || !s.linear || count > 1
         })
+    }
+
+    /// True where the byte at `offset` starts a stretch that stands for another one of the original.
+    pub(super) fn is_replaced(&self, offset: usize) -> bool {
+        self.segments.get(self.segment(offset)).is_some_and(|s| s.at == offset && !s.linear)
+    }
+
+    /// Notes that `start..end` is new here; called in order, touching notes become one.
+    pub(super) fn changed(&mut self, start: usize, end: usize) {
+        match self.changes.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => self.changes.push((start, end)),
+        }
     }
 
     /// True where `offset` lies at a place that was joined, so that a word may begin or end there.

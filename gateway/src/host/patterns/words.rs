@@ -1,5 +1,7 @@
 //! The second strict view: words that mix scripts, or letters with digits, read as a person reads them.
 
+use std::ops::Range;
+
 use super::alike::{alike, digit};
 use super::letters::is_word;
 use super::scripts::Writing;
@@ -45,14 +47,19 @@ impl Word {
 /// Views of `base` in which suspicious words are mapped to one script, one view for each script to which something could be mapped.
 /// `text` is the original. Empty for ordinary text, which costs one pass over the bytes.
 pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
-    if !suspicious(&base.text) {
-        return Vec::new();
-    }
-    let words = split_words(&base.text);
-    let told = telling_letters(text, base, &words);
+    let Some(range) = suspicious(&base.text) else { return Vec::new() };
+    let words = split_words(&base.text, range);
+    let (told, most) = telling_letters(text, base, &words);
+    let suspects: Vec<usize> = words
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| w.total() > 0 && (w.leet || !most.is_some_and(|m| w.only(m))))
+        .map(|(index, _)| index)
+        .collect();
     let mut views = Vec::new();
     for target in Writing::TARGETS {
-        let mut reader = Reader { text, base, words: &words, told, target, one: 'l', saw_one: false };
+        let mut reader =
+            Reader { text, base, words: &words, suspects: &suspects, told, target, one: 'l', saw_one: false };
         views.extend(reader.view());
         if reader.saw_one && target == Writing::Latin {
             reader.one = 'i';
@@ -62,10 +69,13 @@ pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
     views
 }
 
-/// A quick look: is there more than one script, or a word with a digit or sign among its letters?
-fn suspicious(text: &str) -> bool {
+/// A quick look: is there more than one script (then the whole text matters), or a word with a digit or sign among its letters (then the
+/// words from the first to the last of these)?
+fn suspicious(text: &str) -> Option<Range<usize>> {
     let (mut seen, mut letter, mut sign) = (0_u8, false, false);
-    for &byte in text.as_bytes() {
+    let mut start = 0;
+    let mut found: Option<Range<usize>> = None;
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
         let script = match byte {
             b'a'..=b'z' | 0xC3..=0xC9 => 1,
             0xD0..=0xD4 => 2,
@@ -75,39 +85,46 @@ fn suspicious(text: &str) -> bool {
                 sign = true;
                 0
             }
-            0x80..=0xBF => 0,
+            b'2' | b'8' | b'9' | 0x80..=0xBF => 0,
             0xE1 | 0xEA | 0xF0 => 16,
             _ => {
-                (letter, sign) = (false, false);
+                if letter && sign {
+                    found = Some(found.map_or(start, |f| f.start)..at);
+                }
+                (letter, sign, start) = (false, false, at + 1);
                 0
             }
         };
         letter |= script != 0;
         seen |= script;
-        if letter && sign {
-            return true;
-        }
     }
-    seen.count_ones() > 1
+    if seen.count_ones() > 1 { Some(0..text.len()) } else { found }
 }
 
-fn is_part(c: char) -> bool {
-    is_word(c) || matches!(c, '@' | '$')
-}
-
-fn split_words(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
+fn split_words(text: &str, range: Range<usize>) -> Vec<Word> {
+    let bytes = text.as_bytes();
+    let mut words = Vec::with_capacity(range.len() / 5);
     let mut open: Option<Word> = None;
-    for (at, c) in text.char_indices() {
-        if !is_part(c) {
+    // The quick look counts bytes, so it may point into a sign before the word.
+    let mut at = (range.start..range.end).find(|i| text.is_char_boundary(*i)).unwrap_or(range.end);
+    while let Some(&byte) = bytes.get(at).filter(|_| at < range.end) {
+        let (inside, length, writing) = if byte.is_ascii() {
+            let writing = byte.is_ascii_lowercase().then_some(Writing::Latin);
+            (byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$'), 1, writing)
+        } else {
+            let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
+            (is_word(c), c.len_utf8(), Writing::of(c))
+        };
+        at += length;
+        if !inside {
             words.extend(open.take());
             continue;
         }
-        let word = open.get_or_insert(Word { start: at, ..Word::default() });
-        word.end = at + c.len_utf8();
-        word.leet |= matches!(c, '0' | '1' | '3'..='7' | '@' | '$');
-        word.one |= c == '1';
-        if let Some(n) = Writing::of(c).and_then(|w| word.letters.get_mut(w.index())) {
+        let word = open.get_or_insert(Word { start: at - length, ..Word::default() });
+        word.end = at;
+        word.leet |= matches!(byte, b'0' | b'1' | b'3'..=b'7' | b'@' | b'$');
+        word.one |= byte == b'1';
+        if let Some(n) = writing.and_then(|w| word.letters.get_mut(w.index())) {
             *n += 1;
         }
     }
@@ -115,19 +132,25 @@ fn split_words(text: &str) -> Vec<Word> {
     words
 }
 
-/// Letters by script over the words that could be of no other script.
-fn telling_letters(text: &str, base: &View, words: &[Word]) -> [u32; 5] {
-    let mut told = [0; 5];
+/// Letters by script over the words that could be of no other script. The words of the commonest script count without a closer look.
+/// Also says which script is the commonest.
+fn telling_letters(text: &str, base: &View, words: &[Word]) -> ([u32; 5], Option<Writing>) {
+    let mut all = [0_u32; 5];
     for word in words.iter().filter(|w| !w.is_mixed()) {
-        for writing in Writing::TARGETS {
-            if word.only(writing) && is_telling(text, base, word, writing) {
-                for (sum, n) in told.iter_mut().zip(word.letters) {
-                    *sum += n;
-                }
-            }
-        }
+        all.iter_mut().zip(word.letters).for_each(|(sum, n)| *sum += n);
     }
-    told
+    let most = all.iter().copied().max().unwrap_or(0);
+    let commonest = Writing::TARGETS.into_iter().find(|w| all.get(w.index()) == Some(&most));
+    let mut told = all;
+    for writing in Writing::TARGETS {
+        let Some(sum) = told.get_mut(writing.index()) else { continue };
+        if *sum == 0 || *sum == most {
+            continue;
+        }
+        let telling = words.iter().filter(|w| w.only(writing) && is_telling(text, base, w, writing));
+        *sum = telling.map(Word::total).sum();
+    }
+    (told, commonest)
 }
 
 /// True where the word, written in `writing` alone, can't be read as a word of another script.
@@ -151,6 +174,8 @@ struct Reader<'a> {
     text: &'a str,
     base: &'a View,
     words: &'a [Word],
+    /// Indexes of the words that could be mapped at all.
+    suspects: &'a [usize],
     told: [u32; 5],
     target: Writing,
     one: char,
@@ -162,7 +187,8 @@ impl Reader<'_> {
     fn view(&mut self) -> Option<View> {
         let mut view = View::default();
         let mut copied = 0;
-        for index in 0..self.words.len() {
+        let mut anchors = Vec::new();
+        for &index in self.suspects {
             let Some(&word) = self.words.get(index) else { break };
             if !self.maps(index, &word) {
                 continue;
@@ -172,14 +198,23 @@ impl Reader<'_> {
             }
             view.append(self.base, copied, word.start);
             self.saw_one |= word.one;
-            self.map(&word, &mut view);
+            let start = view.text.len();
+            self.map(&word, &mut view, &mut anchors);
+            let end = view.text.len();
+            view.changed(start, end);
+            anchors.push((word.end, end));
             copied = word.end;
         }
         if copied == 0 {
             return None;
         }
         view.append(self.base, copied, self.base.text.len());
-        view.joints = shifted(&self.base.joints, self.base, &view);
+        let shift = |range: &(usize, usize)| (translated(&anchors, range.0), translated(&anchors, range.1));
+        view.joints = self.base.joints.iter().map(shift).collect();
+        if !self.base.changes.is_empty() {
+            view.changes.extend(self.base.changes.iter().map(shift));
+            view.changes.sort_unstable();
+        }
         Some(view)
     }
 
@@ -193,7 +228,9 @@ impl Reader<'_> {
         if word.only(self.target) {
             return word.leet;
         }
-        self.is_dominant() && self.all_alike(word, true) && !self.has_own_neighbour(index, word)
+        // Small capitals and the like are drawn for show; no language is written in them.
+        let exactly = !word.only(Writing::Other);
+        self.is_dominant() && self.all_alike(word, exactly) && !self.has_own_neighbour(index, word)
     }
 
     fn is_dominant(&self) -> bool {
@@ -220,10 +257,11 @@ impl Reader<'_> {
         })
     }
 
-    fn map(&self, word: &Word, view: &mut View) {
+    fn map(&self, word: &Word, view: &mut View, anchors: &mut Vec<(usize, usize)>) {
         let piece = self.base.text.get(word.start..word.end).unwrap_or_default();
         for (offset, c) in piece.char_indices() {
             let at = word.start + offset;
+            anchors.push((at, view.text.len()));
             let (from, to) = self.base.origin(at, at + c.len_utf8());
             let mapped = match Writing::of(c) {
                 Some(writing) if writing == self.target => prototype_of_own(c, self.target),
@@ -240,26 +278,8 @@ fn prototype_of_own(c: char, target: Writing) -> Option<char> {
     if c.is_ascii() || target != Writing::Latin { None } else { alike(c, target).map(|(letter, _)| letter) }
 }
 
-/// The joints of `from` in the offsets of `to`: both map to the same original, so the original's offset is the bridge.
-fn shifted(joints: &[(usize, usize)], from: &View, to: &View) -> Vec<(usize, usize)> {
-    if joints.is_empty() {
-        return Vec::new();
-    }
-    let mut out = Vec::with_capacity(joints.len());
-    let mut old = from.text.char_indices().map(|(at, _)| at).chain(std::iter::once(from.text.len()));
-    let mut new = to.text.char_indices().map(|(at, _)| at).chain(std::iter::once(to.text.len()));
-    // Mapping replaces character by character, so the n-th character stays the n-th.
-    let mut pair = (old.next(), new.next());
-    let mut seek = |offset: usize| loop {
-        match pair {
-            (Some(o), Some(n)) if o >= offset => return n,
-            (None, _) | (_, None) => return to.text.len(),
-            _ => pair = (old.next(), new.next()),
-        }
-    };
-    for joint in joints {
-        let start = seek(joint.0);
-        out.push((start, seek(joint.1)));
-    }
-    out
+/// Where an offset of the base lies in the new view, by the last of `anchors` (base offset, view offset) at or before it.
+fn translated(anchors: &[(usize, usize)], offset: usize) -> usize {
+    let last = anchors.partition_point(|a| a.0 <= offset).checked_sub(1).and_then(|i| anchors.get(i));
+    last.map_or(offset, |a| a.1 + offset.saturating_sub(a.0))
 }
