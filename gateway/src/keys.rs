@@ -82,6 +82,19 @@ impl Keys {
         note: String,
         now: Timestamp,
     ) -> Result<(SecretString, KeyRecord), RecordsError> {
+        let (key, record) = self.draft(holder, expires_at, note, now)?;
+        self.keep(records, record.clone()).await?;
+        Ok((key, record))
+    }
+
+    /// A key that opens nothing until its record is [kept](Self::keep), so that its id can be logged first.
+    pub fn draft(
+        &self,
+        holder: Principal,
+        expires_at: Option<Timestamp>,
+        note: String,
+        now: Timestamp,
+    ) -> Result<(SecretString, KeyRecord), RecordsError> {
         let (id, secret) = (random(ID_CHARS)?, random(SECRET_CHARS)?);
         let record = KeyRecord {
             id: KeyId::new(id.clone()),
@@ -92,10 +105,15 @@ impl Keys {
             revoked_at: None,
             note,
         };
-        records.put_key(record.clone()).await?;
-        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), Arc::new(record.clone()));
         let unchecked = format!("{PREFIX}_{id}_{secret}");
         Ok((SecretString::from(format!("{unchecked}_{}", checksum(&unchecked))), record))
+    }
+
+    /// Keeps a drafted key: from now on it counts.
+    pub async fn keep(&self, records: &dyn Records, record: KeyRecord) -> Result<(), RecordsError> {
+        records.put_key(record.clone()).await?;
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(record.id.clone(), Arc::new(record));
+        Ok(())
     }
 
     /// Ends a key. False where there is none or it had ended.

@@ -104,6 +104,16 @@ impl Shelf {
         Ok(shelf)
     }
 
+    /// The manifest of a plugin on the shelf.
+    pub fn manifest(&self, name: &PluginName) -> Option<&Manifest> {
+        self.plugins.get(name).map(|shelved| &shelved.manifest)
+    }
+
+    /// Every manifest, by name.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        self.plugins.values().map(|shelved| &shelved.manifest)
+    }
+
     /// Loads what the governance uses: the adapters of its accounts, and each policy with its configuration.
     pub fn load(&self, host: &Host, governance: &Governance, before: Option<&Serving>) -> Result<Serving, ShelfError> {
         let mut serving = Serving { adapters: HashMap::new(), policies: HashMap::new() };

@@ -45,6 +45,9 @@ pub enum StartError {
     /// Plugins.
     #[error(transparent)]
     Plugins(#[from] ShelfError),
+    /// Another process has the data folder.
+    #[error("another pressgate works on {0}. Stop it, or use another data folder")]
+    Locked(String),
     /// Anything else, in a sentence.
     #[error("{0}")]
     Other(String),
@@ -127,15 +130,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
     let Stores { lock, audit, records, vault, keys } = stores;
-    let host = Host::new(
-        HostOptions {
-            cache_dir: Some(config.plugin_cache_dir()),
-            cache_key: *vault.derive("plugin-cache").as_bytes(),
-            instances_max: INSTANCES_MAX,
-        },
-        Arc::clone(&clock),
-    )
-    .map_err(|error| StartError::Other(error.to_string()))?;
+    let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
@@ -220,6 +215,16 @@ async fn applied(
     Ok(governance)
 }
 
+/// The plugin host of a data folder.
+pub fn host(config: &Config, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
+    let options = HostOptions {
+        cache_dir: Some(config.plugin_cache_dir()),
+        cache_key: *vault.derive("plugin-cache").as_bytes(),
+        instances_max: INSTANCES_MAX,
+    };
+    Host::new(options, Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
+}
+
 fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result<Egress, StartError> {
     let mut extra_roots = Vec::new();
     for path in &config.egress.extra_roots {
@@ -243,10 +248,7 @@ fn lock(data: &Path) -> Result<std::fs::File, StartError> {
         .map_err(|error| files(&path, &error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Other(format!(
-            "another pressgate works on {}. Stop it, or use another data folder",
-            data.display()
-        ))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Locked(data.display().to_string())),
         Err(error) => Err(files(&path, &error)),
     }
 }
