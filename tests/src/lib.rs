@@ -1,6 +1,12 @@
-//! The harness of the tests: real networks, published specifications, an HTTP client.
+//! The harness of the tests: real networks, published specifications, an HTTP client, plugins.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets and read clocks of their own")]
 
 pub mod http;
+pub mod latency;
 pub mod networks;
+pub mod plugins;
+pub mod policy_cases;
+pub mod samples;
 pub mod skip;
 pub mod specs;

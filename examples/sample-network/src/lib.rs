@@ -55,6 +55,7 @@ impl SampleNetwork {
     ///
     /// # Errors
     /// When the port is taken.
+    #[expect(clippy::disallowed_methods, reason = "a network of its own, with a listener of its own")]
     pub async fn start(config: Config) -> io::Result<Running> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
         let address = listener.local_addr()?;

@@ -27,7 +27,7 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An account's name in `accounts.toml`: `acme-mastodon`.
+    /// An account's name in `accounts.toml`: `acme-example`.
     AccountId;
     /// An app's name in `apps.toml`: `newsroom`.
     AppId;
@@ -41,7 +41,7 @@ ids! {
     MediaId;
     /// A post.
     PostId;
-    /// A plugin's name in its manifest: `mastodon`.
+    /// A plugin's name in its manifest: `guidelines`.
     PluginName;
 }
 

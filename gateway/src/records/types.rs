@@ -407,7 +407,7 @@ pub struct MediaRecord {
 /// An encrypted value. The vault makes and opens it; the record store only keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedRecord {
-    /// `credential/acme-mastodon/token`, `session/acme-bluesky/session`.
+    /// `credential/acme-example/token`, `session/acme-example/session`.
     pub name: String,
     /// Counts up with each new value of the name.
     pub generation: u64,

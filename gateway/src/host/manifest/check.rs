@@ -235,6 +235,9 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         name(&format!("{secrets_place}[{index}]"), secret)?;
     }
     unique(&secrets_place, "name", raw.secrets.iter().map(String::as_str))?;
+    if let Some(unknown) = raw.public.iter().find(|name| !raw.secrets.contains(name)) {
+        return Err(ManifestError::at(format!("{place}.public"), format!("`{}` is not in `secrets`", shorten(unknown))));
+    }
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
         RawScheme::Basic => Some(2),
@@ -265,7 +268,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         }
         (RawScheme::Session, None) => return Err(ManifestError::at(place, "has no `[credential.session]`")),
     };
-    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets: raw.secrets.clone() })
+    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets: raw.secrets.clone(), public: raw.public.clone() })
 }
 
 fn session(place: &str, raw: &RawSession, secrets: &[String]) -> Checked<SessionDecl> {

@@ -50,6 +50,9 @@ pub(super) struct RawCredential {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub secrets: Vec<String>,
+    /// Those of them that are no secret (a user name): answers of the network keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<RawSession>,
 }

@@ -16,20 +16,22 @@ pub fn extract(component: &[u8]) -> Result<Option<&[u8]>, String> {
         return Err("the first bytes are not those of a component".into());
     }
     let mut depth = 0_u32;
-    let mut found = None;
+    let mut found = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
         match payload.map_err(|error| error.to_string())? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(format!("the section `{SECTION}` is there twice"));
-                }
+                found.push(section.data());
             }
             _ => {}
         }
     }
-    Ok(found)
+    match found.as_slice() {
+        [] => Ok(None),
+        [manifest] => Ok(Some(manifest)),
+        _ => Err(format!("the section `{SECTION}` is there twice")),
+    }
 }
 
 /// Appends the manifest to a component.

@@ -1,0 +1,108 @@
+# The only entry points. What needs logic is Rust: `pressgate plugin build`, the tests, `tests/tidy`.
+#
+#   make demo [ONCE=1]   the gateway, a sample network and three calls; ONCE=1 ends when the post is seen
+#   make test            everything that must be green; installs what it needs
+#   make bench           the figures beside their bars; writes target/bench/summary.json
+#   make soak COUNT=…    the long form of every counted test
+#   make plugins         every plugin and every guest of the tests, as components
+#   make deps            what the above need
+#   make advisories      known vulnerabilities of the dependencies; needs the advisory database, so the internet
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help deps deps-demo deps-test plugins demo test fmt clippy unit doc deny examples bench soak advisories
+
+DENY_VERSION := 0.20.2
+GUESTS       := $(patsubst %/Cargo.toml,%,$(sort $(wildcard plugins/*/Cargo.toml tests/guests/*/Cargo.toml)))
+PDS          := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard tests/pds/package-lock.json))
+# The tests that tell as many stories as PRESSGATE_SOAK says.
+COUNTED      := binary(crash) | test(counted)
+
+ifneq ($(filter soak,$(MAKECMDGOALS)),)
+$(if $(COUNT),,$(error make soak needs COUNT=<stories for each counted test>))
+endif
+
+say = @printf '\n== %s\n' '$(1)'
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+deps: deps-demo deps-test
+
+deps-demo:
+	$(call say,deps: the target that plugins are built for)
+	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" || rustup target add wasm32-unknown-unknown
+
+deps-test: $(PDS)
+	$(call say,deps: what the tests run with)
+	@cargo nextest --version >/dev/null 2>&1 || env -u CARGO_TARGET_DIR cargo install --locked cargo-nextest
+	@cargo deny --version 2>/dev/null | grep -F ' $(DENY_VERSION)' >/dev/null \
+	  || env -u CARGO_TARGET_DIR cargo install --locked cargo-deny --version $(DENY_VERSION)
+	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy strace; } \
+	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
+
+# A native module of the PDS is compiled when its prebuilt form cannot be had; node's own headers serve, where it has them.
+tests/pds/node_modules/.package-lock.json: tests/pds/package-lock.json tests/pds/package.json
+	$(call say,deps: the packages of the Bluesky PDS)
+	@prefix="$$(dirname "$$(dirname "$$(readlink -f "$$(command -v node)")")")"; \
+	  if test -e "$$prefix/include/node/node.h"; then export npm_config_nodedir="$$prefix"; fi; \
+	  npm ci --prefix tests/pds --no-audit --no-fund
+	@touch $@
+
+plugins: deps-demo
+	$(call say,plugins: $(notdir $(GUESTS)))
+	cargo run -p pressgate -- plugin build $(GUESTS)
+
+demo: plugins
+	$(call say,demo)
+	cargo run -p demo -- $(if $(ONCE),--once)
+
+# In this order, also under `make -j`: the quick answers come first.
+test:
+	@$(MAKE) deps
+	@$(MAKE) fmt
+	@$(MAKE) clippy
+	@$(MAKE) plugins
+	@$(MAKE) unit
+	@$(MAKE) doc
+	@$(MAKE) deny
+	@$(MAKE) examples
+	$(call say,test: all green)
+
+fmt:
+	$(call say,fmt)
+	cargo fmt --all --check
+
+clippy:
+	$(call say,clippy)
+	cargo clippy --workspace --all-targets -- -D warnings
+
+unit:
+	$(call say,nextest: unit tests; the rules of tests/tidy; the integration tests)
+	cargo nextest run --workspace
+
+doc:
+	$(call say,doctests: the examples of the SDK; what must not compile)
+	cargo test --doc -p pressgate-sdk -p pressgate
+
+deny:
+	$(call say,deny: bans; licences; sources)
+	cargo deny check --hide-inclusion-graph bans licenses sources
+
+examples:
+	$(call say,examples)
+	@$(MAKE) demo ONCE=1
+
+bench: plugins
+	$(call say,bench)
+	cargo run --release -p bench
+
+soak: deps-test plugins
+	$(call say,soak: $(COUNT) stories for each counted test)
+	PRESSGATE_SOAK=$(COUNT) PROPTEST_CASES=$(COUNT) cargo nextest run --workspace --profile soak -E '$(COUNTED)'
+
+advisories: deps-test
+	$(call say,advisories)
+	cargo deny check advisories

@@ -1,0 +1,169 @@
+//! `pressgate serve`: runs the gateway until a signal stops it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
+
+use super::{
+    context::Context,
+    outcome::{Failure, Report, print},
+    reach::Listening,
+};
+use crate::{
+    audit::{Leaf, leaf},
+    config::process::{Log, LogFormat},
+    doors,
+    gateway::Gateway,
+    operator::{self, By},
+    posts::work,
+    start,
+};
+
+/// How long a stop waits for calls that have begun.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the process listens to besides its listeners.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// Runs until SIGTERM or SIGINT; SIGHUP applies the governance folder.
+pub async fn run(context: Context) -> Result<Report, Failure> {
+    trace(&context.config.log);
+    let signals = Signals::listen()?;
+    let Context { config, json, .. } = context;
+    let data = config.data.clone();
+    // Bound before the start, so that a port that is taken leaves no start in the log.
+    let (public, public_at) = bind("listen.address", config.listen.address).await?;
+    let (operators, operators_at) = bind("listen.operator", config.listen.operator).await?;
+    let gateway = start::start(crate::start::Parts::real(config)).await?;
+    let listening = Listening { address: public_at, operator: operators_at };
+    listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
+
+    let tasks = [
+        tokio::spawn(work::work(Arc::clone(&gateway))),
+        tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
+        tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
+    ];
+    if json {
+        print(&json!({ "address": public_at, "operator": operators_at }).to_string());
+    } else {
+        print(&format!("pressgate listens on http://{public_at}\noperator listens on http://{operators_at}"));
+    }
+    let mut signals = signals;
+    signals.until_stop(&gateway).await;
+    let in_time = drain(&gateway, tasks, &mut signals).await;
+    Listening::remove(&data);
+    // The line that told where it listens was all for standard output.
+    let report = Report { text: String::new(), json: json!({ "stopped": true, "in_time": in_time }), holds: true };
+    Ok(report)
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let on = |kind| signal(kind).map_err(|error| Failure::Unreachable(format!("no signals: {error}")));
+        Ok(Self {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns with the first signal to stop; answers those to apply on the way.
+    async fn until_stop(&mut self, gateway: &Arc<Gateway>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    let gateway = Arc::clone(gateway);
+                    tokio::spawn(async move { apply(&gateway).await });
+                }
+            }
+        }
+    }
+
+    async fn stop_again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
+async fn apply(gateway: &Arc<Gateway>) {
+    match operator::apply::apply(gateway, By::LocalSignal, None).await {
+        Ok(applied) => {
+            for change in applied.changes {
+                tracing::info!(change = %change.text, "applied");
+            }
+        }
+        Err(operator::OpsError::Governance(faults)) => {
+            for fault in faults {
+                tracing::error!(%fault, "the governance folder was not applied");
+            }
+        }
+        Err(error) => tracing::error!(%error, "the governance folder was not applied"),
+    }
+}
+
+/// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
+async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut Signals) -> bool {
+    tracing::info!("stopping");
+    gateway.stopping.set();
+    let ended = async {
+        for task in tasks {
+            // A task that panicked has ended too.
+            let _ = task.await;
+        }
+        gateway.stopping.idle().await;
+    };
+    let in_time = tokio::select! {
+        ended = tokio::time::timeout(DRAIN_TIMEOUT, ended) => ended.is_ok(),
+        () = signals.stop_again() => false,
+    };
+    if !in_time {
+        tracing::warn!("stopping before every call has ended; the next start looks after them");
+    }
+    let now = gateway.clock.now();
+    gateway.strangers.flush(&gateway.audit, now).await;
+    work::keep_house(gateway).await;
+    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Stop, version: env!("CARGO_PKG_VERSION").to_owned() };
+    if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
+        tracing::error!(%error, "the stop is not in the log");
+    }
+    let audit = gateway.audit.clone();
+    // It waits for the disk.
+    let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+    tracing::info!("stopped");
+    in_time
+}
+
+#[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]
+async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another gateway running?"));
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The process's own log, to standard error.
+fn trace(log: &Log) {
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&log.filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = set {
+        print(&format!("the process's log can't be set up: {error}"));
+    }
+}

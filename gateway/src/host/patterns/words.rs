@@ -1,0 +1,285 @@
+//! The second strict view: words that mix scripts, or letters with digits, read as a person reads them.
+
+use std::ops::Range;
+
+use super::alike::{alike, digit};
+use super::letters::is_word;
+use super::scripts::Writing;
+use super::view::View;
+
+/// A text is written in a script when this share of its telling letters is (per cent).
+const DOMINANT_PER_CENT: u32 = 66;
+/// Fewer telling letters than this say nothing about the text's script.
+const TELLING_LETTERS_MIN: u32 = 6;
+
+/// What is known of one word of a view.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    start: usize,
+    end: usize,
+    /// Letters by `Writing::index`.
+    letters: [u32; 5],
+    /// A digit or sign that may stand for a letter.
+    leet: bool,
+    /// The digit one, which may stand for two letters.
+    one: bool,
+}
+
+impl Word {
+    fn total(&self) -> u32 {
+        self.letters.iter().sum()
+    }
+
+    fn count(&self, writing: Writing) -> u32 {
+        self.letters.get(writing.index()).copied().unwrap_or(0)
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.letters.iter().filter(|n| **n > 0).count() > 1
+    }
+
+    /// Written in `writing` alone.
+    fn only(&self, writing: Writing) -> bool {
+        self.total() > 0 && self.count(writing) == self.total()
+    }
+}
+
+/// Views of `base` in which suspicious words are mapped to one script, one view for each script to which something could be mapped.
+/// `text` is the original. Empty for ordinary text, which costs one pass over the bytes.
+pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
+    let Some(range) = suspicious(&base.text) else { return Vec::new() };
+    let words = split_words(&base.text, range);
+    let (told, most) = telling_letters(text, base, &words);
+    let suspects: Vec<usize> = words
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| w.total() > 0 && (w.leet || !most.is_some_and(|m| w.only(m))))
+        .map(|(index, _)| index)
+        .collect();
+    let mut views = Vec::new();
+    for target in Writing::TARGETS {
+        let mut reader =
+            Reader { text, base, words: &words, suspects: &suspects, told, target, one: 'l', saw_one: false };
+        views.extend(reader.view());
+        if reader.saw_one && target == Writing::Latin {
+            reader.one = 'i';
+            views.extend(reader.view());
+        }
+    }
+    views
+}
+
+/// A quick look: is there more than one script (then the whole text matters), or a word with a digit or sign among its letters (then the
+/// words from the first to the last of these)?
+fn suspicious(text: &str) -> Option<Range<usize>> {
+    let (mut seen, mut letter, mut sign) = (0_u8, false, false);
+    let mut start = 0;
+    let mut found: Option<Range<usize>> = None;
+    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
+        let script = match byte {
+            b'a'..=b'z' | 0xC3..=0xC9 => 1,
+            0xD0..=0xD4 => 2,
+            0xCD..=0xCF => 4,
+            0xD6 | 0xD7 => 8,
+            b'0' | b'1' | b'3'..=b'7' | b'@' | b'$' => {
+                sign = true;
+                0
+            }
+            b'2' | b'8' | b'9' | 0x80..=0xBF => 0,
+            0xE1 | 0xEA | 0xF0 => 16,
+            _ => {
+                if letter && sign {
+                    found = Some(found.map_or(start, |f| f.start)..at);
+                }
+                (letter, sign, start) = (false, false, at + 1);
+                0
+            }
+        };
+        letter |= script != 0;
+        seen |= script;
+    }
+    if seen.count_ones() > 1 { Some(0..text.len()) } else { found }
+}
+
+fn split_words(text: &str, range: Range<usize>) -> Vec<Word> {
+    let bytes = text.as_bytes();
+    let mut words = Vec::with_capacity(range.len() / 5);
+    let mut open: Option<Word> = None;
+    // The quick look counts bytes, so it may point into a sign before the word.
+    let mut at = (range.start..range.end).find(|i| text.is_char_boundary(*i)).unwrap_or(range.end);
+    while let Some(&byte) = bytes.get(at).filter(|_| at < range.end) {
+        let (inside, length, writing) = if byte.is_ascii() {
+            let writing = byte.is_ascii_lowercase().then_some(Writing::Latin);
+            (byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'$'), 1, writing)
+        } else {
+            let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
+            (is_word(c), c.len_utf8(), Writing::of(c))
+        };
+        at += length;
+        if !inside {
+            words.extend(open.take());
+            continue;
+        }
+        let word = open.get_or_insert(Word { start: at - length, ..Word::default() });
+        word.end = at;
+        word.leet |= matches!(byte, b'0' | b'1' | b'3'..=b'7' | b'@' | b'$');
+        word.one |= byte == b'1';
+        if let Some(n) = writing.and_then(|w| word.letters.get_mut(w.index())) {
+            *n += 1;
+        }
+    }
+    words.extend(open);
+    words
+}
+
+/// Letters by script over the words that could be of no other script. The words of the commonest script count without a closer look.
+/// Also says which script is the commonest.
+fn telling_letters(text: &str, base: &View, words: &[Word]) -> ([u32; 5], Option<Writing>) {
+    let mut all = [0_u32; 5];
+    for word in words.iter().filter(|w| !w.is_mixed()) {
+        all.iter_mut().zip(word.letters).for_each(|(sum, n)| *sum += n);
+    }
+    let most = all.iter().copied().max().unwrap_or(0);
+    let commonest = Writing::TARGETS.into_iter().find(|w| all.get(w.index()) == Some(&most));
+    let mut told = all;
+    for writing in Writing::TARGETS {
+        let Some(sum) = told.get_mut(writing.index()) else { continue };
+        if *sum == 0 || *sum == most {
+            continue;
+        }
+        let telling = words.iter().filter(|w| w.only(writing) && is_telling(text, base, w, writing));
+        *sum = telling.map(Word::total).sum();
+    }
+    (told, commonest)
+}
+
+/// True where the word, written in `writing` alone, can't be read as a word of another script.
+fn is_telling(text: &str, base: &View, word: &Word, writing: Writing) -> bool {
+    let piece = base.text.get(word.start..word.end).unwrap_or_default();
+    !Writing::TARGETS.iter().filter(|t| **t != writing).any(|target| {
+        piece.char_indices().filter(|(_, c)| Writing::of(*c).is_some()).all(|(at, c)| {
+            alike(original_case(text, base, word.start + at, c), *target).is_some_and(|(_, exact)| exact)
+        })
+    })
+}
+
+/// The character of the original that `c` of the view stands for, where it is the same letter; otherwise `c`.
+fn original_case(text: &str, base: &View, at: usize, c: char) -> char {
+    let (from, _) = base.origin(at, at + c.len_utf8());
+    let original = text.get(from..).and_then(|rest| rest.chars().next()).unwrap_or(c);
+    if original != c && original.to_lowercase().eq(std::iter::once(c)) { original } else { c }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    base: &'a View,
+    words: &'a [Word],
+    /// Indexes of the words that could be mapped at all.
+    suspects: &'a [usize],
+    told: [u32; 5],
+    target: Writing,
+    one: char,
+    saw_one: bool,
+}
+
+impl Reader<'_> {
+    /// The view with the words mapped to the target, or none where there is nothing to map.
+    fn view(&mut self) -> Option<View> {
+        let mut view = View::default();
+        let mut copied = 0;
+        let mut anchors = Vec::new();
+        for &index in self.suspects {
+            let Some(&word) = self.words.get(index) else { break };
+            if !self.maps(index, &word) {
+                continue;
+            }
+            if copied == 0 {
+                view = View::with_capacity(self.base.text.len());
+            }
+            view.append(self.base, copied, word.start);
+            self.saw_one |= word.one;
+            let start = view.text.len();
+            self.map(&word, &mut view, &mut anchors);
+            let end = view.text.len();
+            view.changed(start, end);
+            anchors.push((word.end, end));
+            copied = word.end;
+        }
+        if copied == 0 {
+            return None;
+        }
+        view.append(self.base, copied, self.base.text.len());
+        let shift = |range: &(usize, usize)| (translated(&anchors, range.0), translated(&anchors, range.1));
+        view.joints = self.base.joints.iter().map(shift).collect();
+        if !self.base.changes.is_empty() {
+            view.changes.extend(self.base.changes.iter().map(shift));
+            view.changes.sort_unstable();
+        }
+        Some(view)
+    }
+
+    fn maps(&self, index: usize, word: &Word) -> bool {
+        if word.total() == 0 {
+            return false;
+        }
+        if word.is_mixed() {
+            return word.count(self.target) > 0 || self.all_alike(word, false);
+        }
+        if word.only(self.target) {
+            return word.leet;
+        }
+        // Small capitals and the like are drawn for show; no language is written in them.
+        let exactly = !word.only(Writing::Other);
+        self.is_dominant() && self.all_alike(word, exactly) && !self.has_own_neighbour(index, word)
+    }
+
+    fn is_dominant(&self) -> bool {
+        let all: u32 = self.told.iter().sum();
+        let mine = self.told.get(self.target.index()).copied().unwrap_or(0);
+        mine >= TELLING_LETTERS_MIN && mine.saturating_mul(100) >= all.saturating_mul(DOMINANT_PER_CENT)
+    }
+
+    fn all_alike(&self, word: &Word, exactly: bool) -> bool {
+        let piece = self.base.text.get(word.start..word.end).unwrap_or_default();
+        piece.char_indices().filter(|(_, c)| Writing::of(*c).is_some_and(|w| w != self.target)).all(|(at, c)| {
+            alike(original_case(self.text, self.base, word.start + at, c), self.target)
+                .is_some_and(|(_, exact)| exact || !exactly)
+        })
+    }
+
+    /// True where the word beside is plainly of this word's own script: then it is a quotation, not a disguise.
+    fn has_own_neighbour(&self, index: usize, word: &Word) -> bool {
+        let beside = [index.checked_sub(1), Some(index + 1)];
+        beside.iter().flatten().filter_map(|i| self.words.get(*i)).any(|other| {
+            Writing::TARGETS
+                .iter()
+                .any(|w| word.only(*w) && other.only(*w) && is_telling(self.text, self.base, other, *w))
+        })
+    }
+
+    fn map(&self, word: &Word, view: &mut View, anchors: &mut Vec<(usize, usize)>) {
+        let piece = self.base.text.get(word.start..word.end).unwrap_or_default();
+        for (offset, c) in piece.char_indices() {
+            let at = word.start + offset;
+            anchors.push((at, view.text.len()));
+            let (from, to) = self.base.origin(at, at + c.len_utf8());
+            let mapped = match Writing::of(c) {
+                Some(writing) if writing == self.target => prototype_of_own(c, self.target),
+                Some(_) => alike(original_case(self.text, self.base, at, c), self.target).map(|(letter, _)| letter),
+                None => digit(c, self.target, self.one),
+            };
+            view.put(mapped.unwrap_or(c), from, to);
+        }
+    }
+}
+
+/// Dotless i and its like, which are Latin letters themselves.
+fn prototype_of_own(c: char, target: Writing) -> Option<char> {
+    if c.is_ascii() || target != Writing::Latin { None } else { alike(c, target).map(|(letter, _)| letter) }
+}
+
+/// Where an offset of the base lies in the new view, by the last of `anchors` (base offset, view offset) at or before it.
+fn translated(anchors: &[(usize, usize)], offset: usize) -> usize {
+    let last = anchors.partition_point(|a| a.0 <= offset).checked_sub(1).and_then(|i| anchors.get(i));
+    last.map_or(offset, |a| a.1 + offset.saturating_sub(a.0))
+}

@@ -1,0 +1,286 @@
+//! Which module of the gateway may name which: the direction of the code, and what only one place may know.
+//!
+//! Production code only: a test may reach for what it needs. The table says what a module *may* use; a line that nothing uses
+//! any more is no fault, but take it out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Fault, Source, Tree, source::word_end};
+
+const ROOT: &str = "gateway/src";
+
+/// May use every module.
+const ALL: &[&str] = &["*"];
+
+/// Each module at the top of the gateway, in reading order, and the modules that it may name.
+///
+/// `gateway` holds what serves calls and `start` makes it; the path of a call is `doors`, `posts`, `call`; what it stands on knows
+/// nothing of it. The host reaches the network only through a trait that `call` implements with `egress`.
+const TABLE: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &[]),
+    ("refusal", &["model"]),
+    ("config", &["model"]),
+    ("telemetry", &["config"]),
+    ("gateway", HELD),
+    ("start", ALL),
+    ("stop", &[]),
+    (
+        "doors",
+        &[
+            "model",
+            "clock",
+            "refusal",
+            "config",
+            "telemetry",
+            "gateway",
+            "call",
+            "posts",
+            "host",
+            "keys",
+            "media",
+            "stop",
+        ],
+    ),
+    ("call", STAGES),
+    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop"]),
+    ("host", &["model", "clock", "records"]),
+    ("plugins", &["model", "clock", "config", "host"]),
+    ("egress", &["model", "clock", "vault"]),
+    ("vault", &["model", "clock", "records"]),
+    ("keys", &["model", "clock", "records"]),
+    ("limits", &["model", "clock", "config", "host"]),
+    // From `call` only the hexadecimal form of a digest.
+    ("media", &["model", "clock", "host", "records", "call"]),
+    ("audit", &["model", "clock"]),
+    ("records", &["model"]),
+    ("operator", ALL),
+    ("cli", ALL),
+    ("lib", ALL),
+    ("main", ALL),
+];
+
+const HELD: &[&str] = &[
+    "model",
+    "clock",
+    "refusal",
+    "config",
+    "telemetry",
+    "stop",
+    "call",
+    "posts",
+    "host",
+    "plugins",
+    "egress",
+    "vault",
+    "keys",
+    "limits",
+    "media",
+    "audit",
+    "records",
+];
+
+const STAGES: &[&str] = &[
+    "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "keys", "limits", "media", "audit",
+    "records",
+];
+
+/// A word of the code, the modules that may have it, and why.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    ("axum", &["doors", "operator"], "only the doors and the operator API know HTTP in"),
+    ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
+    ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
+    ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
+    ("rusqlite", &["records"], "only the records know a database"),
+];
+
+/// The edges and words that the tables do not have.
+pub fn faults(tree: &Tree) -> Vec<Fault> {
+    let tests = test_files(tree);
+    let mut faults = Vec::new();
+    for (path, text) in tree.under(ROOT, ".rs") {
+        if tests.iter().any(|test| path == test || path.starts_with(&format!("{}/", test.trim_end_matches(".rs")))) {
+            continue;
+        }
+        let source = Source::scan(text).without_tests();
+        let module = module(path);
+        let Some((name, allowed)) = TABLE.iter().find(|(name, _)| *name == module[0]) else {
+            faults.push(Fault::new(
+                path,
+                0,
+                format!("`{}` is not in the table of tests/tidy/src/rules/edges.rs", module[0]),
+            ));
+            continue;
+        };
+        for (target, line) in edges(&source, module.len()) {
+            if target != *name && !allowed.contains(&target.as_str()) && *allowed != ALL && known(&target) {
+                faults.push(Fault::new(
+                    path,
+                    line,
+                    format!("`{name}` may not use `{target}`: {}", advice(name, allowed)),
+                ));
+            }
+        }
+        for (at, word) in source.words() {
+            for (_, owners, why) in WORDS.iter().filter(|(banned, owners, _)| *banned == word && !owners.contains(name))
+            {
+                faults.push(Fault::new(
+                    path,
+                    source.line(at),
+                    format!("`{word}` in `{name}`, not in {}: {why}", owners.join(", ")),
+                ));
+            }
+        }
+    }
+    faults
+}
+
+fn known(module: &str) -> bool {
+    TABLE.iter().any(|(name, _)| *name == module)
+}
+
+fn advice(name: &str, allowed: &[&str]) -> String {
+    match allowed {
+        [] => format!("`{name}` stands on nothing of ours"),
+        _ => format!("it may use {}", allowed.join(", ")),
+    }
+}
+
+/// The modules that a file is in, from the top: `gateway/src/call/send/wire.rs` is `call`, `send`, `wire`.
+fn module(path: &str) -> Vec<&str> {
+    let inside = path.strip_prefix(ROOT).unwrap_or(path).trim_start_matches('/');
+    inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').collect()
+}
+
+/// The files that hold only tests: those that a parent declares under `#[cfg(test)]`. What lies below them is theirs.
+fn test_files(tree: &Tree) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for (path, text) in tree.under(ROOT, ".rs") {
+        let parent = match path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix("/lib.rs")) {
+            Some(folder) => folder,
+            None => path.trim_end_matches(".rs"),
+        };
+        for name in Source::scan(text).test_modules() {
+            files.insert(format!("{parent}/{name}.rs"));
+        }
+    }
+    files
+}
+
+/// The modules at the top that a file names, each with the first line that does. `depth` is how many `super` lead to the top.
+fn edges(source: &Source, depth: usize) -> BTreeMap<String, usize> {
+    let words = source.words();
+    let mut edges = BTreeMap::new();
+    let mut supers = 0;
+    for (index, (at, word)) in words.iter().enumerate() {
+        let follows = index > 0 && source.stands("::", words[index - 1].0 + words[index - 1].1.chars().count());
+        supers = match word.as_str() {
+            "super" if follows && supers > 0 => supers + 1,
+            "super" => 1,
+            _ => 0,
+        };
+        let end = at + word.chars().count();
+        if (word == "crate" || (word == "super" && supers == depth)) && source.stands("::", end) {
+            for target in heads(source, end + 2) {
+                let line = source.line(target);
+                let name = source.code[target..word_end(&source.code, target)].iter().collect();
+                edges.entry(name).or_insert(line);
+            }
+        }
+    }
+    edges
+}
+
+/// The places of the first names of a path or a group: of `a::b` that of `a`; of `{a::b, c::{d, e}}` those of `a` and `c`.
+fn heads(source: &Source, at: usize) -> Vec<usize> {
+    let at = source.solid(at);
+    if !source.stands("{", at) {
+        return vec![at];
+    }
+    let last = source.close(at) - 1;
+    let mut heads = vec![source.solid(at + 1)];
+    let mut place = at + 1;
+    while place < last {
+        match source.code[place] {
+            '{' => place = source.close(place),
+            ',' => {
+                heads.push(source.solid(place + 1));
+                place += 1;
+            }
+            _ => place += 1,
+        }
+    }
+    heads.retain(|head| *head < last);
+    heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        faults(&Tree::planted(files))
+            .into_iter()
+            .map(|fault| format!("{}:{} {}", fault.path, fault.line, fault.text))
+            .collect()
+    }
+
+    #[test]
+    fn wrong_directions_are_found() {
+        let model =
+            "//! a crate::host\nuse crate::{\n    records::{Post as P},\n    call::{Call, Permit},\n    host,\n};\n";
+        let found = found(&[
+            ("gateway/src/model/mod.rs", model),
+            (
+                "gateway/src/host/imports/http.rs",
+                "//! b\nuse super::super::super::egress::Client;\nuse super::egress;\n",
+            ),
+            ("gateway/src/clock.rs", "//! c\nfn d() -> super::records::E { crate::clock::now() }\n"),
+            ("gateway/src/main.rs", "//! d\nuse crate::vault;\n"),
+            ("gateway/src/novelty.rs", "//! e\n"),
+        ]);
+        let starts: Vec<&str> = found.iter().filter_map(|text| text.split(": ").next()).collect();
+        assert_eq!(
+            starts,
+            [
+                "gateway/src/clock.rs:2 `clock` may not use `records`",
+                "gateway/src/host/imports/http.rs:2 `host` may not use `egress`",
+                "gateway/src/model/mod.rs:4 `model` may not use `call`",
+                "gateway/src/model/mod.rs:5 `model` may not use `host`",
+                "gateway/src/model/mod.rs:3 `model` may not use `records`",
+                "gateway/src/novelty.rs:0 `novelty` is not in the table of tests/tidy/src/rules/edges.rs",
+            ]
+        );
+    }
+
+    #[test]
+    fn words_in_the_wrong_place_are_found() {
+        let found = found(&[
+            ("gateway/src/call/mod.rs", "//! a\nuse axum::Router;\nlet a = wasmtime::Engine::default();\n"),
+            ("gateway/src/doors/mod.rs", "//! b\nuse axum::Router;\n// rusqlite\n"),
+            ("gateway/src/posts/mod.rs", "//! c\nuse secrecy::ExposeSecret;\nconst D: &str = \"axum\";\n"),
+        ]);
+        let starts: Vec<&str> = found.iter().filter_map(|text| text.split(',').next()).collect();
+        assert_eq!(
+            starts,
+            [
+                "gateway/src/call/mod.rs:2 `axum` in `call`",
+                "gateway/src/call/mod.rs:3 `wasmtime` in `call`",
+                "gateway/src/posts/mod.rs:2 `ExposeSecret` in `posts`",
+            ]
+        );
+    }
+
+    #[test]
+    fn tests_may_reach_further() {
+        let found = found(&[
+            (
+                "gateway/src/model/mod.rs",
+                "//! a\n#[cfg(test)]\nmod suite;\n#[cfg(test)]\nmod tests { use crate::host::A; }\n",
+            ),
+            ("gateway/src/model/suite.rs", "//! b\nuse crate::host::A;\n"),
+            ("gateway/src/model/suite/more.rs", "//! c\nuse crate::host::A;\n"),
+        ]);
+        assert_eq!(found, Vec::<String>::new());
+    }
+}
