@@ -10,7 +10,7 @@ use super::{
     context::Context,
     credential,
     outcome::{Failure, Report},
-    reach::{Folder, OPERATOR_KEY, Reach, operator_address},
+    reach::{Folder, OPERATOR_KEY, operator_address},
 };
 use crate::{
     config::{Governance, digest_of, process::Kek},
