@@ -1,5 +1,6 @@
 //! The harness of the tests: real networks, published specifications, an HTTP client.
 
+pub mod harness;
 pub mod http;
 pub mod networks;
 pub mod skip;
