@@ -49,7 +49,9 @@ impl KeyRefused {
     /// Text for the caller.
     pub fn public(self) -> &'static str {
         match self {
-            Self::Malformed => "This is not a Pressgate key, or it was copied wrongly: it reads `pgk_…` and ends in a checksum.",
+            Self::Malformed => {
+                "This is not a Pressgate key, or it was copied wrongly: it reads `pgk_…` and ends in a checksum."
+            }
             Self::Unknown => "The key is not known here.",
             Self::Expired => "The key has expired. Ask an operator for a new one.",
             Self::Revoked => "The key was revoked. Ask an operator for a new one.",
@@ -161,7 +163,9 @@ fn random(length: usize) -> Result<String, RecordsError> {
     let mut text = String::with_capacity(length);
     while text.len() < length {
         let mut bytes = [0u8; 64];
-        generator.fill(&mut bytes).map_err(|_| RecordsError::Unavailable("the system gives no random numbers".into()))?;
+        generator
+            .fill(&mut bytes)
+            .map_err(|_| RecordsError::Unavailable("the system gives no random numbers".into()))?;
         let digits = bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| ALPHABET.get(usize::from(byte % 62)));
         text.extend(digits.take(length - text.len()).map(|digit| char::from(*digit)));
     }

@@ -49,7 +49,8 @@ pub struct MediaStore {
 }
 
 /// Types that are accepted, found by their first bytes.
-pub const TYPES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/ogg"];
+pub const TYPES: &[&str] =
+    &["image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/mpeg", "audio/ogg"];
 
 impl MediaStore {
     /// Opens the folder, making it where it is missing, and clears away uploads that a crash cut off.
@@ -97,9 +98,20 @@ impl MediaStore {
         };
         tokio::fs::rename(&part, self.path(&id)).await?;
         let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || std::fs::File::open(dir).and_then(|dir| dir.sync_all())).await.map_err(io::Error::other)??;
+        tokio::task::spawn_blocking(move || std::fs::File::open(dir).and_then(|dir| dir.sync_all()))
+            .await
+            .map_err(io::Error::other)??;
         let (width, height) = size(media_type, &head);
-        Ok(MediaRecord { id, owner, media_type: media_type.to_owned(), size_bytes, width, height, digest, created_at: now })
+        Ok(MediaRecord {
+            id,
+            owner,
+            media_type: media_type.to_owned(),
+            size_bytes,
+            width,
+            height,
+            digest,
+            created_at: now,
+        })
     }
 
     /// Removes a medium's bytes.

@@ -71,7 +71,10 @@ pub struct Serving {
 impl Shelf {
     /// Reads every `*.wasm` in the folder and its manifest; nothing is compiled.
     pub fn read(dir: &Path) -> Result<Self, ShelfError> {
-        let unreadable = |path: &Path, error: std::io::Error| ShelfError::Unreadable { path: path.display().to_string(), reason: error.to_string() };
+        let unreadable = |path: &Path, error: std::io::Error| ShelfError::Unreadable {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
         let mut shelf = Self::default();
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
@@ -85,10 +88,14 @@ impl Shelf {
             }
             let size = std::fs::metadata(&path).map_err(|error| unreadable(&path, error))?.len();
             if size > COMPONENT_BYTES_MAX {
-                return Err(ShelfError::NotAPlugin { path: path.display().to_string(), reason: format!("{size} bytes are too many") });
+                return Err(ShelfError::NotAPlugin {
+                    path: path.display().to_string(),
+                    reason: format!("{size} bytes are too many"),
+                });
             }
             let wasm = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
-            let manifest = manifest_of(&wasm).map_err(|reason| ShelfError::NotAPlugin { path: path.display().to_string(), reason })?;
+            let manifest = manifest_of(&wasm)
+                .map_err(|reason| ShelfError::NotAPlugin { path: path.display().to_string(), reason })?;
             let name = manifest.name.clone();
             if shelf.plugins.insert(name.clone(), Shelved { manifest, wasm }).is_some() {
                 return Err(ShelfError::Twice(name));
@@ -112,7 +119,9 @@ impl Shelf {
         }
         for rule in &governance.policies {
             let loaded = match serving.policies.values().find(|release| release.manifest().name == rule.plugin) {
-                Some(release) => host.reconfigure(release, &rule.config).map_err(|error| ShelfError::Load { plugin: rule.plugin.to_string(), error })?,
+                Some(release) => host
+                    .reconfigure(release, &rule.config)
+                    .map_err(|error| ShelfError::Load { plugin: rule.plugin.to_string(), error })?,
                 None => self.release(host, &rule.plugin, &rule.config)?,
             };
             serving.policies.insert(rule.name.clone(), loaded);
@@ -125,7 +134,8 @@ impl Shelf {
             path: name.to_string(),
             reason: "there is no such plugin in the plugin folder".into(),
         })?;
-        host.load(&shelved.wasm, &PluginGrant::default(), config).map_err(|error| ShelfError::Load { plugin: name.to_string(), error })
+        host.load(&shelved.wasm, &PluginGrant::default(), config)
+            .map_err(|error| ShelfError::Load { plugin: name.to_string(), error })
     }
 }
 

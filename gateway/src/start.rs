@@ -92,7 +92,9 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         Kek::Env(name) => KekSource::Env(name.clone()),
         Kek::Command(command) => KekSource::Command(command.clone()),
     };
-    let vault = Vault::open(&kek, sealed, Arc::clone(&parts.clock)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let vault = Vault::open(&kek, sealed, Arc::clone(&parts.clock))
+        .await
+        .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     let options = AuditOptions {
         dir: config.audit.dir.clone(),
@@ -100,11 +102,20 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         queue_max: AUDIT_QUEUE_MAX,
         origin: format!("pressgate/audit/{}", node(&config.data)?),
     };
-    let (audit, recovered) = AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
+    let (audit, recovered) =
+        AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
     let now = parts.clock.now();
     if let Some(torn) = recovered.torn {
-        let event = leaf::Recovery { cut_frames: torn.frames, cut_bytes: torn.bytes, segment: torn.segment, from_index: recovered.next_index };
-        audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+        let event = leaf::Recovery {
+            cut_frames: torn.frames,
+            cut_bytes: torn.bytes,
+            segment: torn.segment,
+            from_index: recovered.next_index,
+        };
+        audit
+            .append(Leaf::new(now.as_millisecond(), event))
+            .await
+            .map_err(|error| StartError::Other(error.to_string()))?;
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
@@ -131,11 +142,16 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = egress(&config, &vault, &clock)?;
-    let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max).map_err(|error| files(&config.media_dir(), &error))?;
+    let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
+        .map_err(|error| files(&config.media_dir(), &error))?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
-    audit.append(Leaf::new(clock.now().as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
-    let limits = Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    audit
+        .append(Leaf::new(clock.now().as_millisecond(), event))
+        .await
+        .map_err(|error| StartError::Other(error.to_string()))?;
+    let limits =
+        Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -167,15 +183,24 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
 
 /// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The
 /// first start applies what the folder holds.
-async fn applied(config: &Config, records: &dyn Records, audit: &AuditLog, shelf: &Shelf, clock: &dyn Clock) -> Result<Governance, StartError> {
+async fn applied(
+    config: &Config,
+    records: &dyn Records,
+    audit: &AuditLog,
+    shelf: &Shelf,
+    clock: &dyn Clock,
+) -> Result<Governance, StartError> {
     if let Some(applied) = records.governance().await? {
-        let governance = Governance::restart(&applied.files.into(), shelf).map_err(|faults| StartError::Governance { faults })?;
-        if Governance::read(&config.governance).is_ok_and(|files| crate::config::digest_of(&files) != governance.digest) {
+        let governance =
+            Governance::restart(&applied.files.into(), shelf).map_err(|faults| StartError::Governance { faults })?;
+        if Governance::read(&config.governance).is_ok_and(|files| crate::config::digest_of(&files) != governance.digest)
+        {
             tracing::warn!(folder = %config.governance.display(), "the governance folder differs from what was applied; see `pressgate apply`");
         }
         return Ok(governance);
     }
-    let governance = Governance::load(&config.governance, shelf, clock.now()).map_err(|faults| StartError::Governance { faults })?;
+    let governance =
+        Governance::load(&config.governance, shelf, clock.now()).map_err(|faults| StartError::Governance { faults })?;
     let now = clock.now();
     let event = leaf::Change {
         what: leaf::Changed::Governance,
@@ -210,12 +235,18 @@ fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result
 fn lock(data: &Path) -> Result<std::fs::File, StartError> {
     std::fs::create_dir_all(data).map_err(|error| files(data, &error))?;
     let path = data.join("lock");
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| files(&path, &error))?;
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| files(&path, &error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(StartError::Other(format!("another pressgate works on {}. Stop it, or use another data folder", data.display())))
-        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Other(format!(
+            "another pressgate works on {}. Stop it, or use another data folder",
+            data.display()
+        ))),
         Err(error) => Err(files(&path, &error)),
     }
 }

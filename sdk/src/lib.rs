@@ -63,6 +63,7 @@ pub mod text;
 
 pub mod clock;
 pub mod config;
+pub mod json;
 pub mod log;
 pub mod media;
 pub mod patterns;

@@ -42,20 +42,12 @@ impl Caller {
 
     /// Who made a post: authenticated when it was accepted, so that it may go on later.
     pub fn of(author: &Author) -> Self {
-        Self {
-            key: author.key.clone(),
-            principal: author.principal.clone(),
-            on_behalf_of: author.on_behalf_of.clone(),
-        }
+        Self { key: author.key.clone(), principal: author.principal.clone(), on_behalf_of: author.on_behalf_of.clone() }
     }
 
     /// The caller as a post remembers it.
     pub fn author(&self) -> Author {
-        Author {
-            principal: self.principal.clone(),
-            key: self.key.clone(),
-            on_behalf_of: self.on_behalf_of.clone(),
-        }
+        Author { principal: self.principal.clone(), key: self.key.clone(), on_behalf_of: self.on_behalf_of.clone() }
     }
 }
 

@@ -43,10 +43,11 @@ pub fn still_allowed(gateway: &Gateway, permit: &Permit) -> Result<(), Refusal> 
 fn allowed(gateway: &Gateway, governance: &Governance, call: &Call) -> Result<Arc<Grant>, Refusal> {
     let caller = call.caller();
     let (account, action) = (call.account(), call.draft().action);
-    let reason = match decide(governance, caller.principal(), caller.on_behalf_of(), account, action, gateway.clock.now()) {
-        Decision::Granted { grant, .. } => return Ok(grant),
-        Decision::Refused { reason } => reason,
-    };
+    let reason =
+        match decide(governance, caller.principal(), caller.on_behalf_of(), account, action, gateway.clock.now()) {
+            Decision::Granted { grant, .. } => return Ok(grant),
+            Decision::Refused { reason } => reason,
+        };
     let kind = match reason {
         NoRight::Denied { .. } => problem::DENIED,
         _ => problem::NO_GRANT,

@@ -75,14 +75,21 @@ pub async fn classify(
     let mut faults = Vec::new();
     let mut found = Vec::new();
     for (position, id) in submission.accounts.iter().enumerate() {
-        match governance.accounts.get(id).and_then(|account| Some((account, snapshot.adapters.get(&account.adapter)?))) {
+        match governance.accounts.get(id).and_then(|account| Some((account, snapshot.adapters.get(&account.adapter)?)))
+        {
             Some((account, adapter)) => found.push((Arc::clone(account), Arc::clone(adapter))),
-            None => faults.push(fault(format!("/accounts/{position}"), Some(id), "unknown-account", format!("There is no account `{id}`."))),
+            None => faults.push(fault(
+                format!("/accounts/{position}"),
+                Some(id),
+                "unknown-account",
+                format!("There is no account `{id}`."),
+            )),
         }
     }
     if !faults.is_empty() {
         let names = faults.iter().filter_map(|fault| fault.account.as_deref()).collect::<Vec<_>>().join("`, `");
-        return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, format!("There is no account `{names}`.")).with_faults(faults));
+        return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, format!("There is no account `{names}`."))
+            .with_faults(faults));
     }
     let media = resolve_media(gateway, &caller, submission).await?;
     let mut calls = Vec::with_capacity(found.len());
@@ -105,18 +112,29 @@ pub async fn classify(
 }
 
 /// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
-pub async fn resume(gateway: &Gateway, caller: Caller, post: &PostRecord, target: &TargetRecord, purpose: ClaimFor) -> Result<Call, Refusal> {
+pub async fn resume(
+    gateway: &Gateway,
+    caller: Caller,
+    post: &PostRecord,
+    target: &TargetRecord,
+    purpose: ClaimFor,
+) -> Result<Call, Refusal> {
     let governance = gateway.governance.load_full();
     let snapshot = gateway.registry.snapshot();
     let gone = || {
-        Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, format!("There is no account `{}` any more.", target.account))
+        Refusal::new(
+            problem::UNKNOWN_ACCOUNT,
+            Stage::Classify,
+            format!("There is no account `{}` any more.", target.account),
+        )
     };
     let account = governance.accounts.get(&target.account).map(Arc::clone).ok_or_else(gone)?;
     let adapter = snapshot.adapters.get(&account.adapter).map(Arc::clone).ok_or_else(gone)?;
     let mut draft = target.draft.clone();
     if purpose == ClaimFor::Recall {
         draft.action = Action::POST_DELETE;
-        draft.target = Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
+        draft.target =
+            Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
     }
     if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
         return Err(refusal);
@@ -137,7 +155,9 @@ async fn unsupported(gateway: &Gateway, adapter: &Arc<Release>, account: &Accoun
 
 fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, MediaRecord>) -> Draft {
     let content = submission.content_for(&account.id, &account.network);
-    let refs = |uses: &[MediaUse]| uses.iter().filter_map(|used| media.get(&used.id).map(|record| reference(record, used))).collect();
+    let refs = |uses: &[MediaUse]| {
+        uses.iter().filter_map(|used| media.get(&used.id).map(|record| reference(record, used))).collect()
+    };
     let Content { text, language, media: first, thread } = content;
     let mut parts = vec![Part { text, media: refs(&first) }];
     parts.extend(thread.iter().map(|entry| Part { text: entry.text.clone(), media: refs(&entry.media) }));
@@ -166,7 +186,11 @@ fn reference(record: &MediaRecord, used: &MediaUse) -> MediaRef {
 }
 
 /// Every medium that any variant names; only its owner may use one.
-async fn resolve_media(gateway: &Gateway, caller: &Caller, submission: &Submission) -> Result<BTreeMap<MediaId, MediaRecord>, Refusal> {
+async fn resolve_media(
+    gateway: &Gateway,
+    caller: &Caller,
+    submission: &Submission,
+) -> Result<BTreeMap<MediaId, MediaRecord>, Refusal> {
     let mut found = BTreeMap::new();
     let mut faults = Vec::new();
     for (pointer, used) in media_uses(submission) {
@@ -180,7 +204,12 @@ async fn resolve_media(gateway: &Gateway, caller: &Caller, submission: &Submissi
             Some(record) => {
                 found.insert(used.id.clone(), record);
             }
-            None => faults.push(fault(pointer, None, "media-unknown", format!("There is no medium `{}` of yours.", used.id))),
+            None => faults.push(fault(
+                pointer,
+                None,
+                "media-unknown",
+                format!("There is no medium `{}` of yours.", used.id),
+            )),
         }
     }
     if faults.is_empty() {

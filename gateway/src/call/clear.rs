@@ -31,7 +31,10 @@ pub async fn clear(gateway: &Gateway, approval: Approval) -> Result<Clearance, R
             Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
         })?;
         if !present {
-            let detail = format!("`{account}` has no credential `{}`. An operator must run `pressgate credential set {account}`.", credential.label);
+            let detail = format!(
+                "`{account}` has no credential `{}`. An operator must run `pressgate credential set {account}`.",
+                credential.label
+            );
             return Err(Refusal::new(problem::CREDENTIAL_MISSING, Stage::Clear, detail));
         }
     }

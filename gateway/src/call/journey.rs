@@ -110,7 +110,14 @@ pub(crate) fn notes(verdicts: &[Verdict]) -> Vec<leaf::VerdictNote> {
 }
 
 /// Notes that a post waits for a person.
-pub async fn held(gateway: &Gateway, caller: &Caller, post: &PostId, accounts: &[AccountId], digest: &str, verdicts: &[Verdict]) -> Result<(), Refusal> {
+pub async fn held(
+    gateway: &Gateway,
+    caller: &Caller,
+    post: &PostId,
+    accounts: &[AccountId],
+    digest: &str,
+    verdicts: &[Verdict],
+) -> Result<(), Refusal> {
     let who = who(caller);
     let event = leaf::Held {
         post: post.to_string(),

@@ -43,7 +43,8 @@ pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) 
         return Err(Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."));
     };
     // A call whose first effect is already on the network has started; revoking its grant now would leave half a thread.
-    let started = claim.steps.iter().any(|step| step.kind == "effect") && clearance.call().draft().action != crate::model::Action::POST_DELETE;
+    let started = claim.steps.iter().any(|step| step.kind == "effect")
+        && clearance.call().draft().action != crate::model::Action::POST_DELETE;
     Ok(Intent { gateway: Arc::clone(gateway), clearance, claim, target, started: AtomicBool::new(started) })
 }
 

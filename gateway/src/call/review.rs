@@ -49,14 +49,19 @@ pub async fn review(gateway: &Gateway, admission: Admission) -> Result<Judgement
     let verdicts = verdicts(gateway, call).await?;
     let outcome = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Allow);
     if outcome == Outcome::Deny {
-        let rules = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Deny).map(|verdict| verdict.policy.as_str());
-        let detail = format!(
-            "The content for `{}` is against: {}.",
-            call.account().id,
-            rules.collect::<Vec<_>>().join(", ")
-        );
-        let faults = verdicts.iter().filter(|v| v.outcome == Outcome::Deny).flat_map(|v| &v.findings).map(|f| fault(call, f)).collect();
-        return Err(Refusal::new(problem::POLICY_DENIED, Stage::Review, detail).with_faults(faults).with_verdicts(verdicts));
+        let rules =
+            verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Deny).map(|verdict| verdict.policy.as_str());
+        let detail =
+            format!("The content for `{}` is against: {}.", call.account().id, rules.collect::<Vec<_>>().join(", "));
+        let faults = verdicts
+            .iter()
+            .filter(|v| v.outcome == Outcome::Deny)
+            .flat_map(|v| &v.findings)
+            .map(|f| fault(call, f))
+            .collect();
+        return Err(Refusal::new(problem::POLICY_DENIED, Stage::Review, detail)
+            .with_faults(faults)
+            .with_verdicts(verdicts));
     }
     Ok(Judgement { admission, outcome, verdicts })
 }
@@ -69,11 +74,19 @@ async fn fits(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
         .check(call.account(), call.draft(), facts.as_ref(), &media)
         .await
         .map_err(|error| plugin_failure(Stage::Review, &error))?;
-    let faults: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).map(|finding| fault(call, finding)).collect();
+    let faults: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| fault(call, finding))
+        .collect();
     if faults.is_empty() {
         return Ok(());
     }
-    let detail = format!("The content does not fit `{}`: {}", call.account().id, faults.first().map_or("", |fault| &fault.message));
+    let detail = format!(
+        "The content does not fit `{}`: {}",
+        call.account().id,
+        faults.first().map_or("", |fault| &fault.message)
+    );
     Err(Refusal::new(problem::CONTENT_INVALID, Stage::Review, detail).with_faults(faults))
 }
 
@@ -125,10 +138,11 @@ fn fault(call: &Call, finding: &Finding) -> Fault {
 /// A plugin's failure as a refusal: the plugin and the reason are named, and nothing passes.
 pub fn plugin_failure(stage: Stage, error: &PluginError) -> Refusal {
     match error.fault {
-        PluginFault::Busy { retry_after_ms } => {
-            Refusal::new(problem::PLUGIN_BUSY, stage, error.to_string()).retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S))
+        PluginFault::Busy { retry_after_ms } => Refusal::new(problem::PLUGIN_BUSY, stage, error.to_string())
+            .retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S)),
+        PluginFault::Internal(_) => {
+            Refusal::new(problem::PLUGIN_FAILED, stage, format!("{} could not be run.", error.plugin)).because(error)
         }
-        PluginFault::Internal(_) => Refusal::new(problem::PLUGIN_FAILED, stage, format!("{} could not be run.", error.plugin)).because(error),
         _ => Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string()),
     }
 }

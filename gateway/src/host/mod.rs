@@ -6,33 +6,51 @@
 //!
 //! No other module names the engine, and nothing of the WIT contract leaves this one.
 
+mod loader;
+mod registry;
+mod release;
+
 mod adapter;
 pub mod error;
 mod exchange;
+mod grant;
 pub mod manifest;
 mod media;
 pub mod patterns;
 mod policy;
-mod registry;
-mod release;
+
+mod bindings;
+mod cache;
+mod code;
+mod convert;
+mod engine;
+mod imports;
+mod memory;
+mod meter;
+mod settings;
 
 pub use adapter::{
     Budget, Classification, Classified, Description, Facts, Failure, PerformCall, Performed, RateClass, Reconciliation,
     RefusalView, Rejection, TokenPlace,
 };
+pub(crate) use loader::foreign_imports;
+
+pub use cache::Origin;
 pub use error::{ConfigFault, HostError, LoadError, PluginError, PluginFault};
 pub use exchange::{
     FormField, FormValue, Outbound, PluginRequest, PluginResponse, RequestBody, Safety, SendError, Sending, StepKind,
     UnknownSafety,
 };
+pub use grant::PluginGrant;
+pub use loader::{Host, HostOptions};
 pub use manifest::{Manifest, ManifestError};
 pub use media::MediaFiles;
 pub use policy::ReviewContext;
 pub use registry::{Registry, Snapshot};
-pub use release::{Host, HostOptions, PluginGrant, Release};
+pub use release::Release;
 
 /// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()

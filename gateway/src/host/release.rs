@@ -1,90 +1,88 @@
-//! Releases.
+//! A loaded plugin, and each call that can be made to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::*;
-use crate::clock::Clock;
+use super::adapter::{
+    Budget, Classification, Description, Facts, Failure, PerformCall, Performed, Reconciliation, RefusalView,
+};
+use super::bindings::{Adapter, policy_api};
+use super::code::{Code, Entry};
+use super::convert::{self, answers};
+use super::error::{PluginError, PluginFault};
+use super::exchange::{Outbound, PluginRequest, PluginResponse};
+use super::imports::{CallState, CallWorld, Exchange, NOTE_BYTES_MAX, Purpose, Seeded, Time};
+use super::manifest::Manifest;
+use super::media::MediaFiles;
+use super::policy::ReviewContext;
+use super::settings::Settings;
 use crate::model::{Account, Draft, Finding, Outcome};
 
-/// How the host works.
-#[derive(Clone)]
-pub struct HostOptions {
-    /// Folder of the compiled-code cache, which only the gateway may write; none compiles anew at each start.
-    pub cache_dir: Option<PathBuf>,
-    /// Authenticates the cache; from the vault.
-    pub cache_key: [u8; 32],
-    /// Instances at the same time, over all plugins.
-    pub instances_max: u32,
-}
-
-/// Loads plugins and runs their calls.
-pub struct Host;
-
-/// What the operator granted a plugin beyond the account's endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PluginGrant {
-    /// Origins: `https://cdn.example`.
-    pub hosts: Vec<String>,
-}
-
-/// A loaded plugin with one version of its configuration.
+/// A loaded plugin with one version of its configuration. Each call runs in a fresh instance, and dropping a call's future
+/// ends it.
 #[derive(Debug)]
-pub struct Release;
-
-#[allow(unused_variables, clippy::unused_async, reason = "signatures first")]
-impl Host {
-    /// Starts the engine.
-    pub fn new(options: HostOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
-        unimplemented!()
-    }
-    /// Loads a plugin. Compiles, so it takes long: call it where blocking is allowed.
-    pub fn load(
-        &self,
-        wasm: &[u8],
-        grant: &PluginGrant,
-        config: &serde_json::Value,
-    ) -> Result<Arc<Release>, LoadError> {
-        unimplemented!()
-    }
-    /// The same plugin with another configuration. Compiles nothing.
-    pub fn reconfigure(&self, release: &Arc<Release>, config: &serde_json::Value) -> Result<Arc<Release>, LoadError> {
-        unimplemented!()
-    }
+pub struct Release {
+    pub(super) code: Arc<Code>,
+    pub(super) settings: Arc<Settings>,
 }
 
-#[allow(unused_variables, clippy::unused_async, reason = "signatures first")]
 impl Release {
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
-        unimplemented!()
+        &self.code.manifest
     }
+
     /// SHA-256 of the component, hexadecimal.
     pub fn digest(&self) -> &str {
-        unimplemented!()
+        &self.code.digest
     }
+
     /// Name and version: `guidelines 0.1.0`.
     pub fn label(&self) -> &str {
-        unimplemented!()
+        &self.code.label
     }
-    /// SHA-256 of the configuration, hexadecimal.
+
+    /// SHA-256 of the configuration, hexadecimal; the order of its keys does not matter.
     pub fn config_digest(&self) -> &str {
-        unimplemented!()
+        self.settings.digest()
     }
-    /// Judges one draft for one account.
+
+    /// A policy's verdict on one draft for one account.
+    ///
+    /// # Errors
+    /// The plugin failed, or is no policy.
     pub async fn review(
         &self,
         draft: &Draft,
         context: &ReviewContext,
         media: &MediaFiles,
     ) -> Result<(Outcome, Vec<Finding>), PluginError> {
-        unimplemented!()
+        let context = convert::context(context, draft);
+        let sent = convert::draft(draft);
+        let review = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Reviewed> {
+            let Entry::Policy(pre) = entry else { return Ok(None) };
+            let policy = pre.instantiate_async(&mut *store).await?;
+            policy.pressgate_plugin_policy_api().call_review(store, &sent, &context).await.map(Some)
+        };
+        let (verdict, _) = self.code.run(&self.settings, CallWorld::pure(media.clone()), review).await?;
+        let verdict = verdict.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no policy".into())))?;
+        answers::verdict(verdict, draft).map_err(|reason| self.nonsense(reason))
     }
+
     /// Facts that never change.
+    ///
+    /// # Errors
+    /// The plugin failed, or is no adapter. The same for every function below.
     pub async fn describe(&self) -> Result<Description, PluginError> {
-        unimplemented!()
+        let (answer, _) = self
+            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_describe(store).await
+            })
+            .await?;
+        answers::description(answer).map_err(|reason| self.nonsense(reason))
     }
-    /// Can this draft be published with these facts?
+
+    /// Can this draft be published with these facts? A finding of severity `error` stops the post.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn check(
         &self,
         account: &Account,
@@ -92,48 +90,147 @@ impl Release {
         facts: Option<&Facts>,
         media: &MediaFiles,
     ) -> Result<Vec<Finding>, PluginError> {
-        unimplemented!()
+        let (account, sent, facts) = (convert::account(account), convert::draft(draft), facts.map(convert::facts));
+        let (answer, _) = self
+            .adapter(CallWorld::pure(media.clone()), async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_check(store, &account, &sent, facts.as_ref()).await
+            })
+            .await?;
+        answers::findings(answer, draft).map_err(|reason| self.nonsense(reason))
     }
+
     /// Asks the network for its limits. The inner error's sentence goes to the operators.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn discover(
         &self,
         account: &Account,
         out: Arc<dyn Outbound>,
     ) -> Result<Result<Facts, String>, PluginError> {
-        unimplemented!()
+        let world = CallWorld {
+            media: MediaFiles::none(),
+            time: Time::Real,
+            exchange: Some(Exchange::boxed(Purpose::Discover, out, account.origin(), Vec::new())),
+        };
+        let account = convert::account(account);
+        let (answer, _) = self
+            .adapter(world, async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_discover(store, &account).await
+            })
+            .await?;
+        answers::facts(answer).map_err(|reason| self.nonsense(reason))
     }
-    /// What does this request of the network's own API do?
+
+    /// What does this request of the network's own API do? Its address may be absolute or start with `/`.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn classify(&self, account: &Account, request: &PluginRequest) -> Result<Classification, PluginError> {
-        unimplemented!()
+        let (account, request) = (convert::account(account), convert::request_out(request));
+        let (answer, _) = self
+            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_classify(store, &account, &request).await
+            })
+            .await?;
+        answers::classification(answer).map_err(|reason| self.nonsense(reason))
     }
+
     /// Does the call. With the answer comes the plugin's new note for the account, where it set one.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn perform(
         &self,
         call: &PerformCall,
         out: Arc<dyn Outbound>,
         media: &MediaFiles,
     ) -> Result<(Result<Performed, Failure>, Option<Vec<u8>>), PluginError> {
-        unimplemented!()
+        let world = replayed(call, Purpose::Perform, out, media.clone());
+        let sent = convert::call(call);
+        let (answer, state) = self
+            .adapter(world, async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_perform(store, &sent).await
+            })
+            .await?;
+        let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
+        let answer =
+            answers::performed(answer, &call.draft, &exchange.steps).map_err(|reason| self.nonsense(reason))?;
+        Ok((answer, exchange.new_note))
     }
-    /// Did this unanswered step happen?
+
+    /// Did this unanswered step happen? A note that the plugin sets here is not kept.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn reconcile(
         &self,
         call: &PerformCall,
         step: &str,
         out: Arc<dyn Outbound>,
     ) -> Result<Reconciliation, PluginError> {
-        unimplemented!()
+        let world = replayed(call, Purpose::Reconcile, out, MediaFiles::none());
+        let sent = convert::call(call);
+        let (answer, _) = self
+            .adapter(world, async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_reconcile(store, &sent, step).await
+            })
+            .await?;
+        answers::reconciliation(answer).map_err(|reason| self.nonsense(reason))
     }
+
     /// What do the headers of an answer say about limits?
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn observe(&self, status: u16, headers: &[(String, String)]) -> Result<Vec<Budget>, PluginError> {
-        unimplemented!()
+        let (answer, _) = self
+            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_observe(store, status, headers).await
+            })
+            .await?;
+        answers::budgets(answer).map_err(|reason| self.nonsense(reason))
     }
+
     /// The gateway's refusal in the network's own error shape.
+    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn render_refusal(
         &self,
         refusal: &RefusalView,
         request: &PluginRequest,
     ) -> Result<PluginResponse, PluginError> {
-        unimplemented!()
+        let (refusal, request) = (convert::refusal(refusal), convert::request_out(request));
+        let (answer, _) = self
+            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+                adapter.pressgate_plugin_adapter_api().call_render_refusal(store, &refusal, &request).await
+            })
+            .await?;
+        answers::refusal(answer).map_err(|reason| self.nonsense(reason))
+    }
+
+    async fn adapter<T>(
+        &self,
+        world: CallWorld,
+        call: impl AsyncFnOnce(&mut wasmtime::Store<CallState>, &Adapter) -> wasmtime::Result<T>,
+    ) -> Result<(T, CallState), PluginError> {
+        let run = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Option<T>> {
+            let Entry::Adapter(pre) = entry else { return Ok(None) };
+            let adapter = pre.instantiate_async(&mut *store).await?;
+            call(store, &adapter).await.map(Some)
+        };
+        let (answer, state) = self.code.run(&self.settings, world, run).await?;
+        let answer = answer.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no adapter".into())))?;
+        Ok((answer, state))
+    }
+
+    fn failed(&self, fault: PluginFault) -> PluginError {
+        self.code.failed(fault)
+    }
+
+    fn nonsense(&self, reason: String) -> PluginError {
+        self.failed(PluginFault::BadAnswer(reason))
+    }
+}
+
+type Reviewed = Option<policy_api::Verdict>;
+
+/// The world of `perform` and `reconcile`: time and randomness follow from the call, so that every attempt sees the same.
+fn replayed(call: &PerformCall, purpose: Purpose, out: Arc<dyn Outbound>, media: MediaFiles) -> CallWorld {
+    let now_ms = convert::millis(call.created_at);
+    let note = call.note.get(..NOTE_BYTES_MAX).unwrap_or(&call.note).to_vec();
+    CallWorld {
+        media,
+        time: Time::Replayed { now_ms, random: Seeded::new(call.key, now_ms) },
+        exchange: Some(Exchange::boxed(purpose, out, call.account.origin(), note)),
     }
 }

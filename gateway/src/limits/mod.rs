@@ -93,7 +93,10 @@ mod tests {
         assert!(limits.take(&app, &rules).is_ok() && limits.take(&app, &rules).is_ok());
         let wait = limits.take(&app, &rules).unwrap_err();
         assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
-        assert!(limits.take(&Principal::Person(PersonId::new("newsroom")), &rules).is_ok(), "another caller has its own");
+        assert!(
+            limits.take(&Principal::Person(PersonId::new("newsroom")), &rules).is_ok(),
+            "another caller has its own"
+        );
     }
 
     #[test]

@@ -63,7 +63,12 @@ mod tests {
         let start = Timestamp::UNIX_EPOCH;
         pauses.pause(&account, 5_000, start);
         pauses.pause(&account, 1_000, start);
-        let budget = |remaining, reset_s| Budget { class: "posts".into(), limit: None, remaining, reset_at: Timestamp::from_second(reset_s).ok() };
+        let budget = |remaining, reset_s| Budget {
+            class: "posts".into(),
+            limit: None,
+            remaining,
+            reset_at: Timestamp::from_second(reset_s).ok(),
+        };
         pauses.learn(&account, &[budget(Some(3), 100), budget(Some(0), 9)], start);
         assert_eq!(pauses.left(&account, start), Some(SignedDuration::from_secs(9)));
         assert_eq!(pauses.left(&account, Timestamp::from_second(9).unwrap()), None);

@@ -7,8 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::{deliver, unavailable};
 use crate::{
     call::{
-        Admission, Approved, Caller, Clearance, Judgement, Permit, Submission, admit::admit, approve::approve, authorise::authorise,
-        classify::classify, clear::clear, digest, journey::{self, Journey}, record, review::review,
+        Admission, Approved, Caller, Clearance, Judgement, Permit, Submission,
+        admit::admit,
+        approve::approve,
+        authorise::authorise,
+        classify::classify,
+        clear::clear,
+        digest,
+        journey::{self, Journey},
+        record,
+        review::review,
     },
     gateway::Gateway,
     model::{Action, PostId, TargetState, Verdict},
@@ -53,7 +61,8 @@ pub enum Accepted {
 pub async fn accept(gateway: &Arc<Gateway>, caller: &Caller, asked: Asked) -> Result<Accepted, Refusal> {
     let id = PostId::fresh(gateway.clock.now());
     let action = if asked.submission.reply_to.is_some() { Action::COMMENT_CREATE } else { Action::POST_CREATE };
-    let journey = Journey::begin(&caller.clone().acting_for(asked.submission.on_behalf_of.clone())).wanting(action, None);
+    let journey =
+        Journey::begin(&caller.clone().acting_for(asked.submission.on_behalf_of.clone())).wanting(action, None);
     match stages(gateway, caller, &id, &asked).await {
         Ok(accepted) => Ok(accepted),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
@@ -99,7 +108,13 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     set_out(gateway, id, asked, clearances, verdicts).await
 }
 
-async fn hold(gateway: &Arc<Gateway>, id: &PostId, asked: &Asked, judgements: Vec<Judgement>, verdicts: Vec<Verdict>) -> Result<Accepted, Refusal> {
+async fn hold(
+    gateway: &Arc<Gateway>,
+    id: &PostId,
+    asked: &Asked,
+    judgements: Vec<Judgement>,
+    verdicts: Vec<Verdict>,
+) -> Result<Accepted, Refusal> {
     if asked.dry_run {
         return Ok(Accepted::Would { held: true, verdicts });
     }
@@ -116,7 +131,13 @@ async fn hold(gateway: &Arc<Gateway>, id: &PostId, asked: &Asked, judgements: Ve
     }
 }
 
-async fn set_out(gateway: &Arc<Gateway>, id: &PostId, asked: &Asked, clearances: Vec<Clearance>, verdicts: Vec<Verdict>) -> Result<Accepted, Refusal> {
+async fn set_out(
+    gateway: &Arc<Gateway>,
+    id: &PostId,
+    asked: &Asked,
+    clearances: Vec<Clearance>,
+    verdicts: Vec<Verdict>,
+) -> Result<Accepted, Refusal> {
     let judgements: Vec<_> = clearances.iter().map(|clearance| clearance.approval().judgement().clone()).collect();
     let (post, now) = new_post(gateway, id, asked, &judgements, TargetState::Publishing, verdicts)?;
     let record = deliver::as_kept(&post, now);
@@ -134,7 +155,8 @@ fn repeated(before: Kept) -> Result<Accepted, Refusal> {
     match before {
         Kept::Repeated { post, answer } => Ok(Accepted::Repeated(post, answer)),
         Kept::Mismatch => {
-            let detail = "This Idempotency-Key was used for a request with another body. Use a fresh key for each new request.";
+            let detail =
+                "This Idempotency-Key was used for a request with another body. Use a fresh key for each new request.";
             Err(Refusal::new(problem::IDEMPOTENCY_MISMATCH, Stage::Door, detail))
         }
         Kept::Fresh => Err(Refusal::new(problem::INTERNAL, Stage::Door, "A fresh request is not a repetition.")),
@@ -155,7 +177,9 @@ fn new_post(
     let mut targets = Vec::with_capacity(judgements.len());
     // In the caller's order, whichever of them were held.
     for account in &asked.submission.accounts {
-        let Some(judgement) = judgements.iter().find(|judgement| judgement.call().account().id == *account) else { continue };
+        let Some(judgement) = judgements.iter().find(|judgement| judgement.call().account().id == *account) else {
+            continue;
+        };
         let call = judgement.call();
         targets.push(NewTarget {
             account: account.clone(),
@@ -169,7 +193,12 @@ fn new_post(
     }
     let author = judgements.first().map(|judgement| judgement.call().caller().author());
     let author = author.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "A post without a call."))?;
-    let media = targets.iter().flat_map(|target| &target.draft.parts).flat_map(|part| &part.media).map(|medium| medium.id.clone()).collect();
+    let media = targets
+        .iter()
+        .flat_map(|target| &target.draft.parts)
+        .flat_map(|part| &part.media)
+        .map(|medium| medium.id.clone())
+        .collect();
     let digest = digest::of_post(&salt, targets.iter().map(|target| target.digest.as_str()));
     let post = NewPost {
         id: id.clone(),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
-        Approved, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise, classify::resume, clear::clear,
-        digest, journey::Journey, record::record, review::review, send::send,
+        Approved, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise,
+        classify::resume, clear::clear, digest, journey::Journey, record::record, review::review, send::send,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
@@ -53,7 +53,9 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
         let adapter = clearance.call().account().adapter.clone();
         let note = match gateway.records.note(account.clone(), adapter).await {
             Ok(note) => note,
-            Err(error) => return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end"),
+            Err(error) => {
+                return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end");
+            }
         };
         let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
         let result = attempt(gateway, claim.clone(), clearance).await;
@@ -95,7 +97,12 @@ pub fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: Acc
     });
 }
 
-async fn claim_and_attempt(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, purpose: ClaimFor) -> Result<(), Refusal> {
+async fn claim_and_attempt(
+    gateway: &Arc<Gateway>,
+    post: &PostId,
+    account: &AccountId,
+    purpose: ClaimFor,
+) -> Result<(), Refusal> {
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), purpose, now, lease).await;
@@ -110,33 +117,53 @@ async fn claim_and_attempt(gateway: &Arc<Gateway>, post: &PostId, account: &Acco
     let caller = Caller::of(&claim.post.author);
     let result = match reenter(gateway, caller.clone(), &claim, account, purpose).await {
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
-        Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await),
+        Err(refusal) => {
+            Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await)
+        }
     };
     conclude(gateway, post, account, &claim, purpose, result).await;
     Ok(())
 }
 
-async fn claim_and_recall(gateway: &Arc<Gateway>, caller: Caller, post: &PostId, account: &AccountId) -> Result<(), Refusal> {
+async fn claim_and_recall(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    post: &PostId,
+    account: &AccountId,
+) -> Result<(), Refusal> {
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     let result = match reenter(gateway, caller.clone(), &claim, account, ClaimFor::Recall).await {
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
-        Err(refusal) => Err(Journey::begin(&caller).wanting(Action::POST_DELETE, Some(post)).refuse(gateway, refusal).await),
+        Err(refusal) => {
+            Err(Journey::begin(&caller).wanting(Action::POST_DELETE, Some(post)).refuse(gateway, refusal).await)
+        }
     };
     conclude(gateway, post, account, &claim, ClaimFor::Recall, result).await;
     Ok(())
 }
 
 /// A post that waited re-enters at `authorise` under the governance of this moment.
-async fn reenter(gateway: &Arc<Gateway>, caller: Caller, claim: &Claim, account: &AccountId, purpose: ClaimFor) -> Result<Clearance, Refusal> {
+async fn reenter(
+    gateway: &Arc<Gateway>,
+    caller: Caller,
+    claim: &Claim,
+    account: &AccountId,
+    purpose: ClaimFor,
+) -> Result<Clearance, Refusal> {
     let post = &claim.post;
     let target = post.targets.iter().find(|target| target.account == *account);
-    let target = target.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."))?;
+    let target =
+        target.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."))?;
     let digest = digest::of_draft(&post.salt, account, &target.draft);
     if digest != target.digest {
-        return Err(Refusal::new(problem::INTERNAL, Stage::Approve, "The kept content is not what was accepted; nothing is sent."));
+        return Err(Refusal::new(
+            problem::INTERNAL,
+            Stage::Approve,
+            "The kept content is not what was accepted; nothing is sent.",
+        ));
     }
     let call = resume(gateway, caller, post, target, purpose).await?;
     let permit = authorise(gateway, call)?;
@@ -144,8 +171,10 @@ async fn reenter(gateway: &Arc<Gateway>, caller: Caller, claim: &Claim, account:
     match approve(judgement, &post.votes, &post.digest) {
         Approved::Yes(approval) => clear(gateway, *approval).await,
         Approved::Held(judgement) => {
-            let detail = "The policies of this moment want a person's agreement that the post does not have. Submit it again.";
-            Err(Refusal::new(problem::POLICY_DENIED, Stage::Approve, detail).with_verdicts(judgement.verdicts().to_vec()))
+            let detail =
+                "The policies of this moment want a person's agreement that the post does not have. Submit it again.";
+            Err(Refusal::new(problem::POLICY_DENIED, Stage::Approve, detail)
+                .with_verdicts(judgement.verdicts().to_vec()))
         }
     }
 }
@@ -155,7 +184,14 @@ async fn attempt(gateway: &Arc<Gateway>, claim: Claim, clearance: Clearance) -> 
 }
 
 /// An attempt that ended in `send` is written down already; one that did not get there is given up or put off here.
-async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, claim: &Claim, purpose: ClaimFor, result: Result<Receipt, Refusal>) {
+async fn conclude(
+    gateway: &Arc<Gateway>,
+    post: &PostId,
+    account: &AccountId,
+    claim: &Claim,
+    purpose: ClaimFor,
+    result: Result<Receipt, Refusal>,
+) {
     let refusal = match result {
         Ok(receipt) => {
             tracing::info!(%post, %account, state = receipt.state.as_str(), attempt = receipt.attempt.number, "attempt ended");
@@ -172,7 +208,13 @@ async fn conclude(gateway: &Arc<Gateway>, post: &PostId, account: &AccountId, cl
 
 /// What refuses for a while puts the attempt off; what refuses for good gives the target up. A step that nobody knows the
 /// outcome of stays unknown, whatever else is refused.
-fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, purpose: ClaimFor, refusal: &Refusal) -> TargetFinish {
+fn put_off(
+    gateway: &Gateway,
+    account: &AccountId,
+    claim: &Claim,
+    purpose: ClaimFor,
+    refusal: &Refusal,
+) -> TargetFinish {
     let target = claim.post.targets.iter().find(|target| target.account == *account);
     let recalling = purpose == ClaimFor::Recall;
     let unknown_step = target.and_then(|target| target.unknown_step.clone()).filter(|_| !recalling);
@@ -196,5 +238,13 @@ fn put_off(gateway: &Gateway, account: &AccountId, claim: &Claim, purpose: Claim
         message: Some(refusal.detail.clone()),
         body: None,
     };
-    TargetFinish { state, published: Vec::new(), attempt, retry_at: later.filter(|_| retry || state == TargetState::Unknown), unknown_step, note: None, leaf: None }
+    TargetFinish {
+        state,
+        published: Vec::new(),
+        attempt,
+        retry_at: later.filter(|_| retry || state == TargetState::Unknown),
+        unknown_step,
+        note: None,
+        leaf: None,
+    }
 }

@@ -23,8 +23,15 @@ pub async fn settled(gateway: &Arc<Gateway>, id: &PostId, wait: Duration) -> Res
     loop {
         let changed = gateway.changed.notified();
         let post = read(gateway, id).await?;
-        let working = |state| matches!(state, TargetState::Accepted | TargetState::Publishing | TargetState::Recalling | TargetState::Unknown);
-        if !post.targets.iter().any(|target| working(target.state)) || tokio::time::timeout_at(deadline, changed).await.is_err() {
+        let working = |state| {
+            matches!(
+                state,
+                TargetState::Accepted | TargetState::Publishing | TargetState::Recalling | TargetState::Unknown
+            )
+        };
+        if !post.targets.iter().any(|target| working(target.state))
+            || tokio::time::timeout_at(deadline, changed).await.is_err()
+        {
             return read(gateway, id).await;
         }
     }
@@ -43,5 +50,7 @@ pub fn not_found(id: &PostId) -> Refusal {
 
 /// The refusal for a record store that can't be used.
 pub fn unavailable(error: &RecordsError) -> Refusal {
-    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The record store can't be used.").because(error).retry_after(1)
+    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The record store can't be used.")
+        .because(error)
+        .retry_after(1)
 }

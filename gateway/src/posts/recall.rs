@@ -13,7 +13,12 @@ use crate::{
 
 /// Starts taking back every published target (or that of one account). All are authorised before the first is touched. A
 /// refusal is in the log when this returns.
-pub async fn recall(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, only: Option<&AccountId>) -> Result<PostRecord, Refusal> {
+pub async fn recall(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    id: &PostId,
+    only: Option<&AccountId>,
+) -> Result<PostRecord, Refusal> {
     let journey = Journey::begin(caller).wanting(Action::POST_DELETE, Some(id));
     match start(gateway, caller, id, only).await {
         Ok(post) => Ok(post),
@@ -21,11 +26,20 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, only: 
     }
 }
 
-async fn start(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, only: Option<&AccountId>) -> Result<PostRecord, Refusal> {
+async fn start(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    id: &PostId,
+    only: Option<&AccountId>,
+) -> Result<PostRecord, Refusal> {
     record::log_is_writable(gateway)?;
     let post = read(gateway, id).await?;
     let wanted = |account: &AccountId| only.is_none_or(|only| only == account);
-    let published: Vec<_> = post.targets.iter().filter(|target| wanted(&target.account) && target.state == TargetState::Published).collect();
+    let published: Vec<_> = post
+        .targets
+        .iter()
+        .filter(|target| wanted(&target.account) && target.state == TargetState::Published)
+        .collect();
     if !post.targets.iter().any(|target| wanted(&target.account)) {
         return Err(not_found(id));
     }

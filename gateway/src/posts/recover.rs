@@ -104,7 +104,11 @@ fn fact(index: u64, leaf: &Leaf) -> Option<LeafFact> {
 
 /// A recall has steps of its own in the journal.
 fn step_name(intent: &leaf::Intent) -> String {
-    if intent.action == crate::model::Action::POST_DELETE.as_str() { format!("recall:{}", intent.step) } else { intent.step.clone() }
+    if intent.action == crate::model::Action::POST_DELETE.as_str() {
+        format!("recall:{}", intent.step)
+    } else {
+        intent.step.clone()
+    }
 }
 
 fn result_name(result: leaf::OutcomeResult) -> &'static str {
@@ -118,7 +122,8 @@ fn result_name(result: leaf::OutcomeResult) -> &'static str {
 
 async fn closing(records: &dyn Records, index: u64, intent: leaf::Intent) -> Result<leaf::Outcome, String> {
     let post = records.post(PostId::new(intent.post.clone())).await.map_err(|error| error.to_string())?;
-    let target = post.and_then(|post| post.targets.into_iter().find(|target| target.account.as_str() == intent.account));
+    let target =
+        post.and_then(|post| post.targets.into_iter().find(|target| target.account.as_str() == intent.account));
     let unknown = target.is_none_or(|target| target.unknown_step.is_some_and(|step| step.intent == index));
     let result = match (unknown, intent.effect_kind) {
         (true, _) | (false, leaf::EffectKind::Prepare) => leaf::OutcomeResult::Unknown,

@@ -41,7 +41,11 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     }
     let digest = ballot.digest.unwrap_or_else(|| post.digest.clone());
     if digest != post.digest {
-        return Err(Refusal::new(problem::NOT_HELD, Stage::Approve, "The post's content is another than the one you saw. Read it again."));
+        return Err(Refusal::new(
+            problem::NOT_HELD,
+            Stage::Approve,
+            "The post's content is another than the one you saw. Read it again.",
+        ));
     }
     let now = gateway.clock.now();
     let event = leaf::Vote {
@@ -73,13 +77,16 @@ fn voter(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> Result<Person
     if author.on_behalf_of.as_ref() == Some(person) || author.principal == *caller.principal() {
         return Err(Refusal::new(problem::OWN_POST, Stage::Approve, "Nobody approves their own post."));
     }
-    let may = |account| governance.accounts.get(account).is_some_and(|account| governance.may_approve(person, &account.brand));
+    let may = |account| {
+        governance.accounts.get(account).is_some_and(|account| governance.may_approve(person, &account.brand))
+    };
     let rights = post.targets.iter().filter(|target| may(&target.account)).count();
     if rights == 0 {
         return Err(not_found(&post.id));
     }
     if rights < post.targets.len() {
-        let detail = "You may approve for some of the post's brands only; somebody with rights for all of them must vote.";
+        let detail =
+            "You may approve for some of the post's brands only; somebody with rights for all of them must vote.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
     }
     Ok(person.clone())

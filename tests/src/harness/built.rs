@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// The folder of built components: what `PRESSGATE_PLUGINS` names, else `plugins` in the folder where cargo builds.
+/// The folder of built components, see [`crate::plugins::folder`].
 ///
 /// # Panics
 /// When it is not there.
 pub fn plugins() -> PathBuf {
-    let folder = std::env::var_os("PRESSGATE_PLUGINS").map_or_else(|| profile().with_file_name("plugins"), PathBuf::from);
+    let folder = crate::plugins::folder();
     assert!(folder.join("mastodon.wasm").is_file(), "{} holds no components; run `make plugins`", folder.display());
     folder
 }

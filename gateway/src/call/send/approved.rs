@@ -60,7 +60,11 @@ pub(super) fn effect(draft: &Draft, classification: &Classification, done: &[Ans
 }
 
 /// Checks one `prepare`: nobody sees it, so it may only put an approved medium on the network.
-pub(super) fn prepare(draft: &Draft, classification: &Classification, request: &PluginRequest) -> Result<(Option<MediaId>, Option<String>), Mismatch> {
+pub(super) fn prepare(
+    draft: &Draft,
+    classification: &Classification,
+    request: &PluginRequest,
+) -> Result<(Option<MediaId>, Option<String>), Mismatch> {
     let Classification::Act(act) = classification else {
         return Err("the adapter itself does not recognise the request as an action".into());
     };
@@ -69,7 +73,9 @@ pub(super) fn prepare(draft: &Draft, classification: &Classification, request: &
     }
     let Some(medium) = medium_of(draft, request) else {
         // Without a medium of the draft only its description may be sent.
-        return match act.media.iter().all(|(_, alt)| alt.as_deref().is_none_or(|alt| is_approved_alt(draft, alt))) && is_text_only(request) {
+        return match act.media.iter().all(|(_, alt)| alt.as_deref().is_none_or(|alt| is_approved_alt(draft, alt)))
+            && is_text_only(request)
+        {
             true => Ok((None, None)),
             false => Err("the upload is not a medium of the draft".into()),
         };
@@ -150,7 +156,9 @@ fn is_text_only(request: &PluginRequest) -> bool {
     match &request.body {
         RequestBody::None => true,
         RequestBody::Bytes(bytes) => serde_json::from_slice::<Value>(bytes).is_ok(),
-        RequestBody::Multipart(fields) => fields.iter().all(|field| matches!(field.value, FormValue::Text(_)) && field.filename.is_none()),
+        RequestBody::Multipart(fields) => {
+            fields.iter().all(|field| matches!(field.value, FormValue::Text(_)) && field.filename.is_none())
+        }
         RequestBody::Media(_) => false,
     }
 }

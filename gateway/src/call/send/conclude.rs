@@ -52,7 +52,10 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
         return end.mismatch(mismatch);
     }
     if let Some(unknown) = &trace.unknown {
-        return end.unknown(unknown.clone(), "The network did not answer. It will be asked what happened before anything is sent again.");
+        return end.unknown(
+            unknown.clone(),
+            "The network did not answer. It will be asked what happened before anything is sent again.",
+        );
     }
     match result {
         Err(error) => end.plugin_failed(&error),
@@ -107,11 +110,15 @@ impl End<'_> {
     fn stopped(&self, refusal: Refusal) -> Conclusion {
         let code = refusal.problem.slug;
         if let Some(unknown) = &self.trace.unknown {
-            return Conclusion { refusal: Some(refusal), ..self.unknown(unknown.clone(), "The answer could not be kept.") };
+            return Conclusion {
+                refusal: Some(refusal),
+                ..self.unknown(unknown.clone(), "The answer could not be kept.")
+            };
         }
         // With a part of it on the network the target must not be forgotten; it goes on when the disk is back.
         let started = self.trace.done.iter().any(|step| step.effect);
-        let mut conclusion = self.plain(if started && !self.recalling() { TargetState::Unknown } else { self.given_up() });
+        let mut conclusion =
+            self.plain(if started && !self.recalling() { TargetState::Unknown } else { self.given_up() });
         if conclusion.state == TargetState::Unknown {
             conclusion.retry_at = self.retry_at(None).or_else(|| self.later(UNKNOWN_AGAIN_S));
         }
@@ -120,7 +127,9 @@ impl End<'_> {
 
     fn mismatch(&self, mismatch: &str) -> Conclusion {
         let adapter = self.intent.call().adapter().label();
-        let detail = format!("The adapter `{adapter}` asked to send something that was not approved: {mismatch}. It was not sent.");
+        let detail = format!(
+            "The adapter `{adapter}` asked to send something that was not approved: {mismatch}. It was not sent."
+        );
         let refusal = Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail);
         self.with_refusal(self.plain(self.given_up()), "not-as-approved", refusal)
     }
@@ -155,7 +164,11 @@ impl End<'_> {
         } else {
             effects.len() == draft.parts.len()
                 && performed.parts.len() == effects.len()
-                && performed.parts.iter().zip(&effects).all(|(part, step)| approved::names(&step.body, &part.platform_id))
+                && performed
+                    .parts
+                    .iter()
+                    .zip(&effects)
+                    .all(|(part, step)| approved::names(&step.body, &part.platform_id))
         };
         if !shown {
             let detail = format!(
@@ -165,7 +178,11 @@ impl End<'_> {
             let state = if effects.is_empty() { self.given_up() } else { TargetState::Unknown };
             let mut conclusion = self.plain(state);
             conclusion.retry_at = if state == TargetState::Unknown { self.later(UNKNOWN_AGAIN_S) } else { None };
-            return self.with_refusal(conclusion, "no-proof", Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail));
+            return self.with_refusal(
+                conclusion,
+                "no-proof",
+                Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail),
+            );
         }
         let mut conclusion = self.plain(if self.recalling() { TargetState::Recalled } else { TargetState::Published });
         conclusion.body = None;
@@ -201,7 +218,11 @@ impl End<'_> {
             }
             // The wire knows better than the adapter whether a step is unanswered, and it said no.
             Failure::Unknown(step) => {
-                let no = Rejection { status: None, code: "unanswered".into(), message: format!("The step `{step}` brought no usable answer.") };
+                let no = Rejection {
+                    status: None,
+                    code: "unanswered".into(),
+                    message: format!("The step `{step}` brought no usable answer."),
+                };
                 let mut conclusion = self.refused(no, problem::PLATFORM_UNAVAILABLE);
                 self.again(&mut conclusion, None);
                 conclusion
@@ -236,7 +257,9 @@ impl End<'_> {
         }
         let step = usize::try_from(claim.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let backoff = BACKOFF_S.get(step).or(BACKOFF_S.last()).copied().unwrap_or(60);
-        let wait = wait_ms.and_then(|ms| i64::try_from(ms).ok()).map_or(SignedDuration::from_secs(backoff), SignedDuration::from_millis);
+        let wait = wait_ms
+            .and_then(|ms| i64::try_from(ms).ok())
+            .map_or(SignedDuration::from_secs(backoff), SignedDuration::from_millis);
         let at = self.intent.gateway().clock.now().checked_add(wait).ok()?;
         let deadline = claim.post.created_at.checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
         (at <= deadline).then_some(at)

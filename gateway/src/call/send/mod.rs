@@ -97,7 +97,8 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         message: conclusion.message,
         body: conclusion.body,
     };
-    let (note, leaf) = (conclusion.note.map(|note| (call.account().adapter.to_string(), note)), logged.as_ref().ok().copied());
+    let (note, leaf) =
+        (conclusion.note.map(|note| (call.account().adapter.to_string(), note)), logged.as_ref().ok().copied());
     let finish = TargetFinish {
         state: conclusion.state,
         published: conclusion.published,
@@ -136,7 +137,12 @@ fn purpose(intent: &Intent) -> Purpose {
 
 /// An unknown step for the records.
 fn unknown(intent: &Intent, step: &str, safety: &crate::host::Safety, leaf: u64) -> UnknownStep {
-    UnknownStep { step: journal_name(purpose(intent), step), safety: safety.to_string(), sent_at: intent.gateway().clock.now(), intent: leaf }
+    UnknownStep {
+        step: journal_name(purpose(intent), step),
+        safety: safety.to_string(),
+        sent_at: intent.gateway().clock.now(),
+        intent: leaf,
+    }
 }
 
 /// A plugin's failure during an attempt.
@@ -148,4 +154,3 @@ fn plugin_refusal(error: &PluginError) -> Refusal {
 fn state_unavailable(error: &crate::records::RecordsError) -> Refusal {
     Refusal::new(problem::STATE_UNAVAILABLE, Stage::Send, "The record store can't be written.").because(error)
 }
-

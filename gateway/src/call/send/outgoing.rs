@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::{
     egress::{
-        AllowedOrigin, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField, FormValue, OutBody, OutRequest, Scope, SendFailure,
-        SessionRule,
+        AllowedOrigin, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField, FormValue, OutBody,
+        OutRequest, Scope, SendFailure, SessionRule,
     },
     gateway::{Gateway, MediaStore},
     host::manifest::{CredentialDecl, CredentialScheme as Declared, Origin, SessionDecl},
@@ -92,10 +92,20 @@ fn rule(session: &SessionDecl) -> SessionRule {
 }
 
 /// The request as egress takes it. Media of the post are streamed from the media folder.
-pub(super) fn outgoing(request: PluginRequest, media: &MediaStore, draft: Option<&crate::model::Draft>) -> Result<OutRequest, SendError> {
+pub(super) fn outgoing(
+    request: PluginRequest,
+    media: &MediaStore,
+    draft: Option<&crate::model::Draft>,
+) -> Result<OutRequest, SendError> {
     let file = |id: &str| {
-        let found = draft.into_iter().flat_map(|draft| &draft.parts).flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id);
-        found.ok_or_else(|| SendError::Denied(format!("the call has no medium `{id}`"))).map(|medium| (media.path(&medium.id), medium))
+        let found = draft
+            .into_iter()
+            .flat_map(|draft| &draft.parts)
+            .flat_map(|part| &part.media)
+            .find(|medium| medium.id.as_str() == id);
+        found
+            .ok_or_else(|| SendError::Denied(format!("the call has no medium `{id}`")))
+            .map(|medium| (media.path(&medium.id), medium))
     };
     let body = match request.body {
         RequestBody::None => OutBody::None,
@@ -119,7 +129,13 @@ pub(super) fn outgoing(request: PluginRequest, media: &MediaStore, draft: Option
             OutBody::Form(out)
         }
     };
-    Ok(OutRequest { method: request.method, url: request.url, headers: request.headers, body, credential: request.credential })
+    Ok(OutRequest {
+        method: request.method,
+        url: request.url,
+        headers: request.headers,
+        body,
+        credential: request.credential,
+    })
 }
 
 /// Sends one request and translates the result.
@@ -151,12 +167,21 @@ pub struct ReadOnly {
 impl ReadOnly {
     /// A wire that lets only reads through.
     pub fn new(gateway: &Gateway, account: &Account, adapter: &Release) -> Self {
-        Self { egress: Arc::clone(&gateway.egress), media: Arc::clone(&gateway.media), scope: scope(gateway, account, adapter) }
+        Self {
+            egress: Arc::clone(&gateway.egress),
+            media: Arc::clone(&gateway.media),
+            scope: scope(gateway, account, adapter),
+        }
     }
 }
 
 impl Outbound for ReadOnly {
-    fn send(&self, _step: String, kind: StepKind, request: PluginRequest) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
+    fn send(
+        &self,
+        _step: String,
+        kind: StepKind,
+        request: PluginRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
         Box::pin(async move {
             if !matches!(kind, StepKind::Read) {
                 return Err(SendError::Denied("only `read` steps may be sent here".into()));

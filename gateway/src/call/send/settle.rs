@@ -81,13 +81,19 @@ async fn happened(wire: &Wire, unknown: &UnknownStep, answer: PluginResponse) ->
         body: answer.body,
         at: intent.gateway().clock.now(),
     };
-    let kept = intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step.clone()).await;
+    let kept =
+        intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step.clone()).await;
     kept.map_err(|error| state_unavailable(&error))?;
     wire.add_to_journal(step);
     Ok(())
 }
 
-async fn log(wire: &Wire, unknown: &UnknownStep, result: leaf::OutcomeResult, answer: Option<&PluginResponse>) -> Result<(), Refusal> {
+async fn log(
+    wire: &Wire,
+    unknown: &UnknownStep,
+    result: leaf::OutcomeResult,
+    answer: Option<&PluginResponse>,
+) -> Result<(), Refusal> {
     let intent = wire.intent();
     let call = intent.call();
     let outcome = leaf::Outcome {

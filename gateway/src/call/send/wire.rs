@@ -45,7 +45,6 @@ struct State {
     done: Vec<Answered>,
     pending: Option<leaf::Outcome>,
     intents: Vec<u64>,
-    sent: bool,
     unknown: Option<UnknownStep>,
     stopped: Option<Refusal>,
     mismatch: Option<String>,
@@ -64,8 +63,6 @@ pub(super) struct Trace {
     pub mismatch: Option<String>,
     /// The last answer: status and body.
     pub last: Option<(u16, Vec<u8>)>,
-    /// True where this attempt sent a request that could change something.
-    pub sent: bool,
 }
 
 impl Wire {
@@ -88,7 +85,6 @@ impl Wire {
             stopped: state.stopped.clone(),
             mismatch: state.mismatch.clone(),
             last: state.last.clone(),
-            sent: state.sent,
         }
     }
 
@@ -148,7 +144,9 @@ impl Wire {
             return Err(SendError::Denied("an earlier step was not answered".into()));
         }
         if step.is_empty() || step.len() > 128 || state.names.len() >= STEPS_MAX {
-            return Err(SendError::Denied(format!("step names have 1 to 128 bytes, and a call at most {STEPS_MAX} steps")));
+            return Err(SendError::Denied(format!(
+                "step names have 1 to 128 bytes, and a call at most {STEPS_MAX} steps"
+            )));
         }
         if !state.names.insert(step.to_owned()) {
             return Err(SendError::Denied(format!("the step `{step}` was used before in this call")));
@@ -157,7 +155,11 @@ impl Wire {
     }
 
     /// Passes the request through the adapter's own `classify`, in an instance of its own.
-    async fn compare(&self, request: &PluginRequest, visible: bool) -> Result<(Option<MediaId>, Option<String>), SendError> {
+    async fn compare(
+        &self,
+        request: &PluginRequest,
+        visible: bool,
+    ) -> Result<(Option<MediaId>, Option<String>), SendError> {
         let call = self.intent.call();
         let classification = match call.adapter().classify(call.account(), request).await {
             Ok(classification) => classification,
@@ -180,7 +182,9 @@ impl Wire {
         let state = self.state();
         let Some(step) = state.journal.iter().find(|step| step.step == name) else { return Ok(None) };
         if step.request_digest != request_digest && step.request_digest != RECONCILED {
-            return Err(SendError::Denied(format!("the step `{name}` asks for something else than at the first attempt")));
+            return Err(SendError::Denied(format!(
+                "the step `{name}` asks for something else than at the first attempt"
+            )));
         }
         Ok(Some(PluginResponse { status: step.status, headers: step.headers.clone(), body: step.body.clone() }))
     }
@@ -193,9 +197,7 @@ impl Wire {
         match self.intent.effect(effect, before.clone()).await {
             Ok(index) => {
                 guard.became(index);
-                let mut state = self.state();
-                state.intents.push(index);
-                state.sent = true;
+                self.state().intents.push(index);
                 Ok(index)
             }
             Err(refusal) => {
@@ -211,7 +213,11 @@ impl Wire {
         error
     }
 
-    async fn conclude_step(&self, sent: Sent, result: Result<PluginResponse, SendError>) -> Result<PluginResponse, SendError> {
+    async fn conclude_step(
+        &self,
+        sent: Sent,
+        result: Result<PluginResponse, SendError>,
+    ) -> Result<PluginResponse, SendError> {
         match result {
             Ok(answer) => self.conclude_answer(sent, answer).await,
             Err(error) => {
@@ -247,14 +253,18 @@ impl Wire {
                 body: answer.body.clone(),
                 at: self.intent.gateway().clock.now(),
             };
-            let kept = self.intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step).await;
+            let kept =
+                self.intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step).await;
             if let Err(error) = kept {
                 // It happened and can't be journalled: going on could repeat it after a crash. The log knows; `reconcile` will.
                 self.mark_unknown(&sent);
                 return Err(self.stop(super::state_unavailable(&error)));
             }
             self.answered(sent.visible, sent.uploaded, sent.alt, &answer);
-        } else if answer.status >= 500 && sent.visible && !matches!(sent.safety, Safety::NativeKey { .. } | Safety::ClientId) {
+        } else if answer.status >= 500
+            && sent.visible
+            && !matches!(sent.safety, Safety::NativeKey { .. } | Safety::ClientId)
+        {
             self.mark_unknown(&sent);
             return Err(SendError::Unknown(format!("`{}` was answered with {}", sent.step, answer.status)));
         }
@@ -293,7 +303,9 @@ impl Wire {
     async fn observe(&self, answer: &PluginResponse) {
         let call = self.intent.call();
         match call.adapter().observe(answer.status, &answer.headers).await {
-            Ok(budgets) => self.intent.gateway().pauses.learn(&call.account().id, &budgets, self.intent.gateway().clock.now()),
+            Ok(budgets) => {
+                self.intent.gateway().pauses.learn(&call.account().id, &budgets, self.intent.gateway().clock.now())
+            }
             Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
         }
     }
@@ -312,7 +324,12 @@ struct Sent {
 }
 
 impl Outbound for Wire {
-    fn send(&self, step: String, kind: StepKind, request: PluginRequest) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
+    fn send(
+        &self,
+        step: String,
+        kind: StepKind,
+        request: PluginRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
         Box::pin(self.step(step, kind, request))
     }
 }

@@ -203,49 +203,7 @@ impl Limits {
     }
 }
 
-/// A pattern set that the host builds from the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MatchDecl {
-    /// The name that the plugin scans with.
-    pub set: String,
-    /// What the patterns are.
-    pub kind: MatchKind,
-    /// JSON pointer to the patterns in the configuration; `*` stands for every element of an array.
-    pub pointer: String,
-    /// Where the patterns are objects, the field that holds the pattern.
-    pub field: Option<String>,
-    /// How text and patterns are made alike before they are compared.
-    pub fold: Fold,
-}
-
-/// What the patterns of a set are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MatchKind {
-    /// Literal phrases.
-    Phrases,
-    /// Regular expressions that run in linear time.
-    Regex,
-    /// Domain names of links, each with its subdomains.
-    Domains,
-    /// Shingles of whole documents.
-    Fingerprints,
-    /// Built-in detectors by name: keys, cards, account numbers.
-    Detectors,
-}
-
-/// How text is made alike before it is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fold {
-    /// Not at all.
-    #[default]
-    None,
-    /// Letter case.
-    Case,
-    /// Case, invisible characters, look-alikes and spacing.
-    Strict,
-}
+pub use super::patterns::{Fold, MatchDecl, SetKind as MatchKind};
 
 impl Manifest {
     /// Reads `plugin.toml`. `schema` is the text of the file that `[config] schema` names, where it names one.

@@ -32,9 +32,9 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost,
-    PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish,
-    Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact,
+    MediaRecord, NewPost, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord,
+    StoredAnswer, TargetFinish, Vote, VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId};
 

@@ -1,0 +1,372 @@
+//! `/v1/posts` and `/v1/validate`.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    refused,
+    request::PostRequest,
+    view::{PostView, PostsView, WouldView},
+};
+use crate::{
+    call::{Caller, digest},
+    doors::{
+        caller::{Known, idempotency_key, wait},
+        json,
+        problem::Problem,
+    },
+    gateway::Gateway,
+    model::{AccountId, PostId, PostState},
+    posts::{
+        self,
+        accept::{Accepted, Asked, accept},
+        recall, settled,
+    },
+    records::{IdempotencyKey, IdempotencyUse, PostFilter, StoredAnswer},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Posts of one page, at most and where the caller does not say.
+const PAGE_MAX: u32 = 200;
+const PAGE: u32 = 50;
+/// A repetition that meets the first request at work waits this long for its answer.
+const REPEAT_WAIT: Duration = Duration::from_millis(0);
+
+type Body = Result<Bytes, BytesRejection>;
+
+/// Publishes a post.
+#[utoipa::path(post, path = "/v1/posts", operation_id = "createPost", tag = "posts", request_body = PostRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key and body gives the same answer for 30 days."),
+           ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N (at most 60) seconds for the outcome.")),
+    responses((status = 201, body = PostView, description = "Published, in whole or in part."),
+              (status = 202, body = PostView, description = "Accepted: on its way, held for a person, or not yet known."),
+              (status = 200, body = WouldView, description = "What would happen (`dry_run`)."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn create(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match post(&gateway, &caller, &headers, body, false).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Says what would happen to a post, and does nothing.
+#[utoipa::path(post, path = "/v1/validate", operation_id = "validatePost", tag = "posts", request_body = PostRequest,
+    responses((status = 200, body = WouldView, description = "What would happen."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn validate(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match post(&gateway, &caller, &headers, body, true).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn post(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+    dry_run: bool,
+) -> Result<Response, Problem> {
+    let asked = match asked(caller, headers, body, dry_run) {
+        Ok(asked) => asked,
+        Err(refusal) => return Err(refused(gateway, caller, refusal).await),
+    };
+    let key = asked.idempotency.as_ref().map(|usage| usage.key.clone());
+    match accept(gateway, caller, asked).await? {
+        Accepted::Would { held, verdicts } => {
+            let state = if held { "held" } else { "publishing" };
+            Ok(Json(WouldView { state, verdicts: verdicts.into_iter().map(Into::into).collect() }).into_response())
+        }
+        Accepted::Made(id) => made(gateway, &id, key, wait(headers)).await,
+        Accepted::Repeated(id, Some(answer)) => Ok(stored(&id, answer)),
+        Accepted::Repeated(id, None) => repeated(gateway, &id, key).await,
+    }
+}
+
+fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Result<Asked, Refusal> {
+    let body = body_of(headers, body)?;
+    let request: PostRequest = json::read(&body)?;
+    let idempotency = idempotency_key(headers)?.map(|key| IdempotencyUse {
+        key: IdempotencyKey { scope: format!("{} POST /v1/posts", caller.principal()), key },
+        fingerprint: digest::sha256_hex(&body),
+    });
+    let dry_run = dry_run || request.dry_run;
+    // Nothing is made by a rehearsal, so there is nothing for a key to stand for.
+    let idempotency = idempotency.filter(|_| !dry_run);
+    Ok(Asked {
+        submission: request.submission()?,
+        raw: String::from_utf8_lossy(&body).into_owned(),
+        idempotency,
+        dry_run,
+    })
+}
+
+/// The body of a JSON request.
+pub(super) fn body_of(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
+            problem::TOO_LARGE,
+            Stage::Door,
+            "The body is longer than a JSON body may be. Put media to /v1/media.",
+        ),
+        _ => Refusal::new(problem::MALFORMED, Stage::Door, "The body broke off or was not framed as HTTP wants it."),
+    })?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::new(
+            problem::UNSUPPORTED_MEDIA_TYPE,
+            Stage::Door,
+            "Send `Content-Type: application/json`.",
+        ));
+    }
+    Ok(body)
+}
+
+async fn made(
+    gateway: &Arc<Gateway>,
+    id: &PostId,
+    key: Option<IdempotencyKey>,
+    wait: Option<Duration>,
+) -> Result<Response, Problem> {
+    let post = match wait {
+        Some(wait) => settled(gateway, id, wait).await?,
+        None => posts::read(gateway, id).await?,
+    };
+    let view = PostView::of(post);
+    let answer = answer(view.clone(), wait.is_some());
+    if let (Some(key), false) = (key, wait.is_some() && view.is_open()) {
+        if let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
+            tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
+        }
+    }
+    Ok(stored(id, answer))
+}
+
+/// The answer about a post: 201 when it is out, 202 while it may still get there, a problem when no network took it and the
+/// caller waited to hear that.
+fn answer(view: PostView, waited: bool) -> StoredAnswer {
+    let (status, body) = match view.state {
+        "published" | "partial" => (StatusCode::CREATED, serde_json::to_string(&view)),
+        "failed" if waited => {
+            let refusal = why(&view);
+            let (status, body, _) = Problem::with_post(refusal, view).parts();
+            (status, serde_json::to_string(&body))
+        }
+        _ => (StatusCode::ACCEPTED, serde_json::to_string(&view)),
+    };
+    StoredAnswer { status: status.as_u16(), body: body.unwrap_or_default() }
+}
+
+/// The refusal that the attempts of a failed post amount to.
+fn why(view: &PostView) -> Refusal {
+    let last = view.targets.iter().filter_map(|target| target.attempts.last().map(|attempt| (target, attempt))).next();
+    let Some((target, attempt)) = last else {
+        return Refusal::new(problem::PLATFORM_REFUSED, Stage::Send, "The network refused.");
+    };
+    let code = attempt.code.as_deref().unwrap_or_default();
+    // A refusal of the gateway itself keeps its own type.
+    let own = problem::ALL.iter().find(|problem| problem.slug == code);
+    let kind = match (own, attempt.status) {
+        (Some(own), _) => own,
+        (None, _) if ["not-as-approved", "no-proof"].contains(&code) => problem::PLUGIN_FAILED,
+        (None, Some(400..500)) => problem::PLATFORM_REFUSED,
+        (None, _) => problem::PLATFORM_UNAVAILABLE,
+    };
+    let detail = attempt.message.clone().unwrap_or_else(|| format!("`{}` failed.", target.account));
+    Refusal::new(kind, Stage::Send, detail)
+}
+
+fn stored(id: &PostId, answer: StoredAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+    (status, [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/v1/posts/{id}"))], answer.body)
+        .into_response()
+}
+
+/// The same request again, whose first one has no answer yet: 409 while it is being worked on. After a restart nobody will
+/// answer the first any more, so the post is shown as it is.
+async fn repeated(gateway: &Arc<Gateway>, id: &PostId, key: Option<IdempotencyKey>) -> Result<Response, Problem> {
+    let view = PostView::of(settled(gateway, id, REPEAT_WAIT).await?);
+    if view.is_open() && view.state != PostState::Held.as_str() {
+        let refusal = Refusal::new(
+            problem::IN_FLIGHT,
+            Stage::Door,
+            format!("The first request with this key is still being worked on; see /v1/posts/{id}."),
+        );
+        return Err(Problem::with_post(refusal.retry_after(1), view));
+    }
+    let answer = answer(view, true);
+    if let Some(key) = key {
+        if let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
+            tracing::warn!(%error, post = %id, "the answer is not kept");
+        }
+    }
+    Ok(stored(id, answer))
+}
+
+/// Which posts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Only posts for this account.
+    account: Option<String>,
+    /// Only posts in this state.
+    state: Option<String>,
+    /// Only posts of this campaign.
+    campaign: Option<String>,
+    /// At most this many, 1 to 200.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+type ListParams = Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>;
+
+/// Lists posts of the accounts that the caller has a grant for, newest first.
+#[utoipa::path(get, path = "/v1/posts", operation_id = "listPosts", tag = "posts", params(ListQuery),
+    responses((status = 200, body = PostsView, description = "A page of posts."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    query: ListParams,
+) -> Result<Json<PostsView>, Problem> {
+    let filter = match filter(&gateway, &caller, query) {
+        Ok(filter) => filter,
+        Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
+    };
+    if filter.accounts.is_empty() {
+        return Ok(Json(PostsView { posts: Vec::new(), next: None }));
+    }
+    let visible = filter.accounts.clone();
+    let page = gateway.records.posts(filter).await.map_err(|error| posts::unavailable(&error))?;
+    let views = page.posts.into_iter().map(|post| shown(post, &visible)).collect();
+    Ok(Json(PostsView { posts: views, next: page.next.map(|id| id.to_string()) }))
+}
+
+fn filter(gateway: &Gateway, caller: &Caller, query: ListParams) -> Result<PostFilter, Refusal> {
+    let invalid = |detail: String| Refusal::new(problem::INVALID, Stage::Door, detail);
+    let Query(query) = query.map_err(|rejection| invalid(rejection.body_text()))?;
+    let mut accounts = visible(gateway, caller);
+    if let Some(account) = query.account {
+        accounts.retain(|visible| visible.as_str() == account);
+    }
+    let state = match query.state {
+        Some(state) => {
+            Some(PostState::parse(&state).ok_or_else(|| invalid(format!("`{state}` is not a state of a post.")))?)
+        }
+        None => None,
+    };
+    let limit = query.limit.unwrap_or(PAGE);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(invalid(format!("`limit` must be 1 to {PAGE_MAX}.")));
+    }
+    Ok(PostFilter { accounts, state, campaign: query.campaign, after: query.cursor.map(PostId::new), limit })
+}
+
+/// One post.
+#[utoipa::path(get, path = "/v1/posts/{id}", operation_id = "readPost", tag = "posts", params(("id" = String, Path, description = "The post.")),
+    responses((status = 200, body = PostView, description = "The post."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn read(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+) -> Result<Json<PostView>, Problem> {
+    let id = PostId::new(id);
+    match seen(&gateway, &caller, &id).await {
+        Ok(view) => Ok(Json(view)),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+/// Which account's entry to take back.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RecallQuery {
+    /// Only this account's.
+    account: Option<String>,
+}
+
+/// Takes a published post back, where the networks can.
+#[utoipa::path(delete, path = "/v1/posts/{id}", operation_id = "recallPost", tag = "posts",
+    params(("id" = String, Path, description = "The post."), RecallQuery, ("Prefer" = Option<String>, Header, description = "`wait=N` waits for the outcome.")),
+    responses((status = 200, body = PostView, description = "Taken back."), (status = 202, body = PostView, description = "On its way."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn recall(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+    query: Result<Query<RecallQuery>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = PostId::new(id);
+    let only = match query {
+        Ok(Query(query)) => query.account.map(AccountId::new),
+        Err(rejection) => {
+            return Err(
+                refused(&gateway, &caller, Refusal::new(problem::INVALID, Stage::Door, rejection.body_text())).await
+            );
+        }
+    };
+    if let Err(refusal) = seen(&gateway, &caller, &id).await {
+        return Err(refused(&gateway, &caller, refusal).await);
+    }
+    recall::recall(&gateway, &caller, &id, only.as_ref()).await?;
+    let post = settled(&gateway, &id, wait(&headers).unwrap_or_default()).await?;
+    let view = PostView::of(post);
+    let status = if view.state == PostState::Recalled.as_str() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(view)).into_response())
+}
+
+/// A post that the caller may see, with the accounts that it may see.
+pub(super) async fn seen(gateway: &Gateway, caller: &Caller, id: &PostId) -> Result<PostView, Refusal> {
+    let post = posts::read(gateway, id).await?;
+    let visible = visible(gateway, caller);
+    let own = post.author.principal == *caller.principal();
+    if !own && !post.targets.iter().any(|target| visible.contains(&target.account)) {
+        return Err(posts::not_found(id));
+    }
+    Ok(if own { PostView::of(post) } else { shown(post, &visible) })
+}
+
+fn shown(mut post: crate::records::PostRecord, visible: &BTreeSet<AccountId>) -> PostView {
+    post.targets.retain(|target| visible.contains(&target.account));
+    PostView::of(post)
+}
+
+/// Accounts that the caller has a grant for, or may approve for.
+fn visible(gateway: &Gateway, caller: &Caller) -> BTreeSet<AccountId> {
+    let governance = gateway.governance.load();
+    let now = gateway.clock.now();
+    let granted =
+        governance.accounts_visible(caller.principal(), None, now).into_iter().map(|account| account.id.clone());
+    let mut accounts: BTreeSet<_> = granted.collect();
+    if let crate::model::Principal::Person(person) = caller.principal() {
+        let approves = governance.accounts.values().filter(|account| governance.may_approve(person, &account.brand));
+        accounts.extend(approves.map(|account| account.id.clone()));
+    }
+    accounts
+}

@@ -1,0 +1,43 @@
+//! `/v1/posts/{id}/votes`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::HeaderMap,
+};
+
+use super::{
+    posts::body_of,
+    refused,
+    request::{Decision, VoteRequest},
+    view::PostView,
+};
+use crate::{
+    doors::{caller::Known, json, problem::Problem},
+    gateway::Gateway,
+    model::PostId,
+    posts::vote::{Ballot, vote as cast},
+};
+
+/// Votes on a held post: with a person's key, never on one's own.
+#[utoipa::path(post, path = "/v1/posts/{id}/votes", operation_id = "votePost", tag = "posts", request_body = VoteRequest,
+    params(("id" = String, Path, description = "The post.")),
+    responses((status = 200, body = PostView, description = "The post after the vote."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn vote(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<PostView>, Problem> {
+    let request: VoteRequest = match body_of(&headers, body).and_then(|body| json::read(&body)) {
+        Ok(request) => request,
+        Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
+    };
+    let ballot = Ballot { approve: request.decision == Decision::Approve, digest: request.digest, note: request.note };
+    Ok(Json(PostView::of(cast(&gateway, &caller, &PostId::new(id), ballot).await?)))
+}

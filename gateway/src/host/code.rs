@@ -1,0 +1,176 @@
+//! A compiled plugin, ready to be instantiated, shared by all its configurations.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+
+use super::bindings::{AdapterPre, PolicyPre};
+use super::error::{PluginError, PluginFault};
+use super::grant::Reach;
+use super::imports::{CallState, CallWorld};
+use super::manifest::Manifest;
+use super::meter::{Meter, Tick};
+use super::settings::Settings;
+use crate::clock::Clock;
+
+/// How long a call waits for its turn before it is told to come back.
+const QUEUE_MS_MAX: u64 = 1_000;
+/// When a call that was turned away should come back.
+const RETRY_AFTER_MS: u64 = 1_000;
+/// Live handles of an instance. The contract has no resources.
+const HANDLES_MAX: usize = 64;
+/// Lines that one plugin may log in a second, over all calls.
+const LOG_LINES_PER_S: u64 = 100;
+
+/// What a compiled plugin needs to run.
+pub(super) struct Code {
+    pub(super) manifest: Manifest,
+    pub(super) label: String,
+    pub(super) digest: String,
+    pub(super) reach: Reach,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) log_allowance: LogAllowance,
+    pub(super) entry: Entry,
+    pub(super) engine: Engine,
+    /// Calls of this plugin at the same time.
+    pub(super) bulkhead: Semaphore,
+    pub(super) house: Arc<House>,
+}
+
+/// What all plugins share.
+pub(super) struct House {
+    /// Instances at the same time.
+    pub(super) instances: Semaphore,
+    /// Turns of guests that compute for long.
+    pub(super) lane: Arc<Semaphore>,
+}
+
+/// The world that a plugin implements, with names resolved and types checked.
+pub(super) enum Entry {
+    Adapter(AdapterPre<CallState>),
+    Policy(PolicyPre<CallState>),
+}
+
+/// Why the host itself stopped a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Stopped {
+    #[error("the guest's computing time is spent")]
+    CpuBudget,
+}
+
+impl Code {
+    /// Runs `call` in a fresh store and gives back what it left there. Nothing of the store survives a failure.
+    pub(super) async fn run<T>(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        world: CallWorld,
+        call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
+    ) -> Result<(T, CallState), PluginError> {
+        let _places = self.enter().await?;
+        let limits = &self.manifest.limits;
+        let meter = Arc::new(Meter::new(limits.guest_ms, Arc::clone(&self.house.lane)));
+        let mut store = self.store(settings, &meter, world);
+        match meter.run(Duration::from_millis(limits.wall_ms), call(&mut store, &self.entry)).await {
+            Ok(Ok(output)) => Ok((output, store.into_data())),
+            Ok(Err(error)) => Err(self.failed(self.fault(&error, store.data()))),
+            Err(_) => Err(self.failed(PluginFault::WallDeadline { deadline_ms: limits.wall_ms })),
+        }
+    }
+
+    /// A failure of this plugin.
+    pub(super) fn failed(&self, fault: PluginFault) -> PluginError {
+        PluginError { plugin: self.label.clone(), fault }
+    }
+
+    async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), PluginError> {
+        if let (Ok(own), Ok(shared)) = (self.bulkhead.try_acquire(), self.house.instances.try_acquire()) {
+            return Ok((own, shared));
+        }
+        let both = async { Some((self.bulkhead.acquire().await.ok()?, self.house.instances.acquire().await.ok()?)) };
+        match tokio::time::timeout(Duration::from_millis(QUEUE_MS_MAX), both).await {
+            Ok(Some(places)) => Ok(places),
+            _ => Err(self.failed(PluginFault::Busy { retry_after_ms: RETRY_AFTER_MS })),
+        }
+    }
+
+    fn store(self: &Arc<Self>, settings: &Arc<Settings>, meter: &Arc<Meter>, world: CallWorld) -> Store<CallState> {
+        let state = CallState::new(Arc::clone(self), Arc::clone(settings), Arc::clone(meter), world);
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(self.manifest.limits.host_call_bytes);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            let meter = &store.data().meter;
+            match meter.tick() {
+                Tick::GoOn => Ok(UpdateDeadline::Continue(1)),
+                Tick::GiveWay => Ok(UpdateDeadline::YieldCustom(1, meter.give_way())),
+                Tick::Stop => Err(wasmtime::Error::new(Stopped::CpuBudget)),
+            }
+        });
+        store
+    }
+
+    /// One instance that is thrown away: shows that the exports have the right types and that starting works. Needs no
+    /// runtime.
+    pub(super) fn trial(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<(), PluginFault> {
+        let meter = Arc::new(Meter::new(self.manifest.limits.guest_ms, Arc::new(Semaphore::new(1))));
+        let mut store = self.store(settings, &meter, CallWorld::pure(super::MediaFiles::none()));
+        let instantiate = async {
+            match &self.entry {
+                Entry::Adapter(pre) => pre.instantiate_async(&mut store).await.map(drop),
+                Entry::Policy(pre) => pre.instantiate_async(&mut store).await.map(drop),
+            }
+        };
+        let done = meter.run_here(instantiate);
+        done.map_err(|error| self.fault(&error, store.data()))
+    }
+
+    /// Names what ended a call.
+    fn fault(&self, error: &wasmtime::Error, state: &CallState) -> PluginFault {
+        let limits = &self.manifest.limits;
+        if error.downcast_ref::<Stopped>() == Some(&Stopped::CpuBudget) {
+            return PluginFault::CpuBudget { budget_ms: limits.guest_ms };
+        }
+        // The engine's error has no public type; its text is pinned by a test.
+        if format!("{:#}", error.root_cause()).contains("too much data") {
+            return PluginFault::HostCallBytes { limit_bytes: limits.host_call_bytes };
+        }
+        if state.memory.was_refused() {
+            return PluginFault::Memory { limit_bytes: state.memory.limit_bytes() };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::UnreachableCodeReached) => PluginFault::Trapped { reason: "it panicked".into() },
+            Some(trap) => PluginFault::Trapped { reason: trap.to_string() },
+            None => PluginFault::Trapped { reason: error.root_cause().to_string() },
+        }
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("label", &self.label).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// A number of log lines for each second.
+#[derive(Debug, Default)]
+pub(super) struct LogAllowance {
+    second: AtomicU64,
+    lines: AtomicU64,
+}
+
+impl LogAllowance {
+    /// Takes one line of this second's allowance.
+    pub(super) fn take(&self) -> bool {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+        let second = u64::try_from(now.tv_sec).unwrap_or(0);
+        if self.second.swap(second, Relaxed) != second {
+            self.lines.store(0, Relaxed);
+        }
+        self.lines.fetch_add(1, Relaxed) < LOG_LINES_PER_S
+    }
+}

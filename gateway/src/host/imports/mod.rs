@@ -1,0 +1,212 @@
+//! What plugins may ask of the host while they run. Nothing else is linked: no WASI, no clock of the machine, no files.
+
+mod http;
+mod seeded;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use wasmtime::component::{HasSelf, Linker, WasmStr};
+use wasmtime::{Engine, StoreContextMut};
+
+pub(super) use http::{Exchange, Purpose};
+pub(super) use seeded::Seeded;
+
+use super::bindings::{clock, log, match_, media, random, state, types};
+use super::code::Code;
+use super::convert;
+use super::media::MediaFiles;
+use super::memory::MemoryBudget;
+use super::meter::Meter;
+use super::patterns::{self, FoldCache};
+use super::settings::Settings;
+
+/// A note's longest.
+pub(super) const NOTE_BYTES_MAX: usize = 64 << 10;
+const MEDIA_READ_BYTES_MAX: u32 = 64 << 10;
+const RANDOM_BYTES_MAX: u32 = 4096;
+const LOG_LINE_BYTES_MAX: usize = 1024;
+const LOG_LINES_PER_CALL_MAX: u32 = 32;
+
+/// What a call's instance sees.
+pub(super) struct CallState {
+    pub(super) code: Arc<Code>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) memory: MemoryBudget,
+    pub(super) meter: Arc<Meter>,
+    pub(super) world: CallWorld,
+    folds: FoldCache,
+    open_medium: Option<(String, File)>,
+    log_lines: u32,
+}
+
+/// The part of what an instance sees that differs from call to call.
+pub(super) struct CallWorld {
+    pub(super) media: MediaFiles,
+    pub(super) time: Time,
+    pub(super) exchange: Option<Box<Exchange>>,
+}
+
+/// Where a call's time and randomness come from.
+pub(super) enum Time {
+    /// The gateway's clock and the system's randomness.
+    Real,
+    /// The same at every attempt.
+    Replayed { now_ms: u64, random: Seeded },
+}
+
+impl CallWorld {
+    /// A call that sees nothing but its arguments.
+    pub(super) fn pure(media: MediaFiles) -> Self {
+        Self { media, time: Time::Real, exchange: None }
+    }
+}
+
+impl CallState {
+    pub(super) fn new(code: Arc<Code>, settings: Arc<Settings>, meter: Arc<Meter>, world: CallWorld) -> Self {
+        let memory = MemoryBudget::new(code.manifest.limits.memory_bytes);
+        Self { code, settings, memory, meter, world, folds: FoldCache::default(), open_medium: None, log_lines: 0 }
+    }
+}
+
+/// Links what an adapter gets.
+pub(super) fn adapter_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = policy_linker(engine)?;
+    super::bindings::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    state::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    random::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    Ok(linker)
+}
+
+/// Links what a policy gets.
+pub(super) fn policy_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
+    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    media::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    log::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    // These two are called most, with the longest texts: they are linked by hand, so that no text is copied on the way.
+    linker.instance("pressgate:plugin/config@0.1.0-draft")?.func_wrap("get", config_get)?;
+    let mut matching = linker.instance("pressgate:plugin/match@0.1.0-draft")?;
+    matching.func_wrap("scan", match_scan)?;
+    matching.func_wrap("scripts", match_scripts)?;
+    Ok(linker)
+}
+
+fn config_get(store: StoreContextMut<'_, CallState>, (pointer,): (WasmStr,)) -> wasmtime::Result<(Option<Arc<str>>,)> {
+    let pointer = pointer.to_str(&store)?;
+    Ok((store.data().settings.get(&pointer),))
+}
+
+type Scanned = Result<Vec<match_::Hit>, match_::ScanError>;
+
+fn match_scan(
+    mut store: StoreContextMut<'_, CallState>,
+    (set, text): (WasmStr, WasmStr),
+) -> wasmtime::Result<(Scanned,)> {
+    let mut folds = std::mem::take(&mut store.data_mut().folds);
+    let (set, text) = (set.to_str(&store)?, text.to_str(&store)?);
+    let hits = store.data().settings.patterns().scan(&set, &text, &mut folds);
+    drop((set, text));
+    store.data_mut().folds = folds;
+    match hits {
+        Ok(hits) => Ok((Ok(hits.into_iter().map(convert::hit).collect()),)),
+        Err(patterns::ScanError::UnknownSet) => Ok((Err(match_::ScanError::UnknownSet),)),
+        // Never "nothing found": the call fails, and a failing policy denies.
+        Err(error @ patterns::ScanError::TextTooLong) => Err(wasmtime::Error::msg(error.to_string())),
+    }
+}
+
+fn match_scripts(
+    store: StoreContextMut<'_, CallState>,
+    (text,): (WasmStr,),
+) -> wasmtime::Result<(Vec<(String, u32)>,)> {
+    Ok((patterns::scripts(&text.to_str(&store)?),))
+}
+
+impl types::Host for CallState {}
+
+impl media::Host for CallState {
+    fn info(&mut self, id: String) -> wasmtime::Result<Option<types::MediaRef>> {
+        Ok(self.world.media.get(&id).map(|(media, _)| convert::media_ref(media)))
+    }
+
+    fn read(&mut self, id: String, offset: u64, length: u32) -> wasmtime::Result<Option<Vec<u8>>> {
+        let Some((media, path)) = self.world.media.get(&id) else { return Ok(None) };
+        let left = media.size_bytes.saturating_sub(offset);
+        let length = u64::from(length.min(MEDIA_READ_BYTES_MAX)).min(left);
+        if self.open_medium.as_ref().is_none_or(|(open, _)| *open != id) {
+            self.open_medium = Some((id, File::open(path)?));
+        }
+        let mut bytes = vec![0; usize::try_from(length)?];
+        if let Some((_, file)) = &self.open_medium {
+            file.read_exact_at(&mut bytes, offset)?;
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, line: String) -> wasmtime::Result<()> {
+        if self.log_lines >= LOG_LINES_PER_CALL_MAX || !self.code.log_allowance.take() {
+            return Ok(());
+        }
+        self.log_lines += 1;
+        let cut = line.floor_char_boundary(LOG_LINE_BYTES_MAX);
+        let line: String = line
+            .get(..cut)
+            .unwrap_or_default()
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+            .collect();
+        let plugin = &self.code.label;
+        match level {
+            log::Level::Debug => tracing::debug!(target: "pressgate::plugin", plugin, "{line}"),
+            log::Level::Info => tracing::info!(target: "pressgate::plugin", plugin, "{line}"),
+            log::Level::Warn => tracing::warn!(target: "pressgate::plugin", plugin, "{line}"),
+            log::Level::Error => tracing::error!(target: "pressgate::plugin", plugin, "{line}"),
+        }
+        Ok(())
+    }
+}
+
+impl state::Host for CallState {
+    fn get(&mut self) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.world.exchange.as_ref().map(|exchange| exchange.note.clone()).unwrap_or_default())
+    }
+
+    fn set(&mut self, note: Vec<u8>) -> wasmtime::Result<bool> {
+        match &mut self.world.exchange {
+            Some(exchange) if exchange.purpose == Purpose::Perform && note.len() <= NOTE_BYTES_MAX => {
+                exchange.note.clone_from(&note);
+                exchange.new_note = Some(note);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl clock::Host for CallState {
+    fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        match &self.world.time {
+            Time::Real => Ok(convert::millis(self.code.clock.now())),
+            Time::Replayed { now_ms, .. } => Ok(*now_ms),
+        }
+    }
+}
+
+impl random::Host for CallState {
+    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length.min(RANDOM_BYTES_MAX))?];
+        match &mut self.world.time {
+            Time::Real => SystemRandom::new()
+                .fill(&mut bytes)
+                .map_err(|_| wasmtime::Error::msg("the system gives no random bytes"))?,
+            Time::Replayed { random, .. } => random.fill(&mut bytes),
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,191 @@
+//! Bytes → release: verified, compiled, configured and tried before anybody sees it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use tokio::sync::Semaphore;
+use wasmparser::{Parser, Payload};
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use super::bindings::{AdapterPre, PolicyPre};
+use super::cache::{CodeCache, Origin};
+use super::code::{Code, Entry, House, LogAllowance};
+use super::error::{HostError, LoadError};
+use super::grant::{PluginGrant, Reach};
+use super::imports::{self, CallState};
+use super::manifest::{CONTRACT, Manifest, PluginKind, extract};
+use super::release::Release;
+use super::settings::Settings;
+use super::{engine, hex};
+use crate::clock::Clock;
+
+/// Longest component that is accepted.
+const COMPONENT_BYTES_MAX: usize = 16 << 20;
+const INTERFACES: &str = "pressgate:plugin/";
+
+/// How the host works.
+#[derive(Clone)]
+pub struct HostOptions {
+    /// Folder of the compiled-code cache, which is the gateway's alone (mode 0700) and made where it is missing; without one
+    /// each start compiles.
+    pub cache_dir: Option<PathBuf>,
+    /// Authenticates the cache; from the vault.
+    pub cache_key: [u8; 32],
+    /// Instances at the same time, over all plugins.
+    pub instances_max: u32,
+}
+
+/// Loads plugins. One for the process.
+pub struct Host {
+    engine: Engine,
+    adapters: Linker<CallState>,
+    policies: Linker<CallState>,
+    cache: Option<CodeCache>,
+    clock: Arc<dyn Clock>,
+    house: Arc<House>,
+}
+
+impl Host {
+    /// Starts the engine and its ticking thread, and opens the cache.
+    ///
+    /// # Errors
+    /// The machine lacks what the engine needs, or the cache's folder is not safe.
+    pub fn new(options: HostOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
+        let engine = engine::start(options.instances_max.max(1))?;
+        let cache = match &options.cache_dir {
+            Some(folder) => Some(CodeCache::open(folder, &options.cache_key, &engine)?),
+            None => None,
+        };
+        let fault = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let house = House {
+            instances: Semaphore::new(usize::try_from(options.instances_max.max(1)).unwrap_or(1)),
+            lane: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
+        };
+        Ok(Arc::new(Self {
+            adapters: imports::adapter_linker(&engine).map_err(fault)?,
+            policies: imports::policy_linker(&engine).map_err(fault)?,
+            engine,
+            cache,
+            clock,
+            house: Arc::new(house),
+        }))
+    }
+
+    /// Loads a plugin. Compiles where the cache does not help, so it may take seconds: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// The first reason why it is not accepted.
+    pub fn load(
+        &self,
+        wasm: &[u8],
+        grant: &PluginGrant,
+        config: &serde_json::Value,
+    ) -> Result<Arc<Release>, LoadError> {
+        self.load_telling_origin(wasm, grant, config).map(|(release, _)| release)
+    }
+
+    /// As [`Self::load`], and says whether the code came from the cache.
+    ///
+    /// # Errors
+    /// The first reason why it is not accepted.
+    pub fn load_telling_origin(
+        &self,
+        wasm: &[u8],
+        grant: &PluginGrant,
+        config: &serde_json::Value,
+    ) -> Result<(Arc<Release>, Origin), LoadError> {
+        if wasm.len() > COMPONENT_BYTES_MAX {
+            return Err(LoadError::TooLarge { size_bytes: wasm.len(), max_bytes: COMPONENT_BYTES_MAX });
+        }
+        let json = extract(wasm).map_err(LoadError::NotAComponent)?.ok_or(LoadError::NoManifest)?;
+        let manifest = Manifest::from_json(json)?;
+        if manifest.wit != CONTRACT {
+            return Err(LoadError::Contract { wanted: manifest.wit, offered: CONTRACT });
+        }
+        foreign_imports(wasm)?;
+        let settings = Arc::new(Settings::new(&manifest, config)?);
+        let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
+        let (component, origin) = self.compiled(wasm, &digest)?;
+        component.initialize_copy_on_write_image().map_err(|error| LoadError::Resources(format!("{error:#}")))?;
+        let code = Arc::new(Code {
+            entry: self.entry(manifest.kind, &component)?,
+            label: manifest.label(),
+            reach: Reach::new(&manifest, grant),
+            clock: Arc::clone(&self.clock),
+            log_allowance: LogAllowance::default(),
+            engine: self.engine.clone(),
+            bulkhead: Semaphore::new(usize::try_from(manifest.limits.concurrent).unwrap_or(1)),
+            house: Arc::clone(&self.house),
+            manifest,
+            digest,
+        });
+        code.trial(&settings).map_err(|fault| LoadError::Trial(code.failed(fault)))?;
+        Ok((Arc::new(Release { code, settings }), origin))
+    }
+
+    /// The same plugin with another configuration. Compiles nothing, and shares the plugin's bulkhead.
+    ///
+    /// # Errors
+    /// The configuration does not fit.
+    pub fn reconfigure(&self, release: &Arc<Release>, config: &serde_json::Value) -> Result<Arc<Release>, LoadError> {
+        let settings = Arc::new(Settings::new(&release.code.manifest, config)?);
+        Ok(Arc::new(Release { code: Arc::clone(&release.code), settings }))
+    }
+
+    fn compiled(&self, wasm: &[u8], digest: &str) -> Result<(Component, Origin), LoadError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
+            return Ok((component, Origin::Cache));
+        }
+        let component =
+            Component::from_binary(&self.engine, wasm).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.put(&component, digest);
+        }
+        Ok((component, Origin::Compiler))
+    }
+
+    fn entry(&self, kind: PluginKind, component: &Component) -> Result<Entry, LoadError> {
+        let fault = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+        match kind {
+            PluginKind::Adapter => {
+                let pre = self.adapters.instantiate_pre(component).map_err(fault)?;
+                AdapterPre::new(pre).map(Entry::Adapter).map_err(fault)
+            }
+            PluginKind::Policy => {
+                let pre = self.policies.instantiate_pre(component).map_err(fault)?;
+                PolicyPre::new(pre).map(Entry::Policy).map_err(fault)
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+/// Names an import that is not ours before the engine says it in its own words.
+pub(crate) fn foreign_imports(wasm: &[u8]) -> Result<(), LoadError> {
+    let fault = |error: wasmparser::BinaryReaderError| LoadError::NotAComponent(error.to_string());
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(fault)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let name = import.map_err(fault)?.name.name;
+                    if !name.starts_with(INTERFACES) {
+                        return Err(LoadError::Import(name.to_owned()));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

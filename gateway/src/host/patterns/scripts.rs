@@ -1,0 +1,83 @@
+//! What the letters of a text are written in.
+
+use unicode_script::{Script, UnicodeScript};
+
+/// ISO 15924 codes of the scripts of a text's letters with the number of letters of each, most first (ties by code).
+/// Letters that all scripts share (marks, letter-like symbols) are not counted. Linear in the text.
+pub fn scripts(text: &str) -> Vec<(String, u32)> {
+    let mut counts: Vec<(Script, u32)> = Vec::new();
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        let script = of(c);
+        if matches!(script, Script::Common | Script::Inherited | Script::Unknown) {
+            continue;
+        }
+        match counts.iter_mut().find(|(known, _)| *known == script) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => counts.push((script, 1)),
+        }
+    }
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.short_name().cmp(b.0.short_name())));
+    counts.into_iter().map(|(script, count)| (script.short_name().to_owned(), count)).collect()
+}
+
+fn of(c: char) -> Script {
+    match c as u32 {
+        0x41..=0x5A | 0x61..=0x7A | 0xC0..=0xD6 | 0xD8..=0xF6 | 0xF8..=0x24F => Script::Latin,
+        0x400..=0x484 | 0x487..=0x52F => Script::Cyrillic,
+        0x5D0..=0x5EA => Script::Hebrew,
+        _ => c.script(),
+    }
+}
+
+/// The scripts between which look-alikes are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Latin.
+    Latin,
+    /// Cyrillic.
+    Cyrillic,
+    /// Greek and Coptic.
+    Greek,
+    /// Hebrew.
+    Hebrew,
+    /// Any other.
+    Other,
+}
+
+impl Writing {
+    /// The scripts that words are mapped to.
+    pub(super) const TARGETS: [Writing; 4] = [Writing::Latin, Writing::Cyrillic, Writing::Greek, Writing::Hebrew];
+
+    /// Position in tables that count by script.
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The script of a letter or mark; none for what is not one.
+    pub(super) fn of(c: char) -> Option<Writing> {
+        match c as u32 {
+            0x41..=0x5A | 0x61..=0x7A => Some(Writing::Latin),
+            0x00..0x80 => None,
+            0xAA | 0xBA | 0xC0..=0xD6 | 0xD8..=0xF6 | 0xF8..=0x24F | 0x1E00..=0x1EFF => Some(Writing::Latin),
+            0x370..=0x373 | 0x376..=0x377 | 0x37B..=0x37D | 0x37F | 0x386 | 0x388..=0x3FF | 0x1F00..=0x1FFF => {
+                Some(Writing::Greek)
+            }
+            0x400..=0x52F | 0x1C80..=0x1C8F => Some(Writing::Cyrillic),
+            0x591..=0x5F2 => Some(Writing::Hebrew),
+            _ if c.is_alphabetic() => Some(Writing::Other),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_letters_and_only_letters() {
+        assert_eq!(scripts("Ahoj 123 привет! שלום é"), [("Cyrl".into(), 6), ("Latn".into(), 5), ("Hebr".into(), 4)]);
+        assert_eq!(scripts("12:30 🎉 — …"), []);
+        assert_eq!(scripts("日本語 ひらがな")[0], ("Hira".into(), 4));
+    }
+}
