@@ -1,3 +1,17 @@
 //! The one integration binary.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets and read clocks of their own")]
+
+mod samples;
+
 mod host;
+
+mod audit_faults;
+mod bad_input;
+mod held;
+mod idempotency;
+mod leaves;
+mod listing;
+mod platform;
+mod publish;
+mod rights;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets and read clocks of their own")]
 
+pub mod harness;
 pub mod http;
 pub mod latency;
 pub mod networks;

@@ -1,0 +1,75 @@
+//! What the log says, in a form that a test can compare.
+
+use pressgate::audit::{Event, Leaf, leaf};
+
+/// One line for each leaf, without what differs from run to run: ids, times, digests.
+///
+/// ```text
+/// intent acme-mastodon post.create part-0 #1
+/// outcome part-0 answered 200 -> published
+/// refused authorise no-grant acme-mastodon
+/// held acme-mastodon | vote chief-1 approve | change governance apply | lifecycle start
+/// ```
+pub fn story(leaves: &[Leaf]) -> Vec<String> {
+    leaves.iter().map(line).collect()
+}
+
+/// Every intent with its index.
+pub fn intents(leaves: &[Leaf]) -> Vec<(u64, leaf::Intent)> {
+    let numbered = (0..).zip(leaves);
+    numbered
+        .filter_map(|(index, leaf)| match &leaf.event {
+            Event::Intent(intent) => Some((index, (**intent).clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every refusal.
+pub fn refusals(leaves: &[Leaf]) -> Vec<leaf::Refused> {
+    let refused = leaves.iter().filter_map(|leaf| match &leaf.event {
+        Event::Refused(refused) => Some((**refused).clone()),
+        _ => None,
+    });
+    refused.collect()
+}
+
+fn line(leaf: &Leaf) -> String {
+    let name = |value: &dyn std::fmt::Debug| kebab(&format!("{value:?}"));
+    match &leaf.event {
+        Event::Intent(i) => format!("intent {} {} {} #{}", i.account, i.action, i.step, i.attempt),
+        Event::Outcome(o) => {
+            let status = o.status.map(|status| format!(" {status}")).unwrap_or_default();
+            let state = o.target_state.as_deref().map(|state| format!(" -> {state}")).unwrap_or_default();
+            let recovered = if o.recovered { " (recovered)" } else { "" };
+            format!("outcome {} {}{status}{state}{recovered}", o.step, name(&o.result))
+        }
+        Event::Refused(r) => {
+            let account = r.account.as_deref().map(|account| format!(" {account}")).unwrap_or_default();
+            format!("refused {} {}{account}", r.stage, r.problem)
+        }
+        Event::Finished(f) => {
+            let code = f.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
+            format!("finished {} {}{code}", f.account, f.target_state)
+        }
+        Event::Held(h) => format!("held {}", h.accounts.join(",")),
+        Event::Vote(v) => format!("vote {} {}", v.person, v.decision),
+        Event::Change(c) => format!("change {} {}", name(&c.what), c.action),
+        Event::Unauthenticated(u) => format!("unauthenticated {}", u.count),
+        Event::Lifecycle(l) => format!("lifecycle {}", name(&l.event)),
+        Event::Recovery(_) => "recovery".to_owned(),
+        Event::Read(r) => format!("read {}", r.what),
+        Event::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('-');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! A gateway that runs within the test.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pressgate::audit::{Disk, Leaf};
+use pressgate::clock::Clock;
+use pressgate::gateway::Gateway;
+use pressgate::keys::reveal;
+use pressgate::model::{AppId, KeyId, Principal};
+use pressgate::start::{Parts, start};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{Caller, Governance, Site, until};
+use crate::http::{Answer, Client};
+
+/// How long a stop may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A running gateway. Calls made on it directly are those of the app `newsroom`.
+pub struct Running {
+    /// Its folder.
+    pub site: Site,
+    /// The governance that was applied last.
+    pub governance: Governance,
+    /// Address without a slash at the end.
+    pub url: String,
+    newsroom: Caller,
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    live: Option<Live>,
+}
+
+struct Live {
+    gateway: Arc<Gateway>,
+    door: JoinHandle<()>,
+    work: JoinHandle<()>,
+}
+
+impl Running {
+    pub(super) async fn start(site: Site, governance: Governance, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Self {
+        let (live, url) = live(&site, &clock, &disk).await;
+        let newsroom = Caller::new(&url, site.key("app:newsroom"));
+        Self { site, governance, url, newsroom, clock, disk, live: Some(live) }
+    }
+
+    /// The gateway itself, for what a test can see in no other way.
+    ///
+    /// # Panics
+    /// While it is stopped.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.live.as_ref().expect("the gateway runs").gateway
+    }
+
+    /// A caller with the key of `app:…` or `person:…`.
+    pub fn caller(&self, holder: &str) -> Caller {
+        Caller::new(&self.url, self.site.key(holder))
+    }
+
+    /// A caller with any text in place of a key.
+    pub fn caller_with(&self, key: &str) -> Caller {
+        Caller::new(&self.url, key)
+    }
+
+    /// A further key of an app, and its id.
+    ///
+    /// # Panics
+    /// When it can't be kept.
+    pub async fn fresh_key(&self, app: &str, expires: Option<Timestamp>) -> (String, KeyId) {
+        let gateway = self.gateway();
+        let holder = Principal::App(AppId::new(app));
+        let made = gateway.keys.create(gateway.records.as_ref(), holder, expires, "test".into(), gateway.clock.now()).await;
+        let (key, record) = made.expect("kept");
+        (reveal(&key).to_owned(), record.id)
+    }
+
+    /// Every leaf of the log.
+    ///
+    /// # Panics
+    /// When the log can't be read.
+    pub fn leaves(&self) -> Vec<Leaf> {
+        let mut leaves = Vec::new();
+        let read = self.gateway().audit.replay(0, &mut |_, leaf| {
+            leaves.push(leaf);
+            std::ops::ControlFlow::Continue(())
+        });
+        read.expect("a readable log");
+        leaves
+    }
+
+    /// The post as its author sees it.
+    pub async fn read(&self, post: &str) -> Value {
+        self.newsroom.get(&format!("/v1/posts/{post}")).await.expect(200)
+    }
+
+    /// Waits until the post has this state, and gives it.
+    pub async fn until_state(&self, post: &str, state: &str) -> Value {
+        let look = || async {
+            let view = self.read(post).await;
+            (view["state"] == state).then_some(view)
+        };
+        until(&format!("{post} is {state}"), look).await
+    }
+
+    /// Stops in order, and starts again on the same folder.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        let (live, url) = live(&self.site, &self.clock, &self.disk).await;
+        self.newsroom = Caller::new(&url, self.site.key("app:newsroom"));
+        (self.live, self.url) = (Some(live), url);
+    }
+
+    /// Stops in order; the folder stays.
+    ///
+    /// # Panics
+    /// When something still holds the gateway after a while.
+    pub async fn stop(&mut self) {
+        let Some(Live { gateway, door, work }) = self.live.take() else { return };
+        // Connections that are kept open must not hold the stop up.
+        self.newsroom = Caller::new(&self.url, "");
+        gateway.stopping.set();
+        let ended = async {
+            door.await.expect("the door ends");
+            work.await.expect("the worker ends");
+            gateway.stopping.idle().await;
+        };
+        tokio::time::timeout(STOP_TIMEOUT, ended).await.expect("a stop in time");
+        gateway.audit.close();
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while Arc::strong_count(&gateway) > 1 {
+            assert!(Instant::now() < deadline, "{} still hold the gateway", Arc::strong_count(&gateway) - 1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.site.path("data")
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.site.folder()
+    }
+
+    /// Whether it still answers.
+    pub async fn assert_alive(&self) {
+        let answer: Answer = crate::http::get(&format!("{}/healthz", self.url), "").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// A client with connections of its own.
+    pub fn client(&self) -> Client {
+        Client::default()
+    }
+}
+
+impl Deref for Running {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.newsroom
+    }
+}
+
+async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Live, String) {
+    let parts = Parts { config: site.config(), clock: Arc::clone(clock), disk: Arc::clone(disk) };
+    let gateway = start(parts).await.unwrap_or_else(|error| panic!("the gateway does not start: {error}"));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let door = tokio::spawn(pressgate::doors::serve(Arc::clone(&gateway), listener));
+    let work = tokio::spawn(pressgate::posts::work::work(Arc::clone(&gateway)));
+    (Live { gateway, door, work }, url)
+}
