@@ -52,6 +52,8 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
     ];
+    tracing::info!(address = %public_at, "listening for apps");
+    tracing::info!(address = %operators_at, "listening for operators");
     if json {
         print(&json!({ "address": public_at, "operator": operators_at }).to_string());
     } else {

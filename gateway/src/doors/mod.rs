@@ -1,14 +1,42 @@
-//! Doors: HTTP in.
+//! Doors: HTTP in. A door reads a request, hands it to the posts or the path, and renders what comes back.
+
+pub mod caller;
+pub mod json;
+pub mod listener;
+pub mod openapi;
+pub mod problem;
+pub mod publish;
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{delete, get, post},
+};
+pub use listener::serve;
 
 use crate::gateway::Gateway;
 
-/// Serves the public API until the gateway stops.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
-    // The face of the door, until the door itself is here: connections wait in the listener's queue.
-    gateway.stopping.wait().await;
-    drop(listener);
+/// Everything that the public listener serves.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let json_bytes_max = usize::try_from(gateway.config.limits.json_bytes_max).unwrap_or(usize::MAX);
+    Router::new()
+        .route("/v1/posts", post(publish::posts::create).get(publish::posts::list))
+        .route("/v1/posts/{id}", get(publish::posts::read).merge(delete(publish::posts::recall)))
+        .route("/v1/posts/{id}/votes", post(publish::votes::vote))
+        .route("/v1/validate", post(publish::posts::validate))
+        .route("/v1/me", get(publish::me::me))
+        .route("/v1/accounts", get(publish::accounts::list))
+        .route("/v1/openapi.json", get(openapi::document))
+        .route("/problems", get(problem::index))
+        .route("/problems/{slug}", get(problem::page))
+        .route("/healthz", get(listener::healthz))
+        .route("/readyz", get(listener::readyz))
+        .layer(DefaultBodyLimit::max(json_bytes_max))
+        // Media are streamed to disk and have a limit of their own.
+        .route("/v1/media", post(publish::media::upload).layer(DefaultBodyLimit::disable()))
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(gateway)
 }
