@@ -8,10 +8,14 @@ mod host;
 
 mod audit_faults;
 mod bad_input;
+mod bluesky;
+mod crash;
 mod held;
 mod idempotency;
 mod leaves;
 mod listing;
 mod platform;
 mod publish;
+mod revoke;
 mod rights;
+mod secrets;

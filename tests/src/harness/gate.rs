@@ -125,7 +125,13 @@ impl Gate {
     /// Starts the program.
     pub async fn spawn(self) -> GateProcess {
         let site = Site::make(&self.governance.files(), &self.settings, &self.credentials).await;
-        GateProcess::start(site, self.governance).await
+        GateProcess::start(site, self.governance, None).await
+    }
+
+    /// Starts the program as another user; only root can.
+    pub async fn spawn_as(self, user: u32) -> GateProcess {
+        let site = Site::make(&self.governance.files(), &self.settings, &self.credentials).await;
+        GateProcess::start(site, self.governance, Some(user)).await
     }
 
     /// The governance files as they are planned.

@@ -29,13 +29,15 @@ pub struct GateProcess {
     pub url: String,
     newsroom: Caller,
     child: Option<Child>,
+    user: Option<u32>,
 }
 
 impl GateProcess {
-    pub(super) async fn start(site: Site, governance: Governance) -> Self {
-        let (child, url) = spawn(&site).await;
+    /// Starts it as the user that runs the test, or, where the test is root, as another.
+    pub(super) async fn start(site: Site, governance: Governance, user: Option<u32>) -> Self {
+        let (child, url) = spawn(&site, user).await;
         let newsroom = Caller::new(&url, site.key("app:newsroom"));
-        Self { site, governance, url, newsroom, child: Some(child) }
+        Self { site, governance, url, newsroom, child: Some(child), user }
     }
 
     /// A caller with the key of `app:…` or `person:…`.
@@ -81,7 +83,7 @@ impl GateProcess {
     /// When it still runs.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it still runs");
-        let (child, url) = spawn(&self.site).await;
+        let (child, url) = spawn(&self.site, self.user).await;
         self.newsroom = Caller::new(&url, self.site.key("app:newsroom"));
         (self.child, self.url) = (Some(child), url);
     }
@@ -155,8 +157,13 @@ fn log_file(site: &Site) -> PathBuf {
     site.path("pressgate.log")
 }
 
-async fn spawn(site: &Site) -> (Child, String) {
-    let mut child = Command::new(built::program())
+async fn spawn(site: &Site, user: Option<u32>) -> (Child, String) {
+    let mut command = Command::new(built::program());
+    if let Some(user) = user {
+        site.give_to(user);
+        command.uid(user).gid(user);
+    }
+    let mut child = command
         .arg("serve")
         .arg("--config")
         .arg(site.path("pressgate.toml"))
@@ -190,15 +197,9 @@ async fn spawn(site: &Site) -> (Child, String) {
     (child, url)
 }
 
-/// The address for apps in a line that says where the program listens.
+/// The address for apps in the line that says where the program listens.
 fn address(line: &str) -> Option<String> {
-    let line = line.to_ascii_lowercase();
-    if !line.contains("listening") || line.contains("operator") && !line.contains("apps") {
-        return None;
-    }
-    let from = line.find("127.0.0.1:")?;
-    let port: String = line[from + "127.0.0.1:".len()..].chars().take_while(char::is_ascii_digit).collect();
-    (!port.is_empty()).then(|| format!("http://127.0.0.1:{port}"))
+    line.strip_prefix("pressgate listens on ").map(str::to_owned)
 }
 
 /// Keeps every line in the log file and tells of it.

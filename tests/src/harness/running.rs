@@ -10,7 +10,8 @@ use pressgate::audit::{Disk, Leaf};
 use pressgate::clock::Clock;
 use pressgate::gateway::Gateway;
 use pressgate::keys::reveal;
-use pressgate::model::{AppId, KeyId, Principal};
+use pressgate::model::{AppId, KeyId, PersonId, Principal};
+use pressgate::operator::{By, apply::apply};
 use pressgate::start::{Parts, start};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -106,6 +107,25 @@ impl Running {
             (view["state"] == state).then_some(view)
         };
         until(&format!("{post} is {state}"), look).await
+    }
+
+    /// Writes this governance into the folder and applies it, as an operator does.
+    ///
+    /// # Panics
+    /// When it does not hold.
+    pub async fn apply(&mut self, governance: Governance) {
+        self.try_apply(governance).await.unwrap_or_else(|error| panic!("not applied: {error}"));
+    }
+
+    /// The same, where it may not hold.
+    ///
+    /// # Errors
+    /// What the operator would read.
+    pub async fn try_apply(&mut self, governance: Governance) -> Result<(), String> {
+        self.site.write_governance(&governance.files());
+        let by = By::Person(PersonId::new("ops-1"));
+        let applied = apply(self.gateway(), by, None).await.map_err(|error| format!("{error:?}"));
+        applied.map(|_| self.governance = governance)
     }
 
     /// Stops in order, and starts again on the same folder.

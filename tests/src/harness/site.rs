@@ -88,6 +88,19 @@ impl Site {
         self.folder.path()
     }
 
+    /// Makes another user the owner of the folder and all in it.
+    pub(super) fn give_to(&self, user: u32) {
+        fn give(path: &Path, user: u32) {
+            std::os::unix::fs::chown(path, Some(user), Some(user)).expect("given");
+            if path.is_dir() {
+                for entry in std::fs::read_dir(path).expect("a folder") {
+                    give(&entry.expect("an entry").path(), user);
+                }
+            }
+        }
+        give(self.folder(), user);
+    }
+
     /// `pressgate.toml`, read.
     ///
     /// # Panics
