@@ -45,10 +45,18 @@ async fn heavy_the_token_is_found_nowhere() {
         .await;
     let mut heard = Heard::default();
     // The limits are asked for at the first post, so the first echo is about them.
-    for (path, method) in [("/api/v2/instance", "GET"), (STATUSES, "POST"), ("/api/v2/media", "POST"), (STATUSES, "DELETE")] {
-        for (status, gzip, chunks) in
-            [(None, false, false), (None, true, false), (None, false, true), (None, true, true), (Some(422), false, false), (Some(401), true, true), (Some(503), false, true)]
-        {
+    for (path, method) in
+        [("/api/v2/instance", "GET"), (STATUSES, "POST"), ("/api/v2/media", "POST"), (STATUSES, "DELETE")]
+    {
+        for (status, gzip, chunks) in [
+            (None, false, false),
+            (None, true, false),
+            (None, false, true),
+            (None, true, true),
+            (Some(422), false, false),
+            (Some(401), true, true),
+            (Some(503), false, true),
+        ] {
             net.clear_faults().await;
             net.set_fault(Plan::next(1, method, path, Fault::Echo { status, gzip, chunks })).await;
             one_life(&gate, &mut heard).await;
@@ -62,7 +70,13 @@ async fn heavy_the_token_is_found_nowhere() {
     let recorded = net.requests().await;
     let wanted = format!("Bearer {CANARY}");
     assert!(recorded.iter().filter(|request| request.header("authorization") == Some(&wanted)).count() > 30);
-    assert!(recorded.iter().filter(|request| request.fault.as_deref().is_some_and(|fault| fault.starts_with("Echo"))).count() > 20);
+    assert!(
+        recorded
+            .iter()
+            .filter(|request| request.fault.as_deref().is_some_and(|fault| fault.starts_with("Echo")))
+            .count()
+            > 20
+    );
 
     gate.kill9().await;
     let app_key = gate.site.key("app:newsroom");
@@ -116,14 +130,29 @@ async fn heavy_the_process_gives_no_core_and_cant_be_looked_into() {
     gate.get("/v1/me").await.expect(200);
     let proc = PathBuf::from(format!("/proc/{}", gate.process_id()));
     let limits = std::fs::read_to_string(proc.join("limits")).expect("limits");
-    let core: Vec<_> = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit").split_whitespace().collect();
+    let core: Vec<_> = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .expect("a limit")
+        .split_whitespace()
+        .collect();
     assert_eq!(core[4..6], ["0", "0"], "{limits}");
     // The kernel gives the files of a process that can't be dumped to root, whoever runs it.
     let status = std::fs::read_to_string(proc.join("status")).expect("a status");
-    let runs_as = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a user").split_whitespace().next().map(str::to_owned);
+    let runs_as = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .expect("a user")
+        .split_whitespace()
+        .next()
+        .map(str::to_owned);
     assert_ne!(runs_as.as_deref(), Some("0"), "as root nothing could be told");
     for name in ["environ", "mem", "maps"] {
-        assert_eq!(std::fs::metadata(proc.join(name)).expect(name).uid(), 0, "{name} can be read by the user that runs it");
+        assert_eq!(
+            std::fs::metadata(proc.join(name)).expect(name).uid(),
+            0,
+            "{name} can be read by the user that runs it"
+        );
     }
     let mut control = std::process::Command::new("sleep");
     control.arg("30");

@@ -88,12 +88,7 @@ where
 }
 
 /// Claims a published target and starts taking it back for `caller`. Nothing happens where somebody else works on it.
-pub async fn recall(
-    gateway: &Arc<Gateway>,
-    caller: Caller,
-    post: PostId,
-    account: AccountId,
-) -> Result<(), Refusal> {
+pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) -> Result<(), Refusal> {
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;

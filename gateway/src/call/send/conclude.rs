@@ -169,7 +169,8 @@ impl End<'_> {
         let draft = self.intent.call().draft();
         let effects: Vec<_> = self.trace.done.iter().filter(|step| step.effect).collect();
         let shown = if self.recalling() {
-            !effects.is_empty()
+            // A network that does not have it any more answers so; that is as good.
+            self.trace.last.is_some() || !effects.is_empty()
         } else {
             effects.len() == draft.parts.len()
                 && performed.parts.len() == effects.len()

@@ -194,14 +194,19 @@ fn why(view: &PostView) -> Refusal {
     };
     let detail = attempt.message.clone().unwrap_or_else(|| format!("`{}` failed.", target.account));
     let refusal = Refusal::new(kind, Stage::Send, detail);
-    if [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&kind) { refusal.retry_after(1) } else { refusal }
+    if [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&kind) {
+        refusal.retry_after(1)
+    } else {
+        refusal
+    }
 }
 
 fn stored(id: &PostId, answer: StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some([(header::RETRY_AFTER, "1")]);
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-    (status, [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/v1/posts/{id}"))], answer.body)
-        .into_response()
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/v1/posts/{id}"))];
+    (status, retry_after, headers, answer.body).into_response()
 }
 
 /// The same request again, whose first one has no answer yet: 409 while it is being worked on. After a restart nobody will

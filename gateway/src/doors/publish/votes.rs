@@ -16,7 +16,11 @@ use super::{
     view::PostView,
 };
 use crate::{
-    doors::{caller::{Known, PostPath}, json, problem::Problem},
+    doors::{
+        caller::{Known, PostPath},
+        json,
+        problem::Problem,
+    },
     gateway::Gateway,
     posts::vote::{Ballot, vote as cast},
 };
