@@ -31,15 +31,26 @@ async fn nothing_is_sent_while_the_log_cant_be_written() {
             assert_eq!((&told["retry"], answer.header("retry-after")), (&json!(true), Some("1")), "{fault:?}");
         }
         assert_eq!(refused, 3, "{fault:?}");
-        let first = gate.get("/v1/posts").await.expect(200)["posts"].as_array().expect("posts").last().cloned().expect("a post");
+        let first = gate.get("/v1/posts").await.expect(200)["posts"]
+            .as_array()
+            .expect("posts")
+            .last()
+            .cloned()
+            .expect("a post");
         problem(&gate.delete(&format!("/v1/posts/{}", id(&first))).await, "audit-unavailable");
-        assert_eq!((net.count("POST", STATUSES).await, net.timeline().await.len()), (1, 1), "{fault:?}: the network's counter");
+        assert_eq!(
+            (net.count("POST", STATUSES).await, net.timeline().await.len()),
+            (1, 1),
+            "{fault:?}: the network's counter"
+        );
         gate.assert_alive().await;
         let ready = tests::http::get(&format!("{}/readyz", gate.url), "").await.expect(503);
         assert_eq!((&ready["ready"], &ready["audit"]), (&json!(false), &json!("blocked")), "{fault:?}");
 
         disk.set(Fault::None);
-        let again = || async { Some(gate.publish(&post("acme-mastodon", "after")).await).filter(|answer| answer.status == 201) };
+        let again = || async {
+            Some(gate.publish(&post("acme-mastodon", "after")).await).filter(|answer| answer.status == 201)
+        };
         until(&format!("{fault:?} is over"), again).await;
         assert_eq!(texts(&net).await, ["before", "after"], "{fault:?}: without a restart");
         tests::http::get(&format!("{}/readyz", gate.url), "").await.expect(200);
@@ -56,7 +67,8 @@ async fn what_was_under_way_is_settled_when_the_disk_is_back() {
         let mut gate = Gate::new().account("acme-mastodon", &net).disk(&disk).start().await;
         net.set_fault(sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Late { ms: 700 })).await;
         let made = gate.post("/v1/posts", &post("acme-mastodon", "x")).await.expect(202);
-        until("the request is at the network", || async { (net.count("POST", STATUSES).await == 1).then_some(()) }).await;
+        until("the request is at the network", || async { (net.count("POST", STATUSES).await == 1).then_some(()) })
+            .await;
         // The answer comes to a gateway that can't write its outcome down.
         disk.set(fault);
         tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -94,11 +106,17 @@ impl Tmpfs {
     /// Mounts it; none where this process may not.
     fn mount(dir: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(dir).expect("made");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "pressgate-test"]).arg(dir).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "pressgate-test"])
+            .arg(dir)
+            .output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self(dir.to_owned())),
             Ok(output) => {
-                skipped(&format!("a file system can't be mounted here: {}", String::from_utf8_lossy(&output.stderr).trim()));
+                skipped(&format!(
+                    "a file system can't be mounted here: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ));
                 None
             }
             Err(error) => {
@@ -121,11 +139,19 @@ async fn heavy_a_real_file_system_fills_up_and_is_freed() {
     let dir = folder.path().join("audit");
     let Some(disk) = Tmpfs::mount(&dir, "8m") else { return };
     let net = network().await;
-    let gate = Gate::new().account("acme-mastodon", &net).setting("audit.dir", &format!("{:?}", dir.display().to_string())).spawn().await;
+    let gate = Gate::new()
+        .account("acme-mastodon", &net)
+        .setting("audit.dir", &format!("{:?}", dir.display().to_string()))
+        .spawn()
+        .await;
     gate.publish(&post("acme-mastodon", "before")).await.expect(201);
     // Full for whatever needs room. What was made ahead is still written, until it is used up.
     let hog = dir.join("hog");
-    let filled = Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", hog.display())).output().expect("dd runs");
+    let filled = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", hog.display()))
+        .output()
+        .expect("dd runs");
     assert!(!filled.status.success(), "the file system is full");
     // Refusals fill what was made ahead: each is a leaf.
     let nonsense = json!({"colour": 1});
@@ -139,7 +165,8 @@ async fn heavy_a_real_file_system_fills_up_and_is_freed() {
     }
     assert_eq!(net.count("POST", STATUSES).await, 1, "the network's counter");
     std::fs::remove_file(&hog).expect("freed");
-    let again = || async { Some(gate.publish(&post("acme-mastodon", "after")).await).filter(|answer| answer.status == 201) };
+    let again =
+        || async { Some(gate.publish(&post("acme-mastodon", "after")).await).filter(|answer| answer.status == 201) };
     until("the log goes on", again).await;
     assert_eq!(texts(&net).await, ["before", "after"]);
     drop(gate);

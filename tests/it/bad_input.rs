@@ -29,7 +29,13 @@ fn cases() -> Vec<Case> {
     let text = |body: &str| body.as_bytes().to_vec();
     vec![
         ("unknown account", with("/accounts", json!(["nobody"])), "unknown-account", "classify", "unknown-account"),
-        ("one unknown of two", with("/accounts", json!(["acme-mastodon", "no"])), "unknown-account", "classify", "/accounts/1"),
+        (
+            "one unknown of two",
+            with("/accounts", json!(["acme-mastodon", "no"])),
+            "unknown-account",
+            "classify",
+            "/accounts/1",
+        ),
         ("unknown field", with("/colour", json!("red")), "invalid-request", "door", ""),
         ("unknown field, nested", with("/content/colour", json!("red")), "invalid-request", "door", "/content/colour"),
         ("wrong type of accounts", with("/accounts", json!("acme-mastodon")), "invalid-request", "door", "/accounts"),
@@ -37,30 +43,114 @@ fn cases() -> Vec<Case> {
         ("wrong type of a text", with("/content/text", json!({"en": "x"})), "invalid-request", "door", "/content/text"),
         ("wrong type of dry_run", with("/dry_run", json!("yes")), "invalid-request", "door", "/dry_run"),
         ("no account", with("/accounts", json!([])), "invalid-request", "door", "/accounts"),
-        ("an account twice", with("/accounts", json!(["acme-mastodon", "acme-mastodon"])), "invalid-request", "door", "/accounts/1"),
-        ("51 accounts", with("/accounts", json!((0..51).map(|n| format!("a{n}")).collect::<Vec<_>>())), "invalid-request", "door", "/accounts"),
-        ("51 entries", with("/content/thread", json!(vec![json!({"text": "x"}); 50])), "invalid-request", "door", "/content/thread"),
+        (
+            "an account twice",
+            with("/accounts", json!(["acme-mastodon", "acme-mastodon"])),
+            "invalid-request",
+            "door",
+            "/accounts/1",
+        ),
+        (
+            "51 accounts",
+            with("/accounts", json!((0..51).map(|n| format!("a{n}")).collect::<Vec<_>>())),
+            "invalid-request",
+            "door",
+            "/accounts",
+        ),
+        (
+            "51 entries",
+            with("/content/thread", json!(vec![json!({"text": "x"}); 50])),
+            "invalid-request",
+            "door",
+            "/content/thread",
+        ),
         ("content missing", text(r#"{"accounts": ["acme-mastodon"]}"#), "invalid-request", "door", ""),
-        ("reply elsewhere", with("/reply_to", json!({"account": "other", "ref": "1"})), "invalid-request", "door", "/reply_to/account"),
-        ("empty reference", with("/reply_to", json!({"account": "acme-mastodon", "ref": ""})), "invalid-request", "door", "/reply_to/ref"),
+        (
+            "reply elsewhere",
+            with("/reply_to", json!({"account": "other", "ref": "1"})),
+            "invalid-request",
+            "door",
+            "/reply_to/account",
+        ),
+        (
+            "empty reference",
+            with("/reply_to", json!({"account": "acme-mastodon", "ref": ""})),
+            "invalid-request",
+            "door",
+            "/reply_to/ref",
+        ),
         ("publish_at", with("/publish_at", json!("2027-03-01T09:00:00Z")), "not-yet-supported", "door", "/publish_at"),
         ("an array", text("[]"), "invalid-request", "door", ""),
         ("null", text("null"), "invalid-request", "door", ""),
         ("a number", text("7"), "invalid-request", "door", ""),
         ("empty", text(""), "malformed-request", "door", ""),
         ("two values", text("{} {}"), "malformed-request", "door", ""),
-        ("the same key twice", text(r#"{"accounts": ["acme-mastodon"], "accounts": ["acme-mastodon"], "content": {"text": "x"}}"#), "malformed-request", "door", ""),
-        ("the same key twice, nested", text(r#"{"accounts": ["acme-mastodon"], "content": {"text": "x", "text": "y"}}"#), "malformed-request", "door", ""),
-        ("the same key twice, escaped", text("{\"accounts\": [\"acme-mastodon\"], \"content\": {\"text\": \"x\", \"te\\u0078t\": \"y\"}}"), "malformed-request", "door", ""),
-        ("not UTF-8", [br#"{"accounts": ["acme-mastodon"], "content": {"text": ""#.as_slice(), b"\xff\"}}"].concat(), "malformed-request", "door", ""),
-        ("half a surrogate", text("{\"accounts\": [\"acme-mastodon\"], \"content\": {\"text\": \"\\ud800\"}}"), "malformed-request", "door", ""),
+        (
+            "the same key twice",
+            text(r#"{"accounts": ["acme-mastodon"], "accounts": ["acme-mastodon"], "content": {"text": "x"}}"#),
+            "malformed-request",
+            "door",
+            "",
+        ),
+        (
+            "the same key twice, nested",
+            text(r#"{"accounts": ["acme-mastodon"], "content": {"text": "x", "text": "y"}}"#),
+            "malformed-request",
+            "door",
+            "",
+        ),
+        (
+            "the same key twice, escaped",
+            text("{\"accounts\": [\"acme-mastodon\"], \"content\": {\"text\": \"x\", \"te\\u0078t\": \"y\"}}"),
+            "malformed-request",
+            "door",
+            "",
+        ),
+        (
+            "not UTF-8",
+            [br#"{"accounts": ["acme-mastodon"], "content": {"text": ""#.as_slice(), b"\xff\"}}"].concat(),
+            "malformed-request",
+            "door",
+            "",
+        ),
+        (
+            "half a surrogate",
+            text("{\"accounts\": [\"acme-mastodon\"], \"content\": {\"text\": \"\\ud800\"}}"),
+            "malformed-request",
+            "door",
+            "",
+        ),
         ("nested too deep", [vec![b'['; 100_000], vec![b']'; 100_000]].concat(), "malformed-request", "door", ""),
         ("10 MB", with("/content/text", json!("x".repeat(10_000_000))), "too-large", "door", ""),
-        ("missing medium", with("/content/media", json!([{"id": "media_0"}])), "media-unknown", "classify", "/content/media/0"),
-        ("missing medium of a variant", with("/variants", json!({"mastodon": {"media": [{"id": "media_0"}]}})), "media-unknown", "classify", "/variants/mastodon/media/0"),
+        (
+            "missing medium",
+            with("/content/media", json!([{"id": "media_0"}])),
+            "media-unknown",
+            "classify",
+            "/content/media/0",
+        ),
+        (
+            "missing medium of a variant",
+            with("/variants", json!({"mastodon": {"media": [{"id": "media_0"}]}})),
+            "media-unknown",
+            "classify",
+            "/variants/mastodon/media/0",
+        ),
         ("no text, no media", with("/content/text", json!("")), "content-invalid", "review", "empty"),
-        ("an unknown option", with("/options", json!({"mastodon": {"colour": "red"}})), "content-invalid", "review", "option-invalid"),
-        ("a reply to what can be no id", with("/reply_to", json!({"account": "acme-mastodon", "ref": "../1"})), "content-invalid", "review", "target-invalid"),
+        (
+            "an unknown option",
+            with("/options", json!({"mastodon": {"colour": "red"}})),
+            "content-invalid",
+            "review",
+            "option-invalid",
+        ),
+        (
+            "a reply to what can be no id",
+            with("/reply_to", json!({"account": "acme-mastodon", "ref": "../1"})),
+            "content-invalid",
+            "review",
+            "target-invalid",
+        ),
         ("for somebody unknown", with("/on_behalf_of", json!("nobody")), "no-grant", "authorise", "no-grant"),
     ]
 }
@@ -192,7 +282,9 @@ async fn media_are_of_their_own_type_and_size_and_owner() {
         .grant("careers-too", "app:careers", "brand:acme", &["post.create", "post.read", "media.upload"])
         .start()
         .await;
-    let put = |caller: Caller, kind: &'static str, bytes: Vec<u8>| async move { caller.send("POST", "/v1/media", &[("content-type", kind)], bytes).await };
+    let put = |caller: Caller, kind: &'static str, bytes: Vec<u8>| async move {
+        caller.send("POST", "/v1/media", &[("content-type", kind)], bytes).await
+    };
     let newsroom = || gate.caller("app:newsroom");
     // What it is called does not matter; what it is does.
     problem(&put(newsroom(), "image/png", b"<html>hello</html>".to_vec()).await, "unsupported-media-type");
@@ -216,18 +308,30 @@ async fn media_are_of_their_own_type_and_size_and_owner() {
 async fn paths_methods_and_content_types() {
     let net = network().await;
     let gate = Gate::new().account("acme-mastodon", &net).start().await;
-    for path in ["/", "/v1", "/v1/post", "/v2/posts", "/v1/posts/x/y/z", "/v1/posts/../posts/x/y", "/%2e%2e/etc/passwd"] {
+    for path in ["/", "/v1", "/v1/post", "/v2/posts", "/v1/posts/x/y/z", "/v1/posts/../posts/x/y", "/%2e%2e/etc/passwd"]
+    {
         problem(&gate.get(path).await, "not-found");
     }
-    for (method, path) in [("PUT", "/v1/posts"), ("DELETE", "/v1/posts"), ("GET", "/v1/media"), ("POST", "/v1/me"), ("PATCH", "/v1/posts/x")] {
+    for (method, path) in [
+        ("PUT", "/v1/posts"),
+        ("DELETE", "/v1/posts"),
+        ("GET", "/v1/media"),
+        ("POST", "/v1/me"),
+        ("PATCH", "/v1/posts/x"),
+    ] {
         let answer = gate.send(method, path, &[], "").await;
         problem(&answer, "method-not-allowed");
         assert!(answer.header("allow").is_some(), "{method} {path}: the methods that there are");
     }
     for kind in ["text/plain", "application/x-www-form-urlencoded", ""] {
-        problem(&gate.send("POST", "/v1/posts", &[("content-type", kind)], valid().to_string()).await, "unsupported-media-type");
+        problem(
+            &gate.send("POST", "/v1/posts", &[("content-type", kind)], valid().to_string()).await,
+            "unsupported-media-type",
+        );
     }
-    gate.send("POST", "/v1/validate", &[("content-type", "Application/JSON; charset=utf-8")], valid().to_string()).await.expect(200);
+    gate.send("POST", "/v1/validate", &[("content-type", "Application/JSON; charset=utf-8")], valid().to_string())
+        .await
+        .expect(200);
     for key in ["", &"k".repeat(256)] {
         problem(&gate.publish_once(key, &valid()).await, "invalid-request");
     }

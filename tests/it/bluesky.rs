@@ -17,7 +17,8 @@ const THIRD: &str = "Конец 🏁 konec סוף #Svačina hotovo";
 
 /// A gateway in front of the proxy in front of the PDS.
 fn plan(proxy: &Proxy, account: &PdsAccount) -> Gate {
-    let secrets = vec![("identifier".to_owned(), account.handle.clone()), ("password".to_owned(), account.password.clone())];
+    let secrets =
+        vec![("identifier".to_owned(), account.handle.clone()), ("password".to_owned(), account.password.clone())];
     Gate::new().account_on("bluesky", "acme/snacks", "acme-bluesky", &proxy.url, "session", secrets)
 }
 
@@ -54,18 +55,24 @@ async fn heavy_a_thread_with_facets_and_pictures_is_read_back_and_recalled() {
     let records = pds.records(acme).await;
     assert_eq!(texts(&records), [FIRST, SECOND, THIRD]);
     check_replies(&records);
-    let ids: Vec<_> = made["targets"][0]["parts"].as_array().expect("parts").iter().map(|part| part["platform_id"].clone()).collect();
+    let ids: Vec<_> =
+        made["targets"][0]["parts"].as_array().expect("parts").iter().map(|part| part["platform_id"].clone()).collect();
     for (part, record) in ids.iter().zip(&records) {
         assert!(part.as_str().is_some_and(|part| part.starts_with(&record.uri)), "{part} is {}", record.uri);
     }
-    let cut: Vec<Vec<&str>> = records.iter().map(|record| record.facets.iter().map(|facet| facet.text.as_str()).collect()).collect();
+    let cut: Vec<Vec<&str>> =
+        records.iter().map(|record| record.facets.iter().map(|facet| facet.text.as_str()).collect()).collect();
     assert_eq!(cut, [vec!["https://acme.example/nabídka?x=1"], vec!["@friend.test"], vec!["#Svačina"]]);
     for facet in records.iter().flat_map(|record| &record.facets) {
         let hex: String = facet.text.bytes().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(facet.bytes, hex, "the facet cuts between characters");
     }
     let feature = |record: usize| &records[record].facets[0].features[0];
-    assert!(feature(0)["uri"].as_str().is_some_and(|uri| uri.starts_with("https://acme.example/nab")), "{}", feature(0));
+    assert!(
+        feature(0)["uri"].as_str().is_some_and(|uri| uri.starts_with("https://acme.example/nab")),
+        "{}",
+        feature(0)
+    );
     assert_eq!((&feature(1)["did"], &feature(2)["tag"]), (&json!(friend.did), &json!("Svačina")));
     let alts: Vec<_> = records[0].images.iter().map(|image| image.alt.as_str()).collect();
     assert_eq!(alts, ["Bílý bod", "Точка נקודה 🔵"]);
@@ -84,7 +91,8 @@ async fn heavy_a_thread_with_facets_and_pictures_is_read_back_and_recalled() {
 }
 
 /// A GIF of one pixel.
-const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+const GIF: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
 #[tokio::test]
 async fn heavy_a_grapheme_too_many_is_refused_without_a_request() {

@@ -150,7 +150,10 @@ fn note(ledger: &mut Ledger, text: String, answer: Option<String>) {
 /// Every client asks once more for what it does not know, and all posts come to rest.
 async fn settle(gate: &GateProcess, ledger: &mut Ledger) {
     for text in ledger.unanswered.clone() {
-        let told = tests::harness::until(&format!("{text} is acknowledged"), || async { send(gate, &text, true).await.flatten() }).await;
+        let told = tests::harness::until(&format!("{text} is acknowledged"), || async {
+            send(gate, &text, true).await.flatten()
+        })
+        .await;
         note(ledger, text, Some(told));
     }
     for (text, post) in &ledger.acknowledged {

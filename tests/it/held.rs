@@ -16,7 +16,14 @@ async fn holding(net: &sample_network::Running) -> Running {
             let actions = ["post.create", "post.read"];
             governance.grant("chief-writes", "person:chief-1", "brand:acme", &actions);
             governance.grant("editor-writes", "person:editor-7", "brand:acme", &actions);
-            governance.grant_until("agency-for-chief", "app:agency", "brand:acme", &actions, tests::harness::governance::FAR, &["chief-1"]);
+            governance.grant_until(
+                "agency-for-chief",
+                "app:agency",
+                "brand:acme",
+                &actions,
+                tests::harness::governance::FAR,
+                &["chief-1"],
+            );
         })
         .start()
         .await
@@ -35,7 +42,10 @@ async fn an_approved_post_goes_out_and_says_who_agreed() {
     let vote = json!({"decision": "approve", "digest": seen["digest"], "note": "fine by me"});
     let voted = chief.post(&format!("/v1/posts/{}/votes", id(&held)), &vote).await.expect(200);
     let approval = &voted["approvals"][0];
-    assert_eq!((&approval["person"], &approval["decision"], &approval["note"]), (&json!("chief-1"), &json!("approve"), &json!("fine by me")));
+    assert_eq!(
+        (&approval["person"], &approval["decision"], &approval["note"]),
+        (&json!("chief-1"), &json!("approve"), &json!("fine by me"))
+    );
     let published = gate.until_state(&id(&held), "published").await;
     assert_eq!(published["approvals"].as_array().map(Vec::len), Some(1));
     assert_eq!(texts(&net).await, ["cheap crisps"]);
@@ -53,7 +63,10 @@ async fn a_rejected_post_never_goes_out() {
     assert_eq!(chief.vote(&id(&held), "reject").await.expect(200)["state"], "rejected");
     problem(&chief.vote(&id(&held), "approve").await, "not-held");
     tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
-    assert_eq!((gate.read(&id(&held)).await["state"].clone(), net.count("POST", STATUSES).await), (json!("rejected"), 0));
+    assert_eq!(
+        (gate.read(&id(&held)).await["state"].clone(), net.count("POST", STATUSES).await),
+        (json!("rejected"), 0)
+    );
 }
 
 #[tokio::test]

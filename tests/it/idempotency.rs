@@ -62,7 +62,10 @@ async fn fifty_at_once_are_one_post_before_and_after_a_restart() {
 
     gate.restart().await;
     let answers_after = together(&gate.url, &key, "launch-1", &body).await;
-    assert!(answers_after.iter().all(|answer| *answer == (201, answers[0].1.clone())), "the same answer: {answers_after:?}");
+    assert!(
+        answers_after.iter().all(|answer| *answer == (201, answers[0].1.clone())),
+        "the same answer: {answers_after:?}"
+    );
     problem(&gate.publish_once("launch-1", &post("acme-mastodon", "other")).await, "idempotency-mismatch");
     check(&together(&gate.url, &key, "launch-2", &post("acme-mastodon", "after")).await);
     assert_eq!(texts(&net).await, ["once", "after"]);
@@ -82,7 +85,8 @@ async fn a_key_is_the_callers_own_and_a_failure_is_kept_like_a_success() {
     let theirs = id(&gate.caller("app:careers").publish_once("k", &body).await.expect(201));
     assert_ne!(mine, theirs);
 
-    let no = sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Status { status: 422, stored: false });
+    let no =
+        sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Status { status: 422, stored: false });
     net.set_fault(no).await;
     let failed = gate.publish_once("f", &body).await;
     problem(&failed, "platform-refused");
@@ -112,13 +116,24 @@ async fn heavy_fifty_at_once_survive_a_kill() {
         tokio::spawn(async move {
             let mut answers = Vec::new();
             let caller = Caller::new(&url, &key);
-            while let Ok(answer) = caller.try_send("POST", "/v1/posts", &[tests::harness::caller::JSON, ("idempotency-key", "k")], held.to_string()).await {
+            while let Ok(answer) = caller
+                .try_send(
+                    "POST",
+                    "/v1/posts",
+                    &[tests::harness::caller::JSON, ("idempotency-key", "k")],
+                    held.to_string(),
+                )
+                .await
+            {
                 answers.push((answer.status, answer.text()));
             }
             answers
         })
     };
-    tests::harness::until("the request is at the network", || async { (net.count("POST", STATUSES).await == 1).then_some(()) }).await;
+    tests::harness::until("the request is at the network", || async {
+        (net.count("POST", STATUSES).await == 1).then_some(())
+    })
+    .await;
     gate.kill9().await;
     let before = before.await.expect("no panic");
     assert!(before.iter().all(|(status, _)| [201, 202, 409].contains(status)), "{before:?}");

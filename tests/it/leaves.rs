@@ -20,10 +20,16 @@ async fn a_success_is_an_intent_and_an_outcome() {
     let rule = json!({"forbidden": [{"phrase": "miracle cure"}]});
     let gate = Gate::new().account("acme-mastodon", &net).guidelines(&rule).start().await;
     let made = gate.publish(&post("acme-mastodon", "x")).await.expect(201);
-    assert_eq!(after_start(&gate), ["intent acme-mastodon post.create part-0 #1", "outcome part-0 answered 200 -> published"]);
+    assert_eq!(
+        after_start(&gate),
+        ["intent acme-mastodon post.create part-0 #1", "outcome part-0 answered 200 -> published"]
+    );
     let (index, intent) = intents(&gate.leaves()).remove(0);
     assert_eq!((index, intent.post.as_str()), (2, id(&made).as_str()));
-    assert_eq!((intent.app.as_deref(), intent.person.as_deref(), intent.grant.as_str()), (Some("newsroom"), None, "newsroom-all"));
+    assert_eq!(
+        (intent.app.as_deref(), intent.person.as_deref(), intent.grant.as_str()),
+        (Some("newsroom"), None, "newsroom-all")
+    );
     assert!(intent.adapter.starts_with("mastodon") && intent.safety == "native-key:3600", "{intent:?}");
     assert_eq!((intent.content_digest.len(), intent.request_digest.len(), intent.adapter_digest.len()), (64, 64, 64));
     let verdicts: Vec<_> = intent.verdicts.iter().map(|note| (note.policy.as_str(), note.outcome.as_str())).collect();
@@ -36,7 +42,8 @@ async fn a_success_is_an_intent_and_an_outcome() {
 async fn a_thread_of_three_is_three_intents_and_three_outcomes() {
     let net = network().await;
     let gate = Gate::new().account("acme-mastodon", &net).start().await;
-    let body = json!({"accounts": ["acme-mastodon"], "content": {"text": "1", "thread": [{"text": "2"}, {"text": "3"}]}});
+    let body =
+        json!({"accounts": ["acme-mastodon"], "content": {"text": "1", "thread": [{"text": "2"}, {"text": "3"}]}});
     gate.publish(&body).await.expect(201);
     let expected = [
         "intent acme-mastodon post.create part-0 #1",
@@ -47,7 +54,8 @@ async fn a_thread_of_three_is_three_intents_and_three_outcomes() {
         "outcome part-2 answered 200 -> published",
     ];
     assert_eq!(after_start(&gate), expected);
-    let digests: std::collections::BTreeSet<_> = intents(&gate.leaves()).into_iter().map(|(_, intent)| intent.request_digest).collect();
+    let digests: std::collections::BTreeSet<_> =
+        intents(&gate.leaves()).into_iter().map(|(_, intent)| intent.request_digest).collect();
     assert_eq!(digests.len(), 3, "each request has a digest of its own");
 }
 

@@ -75,7 +75,8 @@ async fn nobody_sees_posts_of_accounts_that_are_not_theirs() {
     let careers = gate.caller("app:careers");
     let page = careers.get("/v1/posts").await.expect(200);
     assert_eq!(ids(&page), [both.as_str()]);
-    let targets: Vec<_> = page["posts"][0]["targets"].as_array().expect("targets").iter().map(|t| t["account"].clone()).collect();
+    let targets: Vec<_> =
+        page["posts"][0]["targets"].as_array().expect("targets").iter().map(|t| t["account"].clone()).collect();
     assert_eq!(targets, ["drinks-mastodon"], "of a shared post only its own part");
     problem(&careers.get(&format!("/v1/posts/{snacks}")).await, "not-found");
     problem(&careers.delete(&format!("/v1/posts/{snacks}")).await, "not-found");
@@ -100,12 +101,18 @@ async fn a_caller_learns_who_it_is_and_what_its_accounts_can_do() {
     let me = careers.get("/v1/me").await.expect(200);
     assert_eq!((&me["principal"], me["grants"].as_array().map(Vec::len)), (&json!("app:careers"), Some(1)));
     let grant = &me["grants"][0];
-    assert_eq!((&grant["id"], &grant["account"], &grant["owner"]), (&json!("careers-drinks"), &json!("drinks-mastodon"), &json!("chief-1")));
+    assert_eq!(
+        (&grant["id"], &grant["account"], &grant["owner"]),
+        (&json!("careers-drinks"), &json!("drinks-mastodon"), &json!("chief-1"))
+    );
     assert!(!me.to_string().contains(gate.site.key("app:careers")), "the key itself is not repeated");
     let accounts = careers.get("/v1/accounts").await.expect(200);
     assert_eq!(accounts["accounts"].as_array().map(Vec::len), Some(1));
     let account = &accounts["accounts"][0];
-    assert_eq!((&account["id"], &account["network"], &account["health"]), (&json!("drinks-mastodon"), &json!("mastodon"), &json!("ready")));
+    assert_eq!(
+        (&account["id"], &account["network"], &account["health"]),
+        (&json!("drinks-mastodon"), &json!("mastodon"), &json!("ready"))
+    );
     assert!(account["actions"].as_array().is_some_and(|actions| actions.contains(&json!("post.create"))));
     assert!(account["option_schema"]["properties"]["visibility"].is_object(), "{account}");
     careers.publish(&post("drinks-mastodon", "x")).await.expect(201);

@@ -1,6 +1,10 @@
 //! The one integration binary.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets and read clocks of their own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests open sockets and read clocks of their own"
+)]
 
 mod samples;
 

@@ -50,7 +50,10 @@ async fn a_no_is_final_and_kept_with_its_reason() {
         assert_eq!(answer.status, 502);
         let failed = &told["post"];
         let attempt = &target(failed)["attempts"][0];
-        assert_eq!((&failed["state"], &attempt["state"], &attempt["status"]), (&json!(state), &json!(state), &json!(status)));
+        assert_eq!(
+            (&failed["state"], &attempt["state"], &attempt["status"]),
+            (&json!(state), &json!(state), &json!(status))
+        );
         assert!(attempt["code"].is_string() && attempt["message"].is_string(), "{attempt}");
         clock.advance(SignedDuration::from_hours(1));
         tokio::time::sleep(QUIET).await;
@@ -67,7 +70,14 @@ async fn a_429_is_tried_again_when_the_network_said() {
     let (gate, clock) = gate_and_clock(&net, &other).await;
     fail(&net, 1, Fault::RateLimited { retry_after_s: Some(90) }).await;
     let begun = clock.now();
-    let waiting = gate.send("POST", "/v1/posts", &[tests::harness::caller::JSON, ("prefer", "wait=2")], post("acme-mastodon", "x").to_string()).await;
+    let waiting = gate
+        .send(
+            "POST",
+            "/v1/posts",
+            &[tests::harness::caller::JSON, ("prefer", "wait=2")],
+            post("acme-mastodon", "x").to_string(),
+        )
+        .await;
     let waiting = waiting.expect(202);
     assert_eq!((&waiting["state"], &target(&waiting)["attempts"][0]["status"]), (&json!("publishing"), &json!(429)));
     let due: Timestamp = target(&waiting)["retry_at"].as_str().expect("a time").parse().expect("a time");
@@ -82,7 +92,12 @@ async fn a_429_is_tried_again_when_the_network_said() {
     assert_eq!(sent(&net).await, 1, "a second too early");
     clock.advance(SignedDuration::from_secs(1));
     let published = gate.until_state(&id(&waiting), "published").await;
-    let attempts: Vec<_> = target(&published)["attempts"].as_array().expect("attempts").iter().map(|a| (a["number"].clone(), a["state"].clone())).collect();
+    let attempts: Vec<_> = target(&published)["attempts"]
+        .as_array()
+        .expect("attempts")
+        .iter()
+        .map(|a| (a["number"].clone(), a["state"].clone()))
+        .collect();
     assert_eq!(attempts, [(json!(1), json!("publishing")), (json!(2), json!("published"))]);
     assert_eq!((sent(&net).await, texts(&net).await), (2, vec!["x".to_owned()]));
     assert_eq!(busy.header("content-type"), Some("application/problem+json"));
@@ -128,7 +143,8 @@ async fn a_500_is_repeated_under_its_key_and_appears_once() {
         clock.advance(SignedDuration::from_secs(1));
         gate.until_state(&id(&waiting), "published").await;
         assert_eq!((sent(&net).await, texts(&net).await), (3, vec!["x".to_owned()]), "stored: {stored}");
-        let keys: std::collections::BTreeSet<_> = net.requests().await.iter().filter_map(|r| r.header("idempotency-key").map(str::to_owned)).collect();
+        let keys: std::collections::BTreeSet<_> =
+            net.requests().await.iter().filter_map(|r| r.header("idempotency-key").map(str::to_owned)).collect();
         assert_eq!(keys.len(), 1, "the same key each time");
         others_are_fine(&gate).await;
     }
@@ -150,7 +166,8 @@ async fn no_answer_is_unknown_until_the_network_is_asked_again() {
             gate.until_state(&id(&made), "published").await;
             assert_eq!(texts(&net).await, ["x"], "{how:?}, stored: {stored}");
             let told = story(&gate.leaves());
-            let of_it: Vec<_> = told.iter().filter(|line| line.contains("part-0") && !line.contains("acme-other")).collect();
+            let of_it: Vec<_> =
+                told.iter().filter(|line| line.contains("part-0") && !line.contains("acme-other")).collect();
             assert!(of_it.iter().any(|line| line.contains("unanswered")), "{told:?}");
         }
     }
@@ -173,7 +190,8 @@ async fn after_the_keys_window_the_network_is_looked_at_before_anything_is_sent(
         })
         .await;
         // What is there is found. What is not there is not sent two hours late without being asked.
-        let looked = net.requests().await.iter().any(|request| request.method == "GET" && request.path.ends_with("/statuses"));
+        let looked =
+            net.requests().await.iter().any(|request| request.method == "GET" && request.path.ends_with("/statuses"));
         assert!(looked, "the account's statuses were looked at");
         assert!(texts(&net).await.len() <= 1, "never twice");
         if stored {
@@ -224,7 +242,11 @@ async fn an_answer_without_end_is_cut_off() {
                 use tokio::io::{AsyncReadExt, AsyncWriteExt};
                 let mut request = [0; 4096];
                 let _read = stream.read(&mut request).await;
-                let _head = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").await;
+                let _head = stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+                    )
+                    .await;
                 let piece = [b"10000\r\n".as_slice(), &[b' '; 65536], b"\r\n"].concat();
                 // 64 MiB at most, so that a gateway that reads all of it is found out and not waited for.
                 for _ in 0..1024 {
@@ -278,8 +300,13 @@ async fn a_network_that_is_not_there_is_tried_again_and_nothing_is_unknown() {
 async fn a_thread_goes_on_where_it_broke_off() {
     let (net, other) = (network().await, network().await);
     let (gate, clock) = gate_and_clock(&net, &other).await;
-    net.set_fault(Plan { skip: 1, ..Plan::next(1, "POST", STATUSES, Fault::NoAnswer { stored: true, how: Silence::Close }) }).await;
-    let body = json!({"accounts": ["acme-mastodon"], "content": {"text": "1", "thread": [{"text": "2"}, {"text": "3"}]}});
+    net.set_fault(Plan {
+        skip: 1,
+        ..Plan::next(1, "POST", STATUSES, Fault::NoAnswer { stored: true, how: Silence::Close })
+    })
+    .await;
+    let body =
+        json!({"accounts": ["acme-mastodon"], "content": {"text": "1", "thread": [{"text": "2"}, {"text": "3"}]}});
     let made = gate.post("/v1/posts", &body).await.expect(202);
     gate.until_state(&id(&made), "unknown").await;
     assert_eq!(texts(&net).await, ["1", "2"]);

@@ -33,7 +33,8 @@ async fn without_prefer_the_answer_comes_before_the_outcome() {
     let gate = Gate::new().account("acme-mastodon", &net).start().await;
     let late = sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Late { ms: 400 });
     net.set_fault(late).await;
-    let post = gate.post("/v1/posts", &json!({"accounts": ["acme-mastodon"], "content": {"text": "x"}})).await.expect(202);
+    let post =
+        gate.post("/v1/posts", &json!({"accounts": ["acme-mastodon"], "content": {"text": "x"}})).await.expect(202);
     assert_eq!((&post["state"], &post["targets"][0]["attempts"]), (&json!("publishing"), &json!([])));
     gate.until_state(post["id"].as_str().expect("an id"), "published").await;
     assert_eq!(texts(&net).await, ["x"]);
@@ -67,7 +68,10 @@ async fn variants_go_to_their_account_over_their_network() {
     let post = gate.publish(&body).await.expect(201);
     let order: Vec<_> = post["targets"].as_array().expect("targets").iter().map(|t| t["account"].clone()).collect();
     assert_eq!(order, ["acme-one", "acme-two"], "in the caller's order");
-    assert_eq!((texts(&net).await, texts(&other).await), (vec!["for the network".into()], vec!["for the account".into()]));
+    assert_eq!(
+        (texts(&net).await, texts(&other).await),
+        (vec!["for the network".into()], vec!["for the account".into()])
+    );
     assert_eq!(other.timeline().await[0]["language"], "cs");
 }
 
@@ -75,7 +79,8 @@ async fn variants_go_to_their_account_over_their_network() {
 async fn a_text_over_the_limit_of_one_of_three_is_sent_to_none() {
     let (one, two) = (network().await, network().await);
     let short = network_with(sample_network::Config { text_limit: 100, ..Default::default() }).await;
-    let gate = Gate::new().account("acme-one", &one).account("acme-short", &short).account("acme-two", &two).start().await;
+    let gate =
+        Gate::new().account("acme-one", &one).account("acme-short", &short).account("acme-two", &two).start().await;
     let body = json!({"accounts": ["acme-one", "acme-short", "acme-two"], "content": {"text": "x".repeat(140)}});
     let refused = problem(&gate.publish(&body).await, "content-invalid");
     let errors = refused["errors"].as_array().expect("errors");
@@ -97,7 +102,8 @@ async fn a_text_over_the_limit_of_one_of_three_is_sent_to_none() {
 async fn several_accounts_stand_alone_once_they_are_on_their_way() {
     let (good, bad) = (network().await, network().await);
     let gate = Gate::new().account("acme-good", &good).account("acme-bad", &bad).start().await;
-    let no = sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Status { status: 422, stored: false });
+    let no =
+        sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Status { status: 422, stored: false });
     bad.set_fault(no).await;
     let body = json!({"accounts": ["acme-good", "acme-bad"], "content": {"text": "x"}});
     let post = gate.publish(&body).await.expect(201);
@@ -141,14 +147,23 @@ async fn media_wait_until_the_network_has_processed_them() {
     let net = network_with(sample_network::Config { media_polls: 3, ..Default::default() }).await;
     let gate = Gate::new().account("acme-mastodon", &net).start().await;
     let stored = gate.send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await.expect(201);
-    assert_eq!((&stored["media_type"], &stored["width"], &stored["height"]), (&json!("image/png"), &json!(1), &json!(1)));
+    assert_eq!(
+        (&stored["media_type"], &stored["width"], &stored["height"]),
+        (&json!("image/png"), &json!(1), &json!(1))
+    );
     assert_eq!((&stored["size_bytes"], stored["digest"].as_str().map(str::len)), (&json!(PNG.len()), Some(64)));
     let body = json!({"accounts": ["acme-mastodon"],
         "content": {"text": "a picture", "media": [{"id": stored["id"], "alt": "One žlutý pixel"}]}});
     gate.publish(&body).await.expect(201);
     let stands = net.timeline().await;
     assert_eq!(stands[0]["media_attachments"][0]["description"], "One žlutý pixel");
-    let polls: Vec<_> = net.requests().await.iter().filter(|r| r.path.starts_with("/api/v1/media/")).map(|r| r.answer.as_ref().map(|a| a.status)).collect();
+    let polls: Vec<_> = net
+        .requests()
+        .await
+        .iter()
+        .filter(|r| r.path.starts_with("/api/v1/media/"))
+        .map(|r| r.answer.as_ref().map(|a| a.status))
+        .collect();
     assert_eq!(polls, [Some(206), Some(206), Some(206), Some(200)]);
     let address = stands[0]["media_attachments"][0]["url"].as_str().expect("an address");
     assert_eq!(tests::http::get(address, "").await.body, PNG, "byte for byte");
@@ -200,12 +215,14 @@ async fn a_post_is_taken_back_once() {
 #[tokio::test]
 async fn an_account_without_a_credential_is_told_and_nothing_is_sent() {
     let net = network().await;
-    let gate = Gate::new().account("acme-one", &net).account("acme-two", &net).without_credential("acme-two").start().await;
+    let gate =
+        Gate::new().account("acme-one", &net).account("acme-two", &net).without_credential("acme-two").start().await;
     let body = json!({"accounts": ["acme-one", "acme-two"], "content": {"text": "x"}});
     problem(&gate.publish(&body).await, "credential-missing");
     assert_eq!(net.count("POST", STATUSES).await, 0);
     gate.publish(&json!({"accounts": ["acme-one"], "content": {"text": "x"}})).await.expect(201);
     let accounts = gate.get("/v1/accounts").await.expect(200);
-    let health: Vec<_> = accounts["accounts"].as_array().expect("accounts").iter().map(|a| a["health"].clone()).collect();
+    let health: Vec<_> =
+        accounts["accounts"].as_array().expect("accounts").iter().map(|a| a["health"].clone()).collect();
     assert_eq!(health, ["ready", "no-credential"]);
 }

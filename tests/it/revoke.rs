@@ -19,7 +19,11 @@ async fn no_call_starts_under_a_grant_that_apply_revoked() {
     for round in 0..ROUNDS {
         let net = network().await;
         let actions = ["post.create", "post.read"];
-        let mut gate = Gate::new().account("acme-mastodon", &net).grant("doomed", "app:careers", "brand:acme", &actions).start().await;
+        let mut gate = Gate::new()
+            .account("acme-mastodon", &net)
+            .grant("doomed", "app:careers", "brand:acme", &actions)
+            .start()
+            .await;
         let stop = Arc::new(AtomicBool::new(false));
         let refused = Arc::new(AtomicUsize::new(0));
         let mut load = tokio::task::JoinSet::new();
@@ -55,12 +59,19 @@ async fn no_call_starts_under_a_grant_that_apply_revoked() {
         tokio::time::sleep(Duration::from_millis(300)).await;
 
         let leaves = gate.leaves();
-        let changes = (0..).zip(&leaves).filter(|(_, leaf)| matches!(&leaf.event, Event::Change(_))).map(|(index, _)| index);
+        let changes =
+            (0..).zip(&leaves).filter(|(_, leaf)| matches!(&leaf.event, Event::Change(_))).map(|(index, _)| index);
         let change: u64 = changes.last().expect("a change");
         assert!(change > 1 && change < answered, "the change stands in the log before apply has answered");
-        let (doomed, others): (Vec<_>, Vec<_>) = intents(&leaves).into_iter().partition(|(_, intent)| intent.grant == "doomed");
+        let (doomed, others): (Vec<_>, Vec<_>) =
+            intents(&leaves).into_iter().partition(|(_, intent)| intent.grant == "doomed");
         let late: Vec<_> = doomed.iter().filter(|(index, _)| *index > change).collect();
-        assert!(late.is_empty(), "{} calls began under the revoked grant, the first at {} after {change}", late.len(), late[0].0);
+        assert!(
+            late.is_empty(),
+            "{} calls began under the revoked grant, the first at {} after {change}",
+            late.len(),
+            late[0].0
+        );
         assert!(doomed.len() >= 5, "there was a load under it before: {}", doomed.len());
         assert!(refused.load(Ordering::Relaxed) >= 5, "and refusals after");
         assert!(others.iter().any(|(index, _)| *index > change), "the others went on");
@@ -77,7 +88,10 @@ async fn a_post_that_waits_for_the_network_does_not_go_out_under_a_revoked_grant
     let mut gate: Running = plan.clock(&clock).start().await;
     net.set_fault(Plan::next(1, "POST", STATUSES, Fault::RateLimited { retry_after_s: Some(60) })).await;
     let waiting = gate.caller("app:careers").post("/v1/posts", &post("acme-mastodon", "x")).await.expect(202);
-    until("the first attempt", || async { (gate.read(&id(&waiting)).await["targets"][0]["attempts"][0]["status"] == 429).then_some(()) }).await;
+    until("the first attempt", || async {
+        (gate.read(&id(&waiting)).await["targets"][0]["attempts"][0]["status"] == 429).then_some(())
+    })
+    .await;
     let mut governance = gate.governance.clone();
     governance.revoke("doomed");
     gate.apply(governance).await;

@@ -35,7 +35,14 @@ fn governed(governance: &mut tests::harness::Governance, soon: &str) {
         .grant("snacks", "app:careers", "brand:acme/snacks", &create)
         .grant("one-account", "person:editor-8", &format!("account:{DRINKS}"), &["comment.create", "post.read"])
         // Acting for people.
-        .grant_until("for-seven", "app:agency", "brand:acme/snacks", &["post.create", "comment.create", "post.read"], FAR, &["editor-7", "chief-1"])
+        .grant_until(
+            "for-seven",
+            "app:agency",
+            "brand:acme/snacks",
+            &["post.create", "comment.create", "post.read"],
+            FAR,
+            &["editor-7", "chief-1"],
+        )
         .grant("seven", "person:editor-7", "brand:acme", &create)
         // Expiry.
         .grant_until("brief", "person:ops-1", "brand:acme", &create, soon, &[])
@@ -179,17 +186,29 @@ async fn run(gate: &Running, net: &Network, roots: &[(&str, Value, Value)], case
                 let intent = &intents[0].1;
                 assert_eq!((intent.grant.as_str(), intent.action.as_str()), (grant, action), "{name}");
                 assert_eq!(intent.on_behalf_of.as_deref(), acting_for, "{name}");
-                let named = intent.app.as_deref().map(|app| format!("app:{app}")).or(intent.person.as_deref().map(|person| format!("person:{person}")));
+                let named = intent
+                    .app
+                    .as_deref()
+                    .map(|app| format!("app:{app}"))
+                    .or(intent.person.as_deref().map(|person| format!("person:{person}")));
                 assert_eq!(named.as_deref(), Some(who), "{name}");
                 allowed += 1;
             }
             No(slug) => {
                 let told = problem(&answer, slug);
-                assert_eq!((&told["status"], &told["stage"], &told["blame"]), (&json!(403), &json!("authorise"), &json!("rule")), "{name}");
+                assert_eq!(
+                    (&told["status"], &told["stage"], &told["blame"]),
+                    (&json!(403), &json!("authorise"), &json!("rule")),
+                    "{name}"
+                );
                 assert_eq!((sent, intents(fresh).len()), (0, 0), "{name}");
                 let refused = tests::harness::leaves::refusals(fresh);
                 assert_eq!(refused.len(), 1, "{name}");
-                assert_eq!((refused[0].account.as_deref(), refused[0].action.as_deref()), (Some(account), Some(action)), "{name}");
+                assert_eq!(
+                    (refused[0].account.as_deref(), refused[0].action.as_deref()),
+                    (Some(account), Some(action)),
+                    "{name}"
+                );
             }
         }
     }

@@ -55,13 +55,21 @@ async fn heavy_the_token_is_found_nowhere() {
     let mut gate = plan.spawn().await;
     let mut heard = Heard::default();
     // An account's limits are asked for at its first post, so the first echo to each account is about them.
-    for (method, path) in [("GET", "/api/v2/instance"), ("POST", STATUSES), ("POST", "/api/v2/media"), ("DELETE", STATUSES)] {
+    for (method, path) in
+        [("GET", "/api/v2/instance"), ("POST", STATUSES), ("POST", "/api/v2/media"), ("DELETE", STATUSES)]
+    {
         for (number, (status, gzip, chunks)) in WRAPPINGS.into_iter().enumerate() {
             net.clear_faults().await;
             net.set_fault(Plan::next(1, method, path, Fault::Echo { status, gzip, chunks })).await;
             one_life(&gate, &format!("acme-{number}"), &mut heard).await;
-            let echoed = net.requests().await.into_iter().filter(|request| request.fault.is_some() && request.method == method && request.path.starts_with(path));
-            assert_eq!(echoed.count(), number + 1, "{method} {path} was repeated, {status:?}, gzip {gzip}, chunks {chunks}");
+            let echoed = net.requests().await.into_iter().filter(|request| {
+                request.fault.is_some() && request.method == method && request.path.starts_with(path)
+            });
+            assert_eq!(
+                echoed.count(),
+                number + 1,
+                "{method} {path} was repeated, {status:?}, gzip {gzip}, chunks {chunks}"
+            );
         }
     }
     net.set_fault(Plan::next(1, "POST", STATUSES, Fault::NoAnswer { stored: false, how: Silence::Hang })).await;
@@ -125,14 +133,29 @@ async fn heavy_the_process_gives_no_core_and_cant_be_looked_into() {
     gate.get("/v1/me").await.expect(200);
     let proc = PathBuf::from(format!("/proc/{}", gate.process_id()));
     let limits = std::fs::read_to_string(proc.join("limits")).expect("limits");
-    let core: Vec<_> = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit").split_whitespace().collect();
+    let core: Vec<_> = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .expect("a limit")
+        .split_whitespace()
+        .collect();
     assert_eq!(core[4..6], ["0", "0"], "{limits}");
     // The kernel gives the files of a process that can't be dumped to root, whoever runs it.
     let status = std::fs::read_to_string(proc.join("status")).expect("a status");
-    let runs_as = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a user").split_whitespace().next().map(str::to_owned);
+    let runs_as = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Uid:"))
+        .expect("a user")
+        .split_whitespace()
+        .next()
+        .map(str::to_owned);
     assert_ne!(runs_as.as_deref(), Some("0"), "as root nothing could be told");
     for name in ["environ", "mem", "maps"] {
-        assert_eq!(std::fs::metadata(proc.join(name)).expect(name).uid(), 0, "{name} can be read by the user that runs it");
+        assert_eq!(
+            std::fs::metadata(proc.join(name)).expect(name).uid(),
+            0,
+            "{name} can be read by the user that runs it"
+        );
     }
     let mut control = std::process::Command::new("sleep");
     control.arg("30");

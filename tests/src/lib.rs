@@ -1,6 +1,10 @@
 //! The harness of the tests: real networks, published specifications, an HTTP client, plugins.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets and read clocks of their own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests open sockets and read clocks of their own"
+)]
 
 pub mod harness;
 pub mod http;

@@ -73,7 +73,9 @@ fn shown(context: &Context, args: &Args, diff: &DiffView) -> Result<Option<Repor
 fn agreed(context: &Context) -> Result<bool, Failure> {
     let input = std::io::stdin();
     if context.json || !input.is_terminal() {
-        return Err(Failure::Usage("nobody can be asked here: give --yes to apply this, or --dry-run to only see it".into()));
+        return Err(Failure::Usage(
+            "nobody can be asked here: give --yes to apply this, or --dry-run to only see it".into(),
+        ));
     }
     let mut out = std::io::stderr();
     let _ = write!(out, "Apply this? [y/N] ");

@@ -89,7 +89,10 @@ impl Client {
         Ok(Reply { status: head.status.as_u16(), body })
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the gateway's own listener, by an address from its own configuration")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the gateway's own listener, by an address from its own configuration"
+    )]
     async fn connect(&self) -> Result<tokio::net::TcpStream, Failure> {
         let address = self.address;
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::TcpStream::connect(address));

@@ -54,7 +54,10 @@ impl Context {
     pub fn key(&self, variable: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.key_file {
             Some(path) => key_from(path).map(Some),
-            None => Ok(std::env::var(variable).ok().map(|key| Zeroizing::new(key.trim().to_owned())).filter(|key| !key.is_empty())),
+            None => Ok(std::env::var(variable)
+                .ok()
+                .map(|key| Zeroizing::new(key.trim().to_owned()))
+                .filter(|key| !key.is_empty())),
         }
     }
 }
@@ -75,7 +78,10 @@ fn key_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mode = file.metadata().map_err(failed)?.mode();
     if mode & 0o077 != 0 {
         let shown = path.display();
-        return Err(Failure::refused(format!("others may use {shown} (mode {:04o}); run `chmod 600 {shown}`", mode & 0o777)));
+        return Err(Failure::refused(format!(
+            "others may use {shown} (mode {:04o}); run `chmod 600 {shown}`",
+            mode & 0o777
+        )));
     }
     let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX as usize));
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;

@@ -103,10 +103,13 @@ fn pick<'a>(
     label: Option<&str>,
     may: impl Fn(&CredentialView) -> bool,
 ) -> Result<&'a CredentialView, Failure> {
-    let mut found = all.iter().filter(|view| view.account == account && may(view) && label.is_none_or(|label| view.label == label));
+    let mut found =
+        all.iter().filter(|view| view.account == account && may(view) && label.is_none_or(|label| view.label == label));
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(Failure::refused("there is no such account or credential; `pressgate credential list` shows them")),
+        (None, _) => {
+            Err(Failure::refused("there is no such account or credential; `pressgate credential list` shows them"))
+        }
         (Some(one), Some(other)) => Err(Failure::refused(format!(
             "name a label with --label: `{}`, `{}`, … (`pressgate credential list` shows all)",
             one.label, other.label
@@ -120,7 +123,8 @@ async fn send(client: &Client, account: &str, label: &str, values: &Values) -> R
         secrets: BTreeMap<&'a str, &'a str>,
     }
     let secrets: BTreeMap<&str, &str> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let room = secrets.iter().map(|(name, value)| BODY_ROOM_FACTOR * (name.len() + value.len()) + 8).sum::<usize>() + 32;
+    let room =
+        secrets.iter().map(|(name, value)| BODY_ROOM_FACTOR * (name.len() + value.len()) + 8).sum::<usize>() + 32;
     let mut body = Zeroizing::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *body, &Body { secrets }).map_err(|_| Failure::refused("the values can't be sent"))?;
     let path = format!("/operator/credentials/{}/{}", part(account)?, part(label)?);
@@ -140,7 +144,10 @@ async fn revoke(reach: &Reach<'_>, account: &str, label: &str) -> Result<(), Fai
 
 fn set(view: CredentialView) -> Report {
     let generation = view.generation.unwrap_or_default();
-    Report::good(format!("the credential `{}` of {} is set (generation {generation})", view.label, view.account), json!(view))
+    Report::good(
+        format!("the credential `{}` of {} is set (generation {generation})", view.label, view.account),
+        json!(view),
+    )
 }
 
 fn listed(all: &[CredentialView]) -> String {

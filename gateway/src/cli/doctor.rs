@@ -86,10 +86,13 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     findings.add("data folder", private(&context.config.data));
     findings.add("key-encryption", kek(context));
     let shelf = Shelf::read(&context.config.plugins.dir);
-    findings.add("plugins", shelf.as_ref().map_err(ToString::to_string).map(|shelf| match shelf.names() {
-        names if names.is_empty() => "none in the plugin folder".to_owned(),
-        names => names.join(", "),
-    }));
+    findings.add(
+        "plugins",
+        shelf.as_ref().map_err(ToString::to_string).map(|shelf| match shelf.names() {
+            names if names.is_empty() => "none in the plugin folder".to_owned(),
+            names => names.join(", "),
+        }),
+    );
     let shelf = shelf.unwrap_or_default();
     findings.add("governance", governance(context, &shelf));
     if !context.config.data.is_dir() {
@@ -120,10 +123,13 @@ impl Names for Shelf {
 
 async fn offline(context: &Context, folder: &Folder<'_>, shelf: &Shelf, findings: &mut Findings) {
     let applied = folder.stores.records.governance().await.map_err(|error| error.to_string());
-    findings.add("applied", applied.as_ref().map_err(Clone::clone).and_then(|applied| match applied {
-        Some(applied) => same(context, &applied.digest),
-        None => Ok("nothing yet; the first start applies the governance folder".to_owned()),
-    }));
+    findings.add(
+        "applied",
+        applied.as_ref().map_err(Clone::clone).and_then(|applied| match applied {
+            Some(applied) => same(context, &applied.digest),
+            None => Ok("nothing yet; the first start applies the governance folder".to_owned()),
+        }),
+    );
     let files = match applied {
         Ok(Some(applied)) => Ok(applied.files),
         _ => Governance::read(&context.config.governance).map_err(|_| ()),
@@ -137,7 +143,9 @@ async fn offline(context: &Context, folder: &Folder<'_>, shelf: &Shelf, findings
         Err(failure) => findings.skip("credentials", failure.to_string()),
     }
     findings.add("operator key", operator_key(folder, shelf).await);
-    for (key, address) in [("listen.address", context.config.listen.address), ("listen.operator", context.config.listen.operator)] {
+    for (key, address) in
+        [("listen.address", context.config.listen.address), ("listen.operator", context.config.listen.operator)]
+    {
         findings.add(key, free(address));
     }
 }
@@ -153,16 +161,24 @@ async fn running(context: &Context, findings: &mut Findings) {
     let address = operator_address(&context.config);
     let client = Client::new(address, None);
     let ready = match client.send(hyper::Method::GET, "/readyz", None).await {
-        Ok(reply) => serde_json::from_slice::<ReadyView>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned()),
+        Ok(reply) => {
+            serde_json::from_slice::<ReadyView>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned())
+        }
         Err(failure) => Err(failure.to_string()),
     };
-    findings.add("gateway", ready.and_then(|view| {
-        let told = format!("runs; log {}, records {}", view.audit, view.records);
-        if view.ready { Ok(told) } else { Err(format!("{told}. Its own log on standard error has the cause")) }
-    }));
+    findings.add(
+        "gateway",
+        ready.and_then(|view| {
+            let told = format!("runs; log {}, records {}", view.audit, view.records);
+            if view.ready { Ok(told) } else { Err(format!("{told}. Its own log on standard error has the cause")) }
+        }),
+    );
     let key = match context.key(OPERATOR_KEY) {
         Ok(Some(key)) => key,
-        Ok(None) => return findings.skip("credentials", format!("give --key-file or {OPERATOR_KEY} to look into the running gateway")),
+        Ok(None) => {
+            return findings
+                .skip("credentials", format!("give --key-file or {OPERATOR_KEY} to look into the running gateway"));
+        }
         Err(failure) => return findings.add("operator key", Err(failure.to_string())),
     };
     let client = Client::new(address, Some(key));
@@ -186,7 +202,10 @@ fn private(path: &Path) -> Result<String, String> {
         return Err(format!("{shown} is not a folder"));
     }
     if facts.mode() & 0o077 != 0 {
-        return Err(format!("others may look into {shown} (mode {:04o}); run `chmod 700 {shown}`", facts.mode() & 0o777));
+        return Err(format!(
+            "others may look into {shown} (mode {:04o}); run `chmod 700 {shown}`",
+            facts.mode() & 0o777
+        ));
     }
     Ok(format!("{shown} is for its owner only"))
 }
@@ -195,10 +214,14 @@ fn kek(context: &Context) -> Result<String, String> {
     match &context.config.kek {
         Kek::File(path) => {
             let shown = path.display();
-            let facts = std::fs::metadata(path)
-                .map_err(|error| format!("{shown}: {error}. `pressgate init` makes one for a new data folder; else restore it"))?;
+            let facts = std::fs::metadata(path).map_err(|error| {
+                format!("{shown}: {error}. `pressgate init` makes one for a new data folder; else restore it")
+            })?;
             if facts.mode() & 0o077 != 0 {
-                return Err(format!("others may use {shown} (mode {:04o}); run `chmod 600 {shown}`", facts.mode() & 0o777));
+                return Err(format!(
+                    "others may use {shown} (mode {:04o}); run `chmod 600 {shown}`",
+                    facts.mode() & 0o777
+                ));
             }
             Ok(format!("{shown}; keep a copy elsewhere"))
         }
@@ -210,7 +233,9 @@ fn kek(context: &Context) -> Result<String, String> {
 
 fn governance(context: &Context, shelf: &Shelf) -> Result<String, String> {
     match Governance::load(&context.config.governance, shelf, context.clock.now()) {
-        Ok(governance) => Ok(format!("{} accounts and {} grants hold", governance.accounts.len(), governance.grants.len())),
+        Ok(governance) => {
+            Ok(format!("{} accounts and {} grants hold", governance.accounts.len(), governance.grants.len()))
+        }
         Err(faults) => Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
 }
@@ -218,7 +243,9 @@ fn governance(context: &Context, shelf: &Shelf) -> Result<String, String> {
 fn same(context: &Context, applied: &str) -> Result<String, String> {
     match Governance::read(&context.config.governance) {
         Ok(files) if digest_of(&files) == applied => Ok("the governance folder is what is applied".to_owned()),
-        Ok(_) => Err("the governance folder holds something else than what is applied; run `pressgate apply`".to_owned()),
+        Ok(_) => {
+            Err("the governance folder holds something else than what is applied; run `pressgate apply`".to_owned())
+        }
         Err(_) => Err("the governance folder can't be read".to_owned()),
     }
 }

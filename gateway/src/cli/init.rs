@@ -19,7 +19,12 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Governance, process::Kek},
-    operator::{By, Ops, keys::is_operator, standing, wire::{KeyRequest, KeyState}},
+    operator::{
+        By, Ops,
+        keys::is_operator,
+        standing,
+        wire::{KeyRequest, KeyState},
+    },
     plugins::Shelf,
     start::{self, Parts},
     vault::create_kek_file,
@@ -68,7 +73,8 @@ pub async fn run(config_path: Option<&Path>, args: &Args) -> Result<Report, Fail
                 fields.insert("operator_key".to_owned(), more.into());
             }
         }
-        None => text.push("There is a live operator's key already; `pressgate key create --person` makes another.".to_owned()),
+        None => text
+            .push("There is a live operator's key already; `pressgate key create --person` makes another.".to_owned()),
     }
     Ok(Report::good(text.join("\n"), answer))
 }
@@ -78,9 +84,9 @@ fn operator(governance: &Governance, wish: Option<&str>) -> Result<String, Failu
     let mut operators = governance.people.keys().filter(|person| is_operator(governance, person.as_str()));
     if let Some(wish) = wish {
         let found = operators.find(|person| person.as_str() == wish);
-        return found.map(ToString::to_string).ok_or_else(|| {
-            Failure::refused("--operator must name a person of people.toml with the role `operator`")
-        });
+        return found
+            .map(ToString::to_string)
+            .ok_or_else(|| Failure::refused("--operator must name a person of people.toml with the role `operator`"));
     }
     match (operators.next(), operators.next()) {
         (Some(only), None) => Ok(only.to_string()),
@@ -92,7 +98,12 @@ fn operator(governance: &Governance, wish: Option<&str>) -> Result<String, Failu
 }
 
 /// Makes the first operator's key, unless an operator has one.
-async fn first_key(config: &Config, governance: &Governance, operator: &str, save: Option<PathBuf>) -> Result<Option<Report>, Failure> {
+async fn first_key(
+    config: &Config,
+    governance: &Governance,
+    operator: &str,
+    save: Option<PathBuf>,
+) -> Result<Option<Report>, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let stores = start::open_stores(&Parts::real(config.clone())).await?;
     let ops = Ops::offline(&stores, clock.as_ref());
@@ -105,7 +116,11 @@ async fn first_key(config: &Config, governance: &Governance, operator: &str, sav
             return Ok(None);
         }
         let place = save.map(Place::reserve).transpose()?;
-        let wish = KeyRequest { person: Some(operator.to_owned()), note: Some("made by init".to_owned()), ..Default::default() };
+        let wish = KeyRequest {
+            person: Some(operator.to_owned()),
+            note: Some("made by init".to_owned()),
+            ..Default::default()
+        };
         match ops.create_key(&By::Local, governance, wish).await {
             Ok(made) => key::shown(made, place).map(Some),
             Err(error) => {

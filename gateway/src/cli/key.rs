@@ -78,11 +78,13 @@ async fn create(context: &Context, args: Create) -> Result<Report, Failure> {
     let place = save_key.map(Place::reserve).transpose()?;
     let made = match reach {
         Reach::Gateway(client) => client.post("/operator/keys", &wish).await,
-        Reach::Folder(folder) => async {
-            let governance = folder.standing(&context.shelf()?, PRINCIPALS).await?;
-            Ok(folder.ops().create_key(&By::Local, &governance, wish).await?)
+        Reach::Folder(folder) => {
+            async {
+                let governance = folder.standing(&context.shelf()?, PRINCIPALS).await?;
+                Ok(folder.ops().create_key(&By::Local, &governance, wish).await?)
+            }
+            .await
         }
-        .await,
     };
     match made {
         Ok(made) => shown(made, place),
@@ -151,7 +153,14 @@ async fn list(context: &Context) -> Result<Report, Failure> {
     let time = |time: Option<Timestamp>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());
     let row = |key: &KeyView| {
         let end = key.revoked_at.or(key.expires_at);
-        vec![key.id.clone(), key.holder.clone(), key.state.to_string(), time(Some(key.created_at)), time(end), key.note.clone()]
+        vec![
+            key.id.clone(),
+            key.holder.clone(),
+            key.state.to_string(),
+            time(Some(key.created_at)),
+            time(end),
+            key.note.clone(),
+        ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
     Ok(Report::good(table(&["id", "holder", "state", "made", "ends", "note"], &rows), json!(keys)))
@@ -168,7 +177,8 @@ async fn revoke(context: &Context, id: &str) -> Result<Report, Failure> {
 
 /// An id as a part of a path. Ids hold nothing that would need escaping; anything else is no id.
 pub fn part(id: &str) -> Result<&str, Failure> {
-    let fits = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    let fits =
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     // Two dots would climb in a path.
     if fits && Path::new(id).file_name().is_some() {
         return Ok(id);

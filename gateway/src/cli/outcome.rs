@@ -115,7 +115,10 @@ pub fn finish(outcome: Result<Report, Failure>, json: bool) -> u8 {
                     Failure::Refused { details, .. } => details.clone(),
                     _ => Value::Null,
                 };
-                print(&format!("{:#}", json!({ "error": failure.to_string(), "exit": failure.code(), "details": details })));
+                print(&format!(
+                    "{:#}",
+                    json!({ "error": failure.to_string(), "exit": failure.code(), "details": details })
+                ));
             } else {
                 // Nobody is left to tell when standard error is gone.
                 let _ = writeln!(std::io::stderr(), "pressgate: {failure}");

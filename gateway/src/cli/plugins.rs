@@ -40,9 +40,7 @@ pub fn build(args: &Build) -> Result<Report, Failure> {
     };
     let built = plugin::build_all(&args.dirs, &out).map_err(|error| Failure::refused(error.to_string()))?;
     let text = built.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    let entry = |built: &plugin::Built| {
-        json!({ "name": built.name, "path": built.path, "size_bytes": built.size_bytes, "digest": built.digest })
-    };
+    let entry = |built: &plugin::Built| json!({ "name": built.name, "path": built.path, "size_bytes": built.size_bytes, "digest": built.digest });
     Ok(Report::good(text, built.iter().map(entry).collect()))
 }
 
@@ -51,7 +49,8 @@ fn target_of(package: &Path) -> Result<PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
     command.current_dir(package).args(["metadata", "--format-version=1", "--no-deps"]);
-    let output = command.output().map_err(|error| Failure::refused(format!("cargo in {}: {error}", package.display())))?;
+    let output =
+        command.output().map_err(|error| Failure::refused(format!("cargo in {}: {error}", package.display())))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Failure::refused(format!("{} is no package that cargo knows: {}", package.display(), said.trim())));
@@ -68,7 +67,12 @@ pub fn list(context: &Context) -> Result<Report, Failure> {
     let mut entries = Vec::new();
     for manifest in shelf.manifests() {
         let kind = format!("{:?}", manifest.kind).to_lowercase();
-        rows.push(vec![manifest.name.to_string(), manifest.version.clone(), kind.clone(), manifest.networks.join(", ")]);
+        rows.push(vec![
+            manifest.name.to_string(),
+            manifest.version.clone(),
+            kind.clone(),
+            manifest.networks.join(", "),
+        ]);
         entries.push(json!({
             "name": manifest.name, "version": manifest.version, "kind": kind, "networks": manifest.networks,
             "credentials": manifest.credentials.iter().map(|wish| json!({ "label": wish.label, "secrets": wish.secrets })).collect::<Vec<_>>(),

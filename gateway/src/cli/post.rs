@@ -49,7 +49,9 @@ pub struct Vote {
 
 /// Runs the command.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
-    let key = context.key(KEY)?.ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
+    let key = context
+        .key(KEY)?
+        .ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
     let client = Client::new(public_address(&context.config), Some(key));
     match command {
         Command::Approve(vote) => cast(&client, &vote, "approve").await,
@@ -92,7 +94,8 @@ fn told(post: &Value) -> String {
         format!("state   {}", safe(text(post, "state"))),
         format!("digest  {}", safe(text(post, "digest"))),
     ];
-    let content = post.pointer("/content/text").or_else(|| post.pointer("/request/content/text")).and_then(Value::as_str);
+    let content =
+        post.pointer("/content/text").or_else(|| post.pointer("/request/content/text")).and_then(Value::as_str);
     lines.extend(content.map(|content| format!("text    {}", safe(content))));
     for target in several(post, "targets") {
         let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
@@ -101,7 +104,12 @@ fn told(post: &Value) -> String {
     }
     for verdict in several(post, "verdicts") {
         let found: Vec<String> = several(verdict, "findings").map(|finding| safe(text(finding, "message"))).collect();
-        let line = format!("policy  {}: {} {}", safe(text(verdict, "policy")), safe(text(verdict, "outcome")), found.join("; "));
+        let line = format!(
+            "policy  {}: {} {}",
+            safe(text(verdict, "policy")),
+            safe(text(verdict, "outcome")),
+            found.join("; ")
+        );
         lines.push(line.trim_end().to_owned());
     }
     lines.join("\n")
@@ -116,7 +124,9 @@ fn listed(page: &Value) -> String {
 }
 
 fn safe(text: &str) -> String {
-    text.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect()
+    text.chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .collect()
 }
 
 #[cfg(test)]

@@ -58,7 +58,10 @@ impl<'a> Reach<'a> {
     pub async fn open(context: &'a Context) -> Result<Self, Failure> {
         let data = &context.config.data;
         if !data.is_dir() {
-            return Err(Failure::Unreachable(format!("there is no data folder {}. Run `pressgate init` first", data.display())));
+            return Err(Failure::Unreachable(format!(
+                "there is no data folder {}. Run `pressgate init` first",
+                data.display()
+            )));
         }
         match start::open_stores(&context.parts()).await {
             Ok(stores) => Ok(Self::Folder(Box::new(Folder { context, stores }))),
@@ -137,7 +140,8 @@ mod tests {
     #[test]
     fn the_word_that_a_gateway_left_is_read_and_garbage_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let listening = Listening { address: "127.0.0.1:4000".parse().unwrap(), operator: "[::]:4001".parse().unwrap() };
+        let listening =
+            Listening { address: "127.0.0.1:4000".parse().unwrap(), operator: "[::]:4001".parse().unwrap() };
         assert_eq!(Listening::read(folder.path()), None);
         listening.write(folder.path()).unwrap();
         assert_eq!(Listening::read(folder.path()), Some(listening));

@@ -61,7 +61,10 @@ pub fn parse(text: &str, names: &[String]) -> Result<Values, String> {
             return Err(format!("line {number} is not `name=value`; wanted: {}", wanted(names)));
         };
         let Some(name) = names.iter().find(|known| *known == name.trim()) else {
-            return Err(format!("line {number} names a value that the adapter does not want; wanted: {}", wanted(names)));
+            return Err(format!(
+                "line {number} names a value that the adapter does not want; wanted: {}",
+                wanted(names)
+            ));
         };
         if value.is_empty() {
             return Err(format!("line {number}: the value of `{name}` is empty"));

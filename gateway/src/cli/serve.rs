@@ -151,7 +151,8 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
 
 #[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]
 async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let failed = |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another gateway running?"));
+    let failed =
+        |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another gateway running?"));
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))

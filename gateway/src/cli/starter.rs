@@ -35,7 +35,10 @@ mod tests {
         let no_plugins: BTreeMap<PluginName, PluginInfo> = BTreeMap::new();
         let governance = Governance::check(&files, &no_plugins, Timestamp::UNIX_EPOCH).unwrap();
         assert!(governance.people.get("ops-1").unwrap().roles.contains(&Role::Operator));
-        assert!(governance.grants.is_empty() && governance.accounts.is_empty(), "nothing may leave until somebody says so");
+        assert!(
+            governance.grants.is_empty() && governance.accounts.is_empty(),
+            "nothing may leave until somebody says so"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Path},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 
@@ -11,6 +11,7 @@ use super::problem::Problem;
 use crate::{
     call::{Caller, authenticate::authenticate},
     gateway::Gateway,
+    model::PostId,
     posts::accept::WAIT_MAX,
     refusal::{Refusal, Stage, problem},
 };
@@ -35,6 +36,20 @@ impl FromRequestParts<Arc<Gateway>> for Known {
             return Err(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.").into());
         }
         Ok(Self(authenticate(gateway, authorization, source)?))
+    }
+}
+
+/// The post that a path names, as an argument of a handler.
+pub struct PostPath(pub PostId);
+
+impl FromRequestParts<Arc<Gateway>> for PostPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
+        match Path::<String>::from_request_parts(parts, gateway).await {
+            Ok(Path(id)) => Ok(Self(PostId::new(id))),
+            Err(_) => Err(Refusal::new(problem::NOT_FOUND, Stage::Door, "The path names no post.").into()),
+        }
     }
 }
 

@@ -61,10 +61,12 @@ impl IntoResponse for Problem {
 
 /// A path that nobody serves.
 pub async fn no_such_path() -> Problem {
-    Refusal::new(problem::NOT_FOUND, Stage::Door, "Nothing is served here. Operators' paths begin with /operator/.").into()
+    Refusal::new(problem::NOT_FOUND, Stage::Door, "Nothing is served here. Operators' paths begin with /operator/.")
+        .into()
 }
 
 /// A path that is served, by other methods.
 pub async fn no_such_method() -> Problem {
-    Refusal::new(problem::METHOD_NOT_ALLOWED, Stage::Door, "This path takes other methods; see the `Allow` header.").into()
+    Refusal::new(problem::METHOD_NOT_ALLOWED, Stage::Door, "This path takes other methods; see the `Allow` header.")
+        .into()
 }

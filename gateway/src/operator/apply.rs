@@ -51,7 +51,9 @@ async fn apply_here(gateway: &Arc<Gateway>, by: &By, expected: Option<String>) -
     let _one_at_a_time = gateway.applying.lock().await;
     let new = read(gateway).await?;
     if expected.is_some_and(|expected| expected != new.digest) {
-        return Err(OpsError::Invalid("the folder is not the one that was shown any more; look at the difference again".into()));
+        return Err(OpsError::Invalid(
+            "the folder is not the one that was shown any more; look at the difference again".into(),
+        ));
     }
     let (new, serving) = load(gateway, new).await?;
     let changes = views(&Governance::diff(&gateway.governance.load(), &new));

@@ -38,10 +38,16 @@ impl<'a> Wants<'a> {
         let labels = || wanted.iter().map(|wish| format!("`{}`", wish.label)).collect::<Vec<_>>().join(", ");
         let found = match (label, wanted) {
             (Some(label), _) => wanted.iter().find(|wish| wish.label == label).ok_or_else(|| {
-                OpsError::Missing(format!("the adapter `{}` knows no such credential; its labels are: {}", known.adapter, labels()))
+                OpsError::Missing(format!(
+                    "the adapter `{}` knows no such credential; its labels are: {}",
+                    known.adapter,
+                    labels()
+                ))
             })?,
             (None, [only]) => only,
-            (None, []) => return Err(OpsError::Invalid(format!("the adapter `{}` needs no credential", known.adapter))),
+            (None, []) => {
+                return Err(OpsError::Invalid(format!("the adapter `{}` needs no credential", known.adapter)));
+            }
             (None, _) => return Err(OpsError::Invalid(format!("name a label: {}", labels()))),
         };
         Ok((known.as_ref(), found))
@@ -120,7 +126,9 @@ impl Ops<'_> {
     pub async fn revoke_credential(&self, by: &By, account: &str, label: &str) -> Result<(), OpsError> {
         let account = AccountId::new(account);
         if !self.vault.has_credential(&account, label).await? {
-            return Err(OpsError::Missing("there is no such credential; `pressgate credential list` shows them".into()));
+            return Err(OpsError::Missing(
+                "there is no such credential; `pressgate credential list` shows them".into(),
+            ));
         }
         let change = leaf_of(Changed::Credential, "revoke", format!("{account}/{label}"), None, by);
         self.change(change, self.vault.revoke_credential(&account, label)).await?;

@@ -88,7 +88,8 @@ fn holder(governance: &Governance, app: Option<&str>, person: Option<&str>) -> R
             "there is no such app in the applied governance: add it to apps.toml and run `pressgate apply`".into(),
         )),
         (None, Some(_)) => Err(OpsError::Missing(
-            "there is no such person in the applied governance: add them to people.toml and run `pressgate apply`".into(),
+            "there is no such person in the applied governance: add them to people.toml and run `pressgate apply`"
+                .into(),
         )),
         _ => Err(OpsError::Invalid("a key is for one app or for one person".into())),
     }

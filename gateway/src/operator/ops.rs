@@ -42,13 +42,7 @@ impl<'a> Ops<'a> {
 
     /// Those that a command opened.
     pub fn offline(stores: &'a Stores, clock: &'a dyn Clock) -> Self {
-        Self {
-            audit: &stores.audit,
-            records: stores.records.as_ref(),
-            vault: &stores.vault,
-            keys: &stores.keys,
-            clock,
-        }
+        Self { audit: &stores.audit, records: stores.records.as_ref(), vault: &stores.vault, keys: &stores.keys, clock }
     }
 
     /// Writes the change to the log, then makes it. A change that fails after its leaf gets a second leaf that says so
@@ -77,6 +71,12 @@ impl<'a> Ops<'a> {
 }
 
 /// The leaf of a change.
-pub(super) fn leaf_of(what: leaf::Changed, action: &str, subject: String, digest: Option<String>, by: &By) -> leaf::Change {
+pub(super) fn leaf_of(
+    what: leaf::Changed,
+    action: &str,
+    subject: String,
+    digest: Option<String>,
+    by: &By,
+) -> leaf::Change {
     leaf::Change { what, action: action.to_owned(), subject, digest, by: by.to_string() }
 }

@@ -18,7 +18,9 @@ use super::{
     body::Strict,
     credentials::Wants,
     guard::Operator,
-    wire::{Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, ReadyView, StatusView},
+    wire::{
+        Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, ReadyView, StatusView,
+    },
 };
 use crate::{audit::AuditHealth, config::Governance, gateway::Gateway, model::KeyId};
 
@@ -122,16 +124,20 @@ async fn create_key(
     Strict(wish): Strict<KeyRequest>,
 ) -> Result<Response, Problem> {
     let governance = gateway.governance.load_full();
-    let made = to_the_end(&gateway, move |gateway| async move {
-        Ops::running(&gateway).create_key(&by, &governance, wish).await
-    });
+    let made =
+        to_the_end(
+            &gateway,
+            move |gateway| async move { Ops::running(&gateway).create_key(&by, &governance, wish).await },
+        );
     Ok(Fresh(StatusCode::CREATED, made.await?).into_response())
 }
 
 async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Path(id): Path<String>) -> Answer<KeyView> {
-    let revoked = to_the_end(&gateway, move |gateway| async move {
-        Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await
-    });
+    let revoked =
+        to_the_end(
+            &gateway,
+            move |gateway| async move { Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await },
+        );
     ok(revoked.await?)
 }
 
@@ -177,5 +183,7 @@ where
     F: Future<Output = Result<T, super::OpsError>> + Send + 'static,
 {
     let change = tokio::spawn(change(Arc::clone(gateway)));
-    change.await.unwrap_or_else(|_| Err(super::OpsError::Internal("the change broke off; see the gateway's log".into())))
+    change
+        .await
+        .unwrap_or_else(|_| Err(super::OpsError::Internal("the change broke off; see the gateway's log".into())))
 }

@@ -273,7 +273,8 @@ mod tests {
     fn values_are_texts_each_given_once_and_never_quoted() {
         assert!(serde_json::from_str::<CredentialRequest>(r#"{"secrets":{"a":"x","b":"y"}}"#).is_ok());
         assert!(fault(r#"{"secrets":{"a":"canary","a":"canary"}}"#).contains("twice"));
-        for body in [r#"{"secrets":{"a":314159}}"#, r#"{"secrets":{"a":-1.5}}"#, r#"{"secrets":{"a":{"b":"canary"}}}"#] {
+        for body in [r#"{"secrets":{"a":314159}}"#, r#"{"secrets":{"a":-1.5}}"#, r#"{"secrets":{"a":{"b":"canary"}}}"#]
+        {
             let text = fault(body);
             assert!(!text.contains("314159") && !text.contains("1.5") && !text.contains("canary"), "{text}");
         }

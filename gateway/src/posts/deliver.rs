@@ -87,14 +87,24 @@ where
     });
 }
 
-/// Starts taking a published target back for `caller`.
-pub fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) {
+/// Claims a published target and starts taking it back for `caller`. Nothing happens where somebody else works on it.
+pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) -> Result<(), Refusal> {
+    let now = gateway.clock.now();
+    let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+    let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
+    let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     spawn(gateway, |gateway| async move {
         let gateway = &gateway;
-        if let Err(refusal) = claim_and_recall(gateway, caller, &post, &account).await {
-            tracing::error!(%post, %account, %refusal, "a recall could not begin");
-        }
+        let result = match reenter(gateway, caller.clone(), &claim, &account, ClaimFor::Recall).await {
+            Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
+            Err(refusal) => {
+                let journey = Journey::begin(&caller).wanting(Action::POST_DELETE, Some(&post));
+                Err(journey.refuse(gateway, refusal).await)
+            }
+        };
+        conclude(gateway, &post, &account, &claim, ClaimFor::Recall, result).await;
     });
+    Ok(())
 }
 
 async fn claim_and_attempt(
@@ -122,26 +132,6 @@ async fn claim_and_attempt(
         }
     };
     conclude(gateway, post, account, &claim, purpose, result).await;
-    Ok(())
-}
-
-async fn claim_and_recall(
-    gateway: &Arc<Gateway>,
-    caller: Caller,
-    post: &PostId,
-    account: &AccountId,
-) -> Result<(), Refusal> {
-    let now = gateway.clock.now();
-    let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-    let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
-    let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
-    let result = match reenter(gateway, caller.clone(), &claim, account, ClaimFor::Recall).await {
-        Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
-        Err(refusal) => {
-            Err(Journey::begin(&caller).wanting(Action::POST_DELETE, Some(post)).refuse(gateway, refusal).await)
-        }
-    };
-    conclude(gateway, post, account, &claim, ClaimFor::Recall, result).await;
     Ok(())
 }
 

@@ -59,7 +59,7 @@ async fn start(
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail));
     }
     for account in allowed {
-        deliver::recall(gateway, caller.clone(), id.clone(), account);
+        deliver::recall(gateway, caller.clone(), id.clone(), account).await?;
     }
     Ok(post)
 }

@@ -18,7 +18,10 @@ impl Needles {
         let mut all: Vec<(&'static str, String)> = vec![
             ("raw", secret.to_owned()),
             ("percent", each(&|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })),
-            ("percent, lower case", each(&|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") })),
+            (
+                "percent, lower case",
+                each(&|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }),
+            ),
             ("percent, every byte", each(&|byte| format!("%{byte:02X}"))),
             ("percent, every byte, lower case", each(&|byte| format!("%{byte:02x}"))),
             ("hexadecimal", each(&|byte| format!("{byte:02x}"))),
@@ -34,7 +37,8 @@ impl Needles {
             all.push(("base64url", base64(bytes, alignment, b"-_")));
         }
         let utf16 = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut all: Vec<(&'static str, Vec<u8>)> = all.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+        let mut all: Vec<(&'static str, Vec<u8>)> =
+            all.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
         all.push(("UTF-16", utf16));
         Self(all)
     }
@@ -45,7 +49,8 @@ impl Needles {
             starts(bytes, b"\x1f\x8b\x08").find_map(|at| {
                 let mut inflated = Vec::new();
                 // What comes before an error is looked at too.
-                let _to_the_end = flate2::read::GzDecoder::new(&bytes[at..]).take(INFLATED_BYTES_MAX).read_to_end(&mut inflated);
+                let _to_the_end =
+                    flate2::read::GzDecoder::new(&bytes[at..]).take(INFLATED_BYTES_MAX).read_to_end(&mut inflated);
                 self.found_plain(&inflated).map(|found| format!("gzip at {at}: {found}"))
             })
         })
@@ -69,10 +74,15 @@ fn starts<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> 
 /// The characters that follow from the secret alone when it begins `alignment` bytes into a group of three.
 fn base64(secret: &[u8], alignment: usize, last_two: &[u8; 2]) -> String {
     let alphabet: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*last_two).collect();
-    let bits: Vec<u8> = std::iter::repeat_n(0, alignment).chain(secret.iter().copied()).flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let bits: Vec<u8> = std::iter::repeat_n(0, alignment)
+        .chain(secret.iter().copied())
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
+        .collect();
     let known = (alignment * 8).div_ceil(6);
     let sextets = bits.chunks_exact(6).skip(known);
-    sextets.map(|sextet| char::from(alphabet[sextet.iter().fold(0, |value, bit| value << 1 | usize::from(*bit))])).collect()
+    sextets
+        .map(|sextet| char::from(alphabet[sextet.iter().fold(0, |value, bit| value << 1 | usize::from(*bit))]))
+        .collect()
 }
 
 #[test]

@@ -28,7 +28,13 @@ impl Caller {
     ///
     /// # Errors
     /// When no whole answer comes.
-    pub async fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Answer, Failure> {
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Failure> {
         let mut all = vec![("authorization", self.authorization.as_str())];
         all.extend_from_slice(headers);
         self.client.send(method, &format!("{}{path}", self.url), &all, body).await

@@ -53,7 +53,15 @@ impl Gate {
 
     /// Adds an account on any network, with its credential.
     #[must_use]
-    pub fn account_on(mut self, network: &str, brand: &str, id: &str, url: &str, label: &str, secrets: Vec<(String, String)>) -> Self {
+    pub fn account_on(
+        mut self,
+        network: &str,
+        brand: &str,
+        id: &str,
+        url: &str,
+        label: &str,
+        secrets: Vec<(String, String)>,
+    ) -> Self {
         let account = Account { id: id.into(), network: network.into(), endpoint: url.into(), brand: brand.into() };
         self.governance.account(account);
         self.credentials.push((id.to_owned(), label.to_owned(), secrets));

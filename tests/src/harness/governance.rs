@@ -80,7 +80,15 @@ impl Governance {
     }
 
     /// Adds a grant with its expiry and the people for whom an app may act.
-    pub fn grant_until(&mut self, id: &str, holder: &str, place: &str, actions: &[&str], expires: &str, act_for: &[&str]) -> &mut Self {
+    pub fn grant_until(
+        &mut self,
+        id: &str,
+        holder: &str,
+        place: &str,
+        actions: &[&str],
+        expires: &str,
+        act_for: &[&str],
+    ) -> &mut Self {
         let mut text = format!("[[grant]]\nid = {id:?}\n{}\n{}\nactions = {actions:?}\n", field(holder), field(place));
         if !act_for.is_empty() {
             writeln!(text, "act_for = {act_for:?}").expect("a string takes it");
@@ -94,7 +102,8 @@ impl Governance {
     pub fn deny(&mut self, id: &str, whom: &str, place: &str, actions: &[&str]) -> &mut Self {
         let whom = if whom == "everyone" { "everyone = true".to_owned() } else { field(whom) };
         let actions = if actions.is_empty() { String::new() } else { format!("actions = {actions:?}\n") };
-        let text = format!("[[deny]]\nid = {id:?}\n{whom}\n{}\n{actions}reason = \"the test says so\"\n\n", field(place));
+        let text =
+            format!("[[deny]]\nid = {id:?}\n{whom}\n{}\n{actions}reason = \"the test says so\"\n\n", field(place));
         self.rights.push((id.to_owned(), text));
         self
     }

@@ -76,7 +76,8 @@ impl Running {
     pub async fn fresh_key(&self, app: &str, expires: Option<Timestamp>) -> (String, KeyId) {
         let gateway = self.gateway();
         let holder = Principal::App(AppId::new(app));
-        let made = gateway.keys.create(gateway.records.as_ref(), holder, expires, "test".into(), gateway.clock.now()).await;
+        let made =
+            gateway.keys.create(gateway.records.as_ref(), holder, expires, "test".into(), gateway.clock.now()).await;
         let (key, record) = made.expect("kept");
         (reveal(&key).to_owned(), record.id)
     }

@@ -57,6 +57,15 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
             "The network did not answer. It will be asked what happened before anything is sent again.",
         );
     }
+    // An answer of success after which the adapter gave up was not understood: whether it happened is open.
+    if !matches!(result, Ok((Ok(_), _))) {
+        if let Some(unknown) = wire.take_unconfirmed() {
+            return end.unknown(
+                unknown,
+                "The network's answer could not be understood. It will be looked up, or repeated where that is safe.",
+            );
+        }
+    }
     match result {
         Err(error) => end.plugin_failed(&error),
         Ok((Ok(performed), note)) => end.performed(performed, note),
@@ -160,7 +169,8 @@ impl End<'_> {
         let draft = self.intent.call().draft();
         let effects: Vec<_> = self.trace.done.iter().filter(|step| step.effect).collect();
         let shown = if self.recalling() {
-            !effects.is_empty()
+            // A network that does not have it any more answers so; that is as good.
+            self.trace.last.is_some() || !effects.is_empty()
         } else {
             effects.len() == draft.parts.len()
                 && performed.parts.len() == effects.len()

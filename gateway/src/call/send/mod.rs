@@ -1,7 +1,7 @@
 //! Send: the adapter speaks, the host injects the credential, the outcome is durable before the app hears.
 //!
 //! `perform` is replayed, not resumed: it runs from the start at each attempt, and steps that were answered are answered
-//! from the journal. A step that was sent and not answered is settled first.
+//! from the journal. An answer is journalled when the adapter goes on from it, before anything else is sent. A step that was sent and not answered is settled first.
 
 mod approved;
 mod conclude;

@@ -54,7 +54,11 @@ fn credential(declared: &CredentialDecl) -> CredentialRule {
         Declared::Session(session) => CredentialScheme::Session(rule(session)),
     };
     let secret = |name: &&String| !declared.public.contains(name);
-    CredentialRule { label: declared.label.clone(), scheme, secrets: declared.secrets.iter().filter(secret).cloned().collect() }
+    CredentialRule {
+        label: declared.label.clone(),
+        scheme,
+        secrets: declared.secrets.iter().filter(secret).cloned().collect(),
+    }
 }
 
 /// Where a session can't be refreshed it logs in again, with the same answer shape.

@@ -46,9 +46,17 @@ struct State {
     pending: Option<leaf::Outcome>,
     intents: Vec<u64>,
     unknown: Option<UnknownStep>,
+    unconfirmed: Option<Unconfirmed>,
     stopped: Option<Refusal>,
     mismatch: Option<String>,
     last: Option<(u16, Vec<u8>)>,
+}
+
+/// An answered step that the adapter has not shown to understand yet: it goes into the journal when the adapter goes on. Where
+/// it gives up instead, the answer was none, and must not be what every later attempt is told.
+struct Unconfirmed {
+    record: StepRecord,
+    unknown: Option<UnknownStep>,
 }
 
 /// What an attempt left behind, for its conclusion.
@@ -88,6 +96,11 @@ impl Wire {
         }
     }
 
+    /// The effect whose answer made the adapter give up.
+    pub(super) fn take_unconfirmed(&self) -> Option<UnknownStep> {
+        self.state().unconfirmed.take().and_then(|unconfirmed| unconfirmed.unknown)
+    }
+
     /// The outcome of the last effect, which waits to be written together with what comes next.
     pub(super) fn take_pending(&self) -> Option<leaf::Outcome> {
         self.state().pending.take()
@@ -111,6 +124,7 @@ impl Wire {
 
     async fn step(&self, step: String, kind: StepKind, request: PluginRequest) -> Result<PluginResponse, SendError> {
         self.take_name(&step)?;
+        self.confirm().await?;
         let call = self.intent.call();
         let (safety, visible) = match kind {
             StepKind::Read => {
@@ -152,6 +166,21 @@ impl Wire {
             return Err(SendError::Denied(format!("the step `{step}` was used before in this call")));
         }
         Ok(())
+    }
+
+    /// The adapter goes on, so it understood the last answer: that is journalled before anything else is sent.
+    async fn confirm(&self) -> Result<(), SendError> {
+        let Some(Unconfirmed { record, unknown }) = self.state().unconfirmed.take() else { return Ok(()) };
+        let call = self.intent.call();
+        let records = &self.intent.gateway().records;
+        match records.journal_step(call.post().clone(), call.account().id.clone(), record).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // It happened and can't be journalled: going on could repeat it after a crash. The log knows of it.
+                self.state().unknown = unknown;
+                Err(self.stop(super::state_unavailable(&error)))
+            }
+        }
     }
 
     /// Passes the request through the adapter's own `classify`, in an instance of its own.
@@ -233,7 +262,7 @@ impl Wire {
         }
     }
 
-    /// 2xx means that it happened: journalled before the adapter goes on. 3xx and 4xx mean that it did not. A 5xx leaves it open
+    /// 2xx means that it happened: journalled when the adapter goes on. 3xx and 4xx mean that it did not. A 5xx leaves it open
     /// unless repeating is safe.
     async fn conclude_answer(&self, sent: Sent, answer: PluginResponse) -> Result<PluginResponse, SendError> {
         self.pend(&sent, leaf::OutcomeResult::Answered, Some(&answer));
@@ -242,8 +271,7 @@ impl Wire {
         last.truncate(super::conclude::BODY_BYTES_MAX);
         self.state().last = Some((answer.status, last));
         if (200..300).contains(&answer.status) {
-            let call = self.intent.call();
-            let step = StepRecord {
+            let record = StepRecord {
                 step: sent.name.clone(),
                 kind: if sent.visible { "effect".into() } else { "prepare".into() },
                 attempt: self.intent.claim().attempt,
@@ -253,13 +281,8 @@ impl Wire {
                 body: answer.body.clone(),
                 at: self.intent.gateway().clock.now(),
             };
-            let kept =
-                self.intent.gateway().records.journal_step(call.post().clone(), call.account().id.clone(), step).await;
-            if let Err(error) = kept {
-                // It happened and can't be journalled: going on could repeat it after a crash. The log knows; `reconcile` will.
-                self.mark_unknown(&sent);
-                return Err(self.stop(super::state_unavailable(&error)));
-            }
+            let unknown = sent.visible.then(|| unknown(&self.intent, &sent.step, &sent.safety, sent.index));
+            self.state().unconfirmed = Some(Unconfirmed { record, unknown });
             self.answered(sent.visible, sent.uploaded, sent.alt, &answer);
         } else if answer.status >= 500
             && sent.visible

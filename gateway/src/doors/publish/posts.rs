@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, State, rejection::BytesRejection},
+    extract::{Query, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     call::{Caller, digest},
     doors::{
-        caller::{Known, idempotency_key, wait},
+        caller::{Known, PostPath, idempotency_key, wait},
         json,
         problem::Problem,
     },
@@ -185,7 +185,7 @@ fn why(view: &PostView) -> Refusal {
     };
     let code = attempt.code.as_deref().unwrap_or_default();
     // A refusal of the gateway itself keeps its own type.
-    let own = problem::ALL.iter().find(|problem| problem.slug == code);
+    let own = problem::ALL.iter().find(|problem| problem.slug == code && attempt.status.is_none());
     let kind = match (own, attempt.status) {
         (Some(own), _) => own,
         (None, _) if ["not-as-approved", "no-proof"].contains(&code) => problem::PLUGIN_FAILED,
@@ -193,14 +193,20 @@ fn why(view: &PostView) -> Refusal {
         (None, _) => problem::PLATFORM_UNAVAILABLE,
     };
     let detail = attempt.message.clone().unwrap_or_else(|| format!("`{}` failed.", target.account));
-    Refusal::new(kind, Stage::Send, detail)
+    let refusal = Refusal::new(kind, Stage::Send, detail);
+    if [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&kind) {
+        refusal.retry_after(1)
+    } else {
+        refusal
+    }
 }
 
 fn stored(id: &PostId, answer: StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some([(header::RETRY_AFTER, "1")]);
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-    (status, [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/v1/posts/{id}"))], answer.body)
-        .into_response()
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/v1/posts/{id}"))];
+    (status, retry_after, headers, answer.body).into_response()
 }
 
 /// The same request again, whose first one has no answer yet: 409 while it is being worked on. After a restart nobody will
@@ -292,9 +298,8 @@ fn filter(gateway: &Gateway, caller: &Caller, query: ListParams) -> Result<PostF
 pub async fn read(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    PostPath(id): PostPath,
 ) -> Result<Json<PostView>, Problem> {
-    let id = PostId::new(id);
     match seen(&gateway, &caller, &id).await {
         Ok(view) => Ok(Json(view)),
         Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
@@ -318,11 +323,10 @@ pub struct RecallQuery {
 pub async fn recall(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    PostPath(id): PostPath,
     query: Result<Query<RecallQuery>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = PostId::new(id);
     let only = match query {
         Ok(Query(query)) => query.account.map(AccountId::new),
         Err(rejection) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
     http::HeaderMap,
 };
 
@@ -16,9 +16,12 @@ use super::{
     view::PostView,
 };
 use crate::{
-    doors::{caller::Known, json, problem::Problem},
+    doors::{
+        caller::{Known, PostPath},
+        json,
+        problem::Problem,
+    },
     gateway::Gateway,
-    model::PostId,
     posts::vote::{Ballot, vote as cast},
 };
 
@@ -30,7 +33,7 @@ use crate::{
 pub async fn vote(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
-    Path(id): Path<String>,
+    PostPath(id): PostPath,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<PostView>, Problem> {
@@ -39,5 +42,5 @@ pub async fn vote(
         Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
     };
     let ballot = Ballot { approve: request.decision == Decision::Approve, digest: request.digest, note: request.note };
-    Ok(Json(PostView::of(cast(&gateway, &caller, &PostId::new(id), ballot).await?)))
+    Ok(Json(PostView::of(cast(&gateway, &caller, &id, ballot).await?)))
 }

@@ -202,7 +202,9 @@ pub(crate) fn performed(
         Ok(performed) => performed,
     };
     let deletes = draft.action.as_str().ends_with(".delete");
-    let wanted = if deletes { 1 } else { draft.parts.len() };
+    // A deletion names what is gone line by line, and reports each line.
+    let gone = draft.target.as_deref().map_or(0, |target| target.lines().count());
+    let wanted = if deletes { gone } else { draft.parts.len() };
     if performed.parts.len() != wanted {
         return Err(format!("it reports {} published entries where {wanted} were to be", performed.parts.len()));
     }

@@ -69,7 +69,8 @@ fn success_has_one_id_for_each_entry() {
     let part =
         |id: &str, url: Option<&str>| adapter_api::Published { platform_id: id.into(), url: url.map(Into::into) };
     let check = |action: &str, texts: &[&str], parts: Vec<adapter_api::Published>| {
-        let draft = Draft { action: Action::parse(action).unwrap(), ..draft(texts) };
+        let target = action.ends_with(".delete").then(|| texts.join("\n"));
+        let draft = Draft { action: Action::parse(action).unwrap(), target, ..draft(texts) };
         performed(Ok(adapter_api::Performed { parts, extra: vec![] }), &draft, &HashSet::new())
     };
     assert!(check("post.create", &["a", "b"], vec![part("1", None), part("2", Some("https://x.example/2"))]).is_ok());
@@ -78,8 +79,8 @@ fn success_has_one_id_for_each_entry() {
     assert!(check("post.create", &["a"], vec![part("", None)]).is_err());
     assert!(check("post.create", &["a"], vec![part("a\nb", None)]).is_err());
     assert!(check("post.create", &["a"], vec![part("1", Some("javascript:alert(1)"))]).is_err());
-    assert!(check("post.delete", &["a", "b"], vec![part("1", None)]).is_ok());
-    assert!(check("post.delete", &["a", "b"], vec![part("1", None), part("2", None)]).is_err());
+    assert!(check("post.delete", &["a", "b"], vec![part("a", None)]).is_err());
+    assert!(check("post.delete", &["a", "b"], vec![part("a", None), part("b", None)]).is_ok());
 }
 
 #[test]

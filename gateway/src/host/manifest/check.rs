@@ -236,7 +236,10 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     }
     unique(&secrets_place, "name", raw.secrets.iter().map(String::as_str))?;
     if let Some(unknown) = raw.public.iter().find(|name| !raw.secrets.contains(name)) {
-        return Err(ManifestError::at(format!("{place}.public"), format!("`{}` is not in `secrets`", shorten(unknown))));
+        return Err(ManifestError::at(
+            format!("{place}.public"),
+            format!("`{}` is not in `secrets`", shorten(unknown)),
+        ));
     }
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
