@@ -97,7 +97,9 @@ async fn heavy_the_token_is_found_nowhere() {
     let account = Needles::of("acme-6");
     let log = std::fs::read(gate.log_file()).expect("a log");
     assert!(account.found_in(&heard.0).is_some() && account.found_in(&log).is_some());
-    let with_it = files(&gate.site.path("data")).into_iter().filter(|file| account.found_in(&std::fs::read(file).expect("readable")).is_some());
+    let with_it = files(&gate.site.path("data"))
+        .into_iter()
+        .filter(|file| account.found_in(&std::fs::read(file).expect("readable")).is_some());
     assert!(with_it.count() >= 2, "the records and the audit log");
 }
 
