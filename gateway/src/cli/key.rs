@@ -42,13 +42,12 @@ pub enum Command {
 
 /// `key create`.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false, args = ["app", "person"])]
 pub struct Create {
     /// For this app of apps.toml…
-    #[arg(long)]
+    #[arg(long, required_unless_present = "person")]
     app: Option<String>,
     /// … or for this person of people.toml.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "app")]
     person: Option<String>,
     /// When it ends by itself (RFC 3339).
     #[arg(long, value_name = "TIME")]

@@ -151,7 +151,8 @@ mod tests {
             "pressgate key --json list --config x.toml",
             "pressgate post approve post_1 --digest ab --note fine --key-file k",
             "pressgate credential set acme --label app --from-file -",
-            "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
+            "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z --note n --save-key f",
+            "pressgate key create --person ops-1 --note n",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -159,6 +160,8 @@ mod tests {
             "pressgate key create",
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",
+            "pressgate apply --yes --dry-run",
+            "pressgate plugin build",
             "pressgate frobnicate",
             "pressgate",
         ] {
