@@ -42,7 +42,8 @@ pub enum Command {
 
 /// `key create`.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false, args = ["app", "person"])]
+#[group(skip)]
+#[command(group(clap::ArgGroup::new("holder").required(true).args(["app", "person"])))]
 pub struct Create {
     /// For this app of apps.toml…
     #[arg(long)]

@@ -153,6 +153,7 @@ mod tests {
             "pressgate post approve post_1 --digest ab --note fine --key-file k",
             "pressgate credential set acme --label app --from-file -",
             "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
+            "pressgate key create --person chief-1 --note laptop --save-key k",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
