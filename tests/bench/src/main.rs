@@ -23,7 +23,10 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What can be measured, in the order of the table.
-const BENCHES: [(&str, fn() -> Vec<Figure>); 3] =
+/// A benchmark by name.
+type Bench = (&'static str, fn() -> Vec<Figure>);
+
+const BENCHES: [Bench; 3] =
     [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
 
 fn main() -> ExitCode {
