@@ -155,9 +155,10 @@ async fn made(
     let view = PostView::of(post);
     let answer = answer(view.clone(), wait.is_some());
     if let (Some(key), false) = (key, wait.is_some() && view.is_open())
-        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
-            tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
-        }
+        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
+    {
+        tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
+    }
     Ok(stored(id, answer))
 }
 
@@ -222,9 +223,10 @@ async fn repeated(gateway: &Arc<Gateway>, id: &PostId, key: Option<IdempotencyKe
     }
     let answer = answer(view, true);
     if let Some(key) = key
-        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
-            tracing::warn!(%error, post = %id, "the answer is not kept");
-        }
+        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
+    {
+        tracing::warn!(%error, post = %id, "the answer is not kept");
+    }
     Ok(stored(id, answer))
 }
 
