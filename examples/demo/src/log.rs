@@ -9,14 +9,25 @@ use pressgate_audit::{Event, Leaf, LogReader, RealDisk};
 
 use crate::Failed;
 
-/// The leaves of calls, oldest first: what set out, what came of it, what was refused.
-pub(crate) fn of_calls(dir: &Path) -> Result<Vec<String>, Failed> {
-    let mut reader = LogReader::new(Arc::new(RealDisk), dir, 0);
-    let mut lines = Vec::new();
-    while let Some((index, leaf)) = reader.next_leaf().map_err(|error| format!("the audit log: {error}"))? {
-        lines.extend(line(index, &leaf));
+/// Reads the log on from where it was, while the gateway writes it.
+pub(crate) struct Log {
+    reader: LogReader,
+}
+
+impl Log {
+    /// From its beginning.
+    pub(crate) fn open(dir: &Path) -> Self {
+        Self { reader: LogReader::new(Arc::new(RealDisk), dir, 0) }
     }
-    Ok(lines)
+
+    /// The leaves of calls that came since the last time, oldest first: what set out, what came of it, what was refused.
+    pub(crate) fn news(&mut self) -> Result<Vec<String>, Failed> {
+        let mut lines = Vec::new();
+        while let Some((index, leaf)) = self.reader.next_leaf().map_err(|error| format!("the audit log: {error}"))? {
+            lines.extend(line(index, &leaf));
+        }
+        Ok(lines)
+    }
 }
 
 fn line(index: u64, leaf: &Leaf) -> Option<String> {
@@ -38,7 +49,12 @@ fn set_out(intent: &Intent) -> String {
     let verdicts: Vec<String> =
         intent.verdicts.iter().map(|verdict| format!("; {}: {}", verdict.policy, verdict.outcome)).collect();
     let who = intent.app.as_ref().or(intent.person.as_ref()).map_or("?", String::as_str);
-    format!("{who}: {action} on {account} by grant {grant}{}; sent by {adapter}", verdicts.concat())
+    let approved = if intent.approvals.is_empty() {
+        String::new()
+    } else {
+        format!("; approved by {}", intent.approvals.join(", "))
+    };
+    format!("{who}: {action} on {account} by grant {grant}{}{approved}; sent by {adapter}", verdicts.concat())
 }
 
 fn came(outcome: &Outcome) -> String {

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::log::Log;
 use crate::site::Site;
 
 /// Starts a gateway and a sample network, makes three calls, tells what happened, and stays up until it is stopped.
@@ -69,7 +70,8 @@ async fn demo(arguments: &Arguments, stopped: impl Future<Output = ()>) -> Resul
         begun = begin => begun?,
         () = &mut stopped => return Ok(()),
     };
-    tell::happened(&site, &running, &story)?;
+    let mut log = Log::open(&site.folder.join("data/audit"));
+    tell::happened(&site, &running, &story, &mut log)?;
     if arguments.once {
         calls::only_post(&running, &story).await?;
         println!("\nThe timeline holds this post and no other.");
@@ -77,6 +79,7 @@ async fn demo(arguments: &Arguments, stopped: impl Future<Output = ()>) -> Resul
         tell::try_it(&site, &running, &story);
         tokio::select! {
             why = running.ended() => return Err(why),
+            why = tell::follow(log) => return Err(why),
             () = stopped => {}
         }
     }

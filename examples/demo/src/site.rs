@@ -81,12 +81,16 @@ impl Site {
         fs::read_to_string(&path).map(|key| key.trim().to_owned()).map_err(|error| at(&path, &error))
     }
 
-    /// A path of the folder as a person would type it in the folder that they stand in.
+    /// A path of the folder, to be typed.
     pub(crate) fn shown(&self, name: &str) -> String {
-        let path = self.folder.join(name);
-        let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
-        path.strip_prefix(here).unwrap_or(&path).display().to_string()
+        shown(&self.folder.join(name))
     }
+}
+
+/// A path as a person would type it in the folder that they stand in.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn built(path: PathBuf) -> Result<PathBuf, Failed> {

@@ -1,13 +1,18 @@
 //! What the demo prints: what happened, where to look, what to try.
 
+use std::time::Duration;
+
 use crate::Failed;
 use crate::calls::{Call, Story};
 use crate::children::{ACCOUNT, Running};
-use crate::log;
-use crate::site::Site;
+use crate::log::Log;
+use crate::site::{Site, shown};
+
+/// How often the log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What happened.
-pub(crate) fn happened(site: &Site, running: &Running, story: &Story) -> Result<(), Failed> {
+pub(crate) fn happened(site: &Site, running: &Running, story: &Story, log: &mut Log) -> Result<(), Failed> {
     let Story { published, ungranted, stopped } = story;
     let Running { timeline, apps, .. } = running;
     println!("\nThree calls: POST {apps}/v1/posts, to {ACCOUNT}\n");
@@ -25,7 +30,7 @@ pub(crate) fn happened(site: &Site, running: &Running, story: &Story) -> Result<
         println!("     page      {apps}{}", call.1.said("/type"));
     }
     println!("\nWhat the audit log says of them ({})\n", site.shown("data/audit"));
-    for line in log::of_calls(&site.folder.join("data/audit"))? {
+    for line in log.news()? {
         println!("  {line}");
     }
     println!("\nWhere to look\n");
@@ -59,9 +64,21 @@ pub(crate) fn try_it(site: &Site, running: &Running, story: &Story) {
     println!("  # This one waits for a person; chief-1 may approve it, the newsroom may not.");
     send("/v1/posts", "", "Product recall: oat biscuits of lot 7. Details: https://acme.example/lot7");
     println!(
-        "  cargo run -q -- --config {} --key-file {} post approve POST\n",
+        "  {} --config {} --key-file {} post approve POST\n",
+        shown(&site.pressgate),
         site.shown("pressgate.toml"),
         site.shown("keys/chief-1")
     );
-    println!("Everything is in {}. Ctrl-C ends it.", site.shown(""));
+    println!("Everything is in {}. Ctrl-C ends it. What the log says from here on:\n", site.shown(""));
+}
+
+/// Prints what the log says as it grows.
+pub(crate) async fn follow(mut log: Log) -> Failed {
+    loop {
+        match log.news() {
+            Ok(lines) => lines.iter().for_each(|line| println!("  {line}")),
+            Err(why) => return why,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
