@@ -106,7 +106,8 @@ examples:
 	@$(MAKE) demo ONCE=1
 
 bench: plugins
-	$(call say,bench)
+	$(call say,bench: the program that is measured and the one that measures; both optimised)
+	cargo build --release -p pressgate -p bench
 	cargo run --release -p bench
 
 soak: deps-test plugins

@@ -64,7 +64,7 @@ impl Findings {
                 Health::Fault => "FAULT",
                 Health::Skipped => "–    ",
             };
-            format!("{mark}  {:<14}{}", finding.what, finding.detail.replace('\n', "\n                     "))
+            format!("{mark}  {:<16}{}", finding.what, finding.detail.replace('\n', "\n                       "))
         };
         let text = self.0.iter().map(line).collect::<Vec<_>>().join("\n");
         let holds = self.0.iter().all(|finding| finding.health != Health::Fault);

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn only_ids_become_parts_of_a_path() {
-        assert!(["k1", "acme-mastodon", "post_0199", "a.b"].iter().all(|id| part(id).is_ok()));
+        assert!(["k1", "acme-square", "post_0199", "a.b"].iter().all(|id| part(id).is_ok()));
         assert!(["", "..", ".", "a/b", "a?b", "a b", "ä", "a%2fb", "a\r\nb"].iter().all(|id| part(id).is_err()));
     }
 

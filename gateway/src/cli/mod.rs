@@ -88,13 +88,10 @@ pub fn run() -> u8 {
     };
     let json = cli.json;
     // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
-    if !matches!(cli.command, Command::Plugin(_)) {
-        if let Err(error) = crate::vault::harden_process() {
-            return finish(
-                Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))),
-                json,
-            );
-        }
+    if !matches!(cli.command, Command::Plugin(_))
+        && let Err(error) = crate::vault::harden_process()
+    {
+        return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), json);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -23,3 +23,6 @@ pub use error::OpsError;
 pub use listener::serve;
 pub use ops::Ops;
 pub use routes::router;
+
+#[cfg(test)]
+mod tests;
