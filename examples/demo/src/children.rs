@@ -6,7 +6,6 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -45,11 +44,11 @@ pub(crate) struct Running {
 
 /// Starts the network, sets the gateway up and starts it.
 pub(crate) async fn start(site: &Site) -> Result<Running, Failed> {
-    let port = free(PORTS.network).await;
-    let mut command = Command::new(&site.network);
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--page-title", "Acme Snacks on the sample network"]);
-    command.args(["--username", "snacks"]).env("SAMPLE_NETWORK_TOKEN", &site.token);
-    let (network, timeline) = spawn(command, &site.folder.join("sample-network.log")).await?;
+    let (network, [timeline]) = match network(site, free(PORTS.network).await).await {
+        Ok(network) => network,
+        // Somebody took the port since: any other will do.
+        Err(_) => network(site, 0).await?,
+    };
     step("sample network", &timeline);
     if timeline != USUAL_NETWORK {
         println!("                   (its usual port is taken; accounts.toml says the other one)");
@@ -67,17 +66,29 @@ pub(crate) async fn start(site: &Site) -> Result<Running, Failed> {
     pressgate(site, &["key", "create", "--person", "chief-1", "--save-key", &key_file(site, "chief-1")], "").await?;
     step("key create", "for the apps newsroom and careers, and for chief-1, who approves");
 
-    let mut command = Command::new(&site.pressgate);
-    command.args(["serve", "--json", "--config"]).arg(site.folder.join("pressgate.toml"));
-    let (gateway, line) = spawn(command, &site.folder.join("pressgate.log")).await?;
-    let listening: Value = serde_json::from_str(&line).map_err(|_| format!("`pressgate serve` said: {line}"))?;
-    let address = |name: &str| match listening.get(name).and_then(Value::as_str) {
-        Some(address) => Ok(format!("http://{address}")),
-        None => Err(format!("`pressgate serve` named no `{name}`: {line}")),
+    let (gateway, [apps, operators]) = match serve(site).await {
+        Ok(gateway) => gateway,
+        Err(_) => {
+            site.write_configuration(0, 0)?;
+            serve(site).await?
+        }
     };
-    let running = Running { gateway, network, timeline, apps: address("address")?, operators: address("operator")? };
+    let running = Running { gateway, network, timeline, apps, operators };
     step("serve", &running.apps);
     Ok(running)
+}
+
+async fn network(site: &Site, port: u16) -> Result<(Child, [String; 1]), Failed> {
+    let mut command = Command::new(&site.network);
+    command.args(["--listen", &format!("127.0.0.1:{port}"), "--page-title", "Acme Snacks on the sample network"]);
+    command.args(["--username", "snacks"]).env("SAMPLE_NETWORK_TOKEN", &site.token);
+    spawn(command, &site.folder.join("sample-network.log")).await
+}
+
+async fn serve(site: &Site) -> Result<(Child, [String; 2]), Failed> {
+    let mut command = Command::new(&site.pressgate);
+    command.args(["serve", "--config"]).arg(site.folder.join("pressgate.toml"));
+    spawn(command, &site.folder.join("pressgate.log")).await
 }
 
 impl Running {
@@ -95,7 +106,9 @@ impl Running {
         let gateway = self.gateway.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let gateway = gateway.ok_or("the gateway has ended by itself")?;
         kill_process(gateway, Signal::TERM).map_err(|error| format!("the gateway takes no signal: {error}"))?;
-        match tokio::time::timeout(STOP_TIMEOUT, self.gateway.wait()).await {
+        let stopped = tokio::time::timeout(STOP_TIMEOUT, self.gateway.wait()).await;
+        self.network.kill().await.map_err(|error| format!("the sample network can't be ended: {error}"))?;
+        match stopped {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(format!("the gateway stopped with {status}")),
             Ok(Err(error)) => Err(format!("the gateway's end can't be seen: {error}")),
@@ -143,8 +156,8 @@ async fn pressgate(site: &Site, arguments: &[&str], input: &str) -> Result<(), F
     Err(format!("`pressgate {name}` failed:\n{}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Starts a program whose first line says where it listens, and gives that line. What it logs goes to the file.
-async fn spawn(mut command: Command, log: &Path) -> Result<(Child, String), Failed> {
+/// Starts a program whose first lines say where it listens, and gives the addresses. What it logs goes to the file.
+async fn spawn<const LINES: usize>(mut command: Command, log: &Path) -> Result<(Child, [String; LINES]), Failed> {
     let file = File::create(log).map_err(|error| at(log, &error))?;
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
@@ -153,11 +166,19 @@ async fn spawn(mut command: Command, log: &Path) -> Result<(Child, String), Fail
     let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
     let output = child.stdout.take().ok_or("a program without an output")?;
     let mut lines = BufReader::new(output).lines();
-    match tokio::time::timeout(START_TIMEOUT, lines.next_line()).await {
-        Ok(Ok(Some(said))) => {
+    let read = async {
+        let mut addresses = [const { String::new() }; LINES];
+        for address in &mut addresses {
+            let line = lines.next_line().await.ok()??;
+            *address = line.find("http://").and_then(|at| line.get(at..))?.trim().to_owned();
+        }
+        Some(addresses)
+    };
+    match tokio::time::timeout(START_TIMEOUT, read).await {
+        Ok(Some(addresses)) => {
             // Read on for the program's life: a write to a closed pipe would end it.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            Ok((child, said))
+            Ok((child, addresses))
         }
         Ok(_) => Err(format!("{program} ended ({}):\n{}", how(child.wait().await), end_of(log))),
         Err(_) => Err(format!("{program} said no address within {} s:\n{}", START_TIMEOUT.as_secs(), end_of(log))),

@@ -68,6 +68,18 @@ impl Drop for Up {
     }
 }
 
+/// The ids of the processes that this one has started.
+fn children_of(parent: u32) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").expect("a list of processes").filter_map(Result::ok);
+    let is_child = |id: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // Id, name in brackets, state, parent.
+        let parent_of = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        parent_of == Some(parent.to_string().as_str())
+    };
+    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_child).collect()
+}
+
 #[test]
 fn it_stays_up_until_it_is_stopped_and_leaves_nobody_behind() {
     let folder = TempDir::new().expect("a folder");
@@ -80,6 +92,8 @@ fn it_stays_up_until_it_is_stopped_and_leaves_nobody_behind() {
     let (network, gateway) = (address("sample network"), address("serve"));
     assert!(lines.any(|line| line.contains("Ctrl-C ends it")), "it ended before it was ready");
     assert!(answers(&network) && answers(&gateway));
+    let children = children_of(up.0.id());
+    assert_eq!(children.len(), 2, "the gateway and the network");
 
     let second = demo(folder.path()).arg("--once").output().expect("it runs");
     let (_, told) = texts(&second);
@@ -87,7 +101,9 @@ fn it_stays_up_until_it_is_stopped_and_leaves_nobody_behind() {
 
     up.interrupt();
     assert_eq!(up.0.wait().expect("it ends").code(), Some(0));
-    assert!(!answers(&network) && !answers(&gateway), "a program runs on");
+    // By their ids and not by their ports: another demo may have taken those.
+    let left: Vec<_> = children.iter().filter(|id| Path::new("/proc").join(id).exists()).collect();
+    assert!(left.is_empty(), "programs run on: {left:?}");
 }
 
 #[test]

@@ -19,24 +19,28 @@ fn pressgate() -> PathBuf {
     program
 }
 
-/// Each line of code in the text, fenced or between backticks. A line that ends in a backslash goes on in the next.
+/// Each line that a reader may type: in shell blocks, after a prompt in other blocks, between backticks. A line that ends in a
+/// backslash goes on in the next.
 fn code(text: &str) -> Vec<String> {
     let mut code = Vec::new();
-    let mut fenced = false;
-    for line in text.replace("\\\n", " ").lines() {
-        match (line.starts_with("```"), fenced) {
-            (true, _) => fenced = !fenced,
-            (false, true) => code.push(line.to_owned()),
-            (false, false) => code.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
+    let mut fence: Option<&str> = None;
+    let text = text.replace("\\\n", " ");
+    for line in text.lines() {
+        match (line.strip_prefix("```"), fence) {
+            (Some(kind), None) => fence = Some(kind),
+            (Some(_), Some(_)) => fence = None,
+            (None, Some("sh")) => code.push(line.to_owned()),
+            (None, Some(_)) => code.extend(line.strip_prefix("$ ").map(str::to_owned)),
+            (None, None) => code.extend(line.split('`').skip(1).step_by(2).map(str::to_owned)),
         }
     }
     code
 }
 
-/// The words after `name` of each line of code that begins with that program, after a prompt or not.
+/// The words after `name` of each line of code that begins with that program.
 fn commands(text: &str, name: &str) -> Vec<Vec<String>> {
     let lines = code(text).into_iter().filter_map(|line| {
-        let line = line.split(" #").next().unwrap_or_default().trim().trim_start_matches("$ ").to_owned();
+        let line = line.split(" #").next().unwrap_or_default().trim().to_owned();
         let mut words = line.split_whitespace().map(str::to_owned);
         (words.next()?.rsplit('/').next() == Some(name)).then(|| words.collect())
     });
@@ -107,7 +111,7 @@ fn every_relative_link_leads_somewhere() {
 
 #[test]
 fn commands_are_found_and_cut_to_their_names() {
-    let text = "Type `make demo`.\n```sh\n$ pressgate --config a.toml key create \\\n --app x   # why\nmake soak COUNT=5\n```\n";
+    let text = "Type `make demo`.\n```sh\npressgate --config a.toml key create \\\n --app x   # why\n```\n```text\n$ make soak COUNT=5\nmake no sense\n```\n";
     assert_eq!(commands(text, "make"), [vec!["demo"], vec!["soak", "COUNT=5"]]);
     assert_eq!(path_of(&commands(text, "pressgate")[0]), ["key", "create"]);
 }
