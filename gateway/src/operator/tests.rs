@@ -110,7 +110,8 @@ async fn wishes_that_can_not_be_leave_no_trace() {
     let both = KeyRequest { person: Some("ops-1".into()), ..for_app("newsroom") };
     let late = KeyRequest { expires_at: Some(past), ..for_app("newsroom") };
     let note = |note: String| KeyRequest { note: Some(note), ..for_app("newsroom") };
-    let wishes = [for_app("other"), KeyRequest::default(), both, late, note("x".repeat(201)), note("a\u{1b}[2J".into())];
+    let wishes =
+        [for_app("other"), KeyRequest::default(), both, late, note("x".repeat(201)), note("a\u{1b}[2J".into())];
     for wish in wishes {
         let shown = format!("{wish:?}");
         assert!(ops.create_key(&By::Local, &governance, wish).await.is_err(), "{shown}");
