@@ -2,6 +2,16 @@
 //!
 //! The modules in reading order; `ARCHITECTURE.md` has the picture.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open sockets of their own")
+)]
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal is made once for a call that ends, and carries what its answer needs"
+)]
+
 pub mod model;
 pub mod refusal;
 pub mod clock;

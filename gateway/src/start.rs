@@ -1,6 +1,6 @@
 //! Starting: from configuration to a gateway that may serve.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -103,7 +103,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
         queue_max: AUDIT_QUEUE_MAX,
-        origin: format!("pressgate/audit/{}", node(&config.data)?),
+        origin: format!("pressgate/audit/{}", node(&config.data, parts.clock.now())?),
     };
     let (audit, recovered) =
         AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
@@ -187,7 +187,7 @@ async fn applied(
 ) -> Result<Governance, StartError> {
     if let Some(applied) = records.governance().await? {
         let governance =
-            Governance::restart(&applied.files.into(), shelf).map_err(|faults| StartError::Governance { faults })?;
+            Governance::restart(&applied.files, shelf).map_err(|faults| StartError::Governance { faults })?;
         if Governance::read(&config.governance).is_ok_and(|files| crate::config::digest_of(&files) != governance.digest)
         {
             tracing::warn!(folder = %config.governance.display(), "the governance folder differs from what was applied; see `pressgate apply`");
@@ -207,7 +207,7 @@ async fn applied(
     audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| StartError::Other(error.to_string()))?;
     let record = GovernanceRecord {
         digest: governance.digest.clone(),
-        files: governance.files.clone().into_iter().collect::<BTreeMap<_, _>>(),
+        files: governance.files.clone(),
         applied_at: now,
         applied_by: "first-start".into(),
     };
@@ -254,12 +254,14 @@ fn lock(data: &Path) -> Result<std::fs::File, StartError> {
 }
 
 /// This node's id, made once: the name of its log.
-fn node(data: &Path) -> Result<String, StartError> {
+fn node(data: &Path, now: jiff::Timestamp) -> Result<String, StartError> {
     let path = data.join("node");
     match std::fs::read_to_string(&path) {
         Ok(id) => Ok(id.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let id = uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).to_string();
+            let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+            let stamp = uuid::Timestamp::from_unix(uuid::NoContext, millis / 1000, 0);
+            let id = uuid::Uuid::new_v7(stamp).to_string();
             std::fs::write(&path, format!("{id}\n")).map_err(|error| files(&path, &error))?;
             Ok(id)
         }

@@ -20,6 +20,9 @@ const CONNECTIONS: u64 = 8;
 /// The kill comes within this time after the load began.
 const LOAD_MS: u64 = 700;
 
+/// Texts that one sender posted, each with the post's id where it was acknowledged.
+type Answers = Vec<(String, Option<String>)>;
+
 /// Random numbers from a seed that the test prints (xorshift64*).
 struct Random(u64);
 
@@ -75,7 +78,7 @@ fn some_of(unanswered: &BTreeSet<String>, random: &mut Random) -> Vec<String> {
 
 struct Load {
     stop: Arc<AtomicBool>,
-    tasks: Vec<tokio::task::JoinHandle<Vec<(String, Option<String>)>>>,
+    tasks: Vec<tokio::task::JoinHandle<Answers>>,
 }
 
 /// Posts on eight connections until the gateway is gone.

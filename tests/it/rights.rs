@@ -135,11 +135,12 @@ async fn the_network_sees_exactly_the_allowed_cases() {
         .govern(|governance| governed(governance, &soon))
         .start()
         .await;
-    // Something of newsroom's to answer and to delete on each account; drinks' is deleted by nobody.
+    // Something of newsroom's to answer and something to delete on each account.
     let mut roots = Vec::new();
     for account in [ACME, SNACKS, DRINKS] {
-        let root = gate.publish(&post(account, "root")).await.expect(201);
-        roots.push((account, root));
+        let to_answer = gate.publish(&post(account, "to answer")).await.expect(201);
+        let to_delete = gate.publish(&post(account, "to delete")).await.expect(201);
+        roots.push((account, to_answer, to_delete));
     }
     let (before, after) = (before_the_expiry(), after_the_expiry());
     assert!(before.len() + after.len() >= 40);
@@ -150,27 +151,24 @@ async fn the_network_sees_exactly_the_allowed_cases() {
     clock.advance(SignedDuration::from_secs(1));
     allowed += run(&gate, &net, &roots, after).await;
     let counted = statuses(&net, "POST").await + statuses(&net, "DELETE").await;
-    assert_eq!(counted, allowed + roots.len(), "the network's counter");
+    assert_eq!(counted, allowed + 2 * roots.len(), "the network's counter");
     assert_eq!(intents(&gate.leaves()).len(), counted, "and the log's");
 }
 
 /// Runs the cases one after the other and gives the number of those that were allowed.
-async fn run(gate: &Running, net: &Network, roots: &[(&str, Value)], cases: Vec<Case>) -> usize {
+async fn run(gate: &Running, net: &Network, roots: &[(&str, Value, Value)], cases: Vec<Case>) -> usize {
     let mut allowed = 0;
     for (number, (who, acting_for, account, action, expected)) in cases.into_iter().enumerate() {
         let name = format!("case {number}: {who} for {acting_for:?}, {account}, {action}");
-        let root = &roots.iter().find(|(known, _)| *known == account).expect("a root").1;
+        let (_, to_answer, to_delete) = roots.iter().find(|(known, ..)| *known == account).expect("a root");
         let (sent, leaves) = (statuses(net, "POST").await + statuses(net, "DELETE").await, gate.leaves().len());
         let caller = gate.caller(who);
         let answer = match action {
-            "post.delete" => {
-                // One of its own each time, so that what is deleted is there.
-                caller.delete(&format!("/v1/posts/{}", id(root))).await
-            }
+            "post.delete" => caller.delete(&format!("/v1/posts/{}", id(to_delete))).await,
             _ => {
                 let mut body = post(account, &name);
                 if action == "comment.create" {
-                    body["reply_to"] = json!({"account": account, "ref": root["targets"][0]["platform_id"]});
+                    body["reply_to"] = json!({"account": account, "ref": to_answer["targets"][0]["platform_id"]});
                 }
                 if let Some(person) = acting_for {
                     body["on_behalf_of"] = json!(person);

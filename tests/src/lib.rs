@@ -8,7 +8,6 @@
 
 pub mod harness;
 pub mod http;
-pub mod latency;
 pub mod networks;
 pub mod plugins;
 pub mod policy_cases;

@@ -88,13 +88,10 @@ pub fn run() -> u8 {
     };
     let json = cli.json;
     // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
-    if !matches!(cli.command, Command::Plugin(_)) {
-        if let Err(error) = crate::vault::harden_process() {
-            return finish(
-                Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))),
-                json,
-            );
-        }
+    if !matches!(cli.command, Command::Plugin(_))
+        && let Err(error) = crate::vault::harden_process()
+    {
+        return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), json);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -152,8 +149,8 @@ mod tests {
             "pressgate key --json list --config x.toml",
             "pressgate post approve post_1 --digest ab --note fine --key-file k",
             "pressgate credential set acme --label app --from-file -",
-            "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z --note n --save-key f",
-            "pressgate key create --person ops-1 --note n",
+            "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
+            "pressgate key create --person chief-1 --note laptop --save-key k",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -161,8 +158,6 @@ mod tests {
             "pressgate key create",
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",
-            "pressgate apply --yes --dry-run",
-            "pressgate plugin build",
             "pressgate frobnicate",
             "pressgate",
         ] {

@@ -128,6 +128,7 @@ impl Connector {
     }
 
     /// Connects to the first checked address that answers.
+    #[expect(clippy::disallowed_methods, reason = "the one place that connects to a network, with checked addresses")]
     async fn dial(&self, target: &Target, addresses: &[SocketAddr]) -> Result<TcpStream, SendFailure> {
         let tries = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let patience = if tries == 1 { self.timeout } else { (self.timeout / tries).max(ADDRESS_TIMEOUT_MIN) };

@@ -71,10 +71,10 @@ pub async fn accept(gateway: &Arc<Gateway>, caller: &Caller, asked: Asked) -> Re
 
 async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &Asked) -> Result<Accepted, Refusal> {
     record::log_is_writable(gateway)?;
-    if let Some(usage) = &asked.idempotency {
-        if let Some(before) = gateway.records.repeated(usage.clone()).await.map_err(|error| unavailable(&error))? {
-            return repeated(before);
-        }
+    if let Some(usage) = &asked.idempotency
+        && let Some(before) = gateway.records.repeated(usage.clone()).await.map_err(|error| unavailable(&error))?
+    {
+        return repeated(before);
     }
     let calls = classify(gateway, caller, id, &asked.submission).await?;
     let permits: Vec<Permit> = all(calls.into_iter().map(|call| authorise(gateway, call)))?;

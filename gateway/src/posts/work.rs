@@ -47,10 +47,10 @@ pub async fn keep_house(gateway: &Gateway) {
     if let Err(error) = gateway.records.apply_leaves(gateway.open_intents.mark(), Vec::new()).await {
         tracing::warn!(%error, "the mark of applied leaves stays where it is");
     }
-    if let Ok(before) = now.checked_sub(IDEMPOTENCY_KEPT) {
-        if let Err(error) = gateway.records.forget_idempotency(before).await {
-            tracing::warn!(%error, "old idempotency keys stay");
-        }
+    if let Ok(before) = now.checked_sub(IDEMPOTENCY_KEPT)
+        && let Err(error) = gateway.records.forget_idempotency(before).await
+    {
+        tracing::warn!(%error, "old idempotency keys stay");
     }
     let Ok(before) = now.checked_sub(MEDIA_KEPT) else { return };
     match gateway.records.take_unused_media(before, DUE_MAX).await {

@@ -220,7 +220,8 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
             return Err(answer::failure(&response));
         }
     }
-    Ok(vec![Published { platform_id: target.to_owned(), url: None }])
+    let lines = target.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(|uri| Published { platform_id: uri.to_owned(), url: None }).collect())
 }
 
 /// The posts in a deletion's target, one a line; none where there are none or a line is no post's address.

@@ -300,7 +300,7 @@ fn answers_mean_what_the_contract_says() {
 fn a_deletion_starts_with_the_last_entry() {
     let host = Host::new().answer("delete-1", answer(200, "{}")).answer("delete-0", answer(200, "{}")).install();
     let both = format!("{}\n{}", uri(0), uri(1));
-    assert_eq!(ids(&Bluesky::perform(&call(target("post.delete", &both))).unwrap()), [both.as_str()]);
+    assert_eq!(ids(&Bluesky::perform(&call(target("post.delete", &both))).unwrap()), [uri(0), uri(1)]);
     assert_eq!(host.steps(), ["delete-1", "delete-0"]);
     let rkey = record_key(&call(testing::draft("")), 1);
     assert_eq!(body(&host, "delete-1"), json!({ "repo": DID, "collection": "app.bsky.feed.post", "rkey": rkey }));

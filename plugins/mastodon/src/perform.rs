@@ -161,7 +161,7 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
             return Err(answer::failure(&response));
         }
     }
-    Ok(vec![Published { platform_id: target.to_owned(), url: None }])
+    Ok(all.iter().map(|id| Published { platform_id: (*id).to_owned(), url: None }).collect())
 }
 
 /// The step that deletes an entry.

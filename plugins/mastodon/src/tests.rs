@@ -117,7 +117,7 @@ fn a_deletion_starts_with_the_last_entry() {
     let mut draft = testing::draft("");
     draft.action = "post.delete".to_owned();
     draft.target = Some("1\n2\n3".to_owned());
-    assert_eq!(ids(&Mastodon::perform(&call(draft)).unwrap()), ["1\n2\n3"]);
+    assert_eq!(ids(&Mastodon::perform(&call(draft)).unwrap()), ["1", "2", "3"]);
     let urls: Vec<String> = host.sent().iter().map(|sent| sent.request.url.clone()).collect();
     assert_eq!(urls, ["/api/v1/statuses/3", "/api/v1/statuses/2", "/api/v1/statuses/1"]);
 }

@@ -1,6 +1,7 @@
 //! What a test wants its gateway to be.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pressgate::audit::{Disk, FaultyDisk, RealDisk};
@@ -18,6 +19,7 @@ pub struct Gate {
     credentials: Vec<Credential>,
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
+    parent: PathBuf,
 }
 
 impl Default for Gate {
@@ -35,6 +37,7 @@ impl Gate {
             credentials: Vec::new(),
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
+            parent: std::env::temp_dir(),
         }
     }
 
@@ -124,21 +127,28 @@ impl Gate {
         self
     }
 
+    /// Puts its folder into this one, which lies on a disk that the test chose.
+    #[must_use]
+    pub fn within(mut self, parent: &Path) -> Self {
+        self.parent = parent.to_owned();
+        self
+    }
+
     /// Starts the gateway within the test.
     pub async fn start(self) -> Running {
-        let site = Site::make(&self.governance.files(), &self.settings, &self.credentials).await;
+        let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
         Running::start(site, self.governance, self.clock, self.disk).await
     }
 
     /// Starts the program.
     pub async fn spawn(self) -> GateProcess {
-        let site = Site::make(&self.governance.files(), &self.settings, &self.credentials).await;
+        let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
         GateProcess::start(site, self.governance, None).await
     }
 
     /// Starts the program as another user; only root can.
     pub async fn spawn_as(self, user: u32) -> GateProcess {
-        let site = Site::make(&self.governance.files(), &self.settings, &self.credentials).await;
+        let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
         GateProcess::start(site, self.governance, Some(user)).await
     }
 

@@ -29,12 +29,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes a folder with a key for everybody of the cast (`app:newsroom`, `person:chief-1`), without a gateway having run.
+    /// Makes a folder below `parent` with a key for everybody of the cast (`app:newsroom`, `person:chief-1`), without a gateway having run.
     ///
     /// # Panics
     /// When something can't be made.
-    pub async fn make(governance: &Files, settings: &BTreeMap<String, String>, credentials: &[Credential]) -> Self {
-        let folder = tempfile::Builder::new().prefix("pressgate-it-").tempdir().expect("a temporary folder");
+    pub async fn make(
+        parent: &Path,
+        governance: &Files,
+        settings: &BTreeMap<String, String>,
+        credentials: &[Credential],
+    ) -> Self {
+        let folder = tempfile::Builder::new().prefix("pressgate-it-").tempdir_in(parent).expect("a temporary folder");
         let mut site = Self { folder, keys: HashMap::new() };
         std::fs::create_dir_all(site.path("data")).expect("the data folder");
         create_kek_file(&site.path("data/kek")).expect("a key");

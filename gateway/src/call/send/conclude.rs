@@ -58,13 +58,13 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
         );
     }
     // An answer of success after which the adapter gave up was not understood: whether it happened is open.
-    if !matches!(result, Ok((Ok(_), _))) {
-        if let Some(unknown) = wire.take_unconfirmed() {
-            return end.unknown(
-                unknown,
-                "The network's answer could not be understood. It will be looked up, or repeated where that is safe.",
-            );
-        }
+    if !matches!(result, Ok((Ok(_), _)))
+        && let Some(unknown) = wire.take_unconfirmed()
+    {
+        return end.unknown(
+            unknown,
+            "The network's answer could not be understood. It will be looked up, or repeated where that is safe.",
+        );
     }
     match result {
         Err(error) => end.plugin_failed(&error),

@@ -88,6 +88,10 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         .into(),
     };
     let logged = intent.append(vec![Leaf::new(now.as_millisecond(), event)]).await;
+    if logged.is_err() {
+        // The log will say `unknown`; with the answer in the journal, nobody has to ask the network again.
+        wire.keep_answer().await;
+    }
     let attempt = Attempt {
         number: intent.claim().attempt,
         at: now,

@@ -101,6 +101,12 @@ impl Wire {
         self.state().unconfirmed.take().and_then(|unconfirmed| unconfirmed.unknown)
     }
 
+    /// Journals the last answer although the adapter is done.
+    pub(super) async fn keep_answer(&self) {
+        // Where the journal fails as well, the step is looked up or repeated where that is safe.
+        let _ = self.confirm().await;
+    }
+
     /// The outcome of the last effect, which waits to be written together with what comes next.
     pub(super) fn take_pending(&self) -> Option<leaf::Outcome> {
         self.state().pending.take()

@@ -154,10 +154,10 @@ async fn made(
     };
     let view = PostView::of(post);
     let answer = answer(view.clone(), wait.is_some());
-    if let (Some(key), false) = (key, wait.is_some() && view.is_open()) {
-        if let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
-            tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
-        }
+    if let (Some(key), false) = (key, wait.is_some() && view.is_open())
+        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
+    {
+        tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
     }
     Ok(stored(id, answer))
 }
@@ -222,10 +222,10 @@ async fn repeated(gateway: &Arc<Gateway>, id: &PostId, key: Option<IdempotencyKe
         return Err(Problem::with_post(refusal.retry_after(1), view));
     }
     let answer = answer(view, true);
-    if let Some(key) = key {
-        if let Err(error) = gateway.records.save_answer(key, answer.clone()).await {
-            tracing::warn!(%error, post = %id, "the answer is not kept");
-        }
+    if let Some(key) = key
+        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
+    {
+        tracing::warn!(%error, post = %id, "the answer is not kept");
     }
     Ok(stored(id, answer))
 }

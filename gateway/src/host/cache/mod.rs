@@ -19,6 +19,9 @@ use wasmtime::component::Component;
 use super::error::HostError;
 use super::hex;
 
+/// Numbers this process's unfinished files, so that no two writers share one.
+static DRAFTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 const MAGIC: &[u8] = b"pressgate compiled 1\n";
 const TAG_BYTES: usize = 32;
 /// Longest compiled file that is read.
@@ -131,7 +134,8 @@ impl CodeCache {
         let mut context = self.context(wasm_digest);
         context.update(compiled);
         let path = self.path(wasm_digest);
-        let draft = path.with_extension(format!("{}.part", uuid::Uuid::now_v7().simple()));
+        let number = DRAFTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let draft = path.with_extension(format!("{}-{number}.part", std::process::id()));
         let tag = context.sign();
         let write = || {
             let mut options = File::options();

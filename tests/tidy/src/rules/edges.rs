@@ -28,6 +28,9 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "doors",
         &[
+            // Their answers are views of what is kept, and readiness tells how the log is.
+            "records",
+            "audit",
             "model",
             "clock",
             "refusal",

@@ -1,0 +1,129 @@
+//! Load: connections that stay open, each with one call at a time.
+#![allow(clippy::disallowed_methods, reason = "a client of its own, on exactly as many connections as it says")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// An app and what it posts.
+pub struct App {
+    /// Where the gateway is.
+    pub address: SocketAddr,
+    /// Its key.
+    pub key: String,
+    /// The account that it posts on.
+    pub account: String,
+    /// Its texts, in turn; each post ends up with a text of its own.
+    pub texts: Vec<String>,
+    posted: AtomicU64,
+}
+
+/// What came of a round.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// From the first request to the last answer.
+    pub time: Duration,
+    /// Answers 201, each for a post that stands on the network.
+    pub published: u64,
+    /// Every other answer: status and body of the first of them, and how many.
+    pub others: Option<(StatusCode, String, u64)>,
+    /// Microseconds of each call that was answered 201.
+    pub times_us: Vec<f64>,
+}
+
+impl App {
+    /// An app that has not posted yet.
+    pub fn new(address: SocketAddr, key: &str, account: &str, texts: Vec<String>) -> Self {
+        Self { address, key: key.to_owned(), account: account.to_owned(), texts, posted: AtomicU64::new(0) }
+    }
+
+    /// The next request; every text is another one, so that nothing can be answered from an earlier call.
+    fn request(&self) -> Request<Full<Bytes>> {
+        let number = self.posted.fetch_add(1, Relaxed);
+        let text = &self.texts[usize::try_from(number).unwrap_or(0) % self.texts.len()];
+        let text = text.replacen("Váš Acme", &format!("{number:x} Váš Acme"), 1);
+        let content = json!({ "text": text, "language": "cs" });
+        let body =
+            json!({ "accounts": [self.account], "content": content, "labels": ["launch"], "campaign": "spring" });
+        Request::post("/v1/posts")
+            .header("host", self.address.to_string())
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json")
+            .header("prefer", "wait=10")
+            .body(Full::from(body.to_string()))
+            .expect("a valid request")
+    }
+
+    /// Posts for `time` on `connections` connections; calls that have begun then are finished and count.
+    ///
+    /// # Panics
+    /// A connection breaks.
+    pub async fn post_for(self: &Arc<Self>, time: Duration, connections: usize) -> Round {
+        let mut senders = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            senders.push(connect(self.address).await);
+        }
+        let start = Instant::now();
+        let mut running = JoinSet::new();
+        for sender in senders {
+            let app = Arc::clone(self);
+            running.spawn(async move { app.post_on(sender, start + time).await });
+        }
+        let mut all = Round::default();
+        while let Some(part) = running.join_next().await {
+            all.add(part.expect("the connection holds"));
+        }
+        Round { time: start.elapsed(), ..all }
+    }
+
+    async fn post_on(&self, mut sender: SendRequest<Full<Bytes>>, until: Instant) -> Round {
+        let mut round = Round::default();
+        while Instant::now() < until {
+            let request = self.request();
+            let start = Instant::now();
+            let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
+            let body = body.collect().await.expect("a whole answer").to_bytes();
+            if head.status == StatusCode::CREATED {
+                round.published += 1;
+                round.times_us.push(start.elapsed().as_secs_f64() * 1e6);
+            } else {
+                round.other(head.status, String::from_utf8_lossy(&body).into_owned(), 1);
+            }
+        }
+        round
+    }
+}
+
+impl Round {
+    fn other(&mut self, status: StatusCode, body: String, count: u64) {
+        self.others.get_or_insert((status, body, 0)).2 += count;
+    }
+
+    fn add(&mut self, part: Self) {
+        self.published += part.published;
+        self.times_us.extend(part.times_us);
+        if let Some((status, body, count)) = part.others {
+            self.other(status, body, count);
+        }
+    }
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    stream.set_nodelay(true).expect("a socket option");
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    // It ends with the sender; what breaks shows in the call.
+    tokio::spawn(connection);
+    sender
+}

@@ -1,0 +1,34 @@
+//! What else the machine does: figures of a busy machine say less.
+
+/// One line: processors, load, whether that is too much to measure well.
+pub fn state(when: &str) -> String {
+    let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = loads.split(' ').next().unwrap_or("?");
+    format!("{when}: {processors} processors, load {load} over the last minute")
+}
+
+/// User and system time of a process so far, in seconds; none where the system does not tell.
+pub fn cpu_s(process_id: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).ok()?;
+    // The name in parentheses may hold anything; user and system time are the 12th and 13th field after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_time_grows() {
+        let before = cpu_s(std::process::id()).expect("a time");
+        let start = std::time::Instant::now();
+        while start.elapsed() < std::time::Duration::from_millis(100) {
+            std::hint::spin_loop();
+        }
+        let spent = cpu_s(std::process::id()).expect("a time") - before;
+        assert!(spent > 0.0 && spent < 10.0, "{spent}");
+    }
+}

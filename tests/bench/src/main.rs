@@ -1,0 +1,56 @@
+//! `make bench`: the figures beside their bars, in a table and in `target/bench/summary.json`.
+//!
+//! `cargo run --release -p bench -- policies publish` measures only what is named; the summary keeps every other figure.
+
+mod cases;
+mod commits;
+mod disk;
+mod figure;
+mod load;
+mod machine;
+mod plugins;
+mod policies;
+mod publish;
+mod rounds;
+mod summary;
+
+use std::process::ExitCode;
+
+use figure::Figure;
+
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What can be measured, in the order of the table.
+/// A benchmark by name.
+type Bench = (&'static str, fn() -> Vec<Figure>);
+
+const BENCHES: [Bench; 3] =
+    [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|name| BENCHES.iter().all(|(known, _)| known != name)) {
+        eprintln!("`{unknown}` is none of {}", BENCHES.map(|(name, _)| name).join(", "));
+        return ExitCode::FAILURE;
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("these figures say nothing: build with --release");
+    }
+    println!("{}", machine::state("before"));
+    let mut figures = Vec::new();
+    for (name, measure) in BENCHES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            figures.extend(measure());
+        }
+    }
+    println!("{}\n\n{}", machine::state("after"), figure::table(&figures));
+    match summary::write(&summary::path(), &figures) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", summary::path().display());
+            ExitCode::FAILURE
+        }
+    }
+}
