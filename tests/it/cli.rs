@@ -95,7 +95,10 @@ fn check_names_each_of_eight_planted_faults_with_file_and_line() {
     write(
         &folder.path().join("planted"),
         &[
-            ("brands.toml", "[[brand]]\nid = \"acme\"\n[[brand]]\nid = \"a\"\nparent = \"b\"\n[[brand]]\nid = \"b\"\nparent = \"a\"\n"),
+            (
+                "brands.toml",
+                "[[brand]]\nid = \"acme\"\n[[brand]]\nid = \"a\"\nparent = \"b\"\n[[brand]]\nid = \"b\"\nparent = \"a\"\n",
+            ),
             ("accounts.toml", &format!("{account}brand = \"acme/drinks\"\nhandel = \"@acme\"\n")),
             ("apps.toml", "[[app]]\nid = \"newsroom\"\nowner = \"ops-1\"\n"),
             ("people.toml", "[[person]]\nid = \"ops-1\"\nroles = [\"operator\"]\n"),
@@ -162,7 +165,8 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     let ports = "listen.address = \"127.0.0.1:0\"\nlisten.operator = \"127.0.0.1:0\"\n";
     write(at, &[("pressgate.toml", ports)]);
     assert_eq!(run(at, "doctor --json", "").json(0)["holds"], true);
-    let mode = |name: &str, mode| std::fs::set_permissions(at.join(name), std::os::unix::fs::PermissionsExt::from_mode(mode));
+    let mode =
+        |name: &str, mode| std::fs::set_permissions(at.join(name), std::os::unix::fs::PermissionsExt::from_mode(mode));
     mode("data", 0o755).expect("changed");
     mode("data/kek", 0o644).expect("changed");
     write(at, &[("governance/apps.toml", "[[app]]\nid = \"x\"\n")]);
@@ -185,7 +189,8 @@ fn exit_codes_tell_usage_from_refusal_from_nobody_there() {
     assert_eq!(run(folder.path(), "--version", "").code, Some(0));
     assert_eq!(run(folder.path(), "post show post_1", "").code, Some(1), "no key");
     write(folder.path(), &[("pressgate.toml", "listen.address = \"127.0.0.1:1\"\n"), ("k", "pgk_x")]);
-    std::fs::set_permissions(folder.path().join("k"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
+    std::fs::set_permissions(folder.path().join("k"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("changed");
     let nobody = run(folder.path(), "post show post_1 --key-file k --json", "").json(3);
     assert_eq!(nobody["exit"], 3);
     assert_eq!(run(folder.path(), "post show ../x --key-file k", "").code, Some(1));
@@ -297,7 +302,8 @@ async fn apply_shows_what_changes_and_a_signal_applies_too() {
         applied.filter(|change| change.by == "local-signal").and_then(|change| change.digest)
     };
     assert_eq!(until("a leaf of the signal", digest).await.len(), 64);
-    let published = || async { Some(gate.publish(&post("acme-mastodon", "again")).await).filter(|answer| answer.status == 201) };
+    let published =
+        || async { Some(gate.publish(&post("acme-mastodon", "again")).await).filter(|answer| answer.status == 201) };
     until("the grant is back", published).await;
 }
 
@@ -341,7 +347,8 @@ async fn a_stop_lets_calls_end_and_is_in_the_log() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let settings: BTreeMap<_, _> = [("listen.address", taken.local_addr().expect("an address"))].into();
     let text = std::fs::read_to_string(gate.site.path("pressgate.toml")).expect("a text");
-    let text = text.replace("listen.address = \"127.0.0.1:0\"", &format!("listen.address = \"{}\"", settings["listen.address"]));
+    let text = text
+        .replace("listen.address = \"127.0.0.1:0\"", &format!("listen.address = \"{}\"", settings["listen.address"]));
     std::fs::write(gate.site.path("pressgate.toml"), text).expect("written");
     let before = gate.leaves().len();
     let ran = run(gate.site.folder(), "serve", "");

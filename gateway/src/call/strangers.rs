@@ -29,9 +29,18 @@ impl Strangers {
 
     /// Writes what was counted before this second. What can't be written is kept for the next time.
     pub async fn flush(&self, audit: &AuditLog, now: Timestamp) {
+        self.flush_before(now.as_second(), audit, now).await;
+    }
+
+    /// Writes everything, this second too: at a stop nobody comes any more.
+    pub async fn flush_all(&self, audit: &AuditLog, now: Timestamp) {
+        self.flush_before(i64::MAX, audit, now).await;
+    }
+
+    async fn flush_before(&self, end: i64, audit: &AuditLog, now: Timestamp) {
         let ready: Vec<_> = {
             let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let later = counts.split_off(&(now.as_second(), String::new()));
+            let later = counts.split_off(&(end, String::new()));
             std::mem::replace(&mut *counts, later).into_iter().collect()
         };
         if ready.is_empty() {

@@ -136,7 +136,7 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
         tracing::warn!("stopping before every call has ended; the next start looks after them");
     }
     let now = gateway.clock.now();
-    gateway.strangers.flush(&gateway.audit, now).await;
+    gateway.strangers.flush_all(&gateway.audit, now).await;
     work::keep_house(gateway).await;
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Stop, version: env!("CARGO_PKG_VERSION").to_owned() };
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {

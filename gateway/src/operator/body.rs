@@ -1,10 +1,11 @@
-//! Request bodies: bounded, wiped after use, read as one JSON value without unknown or repeated fields.
+//! What requests carry. Bodies: bounded, wiped after use, read as one JSON value without unknown or repeated fields.
 
 use std::time::Duration;
 
 use axum::{
     body::Body,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::request::Parts,
 };
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -29,6 +30,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Strict<T> {
         let late = || malformed(format!("The body did not arrive within {} s.", BODY_TIMEOUT.as_secs()));
         let bytes = reading.unwrap_or_else(|_| Err(late()))?;
         Ok(Self(read(&bytes)?))
+    }
+}
+
+/// The named parts of a path. What is not text names nothing.
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(named) = Path::from_request_parts(parts, state).await.map_err(|_| {
+            Refusal::new(problem::NOT_FOUND, Stage::Door, "The path holds bytes that are not UTF-8; no name has them.")
+        })?;
+        Ok(Self(named))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
@@ -15,7 +15,7 @@ use super::{
     Ops,
     answer::{self, Problem},
     apply,
-    body::Strict,
+    body::{Named, Strict},
     credentials::Wants,
     guard::Operator,
     wire::{
@@ -132,7 +132,7 @@ async fn create_key(
     Ok(Fresh(StatusCode::CREATED, made.await?).into_response())
 }
 
-async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Path(id): Path<String>) -> Answer<KeyView> {
+async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Named(id): Named<String>) -> Answer<KeyView> {
     let revoked =
         to_the_end(
             &gateway,
@@ -153,7 +153,7 @@ async fn list_credentials(State(gateway): Shared, _operator: Operator) -> Answer
 async fn set_credential(
     State(gateway): Shared,
     Operator(by): Operator,
-    Path((account, label)): Path<(String, String)>,
+    Named((account, label)): Named<(String, String)>,
     Strict(wish): Strict<CredentialRequest>,
 ) -> Answer<CredentialView> {
     let set = to_the_end(&gateway, move |gateway| async move {
@@ -167,7 +167,7 @@ async fn set_credential(
 async fn revoke_credential(
     State(gateway): Shared,
     Operator(by): Operator,
-    Path((account, label)): Path<(String, String)>,
+    Named((account, label)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let revoked = to_the_end(&gateway, move |gateway| async move {
         Ops::running(&gateway).revoke_credential(&by, &account, &label).await
