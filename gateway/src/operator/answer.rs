@@ -11,7 +11,16 @@ use super::OpsError;
 use crate::refusal::{Refusal, Stage, problem};
 
 /// A refusal as a response.
+#[derive(Debug)]
 pub struct Problem(Box<Refusal>);
+
+#[cfg(test)]
+impl Problem {
+    /// The refusal.
+    pub fn refusal(&self) -> &Refusal {
+        &self.0
+    }
+}
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {

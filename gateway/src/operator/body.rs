@@ -48,13 +48,13 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
 }
 
 /// Gathers the body in one buffer that is wiped; it has its full size from the start, so that no copy stays behind.
-async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| malformed("The body broke off.".into()))?.into_data() else { continue };
         if bytes.len() + data.len() > BODY_BYTES_MAX {
             let detail = format!("The body may have {BODY_BYTES_MAX} bytes.");
-            return Err(Refusal::new(problem::TOO_LARGE, Stage::Door, detail));
+            return Err(Refusal::new(problem::TOO_LARGE, Stage::Door, detail).into());
         }
         bytes.extend_from_slice(&data);
     }
@@ -62,7 +62,7 @@ async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Refusal> {
 }
 
 /// An empty body counts as an empty object. Errors name the place and quote nothing but names: values may be secret.
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
@@ -71,14 +71,15 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
             // serde quotes the value where the type is wrong; names of fields are quoted with back-ticks and are no secret.
             let quotes_a_value = text.starts_with("invalid type") || text.starts_with("invalid value");
             let what = if quotes_a_value { "a value has the wrong type or form" } else { text.as_str() };
-            return Refusal::new(problem::INVALID, Stage::Door, format!("The body does not fit at {place}: {what}."));
+            return Refusal::new(problem::INVALID, Stage::Door, format!("The body does not fit at {place}: {what}."))
+                .into();
         }
         malformed(format!("The body is not one JSON value: the fault is at {place}."))
     })
 }
 
-fn malformed(detail: String) -> Refusal {
-    Refusal::new(problem::MALFORMED, Stage::Door, detail)
+fn malformed(detail: String) -> Problem {
+    Refusal::new(problem::MALFORMED, Stage::Door, detail).into()
 }
 
 #[cfg(test)]
@@ -91,10 +92,10 @@ mod tests {
     #[test]
     fn nothing_stands_for_no_wishes_and_unknown_or_repeated_fields_are_refused() {
         assert!(read::<ApplyRequest>(b" \n").is_ok());
-        assert_eq!(read::<KeyRequest>(br#"{"ap":"x"}"#).unwrap_err().problem, problem::INVALID);
-        assert_eq!(read::<KeyRequest>(br#"{"app":"x","app":"y"}"#).unwrap_err().problem, problem::INVALID);
-        assert_eq!(read::<KeyRequest>(br#"{"app":"x"} {}"#).unwrap_err().problem, problem::MALFORMED);
-        assert_eq!(read::<KeyRequest>(b"\xff").unwrap_err().problem, problem::MALFORMED);
+        assert_eq!(read::<KeyRequest>(br#"{"ap":"x"}"#).unwrap_err().refusal().problem, problem::INVALID);
+        assert_eq!(read::<KeyRequest>(br#"{"app":"x","app":"y"}"#).unwrap_err().refusal().problem, problem::INVALID);
+        assert_eq!(read::<KeyRequest>(br#"{"app":"x"} {}"#).unwrap_err().refusal().problem, problem::MALFORMED);
+        assert_eq!(read::<KeyRequest>(b"\xff").unwrap_err().refusal().problem, problem::MALFORMED);
     }
 
     proptest! {
@@ -107,7 +108,7 @@ mod tests {
                 _ => format!("\"canary{value}\""),
             };
             let Err(refusal) = read::<CredentialRequest>(body.as_bytes()) else { panic!("{body} was taken") };
-            prop_assert!(!refusal.to_string().contains("canary"), "{}", refusal);
+            prop_assert!(!refusal.refusal().to_string().contains("canary"), "{}", refusal.refusal());
         }
     }
 }
