@@ -30,7 +30,12 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (stream, peer) = tokio::select! {
-            () = gateway.stopping.wait() => return,
+            // Every place is back when the last connection has ended: answers under way are still written.
+            () = gateway.stopping.wait() => {
+                drop(place);
+                let _ = places.acquire_many(CONNECTIONS_MAX as u32).await;
+                return;
+            }
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {

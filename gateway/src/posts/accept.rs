@@ -36,6 +36,8 @@ pub struct Asked {
     pub raw: String,
     /// The caller's `Idempotency-Key`.
     pub idempotency: Option<IdempotencyUse>,
+    /// The caller waits for the outcome.
+    pub waits: bool,
     /// Only say what would happen.
     pub dry_run: bool,
 }
@@ -146,7 +148,7 @@ async fn set_out(
         before => return repeated(before),
     }
     for clearance in clearances {
-        deliver::first(gateway, record.clone(), clearance);
+        deliver::first(gateway, record.clone(), clearance, asked.waits);
     }
     Ok(Accepted::Made(id.clone()))
 }

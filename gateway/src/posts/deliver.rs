@@ -16,6 +16,9 @@ use crate::{
     refusal::{Refusal, Stage, problem},
 };
 
+/// Longest wait between attempts that log or records put off, in seconds.
+const PUT_OFF_S_MAX: i64 = 60;
+
 /// A new post as the records keep it, so that its first attempts need not read it back.
 pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
     let targets = post.targets.iter().map(|target| TargetRecord {
@@ -45,8 +48,10 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
     })
 }
 
-/// Starts the first attempt of a target that was accepted, cleared and claimed just now.
-pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance) {
+/// Starts the first attempt of a target that was accepted, cleared and claimed just now. Where its caller waits (`waited`) and
+/// log or records fail before anything left, the target is given up at once: the caller hears that nothing was sent, and
+/// asks again. A post that was acknowledged is put off instead.
+pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance, waited: bool) {
     spawn(gateway, |gateway| async move {
         let gateway = &gateway;
         let account = clearance.call().account().id.clone();
@@ -59,7 +64,7 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
         };
         let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
         let result = attempt(gateway, claim.clone(), clearance).await;
-        conclude(gateway, &post.id, &account, &claim, ClaimFor::Publish, result).await;
+        conclude(gateway, &post.id, &account, &claim, ClaimFor::Publish, waited, result).await;
     });
 }
 
@@ -102,7 +107,7 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, accoun
                 Err(journey.refuse(gateway, refusal).await)
             }
         };
-        conclude(gateway, &post, &account, &claim, ClaimFor::Recall, result).await;
+        conclude(gateway, &post, &account, &claim, ClaimFor::Recall, false, result).await;
     });
     Ok(())
 }
@@ -121,7 +126,7 @@ async fn claim_and_attempt(
         // Who asked for it is not known any more, and the log must not say that the author did.
         let detail = "The recall was cut off by a stop of the gateway. Ask for it again: deletions may be repeated.";
         let refusal = Refusal::new(problem::SHUTTING_DOWN, Stage::Send, detail);
-        conclude(gateway, post, account, &claim, purpose, Err(refusal)).await;
+        conclude(gateway, post, account, &claim, purpose, false, Err(refusal)).await;
         return Ok(());
     }
     let caller = Caller::of(&claim.post.author);
@@ -131,7 +136,7 @@ async fn claim_and_attempt(
             Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await)
         }
     };
-    conclude(gateway, post, account, &claim, purpose, result).await;
+    conclude(gateway, post, account, &claim, purpose, false, result).await;
     Ok(())
 }
 
@@ -180,6 +185,7 @@ async fn conclude(
     account: &AccountId,
     claim: &Claim,
     purpose: ClaimFor,
+    waited: bool,
     result: Result<Receipt, Refusal>,
 ) {
     let refusal = match result {
@@ -190,7 +196,9 @@ async fn conclude(
         Err(refusal) => refusal,
     };
     tracing::warn!(%post, %account, %refusal, "attempt refused");
-    let finish = put_off(gateway, account, claim, purpose, &refusal);
+    let stores = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
+    let give_up = waited && stores && refusal.stage != Stage::Send;
+    let finish = put_off(gateway, account, claim, purpose, &refusal, give_up);
     if let Err(error) = gateway.records.finish_target(post.clone(), account.clone(), finish).await {
         tracing::error!(%post, %account, %error, "the end of the attempt is not in the records; its lease will end it");
     }
@@ -204,15 +212,19 @@ fn put_off(
     claim: &Claim,
     purpose: ClaimFor,
     refusal: &Refusal,
+    give_up: bool,
 ) -> TargetFinish {
     let target = claim.post.targets.iter().find(|target| target.account == *account);
     let recalling = purpose == ClaimFor::Recall;
     let unknown_step = target.and_then(|target| target.unknown_step.clone()).filter(|_| !recalling);
     let now = gateway.clock.now();
-    let wait_s = i64::try_from(refusal.retry_after_s.unwrap_or(30)).unwrap_or(30).max(1);
+    let asked_s = i64::try_from(refusal.retry_after_s.unwrap_or(30)).unwrap_or(30).max(1);
+    let wait_s = asked_s.max(1 << claim.attempt.saturating_sub(1).min(8)).min(PUT_OFF_S_MAX.max(asked_s));
     let later = now.checked_add(jiff::SignedDuration::from_secs(wait_s)).ok();
-    let retry = refusal.problem.retry && claim.attempt < crate::call::send::ATTEMPTS_MAX;
-    let retry = retry && !recalling;
+    // An outage of log or records is no fault of the post, and uses up no attempts.
+    let ours = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
+    let left = ours || claim.attempt < crate::call::send::ATTEMPTS_MAX;
+    let retry = refusal.problem.retry && left && !recalling && !give_up;
     let state = match (&unknown_step, recalling, retry) {
         (Some(_), ..) => TargetState::Unknown,
         (None, true, _) => TargetState::Published,

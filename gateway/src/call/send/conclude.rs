@@ -130,6 +130,8 @@ impl End<'_> {
             self.plain(if started && !self.recalling() { TargetState::Unknown } else { self.given_up() });
         if conclusion.state == TargetState::Unknown {
             conclusion.retry_at = self.retry_at(None).or_else(|| self.later(UNKNOWN_AGAIN_S));
+        } else if refusal.problem.retry {
+            self.again(&mut conclusion, None);
         }
         self.with_refusal(conclusion, code, refusal)
     }

@@ -87,6 +87,7 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         }
         .into(),
     };
+    let touched = wire.sent_anything();
     let logged = intent.append(vec![Leaf::new(now.as_millisecond(), event)]).await;
     if logged.is_err() {
         // The log will say `unknown`; with the answer in the journal, nobody has to ask the network again.
@@ -116,7 +117,8 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
     if kept.is_ok() {
         wire.settle_intents();
     }
-    logged?;
+    // Whoever hears of a log that can't be written must know whether anything left before that.
+    logged.map_err(|refusal| Refusal { stage: if touched { Stage::Send } else { Stage::Record }, ..refusal })?;
     if let Err(error) = kept {
         // The log has the outcome; the records catch up from it at the next start.
         tracing::error!(post = %call.post(), account = %call.account().id, %error, "the outcome is logged but not in the records");

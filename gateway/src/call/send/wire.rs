@@ -101,6 +101,11 @@ impl Wire {
         self.state().unconfirmed.take().and_then(|unconfirmed| unconfirmed.unknown)
     }
 
+    /// True where a request of this attempt may have left.
+    pub(super) fn sent_anything(&self) -> bool {
+        !self.state().intents.is_empty()
+    }
+
     /// Journals the last answer although the adapter is done.
     pub(super) async fn keep_answer(&self) {
         // Where the journal fails as well, the step is looked up or repeated where that is safe.

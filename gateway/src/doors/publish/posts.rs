@@ -116,6 +116,7 @@ fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Res
         submission: request.submission()?,
         raw: String::from_utf8_lossy(&body).into_owned(),
         idempotency,
+        waits: wait(headers).is_some(),
         dry_run,
     })
 }
@@ -154,7 +155,9 @@ async fn made(
     };
     let view = PostView::of(post);
     let answer = answer(view.clone(), wait.is_some());
-    if let (Some(key), false) = (key, wait.is_some() && view.is_open())
+    // That nothing could be recorded just now is no answer for thirty days.
+    let passing = answer.status == StatusCode::SERVICE_UNAVAILABLE.as_u16();
+    if let (Some(key), false) = (key, passing || wait.is_some() && view.is_open())
         && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
     {
         tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
