@@ -82,12 +82,15 @@ fn document(number: usize) -> String {
     let sentence = |_| {
         let part = |list: &[&'static str; 8], at: usize| list[at % list.len()];
         format!(
-            "{} {} {} {} {}. ",
+            "{} v-{number}-{} {} z-{number}-{} {} {} {} m-{number}-{}. ",
             part(&WHO, next()),
+            next() % 100,
             part(&DOES, next()),
+            next() % 100,
             part(&WHAT, next()),
             next() % 10_000,
-            part(&WHEN, next())
+            part(&WHEN, next()),
+            next() % 100
         )
     };
     (0..SENTENCES).map(sentence).collect()
