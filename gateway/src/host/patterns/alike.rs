@@ -2,7 +2,7 @@
 //!
 //! Two strengths. *Exact* pairs are drawn the same in most fonts (`а` and `a`); a word may consist of them by chance. *Loose* pairs
 //! only resemble each other (`и` and `u`); they count where a word mixes scripts, which ordinary words do not.
-//! Decision: `docs/decisions/look-alikes.md`.
+//! Decision: `docs/decisions/0005-look-alikes.md`.
 
 use super::scripts::Writing;
 
