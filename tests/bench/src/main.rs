@@ -22,10 +22,10 @@ use figure::Figure;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What can be measured, in the order of the table.
 /// A benchmark by name.
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
+/// What can be measured, in the order of the table.
 const BENCHES: [Bench; 3] =
     [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
 
