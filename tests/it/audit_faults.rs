@@ -99,6 +99,30 @@ async fn a_thread_stops_at_the_part_that_cant_be_recorded() {
     assert_eq!(net.count("POST", STATUSES).await, 2);
 }
 
+#[tokio::test]
+async fn a_key_whose_post_came_to_nothing_works_again() {
+    for fault in FAULTS {
+        let net = network().await;
+        let disk = FaultyDisk::new();
+        let gate = Gate::new().account("acme-mastodon", &net).disk(&disk).start().await;
+        gate.publish(&post("acme-mastodon", "before")).await.expect(201);
+        disk.set(fault);
+        // The first finds out that the log fails, in the middle of its way; the second is stopped at the door.
+        for text in ["first", "second"] {
+            problem(&gate.publish_once(text, &post("acme-mastodon", text)).await, "audit-unavailable");
+        }
+        disk.set(Fault::None);
+        for text in ["first", "second"] {
+            let again = || async {
+                let answer = gate.publish_once(text, &post("acme-mastodon", text)).await;
+                (answer.status == 201).then_some(())
+            };
+            until(&format!("{fault:?}: the same request goes through"), again).await;
+        }
+        assert_eq!(texts(&net).await, ["before", "first", "second"], "{fault:?}: once each");
+    }
+}
+
 /// A small file system of its own, gone when this is dropped.
 struct Tmpfs(PathBuf);
 

@@ -31,6 +31,9 @@ pub trait Records: Send + Sync + 'static {
     fn repeated(&self, usage: IdempotencyUse) -> Answer<'_, Option<Accepted>>;
     /// Keeps the answer that a repetition of the request will get.
     fn save_answer(&self, key: IdempotencyKey, answer: StoredAnswer) -> Answer<'_, ()>;
+    /// Frees the key of a post that came to nothing, so that the request may be made again with it. Nothing happens where
+    /// the key stands for another post by now.
+    fn free_key(&self, key: IdempotencyKey, post: PostId) -> Answer<'_, ()>;
 
     /// One post with targets, steps and attempts.
     fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>>;

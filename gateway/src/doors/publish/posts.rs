@@ -25,7 +25,7 @@ use crate::{
         problem::Problem,
     },
     gateway::Gateway,
-    model::{AccountId, PostId, PostState},
+    model::{AccountId, PostId, PostState, TargetState},
     posts::{
         self,
         accept::{Accepted, Asked, accept},
@@ -155,14 +155,33 @@ async fn made(
     };
     let view = PostView::of(post);
     let answer = answer(view.clone(), wait.is_some());
-    // That nothing could be recorded just now is no answer for thirty days.
-    let passing = answer.status == StatusCode::SERVICE_UNAVAILABLE.as_u16();
-    if let (Some(key), false) = (key, passing || wait.is_some() && view.is_open())
-        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
+    if let Some(key) = key
+        && !(wait.is_some() && view.is_open())
     {
-        tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
+        keep_answer(gateway, id, key, &view, &answer).await;
     }
     Ok(stored(id, answer))
+}
+
+/// A repetition gets this answer; but after an outage that let nothing leave it may do what the first could not.
+async fn keep_answer(gateway: &Gateway, id: &PostId, key: IdempotencyKey, view: &PostView, answer: &StoredAnswer) {
+    let kept = if came_to_nothing(view) {
+        gateway.records.free_key(key, id.clone()).await
+    } else {
+        gateway.records.save_answer(key, answer.clone()).await
+    };
+    if let Err(error) = kept {
+        tracing::warn!(%error, post = %id, "the answer is not kept; a repetition gets the post as it then is");
+    }
+}
+
+/// Log or records failed under every target before anything of it left.
+fn came_to_nothing(view: &PostView) -> bool {
+    let stores = [problem::AUDIT_UNAVAILABLE.slug, problem::STATE_UNAVAILABLE.slug];
+    view.targets.iter().all(|target| {
+        let code = target.attempts.last().and_then(|attempt| attempt.code.as_deref());
+        target.state == TargetState::Failed.as_str() && code.is_some_and(|code| stores.contains(&code))
+    })
 }
 
 /// The answer about a post: 201 when it is out, 202 while it may still get there, a problem when no network took it and the
@@ -224,11 +243,9 @@ async fn repeated(gateway: &Arc<Gateway>, id: &PostId, key: Option<IdempotencyKe
         );
         return Err(Problem::with_post(refusal.retry_after(1), view));
     }
-    let answer = answer(view, true);
-    if let Some(key) = key
-        && let Err(error) = gateway.records.save_answer(key, answer.clone()).await
-    {
-        tracing::warn!(%error, post = %id, "the answer is not kept");
+    let answer = answer(view.clone(), true);
+    if let Some(key) = key {
+        keep_answer(gateway, id, key, &view, &answer).await;
     }
     Ok(stored(id, answer))
 }

@@ -162,6 +162,14 @@ pub(super) fn save_answer(
     Ok(())
 }
 
+/// `Records::free_key`.
+pub(super) fn free_key(connection: &Connection, key: &IdempotencyKey, post: &PostId) -> Result<(), RecordsError> {
+    connection
+        .prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2 AND post = ?3")?
+        .execute([key.scope.as_str(), key.key.as_str(), post.as_str()])?;
+    Ok(())
+}
+
 /// A part of `Records::forget_idempotency`: at most `FORGET_MAX` keys, so that other operations get in between.
 pub(super) fn forget(connection: &Connection, before: Timestamp) -> Result<u64, RecordsError> {
     let gone = connection.prepare_cached(FORGET_KEYS)?.execute(params![micros(before), FORGET_MAX])?;

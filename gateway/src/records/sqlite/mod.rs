@@ -81,6 +81,10 @@ impl Records for SqliteRecords {
         self.write(move |connection| accept::save_answer(connection, &key, &answer))
     }
 
+    fn free_key(&self, key: IdempotencyKey, post: PostId) -> Answer<'_, ()> {
+        self.write(move |connection| accept::free_key(connection, &key, &post))
+    }
+
     fn post(&self, id: PostId) -> Answer<'_, Option<PostRecord>> {
         self.read(move |connection| posts::read(connection, &id))
     }
