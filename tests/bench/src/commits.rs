@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use pressgate_audit::format::{BLOCK_BYTES, FRAME_HEAD_BYTES};
+use pressgate_audit::format::{BLOCK_BYTES, COMMIT_BYTES, FRAME_HEAD_BYTES};
 
 /// The mark of a commit frame, and where it tells the number of its leaves.
 const COMMIT_MARK: u32 = u32::MAX;
@@ -43,7 +43,7 @@ fn count_segment(bytes: &[u8], all: &mut Commits) {
                 let leaves = number(at + COUNT_AT).unwrap_or(0);
                 all.leaves += u64::from(leaves);
                 all.commits += u64::from(leaves > 0);
-                at = (at + 1).next_multiple_of(BLOCK_BYTES);
+                at = (at + COMMIT_BYTES).next_multiple_of(BLOCK_BYTES);
             }
             Some(length) => at += FRAME_HEAD_BYTES + length as usize,
         }
@@ -63,15 +63,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let options = WriterOptions {
             dir: folder.path().to_owned(),
-            segment_bytes: 1 << 20,
+            segment_bytes: 2 << 20,
             batch_bytes_max: 1 << 16,
             origin: "test".to_owned(),
         };
         let (mut writer, _) = Writer::open(options, Arc::new(RealDisk)).expect("a log");
-        let commits = [1, 70, 3];
-        for leaves in commits {
-            writer.commit(&vec![br#"{"a":"leaf"}"#.repeat(10); leaves]).expect("written");
+        // Of every length, so that a commit frame lies across the end of a block too.
+        for length in 3_900..4_100 {
+            writer.commit(&[vec![b'x'; 7], vec![b'x'; length]]).expect("written");
         }
-        assert_eq!(count(folder.path()).expect("read"), Commits { commits: 3, leaves: 74 });
+        assert_eq!(count(folder.path()).expect("read"), Commits { commits: 200, leaves: 400 });
     }
 }
