@@ -104,6 +104,7 @@ impl Keys {
             expires_at,
             revoked_at: None,
             note,
+            made_by: None,
         };
         let unchecked = format!("{PREFIX}_{id}_{secret}");
         Ok((SecretString::from(format!("{unchecked}_{}", checksum(&unchecked))), record))
@@ -123,6 +124,11 @@ impl Keys {
             Arc::make_mut(key).revoked_at.get_or_insert(now);
         }
         Ok(ended)
+    }
+
+    /// The record of a key, live or not.
+    pub fn record(&self, id: &KeyId) -> Option<Arc<KeyRecord>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).get(id).map(Arc::clone)
     }
 
     /// Whose key is this?

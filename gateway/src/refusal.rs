@@ -115,8 +115,13 @@ pub mod problem {
             "Only a published target on a network that can delete is recalled. The detail says which state the post is in.";
         NOT_HELD = "not-held", 409, Caller, false, "The post waits for no vote",
             "Only a held post takes votes. Look at its state with GET /v1/posts/{id}.";
+        CONTENT_CHANGED = "content-changed", 409, Caller, false, "The content is another than the one that was seen",
+            "A vote names the digest of the content that its person saw. Read the post again, and vote on what it says now.";
+        KEY_REVOKED = "key-revoked", 403, Rule, false, "The key of the post was revoked",
+            "What was made with a revoked key and is not out yet is not sent any more. Submit it again with another key.";
         OWN_POST = "own-post", 403, Rule, false, "Nobody approves their own post",
-            "Another person with approval rights for the brand must vote. Whoever created a post, or it was created for, can't.";
+            "Another person with approval rights for the brand must vote. Whoever created a post, or it was created for, can't; \
+             nor can who answers for the app that created it, or who made that app's key.";
         IDEMPOTENCY_MISMATCH = "idempotency-mismatch", 422, Caller, false, "The idempotency key was used for another request",
             "Use a fresh Idempotency-Key for each new request.";
         IN_FLIGHT = "in-flight", 409, Caller, true, "The same request is still being worked on",

@@ -86,7 +86,8 @@ async fn nobody_approves_their_own_and_no_app_approves() {
     problem(&gate.caller("app:careers").vote(&id(&of_app), "approve").await, "no-grant");
     // Who has no say there is not even told that it exists.
     problem(&gate.caller("person:chief-drinks").vote(&id(&of_app), "approve").await, "not-found");
-    problem(&gate.caller("person:editor-7").vote(&id(&of_app), "approve").await, "not-found");
+    // Who may read it is told why not.
+    problem(&gate.caller("person:editor-7").vote(&id(&of_app), "approve").await, "no-grant");
     problem(&chief.vote("post_unknown", "approve").await, "not-found");
     for post in [&own, &for_chief, &of_app] {
         let seen: Value = chief.get(&format!("/v1/posts/{}", id(post))).await.expect(200);
@@ -104,7 +105,7 @@ async fn a_vote_is_for_the_content_that_was_seen() {
     let chief = gate.caller("person:chief-1");
     let path = format!("/v1/posts/{}/votes", id(&held));
     let other = json!({"decision": "approve", "digest": "0".repeat(64)});
-    problem(&chief.post(&path, &other).await, "not-held");
+    problem(&chief.post(&path, &other).await, "content-changed");
     for bad in [json!({"decision": "maybe"}), json!({}), json!({"decision": "approve", "colour": 1})] {
         problem(&chief.post(&path, &bad).await, "invalid-request");
     }
@@ -139,4 +140,111 @@ async fn a_held_post_outlives_a_restart() {
     gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
     gate.until_state(&id(&held), "published").await;
     assert_eq!(texts(&net).await, ["cheap"]);
+}
+
+#[tokio::test]
+async fn an_approver_reads_what_is_approved() {
+    let net = network().await;
+    let gate = holding(&net).await;
+    let medium = gate.upload("image/png", crate::samples::PNG).await;
+    let body = json!({"accounts": ["acme-mastodon", "drinks-mastodon"],
+        "content": {"text": "cheap", "language": "en", "media": [{"id": medium, "alt": "a bag"}], "thread": [{"text": "two"}]},
+        "variants": {"drinks-mastodon": {"text": "cheap drinks"}},
+        "options": {"mastodon": {"visibility": "unlisted"}}, "labels": ["launch"], "campaign": "spring"});
+    let held = gate.publish(&body).await.expect(202);
+    let chief = gate.caller("person:chief-1");
+    let seen: Value = chief.get(&format!("/v1/posts/{}", id(&held))).await.expect(200);
+    assert_eq!(seen["author"], json!({"app": "newsroom", "person": null, "on_behalf_of": null}));
+    assert_eq!((&seen["campaign"], &seen["labels"]), (&json!("spring"), &json!(["launch"])));
+    let (one, two) = (&seen["targets"][0]["content"], &seen["targets"][1]["content"]);
+    assert_eq!(one["parts"][0]["text"], "cheap");
+    assert_eq!(one["parts"][1], json!({"text": "two", "media": []}));
+    let shown = &one["parts"][0]["media"][0];
+    assert_eq!(
+        (&shown["id"], &shown["alt"], &shown["media_type"]),
+        (&json!(medium), &json!("a bag"), &json!("image/png"))
+    );
+    assert_eq!(shown["sha256"].as_str().map(str::len), Some(64));
+    assert_eq!((&one["language"], &one["options"]["visibility"]), (&json!("en"), &json!("unlisted")));
+    assert_eq!(two["parts"][0]["text"], "cheap drinks");
+    // Who sees one brand only sees what is said there only.
+    let drinks: Value = gate.caller("person:chief-drinks").get(&format!("/v1/posts/{}", id(&held))).await.expect(200);
+    assert_eq!(drinks["targets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(drinks["targets"][0]["account"], "drinks-mastodon");
+}
+
+#[tokio::test]
+async fn who_can_use_the_apps_key_does_not_approve() {
+    let net = network().await;
+    let gate = Gate::new()
+        .account("acme-mastodon", &net)
+        .guidelines(&json!({"forbidden": [{"phrase": "cheap", "outcome": "hold"}]}))
+        .govern(|governance| {
+            // The cast's owner of every app has approval rights.
+            let people = ["ops-1", "chief-1"].map(|id| {
+                format!("[[person]]\nid = {id:?}\nroles = [\"operator\", \"approver\"]\napproves = [\"acme\"]\n")
+            });
+            governance.file("people.toml", &people.concat());
+        })
+        .start()
+        .await;
+    let held = gate.publish(&post("acme-mastodon", "cheap")).await.expect(202);
+    let told = problem(&gate.caller("person:ops-1").vote(&id(&held), "approve").await, "own-post");
+    assert_eq!(told["detail"], "You answer for the app that made the post; another person must vote.");
+    gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
+    gate.until_state(&id(&held), "published").await;
+}
+
+#[tokio::test]
+async fn a_held_post_can_be_withdrawn() {
+    let net = network().await;
+    let gate = holding(&net).await;
+    let chief = gate.caller("person:chief-1");
+    let held = gate.publish(&post("acme-mastodon", "cheap")).await.expect(202);
+    let path = format!("/v1/posts/{}", id(&held));
+    // Neither by who may only read it, nor in part.
+    problem(&chief.delete(&path).await, "no-grant");
+    problem(&gate.delete(&format!("{path}?account=acme-mastodon")).await, "not-recallable");
+    assert_eq!(gate.delete(&path).await.expect(200)["state"], "recalled");
+    problem(&chief.vote(&id(&held), "approve").await, "not-held");
+    problem(&gate.delete(&path).await, "not-recallable");
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    assert_eq!(net.count("POST", STATUSES).await, 0);
+    assert!(story(&gate.leaves()).contains(&"withdrawal newsroom".to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_made_with_a_revoked_key_is_not_sent() {
+    let net = network().await;
+    let gate = holding(&net).await;
+    let (key, key_id) = gate.fresh_key("newsroom", None).await;
+    let held = gate.caller_with(&key).publish(&post("acme-mastodon", "cheap")).await.expect(202);
+    let gateway = gate.gateway();
+    gateway.keys.revoke(gateway.records.as_ref(), &key_id, gateway.clock.now()).await.expect("revoked");
+    let chief = gate.caller("person:chief-1");
+    chief.vote(&id(&held), "approve").await.expect(200);
+    let path = format!("/v1/posts/{}", id(&held));
+    let failed = tests::harness::until("the post is given up", || async {
+        let post: Value = chief.get(&path).await.expect(200);
+        (post["state"] == "failed").then_some(post)
+    })
+    .await;
+    assert_eq!(failed["targets"][0]["attempts"][0]["code"], "key-revoked");
+    assert_eq!(net.count("POST", STATUSES).await, 0);
+}
+
+#[tokio::test]
+async fn a_hold_that_nobody_saw_is_not_agreed_to() {
+    let net = network().await;
+    let mut gate = holding(&net).await;
+    let held = gate.publish(&post("acme-mastodon", "cheap and legal")).await.expect(202);
+    let rule = json!({"forbidden": [{"phrase": "legal", "outcome": "hold"}]});
+    let mut governance = gate.governance.clone();
+    governance.policy("legal", "guidelines", &rule);
+    gate.apply(governance).await;
+    let chief = gate.caller("person:chief-1");
+    chief.vote(&id(&held), "approve").await.expect(200);
+    let failed = gate.until_state(&id(&held), "failed").await;
+    assert_eq!(failed["targets"][0]["attempts"][0]["code"], "policy-denied");
+    assert_eq!(net.count("POST", STATUSES).await, 0);
 }

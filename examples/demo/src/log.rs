@@ -37,6 +37,7 @@ fn line(index: u64, leaf: &Leaf) -> Option<String> {
         Event::Refused(refused) => ("refused", refusal(refused)),
         Event::Finished(finished) => ("finished", format!("{} is {}", finished.account, finished.target_state)),
         Event::Held(held) => ("held", format!("{} waits for a person", held.accounts.join(", "))),
+        Event::Withdrawal(withdrawal) => ("withdrawn", withdrawal.post.clone()),
         Event::Vote(vote) => ("vote", format!("{}: {}", vote.person, vote.decision)),
         _ => return None,
     };

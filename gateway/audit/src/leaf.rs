@@ -93,6 +93,8 @@ pub enum Event {
     Held(Box<Held>),
     /// A person voted on a held post.
     Vote(Vote),
+    /// Somebody took a held post out of the approvers' hands.
+    Withdrawal(Withdrawal),
     /// Somebody changed what the gateway works by.
     Change(Change),
     /// Refusals before authentication, summed for one source and second, so that strangers can't fill the log.
@@ -114,7 +116,7 @@ macro_rules! into_event {
         $(impl From<$boxed> for Event { fn from(value: $boxed) -> Self { Self::$boxed(Box::new(value)) } })*
     };
 }
-into_event!(Finished Vote Change Unauthenticated Lifecycle Recovery Read; Intent Outcome Refused Held);
+into_event!(Finished Vote Withdrawal Change Unauthenticated Lifecycle Recovery Read; Intent Outcome Refused Held);
 
 /// A request is about to leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -318,6 +320,21 @@ pub struct Vote {
     /// `approve` or `reject`.
     pub decision: String,
     /// Digest of the content that the vote is about.
+    pub content_digest: String,
+}
+
+/// Somebody took a held post out of the approvers' hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// Post id.
+    pub post: String,
+    /// App id, where an app did.
+    pub app: Option<String>,
+    /// Person id, where a person did.
+    pub person: Option<String>,
+    /// Id of the Pressgate key.
+    pub key: String,
+    /// Digest of the content that was withdrawn.
     pub content_digest: String,
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Call, Judgement};
 use crate::{
-    model::{Outcome, PersonId, Principal},
-    records::Vote,
+    config::Governance,
+    model::{Outcome, PersonId, Principal, Verdict},
+    records::{Author, Vote},
 };
 
 /// Proof that nobody's agreement is missing.
@@ -36,15 +37,31 @@ pub enum Approved {
     Held(Box<Judgement>),
 }
 
-/// Counts the votes. A vote counts when its person is not the author, may approve for the brand under the governance of this
-/// moment, and saw exactly this content (`digest`).
-pub fn approve(judgement: Judgement, votes: &[Vote], digest: &str) -> Approved {
+/// What a post was when people voted on it.
+#[derive(Clone, Copy)]
+pub struct Ballots<'a> {
+    /// The votes.
+    pub votes: &'a [Vote],
+    /// Digest of the post's content as it is now.
+    pub digest: &'a str,
+    /// The verdicts that the voters saw.
+    pub seen: &'a [Verdict],
+}
+
+/// Counts the votes. A vote counts when its person has no part in the post, may approve for the brand under the governance of
+/// this moment, and saw exactly this content. What nobody saw nobody agreed to: a hold of a policy, or a reason of it, that was
+/// not there when they voted holds the call.
+pub fn approve(judgement: Judgement, ballots: Option<Ballots<'_>>) -> Approved {
     if judgement.outcome() == Outcome::Allow {
         return Approved::Yes(Box::new(Approval { judgement, by: Vec::new() }));
     }
-    let by: Vec<_> = votes
+    let Some(ballots) = ballots.filter(|ballots| all_seen(judgement.verdicts(), ballots.seen)) else {
+        return Approved::Held(Box::new(judgement));
+    };
+    let by: Vec<_> = ballots
+        .votes
         .iter()
-        .filter(|vote| vote.approve && vote.digest == digest && may_vote(judgement.call(), &vote.person))
+        .filter(|vote| vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person))
         .map(|vote| vote.person.clone())
         .collect();
     if by.is_empty() {
@@ -53,9 +70,78 @@ pub fn approve(judgement: Judgement, votes: &[Vote], digest: &str) -> Approved {
     Approved::Yes(Box::new(Approval { judgement, by }))
 }
 
-/// Nobody approves their own.
+/// Every reason to hold was told before.
+fn all_seen(verdicts: &[Verdict], seen: &[Verdict]) -> bool {
+    let told = |policy: &str, code: Option<&str>| {
+        seen.iter().any(|verdict| {
+            verdict.policy == policy
+                && verdict.outcome == Outcome::Hold
+                && code.is_none_or(|code| verdict.findings.iter().any(|finding| finding.code == code))
+        })
+    };
+    verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold).all(|verdict| {
+        told(&verdict.policy, None) && verdict.findings.iter().all(|finding| told(&verdict.policy, Some(&finding.code)))
+    })
+}
+
 fn may_vote(call: &Call, person: &PersonId) -> bool {
-    let caller = call.caller();
-    let own = caller.on_behalf_of() == Some(person) || *caller.principal() == Principal::Person(person.clone());
-    !own && call.governance().may_approve(person, &call.account().brand)
+    part_in(call.governance(), &call.caller().author(), person).is_none()
+        && call.governance().may_approve(person, &call.account().brand)
+}
+
+/// Nobody approves their own: what part the person has in a post, as a sentence, or none. Who answers for an app can operate
+/// its key.
+pub fn part_in(governance: &Governance, author: &Author, person: &PersonId) -> Option<&'static str> {
+    if author.on_behalf_of.as_ref() == Some(person) {
+        return Some("The post was made for you; another person must vote.");
+    }
+    match &author.principal {
+        Principal::Person(principal) => (principal == person).then_some("Nobody approves their own post."),
+        Principal::App(app) => governance
+            .apps
+            .get(app)
+            .is_some_and(|app| app.owner == *person)
+            .then_some("You answer for the app that made the post; another person must vote."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Finding, Severity};
+
+    fn verdict(policy: &str, outcome: Outcome, codes: &[&str]) -> Verdict {
+        let finding = |code: &&str| Finding {
+            code: (*code).to_owned(),
+            severity: Severity::Warning,
+            message: String::new(),
+            part: None,
+            range: None,
+            measure: None,
+        };
+        Verdict {
+            policy: policy.to_owned(),
+            plugin: "guidelines".to_owned(),
+            outcome,
+            findings: codes.iter().map(finding).collect(),
+        }
+    }
+
+    #[test]
+    fn only_holds_that_were_told_are_agreed_to() {
+        use Outcome::{Allow, Hold};
+        let seen = [verdict("words", Hold, &["cheap", "price"]), verdict("links", Allow, &[])];
+        let table = [
+            (vec![verdict("words", Hold, &["cheap"])], true),
+            (vec![verdict("words", Hold, &["price", "cheap"]), verdict("legal", Allow, &["note"])], true),
+            (vec![verdict("words", Hold, &["cheap", "secret"])], false),
+            (vec![verdict("words", Hold, &[])], true),
+            (vec![verdict("legal", Hold, &["cheap"])], false),
+            (vec![verdict("legal", Hold, &[])], false),
+            (vec![verdict("links", Hold, &[])], false),
+        ];
+        for (now, agreed) in table {
+            assert_eq!(all_seen(&now, &seen), agreed, "{now:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::Call;
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
-    model::Grant,
+    model::{Account, Grant},
     refusal::{Fault, Refusal, Stage, problem},
 };
 
@@ -30,19 +30,29 @@ impl Permit {
 
 /// Looks for a grant.
 pub fn authorise(gateway: &Gateway, call: Call) -> Result<Permit, Refusal> {
-    let grant = allowed(gateway, call.governance(), &call)?;
+    let grant = allowed(gateway, call.governance(), &call, call.account())?;
     Ok(Permit { call, grant })
 }
 
 /// Asks again under the governance of this moment, just before the first effect: when `apply` has answered, no call starts
-/// under a grant that it revoked.
+/// under a grant that it revoked, on an account that it took away or as it was before.
 pub fn still_allowed(gateway: &Gateway, permit: &Permit) -> Result<(), Refusal> {
-    allowed(gateway, &gateway.governance.load(), &permit.call).map(drop)
+    let governance = gateway.governance.load();
+    let was = permit.call.account();
+    let Some(account) = governance.accounts.get(&was.id) else {
+        let detail = format!("There is no account `{}` any more.", was.id);
+        return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Authorise, detail));
+    };
+    if account != was {
+        let detail = format!("The account `{}` was changed while the call was on its way; it starts again.", was.id);
+        return Err(Refusal::new(problem::STATE_UNAVAILABLE, Stage::Authorise, detail).retry_after(1));
+    }
+    allowed(gateway, &governance, &permit.call, account).map(drop)
 }
 
-fn allowed(gateway: &Gateway, governance: &Governance, call: &Call) -> Result<Arc<Grant>, Refusal> {
+fn allowed(gateway: &Gateway, governance: &Governance, call: &Call, account: &Account) -> Result<Arc<Grant>, Refusal> {
     let caller = call.caller();
-    let (account, action) = (call.account(), call.draft().action);
+    let action = call.draft().action;
     let reason =
         match decide(governance, caller.principal(), caller.on_behalf_of(), account, action, gateway.clock.now()) {
             Decision::Granted { grant, .. } => return Ok(grant),

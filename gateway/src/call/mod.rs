@@ -68,7 +68,7 @@ pub mod strangers;
 pub mod journey;
 
 pub use admit::Admission;
-pub use approve::{Approval, Approved};
+pub use approve::{Approval, Approved, Ballots};
 pub use authenticate::Caller;
 pub use authorise::Permit;
 pub use classify::Call;

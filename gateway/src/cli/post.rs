@@ -94,13 +94,12 @@ fn told(post: &Value) -> String {
         format!("state   {}", safe(text(post, "state"))),
         format!("digest  {}", safe(text(post, "digest"))),
     ];
-    let content =
-        post.pointer("/content/text").or_else(|| post.pointer("/request/content/text")).and_then(Value::as_str);
-    lines.extend(content.map(|content| format!("text    {}", safe(content))));
+    let author = post.get("author").unwrap_or(&Value::Null);
+    let by = [text(author, "app"), text(author, "person")].into_iter().find(|by| !by.is_empty()).unwrap_or_default();
+    let whom = Some(text(author, "on_behalf_of")).filter(|person| !person.is_empty());
+    lines.push(format!("author  {}{}", safe(by), whom.map(|whom| format!(" for {}", safe(whom))).unwrap_or_default()));
     for target in several(post, "targets") {
-        let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
-        let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
-        lines.push(format!("target  {account}: {state} {}", safe(place.unwrap_or_default())).trim_end().to_owned());
+        lines.extend(told_target(target));
     }
     for verdict in several(post, "verdicts") {
         let found: Vec<String> = several(verdict, "findings").map(|finding| safe(text(finding, "message"))).collect();
@@ -113,6 +112,34 @@ fn told(post: &Value) -> String {
         lines.push(line.trim_end().to_owned());
     }
     lines.join("\n")
+}
+
+/// One account: where it stands, what is said there, and why it failed.
+fn told_target(target: &Value) -> Vec<String> {
+    let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
+    let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
+    let mut lines =
+        vec![format!("target  {account}: {state} {}", safe(place.unwrap_or_default())).trim_end().to_owned()];
+    let content = target.get("content").unwrap_or(&Value::Null);
+    for part in several(content, "parts") {
+        lines.push(format!("  text    {}", safe(text(part, "text"))));
+        for medium in several(part, "media") {
+            let (id, kind, alt) = (text(medium, "id"), text(medium, "media_type"), text(medium, "alt"));
+            lines.push(format!("  shows   {} {}: {}", safe(id), safe(kind), safe(alt)));
+        }
+    }
+    if let Some(options) = content.get("options").and_then(Value::as_object).filter(|options| !options.is_empty()) {
+        lines.push(format!("  options {}", safe(&json!(options).to_string())));
+    }
+    let reply_to = text(content, "reply_to");
+    if !reply_to.is_empty() {
+        lines.push(format!("  answers {}", safe(reply_to)));
+    }
+    let why = several(target, "attempts").last().map(|attempt| text(attempt, "message")).unwrap_or_default();
+    if !why.is_empty() {
+        lines.push(format!("  said    {}", safe(why)));
+    }
+    lines
 }
 
 fn listed(page: &Value) -> String {
@@ -137,13 +164,24 @@ mod tests {
     fn a_post_is_told_without_control_characters() {
         let post = json!({
             "id": "post_1", "state": "held", "digest": "ab",
-            "targets": [{ "account": "acme", "state": "held\u{1b}[2J" }, { "account": "b", "state": "published", "url": "https://x" }],
+            "author": { "app": "newsroom", "person": null, "on_behalf_of": "ada" },
+            "targets": [
+                { "account": "acme", "state": "held\u{1b}[2J", "content": {
+                    "parts": [{ "text": "hello\u{1b}[1m", "media": [{ "id": "media_1", "media_type": "image/png", "alt": "a cat" }] }],
+                    "options": { "visibility": "direct" } } },
+                { "account": "b", "state": "published", "url": "https://x" },
+                { "account": "c", "state": "failed", "attempts": [{ "message": "first" }, { "message": "too long" }] },
+            ],
             "verdicts": [{ "policy": "rules", "outcome": "hold", "findings": [{ "message": "names a price" }] }],
         });
         let text = told(&post);
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(text.contains("target  b: published https://x"), "{text}");
         assert!(text.contains("policy  rules: hold names a price"), "{text}");
+        assert!(text.contains("author  newsroom for ada"), "{text}");
+        assert!(text.contains("  text    hello\\u{1b}[1m\n  shows   media_1 image/png: a cat"), "{text}");
+        assert!(text.contains("  options {\"visibility\":\"direct\"}"), "{text}");
+        assert!(text.contains("target  c: failed\n  said    too long"), "{text}");
         assert_eq!(listed(&json!({ "posts": [post] })).lines().count(), 2);
     }
 }

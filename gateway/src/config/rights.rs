@@ -3,12 +3,15 @@
 //! The order of the question: a deny entry on any level beats every grant; then the caller needs a live grant of its own; an
 //! app that acts for a person also needs that person named in `act_for`, and the person needs a live grant too.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
 use super::Governance;
-use crate::model::{Account, Action, Deny, Grant, GrantId, Grantee, PersonId, Principal};
+use crate::model::{Account, AccountId, Action, Deny, Grant, GrantId, Grantee, PersonId, Principal};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +206,15 @@ impl Governance {
                     .any(|action| granted(self, principal, on_behalf_of, account, *action, now).is_ok())
             })
             .cloned()
+            .collect()
+    }
+
+    /// The accounts on which the caller may do this at `now`.
+    pub fn accounts_allowing(&self, principal: &Principal, action: Action, now: Timestamp) -> BTreeSet<AccountId> {
+        self.accounts
+            .values()
+            .filter(|account| granted(self, principal, None, account, action, now).is_ok())
+            .map(|account| account.id.clone())
             .collect()
     }
 

@@ -33,7 +33,11 @@ impl Ops<'_> {
         if note.chars().count() > NOTE_CHARS_MAX || note.chars().any(char::is_control) {
             return Err(OpsError::Invalid(format!("a note is one line of at most {NOTE_CHARS_MAX} characters")));
         }
-        let (key, record): (SecretString, KeyRecord) = self.keys.draft(holder, wish.expires_at, note, now)?;
+        let (key, mut record): (SecretString, KeyRecord) = self.keys.draft(holder, wish.expires_at, note, now)?;
+        record.made_by = match by {
+            By::Person(person) => Some(person.clone()),
+            By::Local | By::LocalSignal => None,
+        };
         let info = view(&record, self);
         let change = leaf_of(Changed::Key, "create", subject(&record), None, by);
         self.change(change, self.keys.keep(self.records, record)).await?;

@@ -89,7 +89,7 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     let verdicts = verdicts(&judgements);
     let (mut held, mut approvals) = (Vec::new(), Vec::new());
     for judgement in judgements {
-        match approve(judgement, &[], "") {
+        match approve(judgement, None) {
             Approved::Yes(approval) => approvals.push(*approval),
             Approved::Held(judgement) => held.push(*judgement),
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
-        Approved, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise,
+        Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise,
         classify::resume, clear::clear, digest, journey::Journey, record::record, review::review, send::send,
     },
     gateway::Gateway,
@@ -152,18 +152,24 @@ async fn reenter(
     let target = post.targets.iter().find(|target| target.account == *account);
     let target =
         target.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."))?;
+    // Both: the votes are for the post's digest, and it is over those of the targets.
     let digest = digest::of_draft(&post.salt, account, &target.draft);
-    if digest != target.digest {
+    let whole = digest::of_post(&post.salt, post.targets.iter().map(|target| target.digest.as_str()));
+    if digest != target.digest || whole != post.digest {
         return Err(Refusal::new(
             problem::INTERNAL,
             Stage::Approve,
             "The kept content is not what was accepted; nothing is sent.",
         ));
     }
+    if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
+        key_stands(gateway, &caller)?;
+    }
     let call = resume(gateway, caller, post, target, purpose).await?;
     let permit = authorise(gateway, call)?;
     let judgement = review(gateway, admitted_before(permit)).await?;
-    match approve(judgement, &post.votes, &post.digest) {
+    let ballots = Ballots { votes: &post.votes, digest: &post.digest, seen: &post.verdicts };
+    match approve(judgement, Some(ballots)) {
         Approved::Yes(approval) => clear(gateway, *approval).await,
         Approved::Held(judgement) => {
             let detail =
@@ -172,6 +178,17 @@ async fn reenter(
                 .with_verdicts(judgement.verdicts().to_vec()))
         }
     }
+}
+
+/// A key is revoked because nobody trusts what was made with it any more. One that merely ended was good when it was used.
+fn key_stands(gateway: &Gateway, caller: &Caller) -> Result<(), Refusal> {
+    let revoked = gateway.keys.record(caller.key()).is_none_or(|key| key.revoked_at.is_some());
+    if !revoked {
+        return Ok(());
+    }
+    let detail =
+        "The key that this post was made with was revoked before the post was out. Submit it again with another key.";
+    Err(Refusal::new(problem::KEY_REVOKED, Stage::Authorise, detail))
 }
 
 async fn attempt(gateway: &Arc<Gateway>, claim: Claim, clearance: Clearance) -> Result<Receipt, Refusal> {

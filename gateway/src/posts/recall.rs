@@ -1,13 +1,24 @@
-//! Taking a published post back, where the network can.
+//! Taking a post back: a published one where the network can, a held one before anybody released it.
 
 use std::sync::Arc;
 
-use super::{deliver, not_found, read};
+use super::{
+    deliver, not_found, read,
+    sight::{any_of, deletable, is_own, sees},
+    unavailable,
+};
 use crate::{
-    call::{Caller, authorise::authorise, classify::resume, journey::Journey, record},
+    audit::{Leaf, leaf},
+    call::{
+        Caller,
+        authorise::authorise,
+        classify::resume,
+        journey::{self, Journey},
+        record,
+    },
     gateway::Gateway,
-    model::{AccountId, Action, PostId, TargetState},
-    records::{ClaimFor, PostRecord},
+    model::{AccountId, Action, PostId, PostState, TargetState},
+    records::{ClaimFor, PostRecord, VoteResult},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -34,20 +45,18 @@ async fn start(
 ) -> Result<PostRecord, Refusal> {
     record::log_is_writable(gateway)?;
     let post = read(gateway, id).await?;
-    let wanted = |account: &AccountId| only.is_none_or(|only| only == account);
-    let published: Vec<_> = post
-        .targets
-        .iter()
-        .filter(|target| wanted(&target.account) && target.state == TargetState::Published)
-        .collect();
-    if !post.targets.iter().any(|target| wanted(&target.account)) {
+    if !sees(gateway, caller, &post) && !any_of(&post, &deletable(gateway, caller)) {
         return Err(not_found(id));
     }
-    let mut allowed = Vec::with_capacity(published.len());
-    for target in &post.targets {
-        if !wanted(&target.account) {
-            continue;
-        }
+    if post.state == PostState::Held {
+        return withdraw(gateway, caller, &post, only).await;
+    }
+    let wanted: Vec<_> = post.targets.iter().filter(|target| only.is_none_or(|only| *only == target.account)).collect();
+    if wanted.is_empty() {
+        return Err(not_found(id));
+    }
+    let mut allowed = Vec::with_capacity(wanted.len());
+    for target in wanted {
         let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall).await?;
         authorise(gateway, call)?;
         if target.state == TargetState::Published {
@@ -62,4 +71,40 @@ async fn start(
         deliver::recall(gateway, caller.clone(), id.clone(), account).await?;
     }
     Ok(post)
+}
+
+/// Takes a held post out of the approvers' hands: by its author, or by whoever may delete on all its accounts. It is withdrawn
+/// whole, as it would have been released whole.
+async fn withdraw(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    post: &PostRecord,
+    only: Option<&AccountId>,
+) -> Result<PostRecord, Refusal> {
+    if only.is_some() {
+        let detail = "The post is `held`, and waits for a vote as a whole. Withdraw it without `account`.";
+        return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail));
+    }
+    let may = deletable(gateway, caller);
+    if !is_own(caller, post) && !post.targets.iter().all(|target| may.contains(&target.account)) {
+        let detail = "A held post is withdrawn by its author, or by whoever may do `post.delete` on every account that it is for.";
+        return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
+    }
+    let now = gateway.clock.now();
+    let who = journey::who(caller);
+    let event = leaf::Withdrawal {
+        post: post.id.to_string(),
+        app: who.app,
+        person: who.person,
+        key: caller.key().to_string(),
+        content_digest: post.digest.clone(),
+    };
+    gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| record::unavailable(&error))?;
+    match gateway.records.withdraw(post.id.clone(), now).await.map_err(|error| unavailable(&error))? {
+        VoteResult::NotHeld(state) => {
+            let detail = format!("Somebody voted meanwhile: the post is `{}`.", state.as_str());
+            Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail))
+        }
+        VoteResult::Counted | VoteResult::DigestChanged => read(gateway, &post.id).await,
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{not_found, read, unavailable};
+use super::{not_found, read, sight::sees, unavailable};
 use crate::{
     audit::{Leaf, leaf},
-    call::{Caller, journey::Journey, record},
+    call::{Caller, approve::part_in, journey::Journey, record},
     gateway::Gateway,
     model::{Action, PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote, VoteResult},
@@ -42,7 +42,7 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     let digest = ballot.digest.unwrap_or_else(|| post.digest.clone());
     if digest != post.digest {
         return Err(Refusal::new(
-            problem::NOT_HELD,
+            problem::CONTENT_CHANGED,
             Stage::Approve,
             "The post's content is another than the one you saw. Read it again.",
         ));
@@ -66,23 +66,29 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     read(gateway, id).await
 }
 
-/// Only a person with approval rights for every brand of the post, and never its author.
+/// Only a person with approval rights for every brand of the post who has no part in it.
 fn voter(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> Result<PersonId, Refusal> {
     let governance = gateway.governance.load();
     let Principal::Person(person) = caller.principal() else {
         let detail = "Votes are cast with a person's key; an app's key is in too many hands.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
     };
-    let author = &post.author;
-    if author.on_behalf_of.as_ref() == Some(person) || author.principal == *caller.principal() {
-        return Err(Refusal::new(problem::OWN_POST, Stage::Approve, "Nobody approves their own post."));
-    }
     let may = |account| {
         governance.accounts.get(account).is_some_and(|account| governance.may_approve(person, &account.brand))
     };
     let rights = post.targets.iter().filter(|target| may(&target.account)).count();
-    if rights == 0 {
+    if rights == 0 && !sees(gateway, caller, post) {
         return Err(not_found(&post.id));
+    }
+    if rights == 0 {
+        let detail = "You may not approve for the post's brand; somebody whose `approves` covers it must vote.";
+        return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
+    }
+    let made_key = gateway.keys.record(&post.author.key).is_some_and(|key| key.made_by.as_ref() == Some(person));
+    let part = part_in(&governance, &post.author, person)
+        .or_else(|| made_key.then_some("You made the key that the post was made with; another person must vote."));
+    if let Some(part) = part {
+        return Err(Refusal::new(problem::OWN_POST, Stage::Approve, part));
     }
     if rights < post.targets.len() {
         let detail =

@@ -57,6 +57,8 @@ pub trait Records: Send + Sync + 'static {
     fn note(&self, account: AccountId, plugin: PluginName) -> Answer<'_, Vec<u8>>;
     /// Counts a person's vote on a held post: `approve` moves its targets to `accepted`, otherwise to `rejected`.
     fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult>;
+    /// Takes a held post back: its targets become `recalled`, and no vote counts any more.
+    fn withdraw(&self, post: PostId, at: Timestamp) -> Answer<'_, VoteResult>;
     /// Targets that wait for work at `now`: accepted and unclaimed, retries that are due, unknown ones, leases that ran out.
     fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>>;
     /// At start, before anything is claimed: no lease of an earlier process holds any more.

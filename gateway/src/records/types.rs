@@ -381,6 +381,8 @@ pub struct KeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// Where it is used, for people.
     pub note: String,
+    /// The operator who made it, and saw its secret; none where nobody had a key yet.
+    pub made_by: Option<PersonId>,
 }
 
 /// A stored medium.

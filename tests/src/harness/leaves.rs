@@ -53,6 +53,7 @@ fn line(leaf: &Leaf) -> String {
             format!("finished {} {}{code}", f.account, f.target_state)
         }
         Event::Held(h) => format!("held {}", h.accounts.join(",")),
+        Event::Withdrawal(w) => format!("withdrawal {}", w.app.as_deref().or(w.person.as_deref()).unwrap_or_default()),
         Event::Vote(v) => format!("vote {} {}", v.person, v.decision),
         Event::Change(c) => format!("change {} {}", name(&c.what), c.action),
         Event::Unauthenticated(u) => format!("unauthenticated {}", u.count),

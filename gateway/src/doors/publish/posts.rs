@@ -30,6 +30,7 @@ use crate::{
         self,
         accept::{Accepted, Asked, accept},
         recall, settled,
+        sight::{deletable, is_own, readable, sees},
     },
     records::{IdempotencyKey, IdempotencyUse, PostFilter, StoredAnswer},
     refusal::{Refusal, Stage, problem},
@@ -269,7 +270,7 @@ pub struct ListQuery {
 
 type ListParams = Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>;
 
-/// Lists posts of the accounts that the caller has a grant for, newest first.
+/// Lists posts of the accounts whose posts the caller may read, newest first.
 #[utoipa::path(get, path = "/v1/posts", operation_id = "listPosts", tag = "posts", params(ListQuery),
     responses((status = 200, body = PostsView, description = "A page of posts."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
@@ -294,7 +295,7 @@ pub async fn list(
 fn filter(gateway: &Gateway, caller: &Caller, query: ListParams) -> Result<PostFilter, Refusal> {
     let invalid = |detail: String| Refusal::new(problem::INVALID, Stage::Door, detail);
     let Query(query) = query.map_err(|rejection| invalid(rejection.body_text()))?;
-    let mut accounts = visible(gateway, caller);
+    let mut accounts = readable(gateway, caller);
     if let Some(account) = query.account {
         accounts.retain(|visible| visible.as_str() == account);
     }
@@ -335,7 +336,7 @@ pub struct RecallQuery {
     account: Option<String>,
 }
 
-/// Takes a published post back, where the networks can.
+/// Takes a published post back, where the networks can. A held one is withdrawn: nobody can release it any more.
 #[utoipa::path(delete, path = "/v1/posts/{id}", operation_id = "recallPost", tag = "posts",
     params(("id" = String, Path, description = "The post."), RecallQuery, ("Prefer" = Option<String>, Header, description = "`wait=N` waits for the outcome.")),
     responses((status = 200, body = PostView, description = "Taken back."), (status = 202, body = PostView, description = "On its way."),
@@ -355,12 +356,11 @@ pub async fn recall(
             );
         }
     };
-    if let Err(refusal) = seen(&gateway, &caller, &id).await {
-        return Err(refused(&gateway, &caller, refusal).await);
-    }
     recall::recall(&gateway, &caller, &id, only.as_ref()).await?;
     let post = settled(&gateway, &id, wait(&headers).unwrap_or_default()).await?;
-    let view = PostView::of(post);
+    let mut visible = readable(&gateway, &caller);
+    visible.append(&mut deletable(&gateway, &caller));
+    let view = if is_own(&caller, &post) { PostView::of(post) } else { shown(post, &visible) };
     let status = if view.state == PostState::Recalled.as_str() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(view)).into_response())
 }
@@ -368,29 +368,13 @@ pub async fn recall(
 /// A post that the caller may see, with the accounts that it may see.
 pub(super) async fn seen(gateway: &Gateway, caller: &Caller, id: &PostId) -> Result<PostView, Refusal> {
     let post = posts::read(gateway, id).await?;
-    let visible = visible(gateway, caller);
-    let own = post.author.principal == *caller.principal();
-    if !own && !post.targets.iter().any(|target| visible.contains(&target.account)) {
+    if !sees(gateway, caller, &post) {
         return Err(posts::not_found(id));
     }
-    Ok(if own { PostView::of(post) } else { shown(post, &visible) })
+    Ok(if is_own(caller, &post) { PostView::of(post) } else { shown(post, &readable(gateway, caller)) })
 }
 
 fn shown(mut post: crate::records::PostRecord, visible: &BTreeSet<AccountId>) -> PostView {
     post.targets.retain(|target| visible.contains(&target.account));
     PostView::of(post)
-}
-
-/// Accounts that the caller has a grant for, or may approve for.
-fn visible(gateway: &Gateway, caller: &Caller) -> BTreeSet<AccountId> {
-    let governance = gateway.governance.load();
-    let now = gateway.clock.now();
-    let granted =
-        governance.accounts_visible(caller.principal(), None, now).into_iter().map(|account| account.id.clone());
-    let mut accounts: BTreeSet<_> = granted.collect();
-    if let crate::model::Principal::Person(person) = caller.principal() {
-        let approves = governance.accounts.values().filter(|account| governance.may_approve(person, &account.brand));
-        accounts.extend(approves.map(|account| account.id.clone()));
-    }
-    accounts
 }

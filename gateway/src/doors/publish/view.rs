@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    model::{Finding, Outcome, PostState, Severity, Verdict},
-    records::{Attempt, PostRecord, PublishedPart, TargetRecord},
+    model::{Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, Verdict},
+    records::{Attempt, Author, PostRecord, PublishedPart, TargetRecord},
 };
 
 /// A post.
@@ -24,12 +24,67 @@ pub struct PostView {
     /// When it changed last, RFC 3339.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
-    /// Each account.
+    /// Who made it.
+    pub author: AuthorView,
+    /// The campaign that the author named.
+    pub campaign: Option<String>,
+    /// Labels that the author set.
+    pub labels: Vec<String>,
+    /// Each account, with the content as it goes there: what is voted on.
     pub targets: Vec<TargetView>,
     /// What the policies said.
     pub verdicts: Vec<VerdictView>,
     /// Votes.
     pub approvals: Vec<VoteView>,
+}
+
+/// Who made a post.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuthorView {
+    /// The app whose key was used.
+    pub app: Option<String>,
+    /// The person whose key was used.
+    pub person: Option<String>,
+    /// The person for whom the app acted.
+    pub on_behalf_of: Option<String>,
+}
+
+/// Content as it goes to one account, after variants and options were resolved.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ContentView {
+    /// The entry; more than one is a thread.
+    pub parts: Vec<ContentPartView>,
+    /// Declared language, BCP 47.
+    pub language: Option<String>,
+    /// The network's id of what it answers.
+    pub reply_to: Option<String>,
+    /// The network's options.
+    #[schema(value_type = Object)]
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One entry.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ContentPartView {
+    /// What it says.
+    pub text: String,
+    /// What it shows.
+    pub media: Vec<ContentMediaView>,
+}
+
+/// A medium of an entry.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ContentMediaView {
+    /// The stored medium.
+    pub id: String,
+    /// IANA media type, found in the bytes.
+    pub media_type: String,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the bytes, hexadecimal.
+    pub sha256: String,
+    /// Text for people who do not see it.
+    pub alt: Option<String>,
 }
 
 /// One account's part of a post.
@@ -39,6 +94,8 @@ pub struct TargetView {
     pub account: String,
     /// held, rejected, accepted, publishing, published, failed, unknown, recalling or recalled.
     pub state: &'static str,
+    /// What is said there.
+    pub content: ContentView,
     /// The network's id of the first entry.
     pub platform_id: Option<String>,
     /// Address of the first entry, for people.
@@ -147,12 +204,21 @@ pub struct WouldView {
 impl PostView {
     /// A post as a caller sees it.
     pub fn of(post: PostRecord) -> Self {
+        // The same for every account.
+        let (campaign, labels) = post
+            .targets
+            .first()
+            .map(|target| (target.draft.campaign.clone(), target.draft.labels.clone()))
+            .unwrap_or_default();
         Self {
             id: post.id.to_string(),
             state: post.state.as_str(),
             digest: post.digest,
             created_at: post.created_at,
             updated_at: post.updated_at,
+            author: post.author.into(),
+            campaign,
+            labels,
             targets: post.targets.into_iter().map(Into::into).collect(),
             verdicts: post.verdicts.into_iter().map(Into::into).collect(),
             approvals: post
@@ -174,12 +240,43 @@ impl PostView {
     }
 }
 
+impl From<Author> for AuthorView {
+    fn from(author: Author) -> Self {
+        let (app, person) = match author.principal {
+            Principal::App(app) => (Some(app.to_string()), None),
+            Principal::Person(person) => (None, Some(person.to_string())),
+        };
+        Self { app, person, on_behalf_of: author.on_behalf_of.map(|person| person.to_string()) }
+    }
+}
+
+impl From<Draft> for ContentView {
+    fn from(draft: Draft) -> Self {
+        let medium = |medium: MediaRef| ContentMediaView {
+            id: medium.id.to_string(),
+            media_type: medium.media_type,
+            size_bytes: medium.size_bytes,
+            sha256: medium.digest,
+            alt: medium.alt,
+        };
+        let part =
+            |part: Part| ContentPartView { text: part.text, media: part.media.into_iter().map(medium).collect() };
+        Self {
+            parts: draft.parts.into_iter().map(part).collect(),
+            language: draft.language,
+            reply_to: draft.target,
+            options: draft.options,
+        }
+    }
+}
+
 impl From<TargetRecord> for TargetView {
     fn from(target: TargetRecord) -> Self {
         let first = target.published.first();
         Self {
             account: target.account.to_string(),
             state: target.state.as_str(),
+            content: target.draft.into(),
             platform_id: first.map(|part| part.platform_id.clone()),
             url: first.and_then(|part| part.url.clone()),
             parts: target

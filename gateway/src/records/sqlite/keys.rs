@@ -8,19 +8,21 @@ use super::{
     errors::exists,
 };
 use crate::{
-    model::KeyId,
+    model::{KeyId, PersonId},
     records::{KeyRecord, RecordsError},
 };
 
-pub(super) const ONE: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note FROM keys WHERE id = ?1";
-const ALL: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note FROM keys ORDER BY created_at, id";
+pub(super) const ONE: &str =
+    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by FROM keys WHERE id = ?1";
+const ALL: &str =
+    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by FROM keys ORDER BY created_at, id";
 
 /// `Records::put_key`.
 pub(super) fn put(connection: &Connection, key: &KeyRecord) -> Result<(), RecordsError> {
     connection
         .prepare_cached(
-            "INSERT INTO keys (id, holder, mac, created_at, expires_at, revoked_at, note)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO keys (id, holder, mac, created_at, expires_at, revoked_at, note, made_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             key.id.as_str(),
@@ -30,6 +32,7 @@ pub(super) fn put(connection: &Connection, key: &KeyRecord) -> Result<(), Record
             key.expires_at.map(micros),
             key.revoked_at.map(micros),
             key.note,
+            key.made_by.as_ref().map(PersonId::as_str),
         ])
         .map_err(|error| exists(error, key.id.as_str()))?;
     Ok(())
@@ -70,5 +73,6 @@ fn read(row: &Row<'_>) -> Result<KeyRecord, RecordsError> {
         expires_at: maybe_time(row.get(4)?)?,
         revoked_at: maybe_time(row.get(5)?)?,
         note: row.get(6)?,
+        made_by: row.get::<_, Option<String>>(7)?.map(PersonId::new),
     })
 }

@@ -120,6 +120,10 @@ impl Records for SqliteRecords {
         self.write(move |connection| votes::vote(connection, &post, &vote))
     }
 
+    fn withdraw(&self, post: PostId, at: Timestamp) -> Answer<'_, VoteResult> {
+        self.write(move |connection| votes::withdraw(connection, &post, at))
+    }
+
     fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>> {
         self.read(move |connection| claims::due(connection, now, limit))
     }

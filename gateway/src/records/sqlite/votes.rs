@@ -1,5 +1,6 @@
 //! Votes on held posts.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -36,7 +37,30 @@ pub(super) fn vote(connection: &Connection, post: &PostId, vote: &Vote) -> Resul
         true => (TargetState::Accepted, Some(micros(vote.at))),
         false => (TargetState::Rejected, None),
     };
+    move_held(connection, post, state, due_at, vote.at)
+}
+
+/// `Records::withdraw`.
+pub(super) fn withdraw(connection: &Connection, post: &PostId, at: Timestamp) -> Result<VoteResult, RecordsError> {
+    let state: Option<String> = connection
+        .prepare_cached("SELECT state FROM posts WHERE id = ?1")?
+        .query_row([post.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(state) = state else { return Err(RecordsError::Missing(post.to_string())) };
+    if !target::states(connection, post)?.contains(&TargetState::Held) {
+        return Ok(VoteResult::NotHeld(post_state(&state)?));
+    }
+    move_held(connection, post, TargetState::Recalled, None, at)
+}
+
+fn move_held(
+    connection: &Connection,
+    post: &PostId,
+    state: TargetState,
+    due_at: Option<i64>,
+    at: Timestamp,
+) -> Result<VoteResult, RecordsError> {
     connection.prepare_cached(MOVE)?.execute(params![post.as_str(), state.as_str(), due_at])?;
-    target::sum_up(connection, post, vote.at)?;
+    target::sum_up(connection, post, at)?;
     Ok(VoteResult::Counted)
 }

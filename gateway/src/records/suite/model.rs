@@ -18,6 +18,7 @@ const RESULTS: [&str; 4] = ["answered", "not-sent", "unanswered", "unknown"];
 enum Op {
     Accept { post: usize, held: bool, targets: usize },
     Vote { post: usize, approve: bool },
+    Withdraw { post: usize },
     Claim { at: (usize, usize), recall: bool, lease: i64 },
     Journal { at: (usize, usize), step: usize },
     Finish { at: (usize, usize), state: TargetState, retry: Option<i64>, late: bool, leaf: bool },
@@ -38,6 +39,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (0..POSTS, any::<bool>(), 1..3_usize).prop_map(|(post, held, targets)| Op::Accept { post, held, targets }),
         1 => (0..POSTS, prop::bool::weighted(0.8)).prop_map(|(post, approve)| Op::Vote { post, approve }),
+        1 => (0..POSTS).prop_map(|post| Op::Withdraw { post }),
         5 => (place(), any::<bool>(), 1..30_i64).prop_map(|(at, recall, lease)| Op::Claim { at, recall, lease }),
         2 => (place(), 0..2_usize).prop_map(|(at, step)| Op::Journal { at, step }),
         4 => (place(), ended(), prop::option::of(0..30_i64), prop::bool::weighted(0.2), any::<bool>())
@@ -117,6 +119,7 @@ impl<S: Records> Run<'_, S> {
         match op.clone() {
             Op::Accept { post, held, targets } => self.accept(post, held, targets).await,
             Op::Vote { post, approve } => self.vote(post, approve).await,
+            Op::Withdraw { post } => self.withdraw(post).await,
             Op::Claim { at, recall, lease } => self.claim(at, recall, lease).await,
             Op::Journal { at: (post, index), step: name } => {
                 let step = step(&format!("s{name}"), 1, "x");
@@ -171,6 +174,15 @@ impl<S: Records> Run<'_, S> {
         let vote =
             Vote { person: PersonId::new("p"), approve, at: at(self.now), digest: "whole".to_owned(), note: None };
         let answer = self.store.vote(self.id(post), vote).await;
+        self.moved(post, answer, if approve { TargetState::Accepted } else { TargetState::Rejected });
+    }
+
+    async fn withdraw(&mut self, post: usize) {
+        let answer = self.store.withdraw(self.id(post), at(self.now)).await;
+        self.moved(post, answer, TargetState::Recalled);
+    }
+
+    fn moved(&mut self, post: usize, answer: Result<VoteResult, RecordsError>, to: TargetState) {
         let Some(models) = self.posts.get_mut(&post) else {
             assert!(matches!(answer, Err(RecordsError::Missing(_))));
             return;
@@ -178,7 +190,7 @@ impl<S: Records> Run<'_, S> {
         let held = models.iter().any(|model| model.state == TargetState::Held);
         assert_eq!(answer.unwrap() == VoteResult::Counted, held);
         for model in models.iter_mut().filter(|model| model.state == TargetState::Held) {
-            model.state = if approve { TargetState::Accepted } else { TargetState::Rejected };
+            model.state = to;
         }
     }
 

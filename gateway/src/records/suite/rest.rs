@@ -14,6 +14,7 @@ pub(in super::super) async fn keys<P: Place>(place: P) {
         expires_at: Some(at(1_000)),
         revoked_at: None,
         note: "laptop".to_owned(),
+        made_by: (id == "a").then(|| PersonId::new("ops-1")),
     };
     store.put_key(key("b", 1)).await.unwrap();
     store.put_key(key("a", 2)).await.unwrap();

@@ -109,7 +109,8 @@ CREATE TABLE keys (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     revoked_at INTEGER,
-    note       TEXT    NOT NULL
+    note       TEXT    NOT NULL,
+    made_by    TEXT
 ) STRICT;
 
 -- `used` is 1 from the first post that uses the medium.
