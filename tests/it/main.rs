@@ -21,6 +21,7 @@ mod leaves;
 mod listing;
 mod operator;
 mod platform;
+mod policies;
 mod publish;
 mod revoke;
 mod rights;

@@ -193,12 +193,11 @@ async fn an_adapter_that_looks_for_secrets_has_none_in_its_whole_memory() {
 async fn no_secret_comes_into_the_memory_of_a_policy() {
     let looks = Looks::default();
     let net = mastodon(&looks).await;
-    let confidential: Value = serde_json::from_str(tests::policy_cases::policy_files("confidential").2).expect("JSON");
     let gate = Gate::new()
         .account_on("mastodon", "acme/snacks", ACCOUNT, net.address(), "token", token())
         .guidelines(&json!({"forbidden": [{"phrase": "miracle cure"}]}))
         .govern(|governance| {
-            governance.policy("confidential", "confidential", &confidential);
+            governance.policy("confidential", "confidential", &tests::policy_cases::policy_config("confidential"));
         })
         .start()
         .await;
