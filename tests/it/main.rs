@@ -20,6 +20,7 @@ mod idempotency;
 mod leaves;
 mod listing;
 mod operator;
+mod planted;
 mod platform;
 mod policies;
 mod publish;
