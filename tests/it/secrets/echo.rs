@@ -143,7 +143,7 @@ impl Shared {
             let sentence = format!("Cannot do that with {}; {}", headers.join("; "), asked.body);
             (status, body) = (error, json!({"error": sentence, "message": sentence}));
         }
-        let told: Vec<String> = learn(&mut state.secrets, &asked, &body).flat_map(|secret| repeated(secret)).collect();
+        let told: Vec<String> = learn(&mut state.secrets, &asked, &body).flat_map(repeated).collect();
         if let Some(object) = body.as_object_mut() {
             let headers: Map<_, _> = asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             object.insert("echo".to_owned(), json!({"headers": headers, "body": asked.body, "told": told}));
