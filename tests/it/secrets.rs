@@ -1,46 +1,25 @@
-//! Canaries: a network that repeats the token in every wrapping, and a search for it wherever something could have stayed.
+//! Canaries: networks that repeat every secret in every wrapping, and a search for them wherever something could have stayed.
 
+mod bluesky;
+mod echo;
+mod linear_memory;
+mod memory;
 mod needles;
+mod search;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sample_network::{Config, Fault, Plan, SampleNetwork, Silence};
-use serde_json::{Value, json};
 use tests::harness::{Gate, network};
-use tests::http::Answer;
 
-use crate::samples::{PNG, STATUSES, id, post};
-use needles::Needles;
+use crate::samples::{STATUSES, post};
+use search::{Heard, WRAPPINGS, assert_nowhere, one_life};
 
 /// With characters that every way of escaping changes.
 const CANARY: &str = "cnry-7Q+x/9~Kd.V2_wTf8bLm3zE==";
-/// How the network repeats it: status (none for a success), gzip, in chunks.
-const WRAPPINGS: [(Option<u16>, bool, bool); 7] = [
-    (None, false, false),
-    (None, true, false),
-    (None, false, true),
-    (None, true, true),
-    (Some(422), false, false),
-    (Some(401), true, true),
-    (Some(503), false, true),
-];
 /// The unprivileged user as which the program runs where the test is root.
 const NOBODY: u32 = 65_534;
-
-/// Every answer, with its headers.
-#[derive(Default)]
-struct Heard(Vec<u8>);
-
-impl Heard {
-    fn keep(&mut self, answer: &Answer) {
-        for (name, value) in &answer.headers {
-            self.0.extend(format!("{name}: {value}\n").bytes());
-        }
-        self.0.extend(&answer.body[..]);
-        self.0.push(b'\n');
-    }
-}
 
 #[tokio::test]
 async fn heavy_the_token_is_found_nowhere() {
@@ -62,7 +41,7 @@ async fn heavy_the_token_is_found_nowhere() {
         for (number, (status, gzip, chunks)) in WRAPPINGS.into_iter().enumerate() {
             net.clear_faults().await;
             net.set_fault(Plan::next(1, method, path, Fault::Echo { status, gzip, chunks })).await;
-            one_life(&gate, &format!("acme-{number}"), &mut heard).await;
+            one_life(&gate, &format!("acme-{number}"), "x", &mut heard).await;
             let echoed = net.requests().await.into_iter().filter(|request| {
                 request.fault.is_some() && request.method == method && request.path.starts_with(path)
             });
@@ -74,7 +53,7 @@ async fn heavy_the_token_is_found_nowhere() {
         }
     }
     net.set_fault(Plan::next(1, "POST", STATUSES, Fault::NoAnswer { stored: false, how: Silence::Hang })).await;
-    one_life(&gate, "acme-0", &mut heard).await;
+    one_life(&gate, "acme-0", "x", &mut heard).await;
     heard.keep(&gate.get("/v1/posts?limit=200").await);
     heard.keep(&gate.get("/v1/accounts").await);
     // The canary was really there: at the network, and in its answers.
@@ -83,52 +62,7 @@ async fn heavy_the_token_is_found_nowhere() {
     assert!(recorded.iter().filter(|request| request.header("authorization") == Some(&wanted)).count() > 30);
 
     gate.kill9().await;
-    let app_key = gate.site.key("app:newsroom");
-    let app_secret = app_key.split('_').nth(2).expect("a secret");
-    for (name, secret) in [("the token", CANARY), ("the app's key", app_secret)] {
-        let needles = Needles::of(secret);
-        assert_eq!(needles.found_in(&heard.0), None, "{name} in an answer");
-        for file in files(gate.site.folder()) {
-            let bytes = std::fs::read(&file).expect("readable");
-            assert_eq!(needles.found_in(&bytes), None, "{name} in {}", file.display());
-        }
-    }
-    // What may be found is found, in each of the places that were searched.
-    let account = Needles::of("acme-6");
-    let log = std::fs::read(gate.log_file()).expect("a log");
-    assert!(account.found_in(&heard.0).is_some() && account.found_in(&log).is_some());
-    let with_it = files(&gate.site.path("data"))
-        .into_iter()
-        .filter(|file| account.found_in(&std::fs::read(file).expect("readable")).is_some());
-    assert!(with_it.count() >= 2, "the records and the audit log");
-}
-
-/// A post with a medium, read, listed and taken back; whatever becomes of it.
-async fn one_life(gate: &tests::harness::GateProcess, account: &str, heard: &mut Heard) {
-    let stored = gate.send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await;
-    heard.keep(&stored);
-    let body = json!({"accounts": [account], "content": {"text": "x", "media": [{"id": id(&stored.json())}]}});
-    let headers = [tests::harness::caller::JSON, ("prefer", "wait=5")];
-    let made = gate.send("POST", "/v1/posts", &headers, body.to_string()).await;
-    heard.keep(&made);
-    let told: Value = made.json();
-    let Some(post) = told["id"].as_str().or(told["post"]["id"].as_str()) else { return };
-    heard.keep(&gate.get(&format!("/v1/posts/{post}")).await);
-    heard.keep(&gate.delete(&format!("/v1/posts/{post}")).await);
-    heard.keep(&gate.get(&format!("/v1/posts/{post}")).await);
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            all.push(path);
-        }
-    }
-    all
+    assert_nowhere(&gate, &heard, &[("the token", CANARY)], "acme-6");
 }
 
 #[tokio::test]

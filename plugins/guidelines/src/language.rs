@@ -125,8 +125,12 @@ fn exceeds(text: &str, scripts: &[&str], per_cent_max: u32) -> bool {
 fn without_addresses(text: &str) -> String {
     let mut rest = String::with_capacity(text.len());
     for word in text.split_whitespace() {
-        let address = word.starts_with(['@', '#']) || word.contains("://") || word.starts_with("www.");
-        if !address && !word.bytes().any(|b| b.is_ascii_digit()) {
+        if word.contains("://") || word.contains("www.") {
+            continue;
+        }
+        // A preposition or a direction mark may stand before a mention or a tag: `ל-@name`.
+        let word = word.split(['@', '#']).next().unwrap_or(word);
+        if !word.bytes().any(|b| b.is_ascii_digit()) {
             rest.push_str(word);
             rest.push(' ');
         }

@@ -130,6 +130,9 @@ fn languages_of_the_brand_and_their_scripts() {
     assert_eq!(speak("ru", "this is not russian at all"), ["script-mismatch"]);
     assert_eq!(speak("cs", "это не по чешски совсем"), ["script-mismatch"]);
     assert!(speak("ru", "смотрите https://www.acme.example/a/very/long/address/of/a/page @acmeofficial").is_empty());
+    // Also where something stands directly before the mention or the tag: a direction mark, a bracket, a preposition.
+    assert!(speak("ru", "ура, \u{200f}@the_first_name, (@and.the.second) и по-#TheLongestTag!").is_empty());
+    assert_eq!(speak("ru", "ура, this is not russian at all @name"), ["script-mismatch"]);
     assert!(speak("ru-Latn", "eto napisano latinicej").is_empty());
     let (outcome, codes) = say(&["acme/snacks", "acme"], "Some text. Your Acme");
     assert_eq!((outcome, codes), (Outcome::Hold, vec!["language-missing".to_owned()]));

@@ -86,7 +86,7 @@ async fn a_step_is_sent_once() {
 async fn answers_and_errors_come_through() {
     let at = |status, body: &'static str| Network::answering(Duration::ZERO, move |_, _| Ok(response(status, body)));
     assert_eq!(told_through("get /api", &at(500, "x")).await, "500 1");
-    let long = Network::answering(Duration::ZERO, |_, _| Ok(response(200, &"x".repeat(1025))));
+    let long = Network::answering(Duration::ZERO, |_, _| Ok(response(200, &"x".repeat(16_385))));
     assert_eq!(told_through("get /api", &long).await, "too-large");
     let unsent = Network::answering(Duration::ZERO, |_, _| Err(SendError::NotSent("no connection".into())));
     assert_eq!(told_through("get /api", &unsent).await, "not-sent: no connection");

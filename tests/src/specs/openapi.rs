@@ -1,7 +1,7 @@
 //! Requests and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
 //!
-//! Requests are held to more than the document says: a field or query parameter that it does not name is a fault, so
-//! that a mistyped name in an adapter is found. Answers may have more fields than the document names.
+//! Requests are held to more than the document says: a field, query parameter or header that it does not name is a fault,
+//! so that a mistyped name in an adapter is found. Answers may have more fields than the document names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +12,19 @@ use serde_json::{Map, Value, json};
 
 use super::Faults;
 use super::form::{self, FormField};
+
+/// Headers that HTTP gives a meaning, in every request (RFC 9110, RFC 9112).
+const HEADERS_OF_HTTP: [&str; 9] = [
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+];
 
 /// A document with its validators, which are built when they are first needed.
 #[derive(Debug)]
@@ -57,6 +70,7 @@ impl OpenApi {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let operation = self.operation(method, path)?;
         let mut faults = self.check_query(&operation, query);
+        faults.extend(unknown_headers(&operation, headers));
         if operation.value.get("security").is_some() && header(headers, "authorization").is_none() {
             faults.push(format!("{}: the operation needs a token and none was sent", operation.name));
         }
@@ -300,6 +314,15 @@ impl OpenApi {
         }
         schema
     }
+}
+
+fn unknown_headers(operation: &Operation<'_>, headers: &[(String, String)]) -> Faults {
+    let parameters = operation.value.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    let in_header = parameters.filter(|value| value.get("in") == Some(&json!("header")));
+    let declared: Vec<&str> = in_header.filter_map(|value| value.get("name")?.as_str()).collect();
+    let known = |name: &str| HEADERS_OF_HTTP.iter().chain(&declared).any(|known| known.eq_ignore_ascii_case(name));
+    let unknown = headers.iter().filter(|(name, _)| !known(name));
+    unknown.map(|(name, _)| format!("{}: there is no header `{name}`", operation.name)).collect()
 }
 
 fn reference(pointer: &str) -> Value {

@@ -80,6 +80,11 @@ fn wrong_requests_are_found() {
     assert_found(api.check_request("PATCH", "/api/v1/statuses/5", &owned(&[TOKEN]), b""), &["no such method"]);
     assert_found(api.check_request("GET", "/api/v1/statuses/5", &[], b""), &["needs a token"]);
     assert_found(api.check_request("GET", "/api/v1/statuses/5", &owned(&[TOKEN]), b"{}"), &["takes no body"]);
+    let keyed = |name: &str| {
+        api.check_request("POST", "/api/v1/statuses", &owned(&[TOKEN, JSON, (name, "k")]), br#"{"status": "x"}"#)
+    };
+    assert_fine("a key", keyed("Idempotency-Key"));
+    assert_found(keyed("Idempotence-Key"), &["no header `Idempotence-Key`"]);
     let text = owned(&[TOKEN, ("content-type", "text/plain")]);
     assert_found(api.check_request("POST", "/api/v1/statuses", &text, b"x"), &["text/plain"]);
 }

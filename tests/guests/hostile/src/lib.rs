@@ -100,6 +100,30 @@ fn twice() -> Result<Performed, Failure> {
     Err(why(http::send("post", Kind::Read, &get("/api/b")).unwrap_err()))
 }
 
+/// Asks for so many answers with the credential, keeps all of them, writes a mark to the very end of its memory and says how
+/// many pages that has.
+fn hoard(answers: u32) -> Result<Performed, Failure> {
+    let ask =
+        |step: &str, url: &str| http::send(step, Kind::Read, &Request { credential: Some("token".into()), ..get(url) });
+    let kept: Vec<_> =
+        (0..answers).map(|number| ask(&format!("look-{number}"), &format!("/api/look/{number}"))).collect();
+    #[cfg(target_arch = "wasm32")]
+    let pages = {
+        let last = core::arch::wasm32::memory_grow::<0>(1);
+        let end = ((last + 1) << 16) as *mut u8;
+        for (back, letter) in b"the end of the memory".iter().rev().enumerate() {
+            // The page is new, so nobody else writes there.
+            unsafe { end.sub(back + 1).write_volatile(*letter) };
+        }
+        last + 1
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    let pages = 0;
+    let last = ask("end", &format!("/api/end?pages={pages}"));
+    let answered = core::hint::black_box(kept).iter().chain([&last]).filter(|answer| answer.is_ok()).count();
+    Err(told(format!("{answered} answers")))
+}
+
 fn headers(call: &Call) -> Result<Performed, Failure> {
     let name = call.draft.parts[1].text.clone();
     let request = Request { headers: vec![(name, "x".into())], ..get("/api") };
@@ -218,6 +242,7 @@ impl Guest for Hostile {
                 done(vec![published("1")])
             }
             "twice" => twice(),
+            "hoard" => hoard(rest.parse().unwrap()),
             "header" => headers(&call),
             "credential" => {
                 let request = Request { credential: Some(rest.into()), ..get("/api") };
