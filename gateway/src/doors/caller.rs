@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Longest `Idempotency-Key`.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy)]
