@@ -14,6 +14,7 @@ mod audit_faults;
 mod bad_input;
 mod bluesky;
 mod cli;
+mod client;
 mod crash;
 mod held;
 mod idempotency;
