@@ -22,6 +22,7 @@ mod leaves;
 mod listing;
 mod operator;
 mod platform;
+mod problems;
 mod publish;
 mod revoke;
 mod rights;

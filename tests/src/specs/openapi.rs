@@ -37,10 +37,27 @@ impl OpenApi {
     /// When the file cannot be read or is not an OpenAPI 3.1 document.
     pub fn load(file: &Path) -> Self {
         let text = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let document: Map<String, Value> = serde_json::from_slice(&text).expect("a JSON object");
+        let document = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self::new(document)
+    }
+
+    /// Takes a document that was read.
+    ///
+    /// # Panics
+    /// When it is not an OpenAPI 3.1 document.
+    pub fn new(document: Map<String, Value>) -> Self {
         let version = document.get("openapi").and_then(Value::as_str).unwrap_or("");
-        assert!(version.starts_with("3.1"), "{} is OpenAPI {version}, not 3.1", file.display());
+        assert!(version.starts_with("3.1"), "the document is OpenAPI {version:?}, not 3.1");
         Self { document, validators: Mutex::default() }
+    }
+
+    /// Checks a value against a named schema.
+    ///
+    /// # Errors
+    /// Every fault that was found.
+    pub fn check_value(&self, schema: &str, value: &Value) -> Result<(), Faults> {
+        let faults = self.validate(schema, &reference(&format!("/components/schemas/{schema}")), value);
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     /// Checks a request. `target` is the path with its query.
