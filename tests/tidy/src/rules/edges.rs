@@ -53,8 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
     ("limits", &["model", "clock", "config", "host"]),
-    // From `call` only the hexadecimal form of a digest.
-    ("media", &["model", "clock", "host", "records", "call"]),
+    ("media", &["model", "clock", "host", "records"]),
     ("audit", &["model", "clock"]),
     ("records", &["model"]),
     ("operator", ALL),
