@@ -195,6 +195,8 @@ fn exit_codes_tell_usage_from_refusal_from_nobody_there() {
     assert_eq!(nobody["exit"], 3);
     assert_eq!(run(folder.path(), "post show ../x --key-file k", "").code, Some(1));
     assert_eq!(run(folder.path(), "serve", "").code, Some(3), "nothing was made yet");
+    let serve = run(folder.path(), "serve --json", "");
+    assert_eq!((serve.json(3)["exit"].clone(), serve.out.lines().count()), (json!(3), 1), "one object in one line");
 }
 
 #[tokio::test(flavor = "multi_thread")]
