@@ -6,6 +6,7 @@
 pub mod plugin;
 
 mod apply;
+mod ask;
 mod check;
 mod client;
 mod context;
