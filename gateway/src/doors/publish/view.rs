@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::request::Decision;
 use crate::{
+    doors::words::{Outcomes, PostStates, Severities, TargetStates},
     model::{Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, Verdict},
     records::{Attempt, Author, PostRecord, PublishedPart, TargetRecord},
 };
@@ -14,7 +16,8 @@ use crate::{
 pub struct PostView {
     /// Its id.
     pub id: String,
-    /// held, rejected, publishing, published, partial, failed, unknown or recalled.
+    /// Where it stands.
+    #[schema(value_type = PostStates)]
     pub state: &'static str,
     /// Salted digest of the content; votes name it.
     pub digest: String,
@@ -27,6 +30,7 @@ pub struct PostView {
     /// Who made it.
     pub author: AuthorView,
     /// The campaign that the author named.
+    #[schema(required = true)]
     pub campaign: Option<String>,
     /// Labels that the author set.
     pub labels: Vec<String>,
@@ -42,10 +46,13 @@ pub struct PostView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AuthorView {
     /// The app whose key was used.
+    #[schema(required = true)]
     pub app: Option<String>,
     /// The person whose key was used.
+    #[schema(required = true)]
     pub person: Option<String>,
     /// The person for whom the app acted.
+    #[schema(required = true)]
     pub on_behalf_of: Option<String>,
 }
 
@@ -55,8 +62,10 @@ pub struct ContentView {
     /// The entry; more than one is a thread.
     pub parts: Vec<ContentPartView>,
     /// Declared language, BCP 47.
+    #[schema(required = true)]
     pub language: Option<String>,
     /// The network's id of what it answers.
+    #[schema(required = true)]
     pub reply_to: Option<String>,
     /// The network's options.
     #[schema(value_type = Object)]
@@ -84,6 +93,7 @@ pub struct ContentMediaView {
     /// SHA-256 of the bytes, hexadecimal.
     pub sha256: String,
     /// Text for people who do not see it.
+    #[schema(required = true)]
     pub alt: Option<String>,
 }
 
@@ -92,20 +102,23 @@ pub struct ContentMediaView {
 pub struct TargetView {
     /// Account.
     pub account: String,
-    /// held, rejected, accepted, publishing, published, failed, unknown, recalling or recalled.
+    /// Where it stands.
+    #[schema(value_type = TargetStates)]
     pub state: &'static str,
     /// What is said there.
     pub content: ContentView,
     /// The network's id of the first entry.
+    #[schema(required = true)]
     pub platform_id: Option<String>,
     /// Address of the first entry, for people.
+    #[schema(required = true)]
     pub url: Option<String>,
     /// Each entry of a thread.
     pub parts: Vec<PartView>,
     /// Attempts, oldest first.
     pub attempts: Vec<AttemptView>,
     /// When the next attempt is due.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub retry_at: Option<Timestamp>,
 }
 
@@ -115,6 +128,7 @@ pub struct PartView {
     /// The network's id.
     pub platform_id: String,
     /// Address for people.
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
@@ -127,14 +141,19 @@ pub struct AttemptView {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// State in which it left the target.
+    #[schema(value_type = TargetStates)]
     pub state: &'static str,
     /// The network's status.
+    #[schema(required = true)]
     pub status: Option<u16>,
     /// Stable identifier of the reason.
+    #[schema(required = true)]
     pub code: Option<String>,
     /// For the author.
+    #[schema(required = true)]
     pub message: Option<String>,
     /// What the network answered, shortened and without secrets.
+    #[schema(required = true)]
     pub body: Option<String>,
 }
 
@@ -145,8 +164,8 @@ pub struct VerdictView {
     pub policy: String,
     /// The plugin that judged.
     pub plugin: String,
-    /// allow, hold or deny.
-    #[schema(value_type = String)]
+    /// What it decided.
+    #[schema(value_type = Outcomes)]
     pub outcome: Outcome,
     /// Why.
     pub findings: Vec<FindingView>,
@@ -157,14 +176,16 @@ pub struct VerdictView {
 pub struct FindingView {
     /// Stable identifier of the rule.
     pub code: String,
-    /// info, warning or error.
-    #[schema(value_type = String)]
+    /// How grave.
+    #[schema(value_type = Severities)]
     pub severity: Severity,
     /// What is wrong and what to do.
     pub message: String,
     /// Entry of the thread, from 0.
+    #[schema(required = true)]
     pub part: Option<u32>,
     /// UTF-8 byte range in that entry's text.
+    #[schema(required = true, min_items = 2, max_items = 2)]
     pub range: Option<[u32; 2]>,
 }
 
@@ -173,12 +194,13 @@ pub struct FindingView {
 pub struct VoteView {
     /// Who.
     pub person: String,
-    /// approve or reject.
-    pub decision: &'static str,
+    /// What the voter decided.
+    pub decision: Decision,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// A note for the author.
+    #[schema(required = true)]
     pub note: Option<String>,
 }
 
@@ -189,16 +211,27 @@ pub struct PostsView {
     pub posts: Vec<PostView>,
     /// Cursor of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next: Option<String>,
 }
 
 /// What would happen to a post.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WouldView {
-    /// publishing or held.
-    pub state: &'static str,
+    /// The state in which it would begin.
+    pub state: WouldState,
     /// What the policies said.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// The state in which a post would begin.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WouldState {
+    /// It would be on its way.
+    Publishing,
+    /// It would wait for a person.
+    Held,
 }
 
 impl PostView {
@@ -226,7 +259,7 @@ impl PostView {
                 .into_iter()
                 .map(|vote| VoteView {
                     person: vote.person.to_string(),
-                    decision: if vote.approve { "approve" } else { "reject" },
+                    decision: if vote.approve { Decision::Approve } else { Decision::Reject },
                     at: vote.at,
                     note: vote.note,
                 })
