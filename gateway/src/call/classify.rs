@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Caller, Submission,
-    review::plugin_failure,
     submission::{Content, MediaUse},
 };
 use crate::{
@@ -95,9 +94,7 @@ pub async fn classify(
     let mut calls = Vec::with_capacity(found.len());
     for (account, adapter) in found {
         let draft = draft(submission, &account, &media);
-        if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
-            return Err(refusal);
-        }
+        supported(&adapter, &account, &draft)?;
         calls.push(Call {
             caller: caller.clone(),
             post: post.clone(),
@@ -112,7 +109,7 @@ pub async fn classify(
 }
 
 /// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
-pub async fn resume(
+pub fn resume(
     gateway: &Gateway,
     caller: Caller,
     post: &PostRecord,
@@ -136,21 +133,17 @@ pub async fn resume(
         draft.target =
             Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
     }
-    if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
-        return Err(refusal);
-    }
+    supported(&adapter, &account, &draft)?;
     Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft })
 }
 
-async fn unsupported(gateway: &Gateway, adapter: &Arc<Release>, account: &Account, draft: &Draft) -> Option<Refusal> {
-    match gateway.descriptions.of(adapter).await {
-        Ok(description) if description.actions.contains(&draft.action) => None,
-        Ok(_) => {
-            let detail = format!("The adapter of `{}` can't do `{}`.", account.id, draft.action);
-            Some(Refusal::new(problem::UNSUPPORTED_ACTION, Stage::Classify, detail))
-        }
-        Err(error) => Some(plugin_failure(Stage::Classify, &error)),
+/// The call's action must be one that the adapter offers.
+fn supported(adapter: &Release, account: &Account, draft: &Draft) -> Result<(), Refusal> {
+    if adapter.description().is_some_and(|description| description.actions.contains(&draft.action)) {
+        return Ok(());
     }
+    let detail = format!("The adapter of `{}` can't do `{}`.", account.id, draft.action);
+    Err(Refusal::new(problem::UNSUPPORTED_ACTION, Stage::Classify, detail))
 }
 
 fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, MediaRecord>) -> Draft {

@@ -63,7 +63,6 @@ pub mod record;
 pub mod send;
 pub mod digest;
 pub mod facts;
-pub mod descriptions;
 pub mod strangers;
 pub mod journey;
 

@@ -160,7 +160,7 @@ async fn reenter(
             "The kept content is not what was accepted; nothing is sent.",
         ));
     }
-    let call = resume(gateway, caller, post, target, purpose).await?;
+    let call = resume(gateway, caller, post, target, purpose)?;
     let permit = authorise(gateway, call)?;
     let judgement = review(gateway, admitted_before(permit)).await?;
     match approve(judgement, &post.votes, &post.digest) {

@@ -48,7 +48,7 @@ async fn start(
         if !wanted(&target.account) {
             continue;
         }
-        let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall).await?;
+        let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall)?;
         authorise(gateway, call)?;
         if target.state == TargetState::Published {
             allowed.push(target.account.clone());

@@ -7,12 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    call::review::plugin_failure,
     doors::{caller::Known, problem::Problem},
     gateway::Gateway,
     model::Account,
     posts,
-    refusal::Stage,
 };
 
 /// Accounts that the caller has a grant for.
@@ -63,7 +61,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> 
 async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView>, Problem> {
     let snapshot = gateway.registry.snapshot();
     let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
-    let description = gateway.descriptions.of(adapter).await.map_err(|error| plugin_failure(Stage::Door, &error))?;
+    let Some(description) = adapter.description() else { return Ok(None) };
     let (facts, trouble) = gateway.facts.known(&account.id).await;
     let mut complete = true;
     for credential in &adapter.manifest().credentials {
@@ -84,7 +82,7 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
         handle: account.handle.clone(),
         actions: description.actions.iter().map(ToString::to_string).collect(),
         limits: facts.and_then(|facts| serde_json::from_str(&facts.json).ok()),
-        option_schema: description.option_schema.clone(),
+        option_schema: description.option_schema.schema().clone(),
         health,
     }))
 }

@@ -12,6 +12,7 @@ use super::super::adapter::{
 };
 use super::super::bindings::{adapter_api, http, policy_api, types};
 use super::super::exchange::PluginResponse;
+use super::super::options::OptionSchema;
 use crate::model::{Action, Draft, Finding, Outcome, Severity};
 use crate::records::types::PublishedPart;
 
@@ -58,7 +59,10 @@ fn reference(what: &str, text: String) -> Checked<String> {
 }
 
 fn action(name: &str) -> Checked<Action> {
-    Action::parse(name).ok_or_else(|| "an action is not in the gateway's list".to_owned())
+    Action::parse(name).ok_or_else(|| {
+        let name: String = name.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
+        format!("the action `{name}` is not in the gateway's list")
+    })
 }
 
 /// Findings about `draft`.
@@ -121,12 +125,11 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
     }
     let option_schema: serde_json::Value =
         serde_json::from_str(&description.option_schema).map_err(|_| "the option schema is not JSON")?;
-    jsonschema::validator_for(&option_schema).map_err(|_| "the option schema is not a JSON Schema")?;
     Ok(Description {
         actions: actions(&description.actions)?,
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
-        option_schema,
+        option_schema: OptionSchema::new(option_schema)?,
     })
 }
 
