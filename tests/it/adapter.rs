@@ -1,11 +1,11 @@
 //! A hostile adapter in a running gateway: what callers and operators are told, and that nobody else suffers.
 
 use sample_network::Running as Network;
-use tests::harness::{Gate, gate::Gate as Plan, network};
+use tests::harness::{Gate, network};
 use tests::plugins;
 
 /// The account `acme-hostile` is spoken for by the hostile adapter, `acme-mastodon` by an ordinary one.
-fn plan(net: &Network) -> Plan {
+fn plan(net: &Network) -> Gate {
     let secrets = vec![("token".to_owned(), "a-token".to_owned())];
     let plan = Gate::new().account("acme-mastodon", net);
     plan.account_on("hostile", "acme/snacks", "acme-hostile", &net.url, "token", secrets)

@@ -164,9 +164,51 @@ fn things() -> Vec<Case> {
         (
             "an unknown option",
             with("/options", json!({"mastodon": {"colour": "red"}})),
-            "content-invalid",
-            "review",
-            "option-invalid",
+            "invalid-request",
+            "classify",
+            "/options/mastodon/colour",
+        ),
+        (
+            "an option's value",
+            with("/options", json!({"mastodon": {"visibility": "secret"}})),
+            "invalid-request",
+            "classify",
+            "/options/mastodon/visibility",
+        ),
+        (
+            "options for a network of no account",
+            with("/options", json!({"mastodno": {"visibility": "direct"}})),
+            "invalid-request",
+            "classify",
+            "/options/mastodno",
+        ),
+        (
+            "options for a network that exists and that no account is on",
+            with("/options", json!({"bluesky": {}})),
+            "invalid-request",
+            "classify",
+            "/options/bluesky",
+        ),
+        (
+            "options by account",
+            with("/options", json!({"acme-mastodon": {"visibility": "direct"}})),
+            "invalid-request",
+            "classify",
+            "/options/acme-mastodon",
+        ),
+        (
+            "a variant for nobody",
+            with("/variants", json!({"snack2": {"text": "y"}})),
+            "invalid-request",
+            "classify",
+            "/variants/snack2",
+        ),
+        (
+            "a variant for a name with a slash",
+            with("/variants", json!({"acme/x~": {"text": "y"}})),
+            "invalid-request",
+            "classify",
+            "/variants/acme~1x~0",
         ),
         (
             "a reply to what can be no id",
@@ -199,6 +241,31 @@ async fn every_bad_body_gets_its_problem_and_its_leaf() {
             assert_eq!((leaf.app.as_deref(), leaf.key.is_some()), (Some("newsroom"), true), "{name}");
         }
     }
+    nothing_was_sent(&gate, &net).await;
+}
+
+#[tokio::test]
+async fn what_is_addressed_to_nobody_or_fits_no_schema_is_told_at_once_with_what_would_be_right() {
+    let net = network().await;
+    let gate = Gate::new().account("acme-mastodon", &net).account("acme-other", &net).start().await;
+    let mut body = valid();
+    body["options"] = json!({"mastodno": {"visibility": "direct"}, "acme-mastodon": {}, "mastodon": {"visiblity": "direct", "sensitive": 1}});
+    body["variants"] = json!({"acme-other": {"text": "y"}, "mastodon": {"text": "z"}});
+    let told = problem(&gate.publish(&body).await, "invalid-request");
+    let errors = told["errors"].as_array().expect("errors");
+    let at = |pointer: &str| {
+        let found: Vec<_> = errors.iter().filter(|error| error["pointer"] == pointer).collect();
+        assert_eq!(found.len(), 1, "{pointer}: {told}");
+        found[0]["message"].as_str().expect("a sentence").to_owned()
+    };
+    assert!(at("/options/mastodno").contains("Its networks are `mastodon`"), "{told}");
+    assert!(at("/options/acme-mastodon").contains("write `mastodon`"), "{told}");
+    assert!(at("/options/mastodon/visiblity").contains("there is no option `visiblity`"), "{told}");
+    assert!(at("/options/mastodon/visiblity").contains("`visibility`"), "{told}");
+    assert!(at("/options/mastodon/sensitive").contains("boolean"), "{told}");
+    let variant = at("/variants/acme-other");
+    assert!(variant.contains("Its accounts are `acme-mastodon`, its networks `mastodon`"), "{variant}");
+    assert_eq!(errors.len(), 5, "{told}");
     nothing_was_sent(&gate, &net).await;
 }
 

@@ -183,7 +183,7 @@ async fn options_language_and_everything_follow_the_published_api() {
         assert_eq!((&stands["language"], &stands["sensitive"]), (&json!("cs"), &json!(true)));
     }
     let wrong = json!({"accounts": ["acme-mastodon"], "content": {"text": "x"}, "options": {"mastodon": {"visibility": "everyone"}}});
-    assert_eq!(reasons(&problem(&gate.publish(&wrong).await, "content-invalid")), ["option-invalid"]);
+    assert_eq!(reasons(&problem(&gate.publish(&wrong).await, "invalid-request")), ["option-invalid"]);
     gate.delete(&format!("/v1/posts/{}", post["id"].as_str().expect("an id"))).await.expect(200);
     assert!(net.timeline().await.is_empty());
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Caller, Submission,
+    addressed::{addressed, escaped, still_fits},
     submission::{Content, MediaUse},
 };
 use crate::{
@@ -90,6 +91,7 @@ pub async fn classify(
         return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, format!("There is no account `{names}`."))
             .with_faults(faults));
     }
+    addressed(submission, &found)?;
     let media = resolve_media(gateway, &caller, submission).await?;
     let mut calls = Vec::with_capacity(found.len());
     for (account, adapter) in found {
@@ -132,6 +134,9 @@ pub fn resume(
         draft.action = Action::POST_DELETE;
         draft.target =
             Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
+    }
+    if purpose == ClaimFor::Publish {
+        still_fits(&account, &adapter, &draft)?;
     }
     supported(&adapter, &account, &draft)?;
     Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft })
@@ -219,7 +224,7 @@ fn media_uses(submission: &Submission) -> Vec<(String, &MediaUse)> {
         push(&mut all, &format!("/content/thread/{index}"), &entry.media);
     }
     for (name, variant) in &submission.variants {
-        let base = format!("/variants/{}", name.replace('~', "~0").replace('/', "~1"));
+        let base = format!("/variants/{}", escaped(name));
         push(&mut all, &base, variant.media.as_deref().unwrap_or_default());
         for (index, entry) in variant.thread.as_deref().unwrap_or_default().iter().enumerate() {
             push(&mut all, &format!("{base}/thread/{index}"), &entry.media);

@@ -54,6 +54,7 @@
 pub mod submission;
 pub mod authenticate;
 pub mod classify;
+mod addressed;
 pub mod authorise;
 pub mod admit;
 pub mod review;
