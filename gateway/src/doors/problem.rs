@@ -36,7 +36,7 @@ pub struct ProblemBody {
     /// Stage of the path that refused.
     #[schema(value_type = String)]
     stage: Stage,
-    /// Who can mend it: caller, rule, plugin, platform or gateway.
+    /// Who can mend it: caller, rule, plugin, platform, operator or gateway.
     #[schema(value_type = String)]
     blame: Blame,
     /// May the same request succeed later?
@@ -80,7 +80,7 @@ impl Problem {
 
     /// Status and body, for an answer that is kept.
     pub fn parts(self) -> (StatusCode, ProblemBody, Option<u64>) {
-        let Refusal { problem, stage, detail, faults, verdicts, retry_after_s, .. } = *self.refusal;
+        let Refusal { problem, stage, detail, faults, verdicts, retry, retry_after_s, .. } = *self.refusal;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = ProblemBody {
             r#type: format!("/problems/{}", problem.slug),
@@ -89,7 +89,7 @@ impl Problem {
             detail,
             stage,
             blame: problem.blame,
-            retry: problem.retry,
+            retry,
             errors: faults,
             verdicts: verdicts.into_iter().map(Into::into).collect(),
             post: self.post,

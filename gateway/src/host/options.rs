@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn what_is_no_schema_or_reaches_out_is_refused() {
-        for schema in [json!({"type": "nonsense"}), json!({"$ref": "https://elsewhere.example/schema.json"}), json!(7)] {
+        for schema in [json!({"type": "nonsense"}), json!({"$ref": "https://elsewhere.example/schema.json"}), json!(7)]
+        {
             assert!(OptionSchema::new(schema.clone()).is_err(), "{schema}");
         }
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::{deliver, not_found, read};
 use crate::{
-    call::{Caller, authorise::authorise, classify::resume, journey::Journey, record},
+    call::{Caller, authorise::authorise, classify::resume, clear::is_free, journey::Journey, record},
     gateway::Gateway,
     model::{AccountId, Action, PostId, TargetState},
     records::{ClaimFor, PostRecord},
     refusal::{Refusal, Stage, problem},
 };
 
-/// Starts taking back every published target (or that of one account). All are authorised before the first is touched. A
+/// Starts taking back every published target (or that of one account). All are authorised, and their way is free, before the first is touched. A
 /// refusal is in the log when this returns.
 pub async fn recall(
     gateway: &Arc<Gateway>,
@@ -49,8 +49,9 @@ async fn start(
             continue;
         }
         let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall)?;
-        authorise(gateway, call)?;
+        let permit = authorise(gateway, call)?;
         if target.state == TargetState::Published {
+            is_free(gateway, permit.call()).await?;
             allowed.push(target.account.clone());
         }
     }

@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    call::clear::{Credentials, credentials},
     doors::{caller::Known, problem::Problem},
     gateway::Gateway,
     model::Account,
-    posts,
 };
 
 /// Accounts that the caller has a grant for.
@@ -39,7 +39,7 @@ pub struct AccountView {
     /// JSON Schema of the network's options.
     #[schema(value_type = Object)]
     pub option_schema: serde_json::Value,
-    /// ready, no-credential, paused or silent.
+    /// ready, no-credential, reconnect (the network refuses the credential), paused or silent.
     pub health: &'static str,
 }
 
@@ -63,17 +63,13 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
     let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
     let Some(description) = adapter.description() else { return Ok(None) };
     let (facts, trouble) = gateway.facts.known(&account.id).await;
-    let mut complete = true;
-    for credential in &adapter.manifest().credentials {
-        let known = gateway.vault.has_credential(&account.id, &credential.label).await;
-        complete &=
-            known.map_err(|error| posts::unavailable(&crate::records::RecordsError::Unavailable(error.to_string())))?;
-    }
-    let health = match (complete, gateway.pauses.left(&account.id, gateway.clock.now()), trouble) {
-        (false, ..) => "no-credential",
-        (true, Some(_), _) => "paused",
-        (true, None, Some(_)) => "silent",
-        (true, None, None) => "ready",
+    let paused = gateway.pauses.left(&account.id, gateway.clock.now()).is_some();
+    let health = match (credentials(gateway, account, adapter).await?, paused, trouble) {
+        (Credentials::Missing(_), ..) => "no-credential",
+        (Credentials::Refused, ..) => "reconnect",
+        (Credentials::Usable(_), true, _) => "paused",
+        (Credentials::Usable(_), false, Some(_)) => "silent",
+        (Credentials::Usable(_), false, None) => "ready",
     };
     Ok(Some(AccountView {
         id: account.id.to_string(),

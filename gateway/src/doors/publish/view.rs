@@ -75,6 +75,10 @@ pub struct AttemptView {
     pub status: Option<u16>,
     /// Stable identifier of the reason.
     pub code: Option<String>,
+    /// Address of the problem type that it amounts to: `/problems/platform-refused`.
+    pub problem: Option<String>,
+    /// May the same request succeed later?
+    pub retry: bool,
     /// For the author.
     pub message: Option<String>,
     /// What the network answered, shortened and without secrets.
@@ -195,8 +199,9 @@ impl From<TargetRecord> for TargetView {
 
 impl From<Attempt> for AttemptView {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { number, at, state, status, code, message, body } = attempt;
-        Self { number, at, state: state.as_str(), status, code, message, body }
+        let Attempt { number, at, state, status, code, problem, retry, message, body } = attempt;
+        let problem = problem.map(|slug| format!("/problems/{slug}"));
+        Self { number, at, state: state.as_str(), status, code, problem, retry, message, body }
     }
 }
 
