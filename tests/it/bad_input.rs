@@ -67,6 +67,20 @@ fn counts() -> Vec<Case> {
             "door",
             "/content/thread",
         ),
+        (
+            "a text of a variant that is too long",
+            with("/variants", json!({"mastodon": {"thread": [{"text": "x".repeat(140_000)}]}})),
+            "invalid-request",
+            "door",
+            "/variants/mastodon/thread/0/text",
+        ),
+        (
+            "too many media of an entry",
+            with("/content/media", json!(vec![json!({"id": "m"}); 51])),
+            "invalid-request",
+            "door",
+            "/content/media",
+        ),
         ("content missing", text(r#"{"accounts": ["acme-mastodon"]}"#), "invalid-request", "door", ""),
         (
             "reply elsewhere",
@@ -266,6 +280,24 @@ async fn what_is_addressed_to_nobody_or_fits_no_schema_is_told_at_once_with_what
     let variant = at("/variants/acme-other");
     assert!(variant.contains("Its accounts are `acme-mastodon`, its networks `mastodon`"), "{variant}");
     assert_eq!(errors.len(), 5, "{told}");
+    nothing_was_sent(&gate, &net).await;
+}
+
+#[tokio::test]
+async fn many_faults_make_no_long_answer() {
+    let net = network().await;
+    let gate = Gate::new().account("acme-mastodon", &net).start().await;
+    let media = vec![json!({"id": "m"}); 51];
+    for (pointer, value) in [
+        ("/accounts", json!(vec!["acme-mastodon"; 5000])),
+        ("/accounts", json!(vec!["acme-mastodon"; 50])),
+        ("/content/thread", json!(vec![json!({"text": "x", "media": media}); 49])),
+    ] {
+        let answer = gate.send("POST", "/v1/posts", &[JSON], with(pointer, value)).await;
+        let told = problem(&answer, "invalid-request");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.len() < 400), "{told}");
+        assert!(told["errors"].as_array().is_some_and(|errors| (1..=50).contains(&errors.len())), "{told}");
+    }
     nothing_was_sent(&gate, &net).await;
 }
 
