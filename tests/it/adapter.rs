@@ -71,5 +71,8 @@ async fn what_an_adapter_does_wrong_again_and_again_is_not_worth_a_retry() {
     }
     // A no of the adapter's own that no denial led to: final, and no word of the network's.
     let told = told(&gate, "state", "platform-refused").await;
-    assert!(told["detail"].as_str().is_some_and(|it| it.starts_with("The adapter `hostile 0.1.0` could not")), "{told}");
+    assert!(
+        told["detail"].as_str().is_some_and(|it| it.starts_with("The adapter `hostile 0.1.0` could not")),
+        "{told}"
+    );
 }

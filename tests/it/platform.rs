@@ -75,7 +75,10 @@ async fn a_refused_credential_is_told_and_used_no_more_until_another_is_set() {
     let answer = gate.publish(&post("acme-mastodon", "x")).await;
     let told = problem(&answer, "credential-refused");
     assert_eq!((&told["blame"], &told["retry"], &told["stage"]), (&json!("operator"), &json!(false), &json!("send")));
-    assert!(told["detail"].as_str().is_some_and(|it| it.contains("`pressgate credential set acme-mastodon`")), "{told}");
+    assert!(
+        told["detail"].as_str().is_some_and(|it| it.contains("`pressgate credential set acme-mastodon`")),
+        "{told}"
+    );
     let attempt = &target(&told["post"])["attempts"][0];
     assert_eq!((&attempt["status"], &attempt["code"]), (&json!(401), &json!("unauthorized")), "{attempt}");
     assert_eq!(attempt["problem"], "/problems/credential-refused", "{attempt}");
@@ -107,8 +110,9 @@ async fn a_refused_credential_is_told_and_used_no_more_until_another_is_set() {
 #[tokio::test]
 async fn a_credential_that_no_request_can_carry_is_no_word_of_the_network() {
     let net = network().await;
-    let secrets = vec![("token".to_owned(), "žeton".to_owned())];
-    let gate = Gate::new().account_on("mastodon", "acme/snacks", "acme-mastodon", &net.url, "token", secrets).start().await;
+    let secrets = vec![("token".to_owned(), "to\nken".to_owned())];
+    let gate =
+        Gate::new().account_on("mastodon", "acme/snacks", "acme-mastodon", &net.url, "token", secrets).start().await;
     let told = problem(&gate.publish(&post("acme-mastodon", "x")).await, "credential-refused");
     let detail = told["detail"].as_str().expect("a detail");
     assert!(detail.contains("no header can carry") && !detail.contains("network"), "{detail}");
@@ -125,7 +129,10 @@ async fn a_recall_during_a_pause_is_told_when_to_come_back() {
     net.set_fault(Plan::next(1, "DELETE", STATUSES, Fault::RateLimited { retry_after_s: Some(90) })).await;
     let busy = gate.delete(&path).await;
     let told = problem(&busy, "account-busy");
-    assert_eq!((busy.status, busy.header("retry-after"), &told["post"]["state"]), (429, Some("90"), &json!("published")));
+    assert_eq!(
+        (busy.status, busy.header("retry-after"), &told["post"]["state"]),
+        (429, Some("90"), &json!("published"))
+    );
     // While it lasts nothing is claimed and nothing sent.
     let asked = net.requests().await.len();
     for answer in [gate.delete(&path).await, gate.send("DELETE", &path, &[], "").await] {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Caller, Submission,
     addressed::{addressed, escaped, still_fits},
+    sources::Sources,
     submission::{Content, MediaUse},
 };
 use crate::{
@@ -29,6 +30,7 @@ pub struct Call {
     snapshot: Arc<Snapshot>,
     governance: Arc<Governance>,
     draft: Draft,
+    sources: Sources,
 }
 
 impl Call {
@@ -59,6 +61,10 @@ impl Call {
     /// The content.
     pub fn draft(&self) -> &Draft {
         &self.draft
+    }
+    /// Where in the request its content stands.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
     }
 }
 
@@ -97,6 +103,7 @@ pub async fn classify(
     for (account, adapter) in found {
         let draft = draft(submission, &account, &media);
         supported(&adapter, &account, &draft)?;
+        let sources = Sources::of(submission, &account);
         calls.push(Call {
             caller: caller.clone(),
             post: post.clone(),
@@ -105,6 +112,7 @@ pub async fn classify(
             snapshot: Arc::clone(&snapshot),
             governance: Arc::clone(&governance),
             draft,
+            sources,
         });
     }
     Ok(calls)
@@ -139,7 +147,8 @@ pub fn resume(
         still_fits(&account, &adapter, &draft)?;
     }
     supported(&adapter, &account, &draft)?;
-    Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft })
+    let sources = Sources::plain(&account);
+    Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft, sources })
 }
 
 /// The call's action must be one that the adapter offers.

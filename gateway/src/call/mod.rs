@@ -55,6 +55,7 @@ pub mod submission;
 pub mod authenticate;
 pub mod classify;
 mod addressed;
+mod sources;
 pub mod authorise;
 pub mod admit;
 pub mod review;

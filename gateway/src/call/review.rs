@@ -121,12 +121,8 @@ async fn verdicts(gateway: &Gateway, call: &Call) -> Result<Vec<Verdict>, Refusa
 }
 
 fn fault(call: &Call, finding: &Finding) -> Fault {
-    let pointer = finding.part.map(|part| match part {
-        0 => "/content/text".to_owned(),
-        n => format!("/content/thread/{}/text", n - 1),
-    });
     Fault {
-        pointer,
+        pointer: call.sources().pointer(finding),
         account: Some(call.account().id.to_string()),
         code: finding.code.clone(),
         message: finding.message.clone(),

@@ -94,7 +94,9 @@ fn an_adapter_with_a_bad_description_is_not_loaded() {
     assert_eq!(failed.plugin, "hostile 0.1.0");
     assert!(error.to_string().contains("`post.explode` is not in the gateway's list"), "{error}");
     let panics = host().reconfigure(&adapter(), &json!({"greeting": "panic"})).unwrap_err();
-    let LoadError::Describe(PluginError { fault: PluginFault::Trapped { .. }, .. }) = &panics else { panic!("{panics}") };
+    let LoadError::Describe(PluginError { fault: PluginFault::Trapped { .. }, .. }) = &panics else {
+        panic!("{panics}")
+    };
     let schema = host().reconfigure(&adapter(), &json!({"greeting": "no-schema"})).unwrap_err();
     assert!(matches!(schema, LoadError::Describe(_)) && schema.to_string().contains("JSON Schema"), "{schema}");
     assert!(adapter().description().is_some() && policy().description().is_none());

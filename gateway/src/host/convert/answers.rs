@@ -13,7 +13,7 @@ use super::super::adapter::{
 use super::super::bindings::{adapter_api, http, policy_api, types};
 use super::super::exchange::PluginResponse;
 use super::super::options::OptionSchema;
-use crate::model::{Action, Draft, Finding, Outcome, Severity};
+use crate::model::{Action, Draft, Finding, Outcome, Part, Severity};
 use crate::records::types::PublishedPart;
 
 const FINDINGS_MAX: usize = 256;
@@ -87,7 +87,12 @@ fn finding(found: types::Finding, draft: &Draft) -> Checked<Finding> {
             return Err("a finding's range does not cut the entry's text".into());
         }
     }
+    let place = found.extra.into_iter().find(|(name, _)| name == "place").map(|(_, place)| place);
+    if !place.as_deref().is_none_or(|place| is_place(place, part, draft)) {
+        return Err("a finding's `place` is nothing that the draft has".into());
+    }
     Ok(Finding {
+        place,
         code: code("a finding's code", found.code)?,
         severity: match found.severity {
             types::Severity::Info => Severity::Info,
@@ -99,6 +104,19 @@ fn finding(found: types::Finding, draft: &Draft) -> Checked<Finding> {
         range: found.range,
         measure: found.measure,
     })
+}
+
+/// Does the draft have what a finding means?
+fn is_place(place: &str, part: Option<&Part>, draft: &Draft) -> bool {
+    let has_medium = |index: &str| {
+        part.zip(index.parse::<usize>().ok()).is_some_and(|(part, index)| part.media.get(index).is_some())
+    };
+    match place.split('/').collect::<Vec<_>>().as_slice() {
+        ["media"] => part.is_some(),
+        ["media", index] | ["media", index, "alt"] => has_medium(index),
+        ["options", name] => draft.options.contains_key(&name.replace("~1", "/").replace("~0", "~")),
+        _ => false,
+    }
 }
 
 /// A policy's decision.
