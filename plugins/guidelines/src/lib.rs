@@ -142,7 +142,7 @@ impl Review<'_> {
         let mut found: Option<Vec<Found>> = None;
         for rule in rules.all("required").flat_map(json::items) {
             let for_labels = json::field(rule, "labels");
-            if for_labels.is_some_and(|labels| !draft.labels.iter().any(|l| json::has_string(labels, l))) {
+            if for_labels.is_some_and(|labels| !has_label(labels, &draft.labels)) {
                 continue;
             }
             let found = found.get_or_insert_with(|| self.required_hits(draft));
@@ -171,6 +171,15 @@ impl Review<'_> {
         }
         found
     }
+}
+
+/// True where a rule's list of labels (JSON) has one of the draft's. Case does not count: `Sponsored` is `sponsored`.
+fn has_label(list: &str, labels: &[String]) -> bool {
+    if labels.is_empty() {
+        return false;
+    }
+    let wanted: Vec<String> = json::items(list).filter_map(json::string).map(|label| label.to_lowercase()).collect();
+    labels.iter().any(|label| wanted.contains(&label.to_lowercase()))
 }
 
 /// A required phrase that a text has: its name as JSON, and whether the last text ends with it.
