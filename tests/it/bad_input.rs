@@ -26,7 +26,7 @@ fn with(pointer: &str, value: Value) -> Vec<u8> {
 }
 
 fn cases() -> Vec<Case> {
-    [fields(), counts(), syntax(), things()].concat()
+    [fields(), counts(), syntax(), things(), addressed()].concat()
 }
 
 /// Fields and their types.
@@ -176,6 +176,20 @@ fn things() -> Vec<Case> {
         ),
         ("no text, no media", with("/content/text", json!("")), "content-invalid", "review", "empty"),
         (
+            "a reply to what can be no id",
+            with("/reply_to", json!({"account": "acme-mastodon", "ref": "../1"})),
+            "content-invalid",
+            "review",
+            "target-invalid",
+        ),
+        ("for somebody unknown", with("/on_behalf_of", json!("nobody")), "no-grant", "authorise", "no-grant"),
+    ]
+}
+
+/// Options and variants for what is not in the call.
+fn addressed() -> Vec<Case> {
+    vec![
+        (
             "an unknown option",
             with("/options", json!({"mastodon": {"colour": "red"}})),
             "invalid-request",
@@ -224,14 +238,6 @@ fn things() -> Vec<Case> {
             "classify",
             "/variants/acme~1x~0",
         ),
-        (
-            "a reply to what can be no id",
-            with("/reply_to", json!({"account": "acme-mastodon", "ref": "../1"})),
-            "content-invalid",
-            "review",
-            "target-invalid",
-        ),
-        ("for somebody unknown", with("/on_behalf_of", json!("nobody")), "no-grant", "authorise", "no-grant"),
     ]
 }
 
