@@ -8,7 +8,7 @@ use tokio::sync::{Notify, RwLock};
 pub use crate::media::MediaStore;
 use crate::{
     audit::AuditLog,
-    call::{descriptions::Descriptions, facts::FactsBook, strangers::Strangers},
+    call::{facts::FactsBook, strangers::Strangers},
     clock::Clock,
     config::{Config, Governance},
     egress::Egress,
@@ -42,8 +42,6 @@ pub struct Gateway {
     pub shelf: Shelf,
     /// The plugins that serve.
     pub registry: Registry,
-    /// What adapters say of themselves.
-    pub descriptions: Descriptions,
     /// What networks say of their limits.
     pub facts: FactsBook,
     /// What did happen.

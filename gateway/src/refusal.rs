@@ -17,6 +17,8 @@ pub enum Blame {
     Plugin,
     /// The network failed or refused.
     Platform,
+    /// An operator must change a credential or a setting.
+    Operator,
     /// The gateway or its disk failed.
     Gateway,
 }
@@ -133,14 +135,16 @@ pub mod problem {
             "Use a fresh Idempotency-Key for each new request.";
         IN_FLIGHT = "in-flight", 409, Caller, true, "The same request is still being worked on",
             "Wait and send the same request again, or read the post.";
-        CREDENTIAL_MISSING = "credential-missing", 409, Gateway, true, "The account has no usable credential",
+        CREDENTIAL_MISSING = "credential-missing", 409, Operator, true, "The account has no usable credential",
             "An operator must run `pressgate credential set` for the account.";
+        CREDENTIAL_REFUSED = "credential-refused", 409, Operator, false, "The network refuses the account's credential",
+            "An operator must run `pressgate credential set` for the account. Until then nothing more is sent for it.";
         ACCOUNT_BUSY = "account-busy", 429, Platform, true, "The network asked for a pause",
             "The network limits this account. Wait for the seconds in `Retry-After`.";
         PLUGIN_BUSY = "plugin-busy", 503, Plugin, true, "The plugin works at its limit",
             "Try again after the seconds in `Retry-After`.";
-        PLUGIN_FAILED = "plugin-failed", 502, Plugin, true, "A plugin failed",
-            "The detail names the plugin and the reason. Nothing was sent that is not in the post's attempts. Tell the plugin's author.";
+        PLUGIN_FAILED = "plugin-failed", 502, Plugin, false, "A plugin failed",
+            "The detail names the plugin and the reason. Nothing was sent that is not in the post's attempts. A plugin that crashed or answered nonsense does so again: tell its author. Where it was only late, `retry` is true.";
         PLATFORM_REFUSED = "platform-refused", 502, Platform, false, "The network refused",
             "The target's attempts hold the network's own status and text.";
         PLATFORM_UNAVAILABLE = "platform-unavailable", 502, Platform, true, "The network did not answer as it should",
@@ -193,6 +197,8 @@ pub struct Refusal {
     pub faults: Vec<Fault>,
     /// The verdicts that led to it.
     pub verdicts: Vec<crate::model::Verdict>,
+    /// May the same request succeed later? As the problem says, unless this occurrence knows better.
+    pub retry: bool,
     /// Seconds after which a repetition makes sense.
     pub retry_after_s: Option<u64>,
 }
@@ -207,6 +213,7 @@ impl Refusal {
             cause: None,
             faults: Vec::new(),
             verdicts: Vec::new(),
+            retry: problem.retry,
             retry_after_s: None,
         }
     }
@@ -229,6 +236,13 @@ impl Refusal {
     #[must_use]
     pub fn with_verdicts(mut self, verdicts: Vec<crate::model::Verdict>) -> Self {
         self.verdicts = verdicts;
+        self
+    }
+
+    /// Says whether the same request may succeed later, where this occurrence knows better than its problem.
+    #[must_use]
+    pub fn with_retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
         self
     }
 

@@ -155,7 +155,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         host,
         shelf,
         registry,
-        descriptions: Default::default(),
         facts: Default::default(),
         open_intents: OpenIntents::new(audit.clone()),
         audit,

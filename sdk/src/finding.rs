@@ -47,6 +47,35 @@ impl Finding {
         self
     }
 
+    /// Means all media of the entry.
+    #[must_use]
+    pub fn in_media(self) -> Self {
+        self.in_place("media".to_owned())
+    }
+
+    /// Means one medium of the entry, from 0.
+    #[must_use]
+    pub fn in_medium(self, index: usize) -> Self {
+        self.in_place(format!("media/{index}"))
+    }
+
+    /// Means the description of one medium of the entry, from 0.
+    #[must_use]
+    pub fn in_alt(self, index: usize) -> Self {
+        self.in_place(format!("media/{index}/alt"))
+    }
+
+    /// Means this option.
+    #[must_use]
+    pub fn in_option(self, name: &str) -> Self {
+        self.in_place(format!("options/{}", name.replace('~', "~0").replace('/', "~1")))
+    }
+
+    fn in_place(mut self, place: String) -> Self {
+        self.extra.push(("place".to_owned(), place));
+        self
+    }
+
     /// What was measured and what is allowed.
     #[must_use]
     pub fn measured(mut self, measured: usize, allowed: usize) -> Self {

@@ -56,6 +56,7 @@
 mod adapter;
 mod policy;
 
+mod beside;
 mod failure;
 mod finding;
 pub mod http;
@@ -82,6 +83,7 @@ pub use adapter::{
     Adapter, Budget, Call, Classification, Classified, Description, Facts, Failure, Performed, Published, RateClass,
     Reconciliation, Refusal, Rejection, TokenPlace,
 };
+pub use beside::BesideTexts;
 pub use bindings::adapter::pressgate::plugin::types::{Account, Draft, Extra, Finding, MediaRef, Part, Severity};
 pub use policy::{Context, Outcome, Policy, Verdict};
 

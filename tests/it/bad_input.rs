@@ -26,7 +26,7 @@ fn with(pointer: &str, value: Value) -> Vec<u8> {
 }
 
 fn cases() -> Vec<Case> {
-    [fields(), counts(), syntax(), things()].concat()
+    [fields(), counts(), syntax(), things(), addressed()].concat()
 }
 
 /// Fields and their types.
@@ -66,6 +66,20 @@ fn counts() -> Vec<Case> {
             "invalid-request",
             "door",
             "/content/thread",
+        ),
+        (
+            "a text of a variant that is too long",
+            with("/variants", json!({"mastodon": {"thread": [{"text": "x".repeat(140_000)}]}})),
+            "invalid-request",
+            "door",
+            "/variants/mastodon/thread/0/text",
+        ),
+        (
+            "too many media of an entry",
+            with("/content/media", json!(vec![json!({"id": "m"}); 51])),
+            "invalid-request",
+            "door",
+            "/content/media",
         ),
         ("content missing", text(r#"{"accounts": ["acme-mastodon"]}"#), "invalid-request", "door", ""),
         (
@@ -162,13 +176,6 @@ fn things() -> Vec<Case> {
         ),
         ("no text, no media", with("/content/text", json!("")), "content-invalid", "review", "empty"),
         (
-            "an unknown option",
-            with("/options", json!({"mastodon": {"colour": "red"}})),
-            "content-invalid",
-            "review",
-            "option-invalid",
-        ),
-        (
             "a reply to what can be no id",
             with("/reply_to", json!({"account": "acme-mastodon", "ref": "../1"})),
             "content-invalid",
@@ -176,6 +183,61 @@ fn things() -> Vec<Case> {
             "target-invalid",
         ),
         ("for somebody unknown", with("/on_behalf_of", json!("nobody")), "no-grant", "authorise", "no-grant"),
+    ]
+}
+
+/// Options and variants for what is not in the call.
+fn addressed() -> Vec<Case> {
+    vec![
+        (
+            "an unknown option",
+            with("/options", json!({"mastodon": {"colour": "red"}})),
+            "invalid-request",
+            "classify",
+            "/options/mastodon/colour",
+        ),
+        (
+            "an option's value",
+            with("/options", json!({"mastodon": {"visibility": "secret"}})),
+            "invalid-request",
+            "classify",
+            "/options/mastodon/visibility",
+        ),
+        (
+            "options for a network of no account",
+            with("/options", json!({"mastodno": {"visibility": "direct"}})),
+            "invalid-request",
+            "classify",
+            "/options/mastodno",
+        ),
+        (
+            "options for a network that exists and that no account is on",
+            with("/options", json!({"bluesky": {}})),
+            "invalid-request",
+            "classify",
+            "/options/bluesky",
+        ),
+        (
+            "options by account",
+            with("/options", json!({"acme-mastodon": {"visibility": "direct"}})),
+            "invalid-request",
+            "classify",
+            "/options/acme-mastodon",
+        ),
+        (
+            "a variant for nobody",
+            with("/variants", json!({"snack2": {"text": "y"}})),
+            "invalid-request",
+            "classify",
+            "/variants/snack2",
+        ),
+        (
+            "a variant for a name with a slash",
+            with("/variants", json!({"acme/x~": {"text": "y"}})),
+            "invalid-request",
+            "classify",
+            "/variants/acme~1x~0",
+        ),
     ]
 }
 
@@ -198,6 +260,49 @@ async fn every_bad_body_gets_its_problem_and_its_leaf() {
             assert_eq!((leaf.problem.as_str(), leaf.stage.as_str()), (expected, stage), "{name}");
             assert_eq!((leaf.app.as_deref(), leaf.key.is_some()), (Some("newsroom"), true), "{name}");
         }
+    }
+    nothing_was_sent(&gate, &net).await;
+}
+
+#[tokio::test]
+async fn what_is_addressed_to_nobody_or_fits_no_schema_is_told_at_once_with_what_would_be_right() {
+    let net = network().await;
+    let gate = Gate::new().account("acme-mastodon", &net).account("acme-other", &net).start().await;
+    let mut body = valid();
+    body["options"] = json!({"mastodno": {"visibility": "direct"}, "acme-mastodon": {}, "mastodon": {"visiblity": "direct", "sensitive": 1}});
+    body["variants"] = json!({"acme-other": {"text": "y"}, "mastodon": {"text": "z"}});
+    let told = problem(&gate.publish(&body).await, "invalid-request");
+    let errors = told["errors"].as_array().expect("errors");
+    let at = |pointer: &str| {
+        let found: Vec<_> = errors.iter().filter(|error| error["pointer"] == pointer).collect();
+        assert_eq!(found.len(), 1, "{pointer}: {told}");
+        found[0]["message"].as_str().expect("a sentence").to_owned()
+    };
+    assert!(at("/options/mastodno").contains("Its networks are `mastodon`"), "{told}");
+    assert!(at("/options/acme-mastodon").contains("write `mastodon`"), "{told}");
+    assert!(at("/options/mastodon/visiblity").contains("there is no option `visiblity`"), "{told}");
+    assert!(at("/options/mastodon/visiblity").contains("`visibility`"), "{told}");
+    assert!(at("/options/mastodon/sensitive").contains("boolean"), "{told}");
+    let variant = at("/variants/acme-other");
+    assert!(variant.contains("Its accounts are `acme-mastodon`, its networks `mastodon`"), "{variant}");
+    assert_eq!(errors.len(), 5, "{told}");
+    nothing_was_sent(&gate, &net).await;
+}
+
+#[tokio::test]
+async fn many_faults_make_no_long_answer() {
+    let net = network().await;
+    let gate = Gate::new().account("acme-mastodon", &net).start().await;
+    let media = vec![json!({"id": "m"}); 51];
+    for (pointer, value) in [
+        ("/accounts", json!(vec!["acme-mastodon"; 5000])),
+        ("/accounts", json!(vec!["acme-mastodon"; 50])),
+        ("/content/thread", json!(vec![json!({"text": "x", "media": media}); 49])),
+    ] {
+        let answer = gate.send("POST", "/v1/posts", &[JSON], with(pointer, value)).await;
+        let told = problem(&answer, "invalid-request");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.len() < 400), "{told}");
+        assert!(told["errors"].as_array().is_some_and(|errors| (1..=50).contains(&errors.len())), "{told}");
     }
     nothing_was_sent(&gate, &net).await;
 }

@@ -10,6 +10,7 @@ mod samples;
 
 mod host;
 
+mod adapter;
 mod audit_faults;
 mod bad_input;
 mod bluesky;

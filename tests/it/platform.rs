@@ -42,12 +42,14 @@ async fn others_are_fine(gate: &Running) {
 async fn a_no_is_final_and_kept_with_its_reason() {
     let (net, other) = (network().await, network().await);
     let (gate, clock) = gate_and_clock(&net, &other).await;
-    for (status, state) in [(401, "failed"), (403, "failed"), (404, "failed"), (422, "failed")] {
+    for (status, state) in [(302, "failed"), (403, "failed"), (404, "failed"), (422, "failed")] {
         let before = sent(&net).await;
         fail(&net, 1, Fault::Status { status, stored: false }).await;
         let answer = gate.publish(&post("acme-mastodon", "x")).await;
         let told = problem(&answer, "platform-refused");
-        assert_eq!(answer.status, 502);
+        assert_eq!((answer.status, &told["retry"]), (502, &json!(false)));
+        let redirect = told["detail"].as_str().is_some_and(|detail| detail.contains("answered with a redirect (302)"));
+        assert_eq!(redirect, status == 302, "{told}");
         let failed = &told["post"];
         let attempt = &target(failed)["attempts"][0];
         assert_eq!(
@@ -61,6 +63,87 @@ async fn a_no_is_final_and_kept_with_its_reason() {
         assert_eq!(gate.read(&id(failed)).await["state"], state);
     }
     others_are_fine(&gate).await;
+    assert!(net.timeline().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_told_and_used_no_more_until_another_is_set() {
+    let (net, other) = (network().await, network().await);
+    let (gate, _clock) = gate_and_clock(&net, &other).await;
+    let published = gate.publish(&post("acme-mastodon", "before")).await.expect(201);
+    fail(&net, 1, Fault::Status { status: 401, stored: false }).await;
+    let answer = gate.publish(&post("acme-mastodon", "x")).await;
+    let told = problem(&answer, "credential-refused");
+    assert_eq!((&told["blame"], &told["retry"], &told["stage"]), (&json!("operator"), &json!(false), &json!("send")));
+    assert!(
+        told["detail"].as_str().is_some_and(|it| it.contains("`pressgate credential set acme-mastodon`")),
+        "{told}"
+    );
+    let attempt = &target(&told["post"])["attempts"][0];
+    assert_eq!((&attempt["status"], &attempt["code"]), (&json!(401), &json!("unauthorized")), "{attempt}");
+    assert_eq!(attempt["problem"], "/problems/credential-refused", "{attempt}");
+
+    // The network would take it now, and is not asked: neither for a post nor for a recall nor for its limits.
+    let asked = net.requests().await.len();
+    let again = problem(&gate.publish(&post("acme-mastodon", "y")).await, "credential-refused");
+    assert_eq!(again["stage"], "clear", "{again}");
+    problem(&gate.delete(&format!("/v1/posts/{}", id(&published))).await, "credential-refused");
+    assert_eq!(net.requests().await.len(), asked);
+    let health = || async {
+        let accounts = gate.get("/v1/accounts").await.expect(200);
+        let of = |account: &Value| (account["id"].clone(), account["health"].clone());
+        accounts["accounts"].as_array().expect("accounts").iter().map(of).collect::<Vec<_>>()
+    };
+    let said = |state: &str| vec![(json!("acme-mastodon"), json!(state)), (json!("acme-other"), json!("ready"))];
+    others_are_fine(&gate).await;
+    assert_eq!(health().await, said("reconnect"));
+
+    // The same value set anew is another chance: one bad answer of the network locks no account for ever.
+    let secrets = [("token".to_owned(), tests::harness::TOKEN.to_owned().into())].into();
+    let account = pressgate::model::AccountId::new("acme-mastodon");
+    gate.gateway().vault.set_credential(&account, "token", secrets).await.expect("kept");
+    assert_eq!(health().await, said("ready"));
+    gate.publish(&post("acme-mastodon", "z")).await.expect(201);
+    assert_eq!(texts(&net).await, ["before", "z"]);
+}
+
+#[tokio::test]
+async fn a_credential_that_no_request_can_carry_is_no_word_of_the_network() {
+    let net = network().await;
+    let secrets = vec![("token".to_owned(), "to\nken".to_owned())];
+    let gate =
+        Gate::new().account_on("mastodon", "acme/snacks", "acme-mastodon", &net.url, "token", secrets).start().await;
+    let told = problem(&gate.publish(&post("acme-mastodon", "x")).await, "credential-refused");
+    let detail = told["detail"].as_str().expect("a detail");
+    assert!(detail.contains("no header can carry") && !detail.contains("network"), "{detail}");
+    assert_eq!(sent(&net).await, 0);
+}
+
+#[tokio::test]
+async fn a_recall_during_a_pause_is_told_when_to_come_back() {
+    let (net, other) = (network().await, network().await);
+    let (gate, clock) = gate_and_clock(&net, &other).await;
+    let published = gate.publish(&post("acme-mastodon", "x")).await.expect(201);
+    let path = format!("/v1/posts/{}", id(&published));
+    // The pause begins with the recall itself: whoever waits hears of it.
+    net.set_fault(Plan::next(1, "DELETE", STATUSES, Fault::RateLimited { retry_after_s: Some(90) })).await;
+    let busy = gate.delete(&path).await;
+    let told = problem(&busy, "account-busy");
+    assert_eq!(
+        (busy.status, busy.header("retry-after"), &told["post"]["state"]),
+        (429, Some("90"), &json!("published"))
+    );
+    // While it lasts nothing is claimed and nothing sent.
+    let asked = net.requests().await.len();
+    for answer in [gate.delete(&path).await, gate.send("DELETE", &path, &[], "").await] {
+        assert_eq!(problem(&answer, "account-busy")["stage"], "clear");
+        assert_eq!(answer.header("retry-after"), Some("90"));
+    }
+    let view = gate.read(&id(&published)).await;
+    assert_eq!(target(&view)["attempts"].as_array().map(Vec::len), Some(2), "{view}");
+    assert_eq!(net.requests().await.len(), asked);
+    clock.advance(SignedDuration::from_secs(91));
+    gate.delete(&path).await.expect(200);
     assert!(net.timeline().await.is_empty());
 }
 

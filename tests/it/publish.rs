@@ -183,7 +183,7 @@ async fn options_language_and_everything_follow_the_published_api() {
         assert_eq!((&stands["language"], &stands["sensitive"]), (&json!("cs"), &json!(true)));
     }
     let wrong = json!({"accounts": ["acme-mastodon"], "content": {"text": "x"}, "options": {"mastodon": {"visibility": "everyone"}}});
-    assert_eq!(reasons(&problem(&gate.publish(&wrong).await, "content-invalid")), ["option-invalid"]);
+    assert_eq!(reasons(&problem(&gate.publish(&wrong).await, "invalid-request")), ["option-invalid"]);
     gate.delete(&format!("/v1/posts/{}", post["id"].as_str().expect("an id"))).await.expect(200);
     assert!(net.timeline().await.is_empty());
 
@@ -225,4 +225,46 @@ async fn an_account_without_a_credential_is_told_and_nothing_is_sent() {
     let health: Vec<_> =
         accounts["accounts"].as_array().expect("accounts").iter().map(|a| a["health"].clone()).collect();
     assert_eq!(health, ["ready", "no-credential"]);
+}
+
+#[tokio::test]
+async fn a_fault_points_at_what_the_caller_wrote() {
+    let net = network().await;
+    let rules = json!({"forbidden": [{"phrase": "cheap"}]});
+    let gate = Gate::new().account("acme-mastodon", &net).guidelines(&rules).start().await;
+    let medium = gate.upload("image/png", PNG).await;
+    let (long, shown) = ("x".repeat(501), |alt: &str| json!([{"id": medium, "alt": alt}]));
+    let content = |content: Value| json!({"content": content});
+    let variant = |name: &str, variant: Value| json!({"content": {"text": "x"}, "variants": {name: variant}});
+    let cases = [
+        (content(json!({"text": long})), "/content/text"),
+        (content(json!({"text": "x", "thread": [{"text": "y"}, {"text": long}]})), "/content/thread/1/text"),
+        (variant("mastodon", json!({"text": long})), "/variants/mastodon/text"),
+        (
+            variant("acme-mastodon", json!({"thread": [{"text": "y"}, {"text": long}]})),
+            "/variants/acme-mastodon/thread/1/text",
+        ),
+        (content(json!({"text": "x", "media": vec![shown("")[0].clone(); 5]})), "/content/media"),
+        (content(json!({"text": "x", "media": shown(&"x".repeat(1501))})), "/content/media/0/alt"),
+        (variant("mastodon", json!({"media": shown(&"x".repeat(1501))})), "/variants/mastodon/media/0/alt"),
+        (content(json!({"text": "x", "media": shown("a cheap thing")})), "/content/media/0/alt"),
+        (
+            content(json!({"text": "x", "thread": [{"text": "y", "media": shown("cheap")}]})),
+            "/content/thread/0/media/0/alt",
+        ),
+        (
+            json!({"content": {"text": "x"}, "options": {"mastodon": {"content_warning": "cheap"}}}),
+            "/options/mastodon/content_warning",
+        ),
+    ];
+    for (mut body, pointer) in cases {
+        body["accounts"] = json!(["acme-mastodon"]);
+        let answer = gate.publish(&body).await;
+        let told: Value = answer.json();
+        let pointers: Vec<_> =
+            told["errors"].as_array().into_iter().flatten().map(|it| it["pointer"].clone()).collect();
+        assert_eq!(pointers, [json!(pointer)], "{told}");
+        assert!(body.pointer(pointer).is_some(), "{pointer} is in the request");
+    }
+    assert!(texts(&net).await.is_empty());
 }

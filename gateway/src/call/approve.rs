@@ -118,6 +118,7 @@ mod tests {
             part: None,
             range: None,
             measure: None,
+            place: None,
         };
         Verdict {
             policy: policy.to_owned(),

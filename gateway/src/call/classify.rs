@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Caller, Submission,
-    review::plugin_failure,
+    addressed::{addressed, escaped, still_fits},
+    sources::Sources,
     submission::{Content, MediaUse},
 };
 use crate::{
@@ -29,6 +30,7 @@ pub struct Call {
     snapshot: Arc<Snapshot>,
     governance: Arc<Governance>,
     draft: Draft,
+    sources: Sources,
 }
 
 impl Call {
@@ -59,6 +61,10 @@ impl Call {
     /// The content.
     pub fn draft(&self) -> &Draft {
         &self.draft
+    }
+    /// Where in the request its content stands.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
     }
 }
 
@@ -91,13 +97,13 @@ pub async fn classify(
         return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, format!("There is no account `{names}`."))
             .with_faults(faults));
     }
+    addressed(submission, &found)?;
     let media = resolve_media(gateway, &caller, submission).await?;
     let mut calls = Vec::with_capacity(found.len());
     for (account, adapter) in found {
         let draft = draft(submission, &account, &media);
-        if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
-            return Err(refusal);
-        }
+        supported(&adapter, &account, &draft)?;
+        let sources = Sources::of(submission, &account);
         calls.push(Call {
             caller: caller.clone(),
             post: post.clone(),
@@ -106,13 +112,14 @@ pub async fn classify(
             snapshot: Arc::clone(&snapshot),
             governance: Arc::clone(&governance),
             draft,
+            sources,
         });
     }
     Ok(calls)
 }
 
 /// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
-pub async fn resume(
+pub fn resume(
     gateway: &Gateway,
     caller: Caller,
     post: &PostRecord,
@@ -136,21 +143,21 @@ pub async fn resume(
         draft.target =
             Some(target.published.iter().map(|part| part.platform_id.as_str()).collect::<Vec<_>>().join("\n"));
     }
-    if let Some(refusal) = unsupported(gateway, &adapter, &account, &draft).await {
-        return Err(refusal);
+    if purpose == ClaimFor::Publish {
+        still_fits(&account, &adapter, &draft)?;
     }
-    Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft })
+    supported(&adapter, &account, &draft)?;
+    let sources = Sources::plain(&account);
+    Ok(Call { caller, post: post.id.clone(), account, adapter, snapshot, governance, draft, sources })
 }
 
-async fn unsupported(gateway: &Gateway, adapter: &Arc<Release>, account: &Account, draft: &Draft) -> Option<Refusal> {
-    match gateway.descriptions.of(adapter).await {
-        Ok(description) if description.actions.contains(&draft.action) => None,
-        Ok(_) => {
-            let detail = format!("The adapter of `{}` can't do `{}`.", account.id, draft.action);
-            Some(Refusal::new(problem::UNSUPPORTED_ACTION, Stage::Classify, detail))
-        }
-        Err(error) => Some(plugin_failure(Stage::Classify, &error)),
+/// The call's action must be one that the adapter offers.
+fn supported(adapter: &Release, account: &Account, draft: &Draft) -> Result<(), Refusal> {
+    if adapter.description().is_some_and(|description| description.actions.contains(&draft.action)) {
+        return Ok(());
     }
+    let detail = format!("The adapter of `{}` can't do `{}`.", account.id, draft.action);
+    Err(Refusal::new(problem::UNSUPPORTED_ACTION, Stage::Classify, detail))
 }
 
 fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, MediaRecord>) -> Draft {
@@ -226,7 +233,7 @@ fn media_uses(submission: &Submission) -> Vec<(String, &MediaUse)> {
         push(&mut all, &format!("/content/thread/{index}"), &entry.media);
     }
     for (name, variant) in &submission.variants {
-        let base = format!("/variants/{}", name.replace('~', "~0").replace('/', "~1"));
+        let base = format!("/variants/{}", escaped(name));
         push(&mut all, &base, variant.media.as_deref().unwrap_or_default());
         for (index, entry) in variant.thread.as_deref().unwrap_or_default().iter().enumerate() {
             push(&mut all, &format!("{base}/thread/{index}"), &entry.media);

@@ -3,13 +3,17 @@
 use super::{Approval, Call};
 use crate::{
     gateway::Gateway,
+    host::Release,
+    model::{Account, AccountId},
     refusal::{Refusal, Stage, problem},
+    vault::{CredentialMark, Standing},
 };
 
 /// Proof that nothing stands in the way of sending.
 #[derive(Clone)]
 pub struct Clearance {
     approval: Approval,
+    marks: Vec<(String, CredentialMark)>,
 }
 
 impl Clearance {
@@ -21,27 +25,82 @@ impl Clearance {
     pub fn approval(&self) -> &Approval {
         &self.approval
     }
+    /// The credential of that label as it was when the call was cleared.
+    pub(super) fn mark(&self, label: &str) -> Option<&CredentialMark> {
+        self.marks.iter().find(|(known, _)| known == label).map(|(_, mark)| mark)
+    }
 }
 
 /// Checks the account's credential and the pauses that its network asked for.
 pub async fn clear(gateway: &Gateway, approval: Approval) -> Result<Clearance, Refusal> {
-    let account = &approval.call().account().id;
-    for credential in &approval.call().adapter().manifest().credentials {
-        let present = gateway.vault.has_credential(account, &credential.label).await.map_err(|error| {
-            Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
-        })?;
-        if !present {
+    let marks = way_is_free(gateway, approval.call()).await?;
+    Ok(Clearance { approval, marks })
+}
+
+/// What `clear` looks at, for whoever wants to know before anything is claimed.
+pub async fn is_free(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
+    way_is_free(gateway, call).await.map(drop)
+}
+
+async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, CredentialMark)>, Refusal> {
+    let account = &call.account().id;
+    let marks = match credentials(gateway, call.account(), call.adapter()).await? {
+        Credentials::Usable(marks) => marks,
+        Credentials::Refused => return Err(credential_refused(Stage::Clear, account, None)),
+        Credentials::Missing(label) => {
             let detail = format!(
-                "`{account}` has no credential `{}`. An operator must run `pressgate credential set {account}`.",
-                credential.label
+                "`{account}` has no credential `{label}`. An operator must run `pressgate credential set {account}`."
             );
             return Err(Refusal::new(problem::CREDENTIAL_MISSING, Stage::Clear, detail));
         }
+    };
+    if let Some(refusal) = paused(gateway, Stage::Clear, account) {
+        return Err(refusal);
     }
-    if let Some(wait) = gateway.pauses.left(account, gateway.clock.now()) {
-        let seconds = wait.as_millis().unsigned_abs().div_ceil(1000) as u64;
-        let detail = format!("The network asked `{account}` to pause. Try again in {seconds} s.");
-        return Err(Refusal::new(problem::ACCOUNT_BUSY, Stage::Clear, detail).retry_after(seconds));
+    Ok(marks)
+}
+
+/// How the credentials of an account stand.
+pub enum Credentials {
+    /// The one of this label is not there.
+    Missing(String),
+    /// The network refused one of them, and nobody has set another.
+    Refused,
+    /// Nothing is known against them.
+    Usable(Vec<(String, CredentialMark)>),
+}
+
+/// Looks at every credential that the account's adapter wants.
+pub async fn credentials(gateway: &Gateway, account: &Account, adapter: &Release) -> Result<Credentials, Refusal> {
+    let mut marks = Vec::new();
+    let mut refused = false;
+    for credential in &adapter.manifest().credentials {
+        let standing = gateway.vault.standing(account, &credential.label).await.map_err(|error| {
+            Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
+        })?;
+        match standing {
+            Standing::Usable(mark) => marks.push((credential.label.clone(), mark)),
+            Standing::Refused => refused = true,
+            Standing::Missing => return Ok(Credentials::Missing(credential.label.clone())),
+        }
     }
-    Ok(Clearance { approval })
+    Ok(if refused { Credentials::Refused } else { Credentials::Usable(marks) })
+}
+
+/// The refusal while the network's pause lasts.
+pub fn paused(gateway: &Gateway, stage: Stage, account: &AccountId) -> Option<Refusal> {
+    let wait = gateway.pauses.left(account, gateway.clock.now())?;
+    let seconds = u64::try_from(wait.as_millis().unsigned_abs().div_ceil(1000)).unwrap_or(u64::MAX);
+    let detail = format!("The network asked `{account}` to pause. Try again in {seconds} s.");
+    Some(Refusal::new(problem::ACCOUNT_BUSY, stage, detail).retry_after(seconds))
+}
+
+/// The refusal until somebody sets another credential.
+pub(super) fn credential_refused(stage: Stage, account: &AccountId, why: Option<&str>) -> Refusal {
+    let why = why.map(|why| format!(" ({})", why.trim_end_matches('.'))).unwrap_or_default();
+    let detail = format!(
+        "The credential of `{account}` is not accepted{why}. An operator must set a new credential: `pressgate credential set \
+         {account}`."
+    );
+    Refusal::new(problem::CREDENTIAL_REFUSED, stage, detail)
 }

@@ -7,7 +7,10 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::send::ReadOnly;
+use super::{
+    clear::{Credentials, credentials},
+    send::ReadOnly,
+};
 use crate::{
     gateway::Gateway,
     host::{Facts, Release},
@@ -45,6 +48,10 @@ impl FactsBook {
         }
         let now = gateway.clock.now();
         if entry.ask_again_at.is_some_and(|at| now < at) {
+            return entry.facts.clone();
+        }
+        // Another call with a refused credential would only hear the same no.
+        if matches!(credentials(gateway, account, adapter).await, Ok(Credentials::Refused)) {
             return entry.facts.clone();
         }
         let outbound = Arc::new(ReadOnly::new(gateway, account, adapter));

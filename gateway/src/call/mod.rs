@@ -54,6 +54,8 @@
 pub mod submission;
 pub mod authenticate;
 pub mod classify;
+mod addressed;
+mod sources;
 pub mod authorise;
 pub mod admit;
 pub mod review;
@@ -63,7 +65,6 @@ pub mod record;
 pub mod send;
 pub mod digest;
 pub mod facts;
-pub mod descriptions;
 pub mod strangers;
 pub mod journey;
 

@@ -121,12 +121,8 @@ async fn verdicts(gateway: &Gateway, call: &Call) -> Result<Vec<Verdict>, Refusa
 }
 
 fn fault(call: &Call, finding: &Finding) -> Fault {
-    let pointer = finding.part.map(|part| match part {
-        0 => "/content/text".to_owned(),
-        n => format!("/content/thread/{}/text", n - 1),
-    });
     Fault {
-        pointer,
+        pointer: call.sources().pointer(finding),
         account: Some(call.account().id.to_string()),
         code: finding.code.clone(),
         message: finding.message.clone(),
@@ -141,8 +137,17 @@ pub fn plugin_failure(stage: Stage, error: &PluginError) -> Refusal {
         PluginFault::Busy { retry_after_ms } => Refusal::new(problem::PLUGIN_BUSY, stage, error.to_string())
             .retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S)),
         PluginFault::Internal(_) => {
-            Refusal::new(problem::PLUGIN_FAILED, stage, format!("{} could not be run.", error.plugin)).because(error)
+            let detail = format!("{} could not be run.", error.plugin);
+            Refusal::new(problem::PLUGIN_FAILED, stage, detail).because(error).with_retry(true)
         }
-        _ => Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string()),
+        // A slow machine or network may be quicker next time; a crash or nonsense comes again.
+        PluginFault::WallDeadline { .. } => {
+            Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string()).with_retry(true)
+        }
+        PluginFault::Trapped { .. }
+        | PluginFault::CpuBudget { .. }
+        | PluginFault::Memory { .. }
+        | PluginFault::HostCallBytes { .. }
+        | PluginFault::BadAnswer(_) => Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string()),
     }
 }

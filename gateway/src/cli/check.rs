@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     context::Context,
-    outcome::{Failure, Report},
+    outcome::{Failure, Report, counted},
 };
 use crate::config::Governance;
 
@@ -30,17 +30,17 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         }
         Ok(governance) => {
             let counts = [
-                ("brands", governance.brands.len()),
-                ("accounts", governance.accounts.len()),
-                ("apps", governance.apps.len()),
-                ("people", governance.people.len()),
-                ("grants", governance.grants.len()),
-                ("deny entries", governance.denies.len()),
-                ("policies", governance.policies.len()),
+                ("brand", "brands", governance.brands.len()),
+                ("account", "accounts", governance.accounts.len()),
+                ("app", "apps", governance.apps.len()),
+                ("person", "people", governance.people.len()),
+                ("grant", "grants", governance.grants.len()),
+                ("deny entry", "deny entries", governance.denies.len()),
+                ("policy", "policies", governance.policies.len()),
             ];
-            let text = counts.map(|(what, count)| format!("{count} {what}")).join(", ");
+            let text = counts.map(|(one, many, count)| counted(count, one, many)).join(", ");
             let counts: serde_json::Map<_, _> =
-                counts.into_iter().map(|(what, count)| (what.replace(' ', "_"), count.into())).collect();
+                counts.into_iter().map(|(_, many, count)| (many.replace(' ', "_"), count.into())).collect();
             let json = json!({ "holds": true, "digest": governance.digest, "counts": counts });
             Ok(Report::good(format!("{text} hold"), json))
         }

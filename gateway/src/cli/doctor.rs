@@ -9,7 +9,7 @@ use super::{
     client::Client,
     context::Context,
     credential,
-    outcome::{Failure, Report},
+    outcome::{Failure, Report, counted},
     reach::{Folder, OPERATOR_KEY, operator_address},
 };
 use crate::{
@@ -160,7 +160,8 @@ async fn offline(context: &Context, folder: &Folder<'_>, shelf: &Shelf, findings
 fn load(context: &Context, folder: &Folder<'_>, shelf: &Shelf, governance: &Governance) -> Result<String, String> {
     let host = start::host(&context.config, &folder.stores.vault, &context.clock).map_err(|error| error.to_string())?;
     let serving = shelf.load(&host, governance, None).map_err(|error| error.to_string())?;
-    Ok(format!("{} adapters and {} policies load", serving.adapters.len(), serving.policies.len()))
+    let adapters = counted(serving.adapters.len(), "adapter", "adapters");
+    Ok(format!("{adapters} and {} load", counted(serving.policies.len(), "policy", "policies")))
 }
 
 async fn running(context: &Context, findings: &mut Findings) {
@@ -240,7 +241,8 @@ fn kek(context: &Context) -> Result<String, String> {
 fn governance(context: &Context, shelf: &Shelf) -> Result<String, String> {
     match Governance::load(&context.config.governance, shelf, context.clock.now()) {
         Ok(governance) => {
-            Ok(format!("{} accounts and {} grants hold", governance.accounts.len(), governance.grants.len()))
+            let accounts = counted(governance.accounts.len(), "account", "accounts");
+            Ok(format!("{accounts} and {} hold", counted(governance.grants.len(), "grant", "grants")))
         }
         Err(faults) => Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }

@@ -151,10 +151,21 @@ pub fn print(text: &str) {
     let _ = out.flush();
 }
 
+/// A number of things: `1 policy`, `2 policies`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::vault::VaultError;
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let told = [0, 1, 2].map(|count| counted(count, "policy", "policies"));
+        assert_eq!(told, ["0 policies", "1 policy", "2 policies"]);
+    }
 
     #[test]
     fn exit_codes_tell_refused_from_unreachable() {

@@ -90,7 +90,7 @@ impl Problem {
 
     /// Status and body, for an answer that is kept.
     pub fn parts(self) -> (StatusCode, ProblemBody, Option<u64>) {
-        let Refusal { problem, stage, detail, faults, verdicts, retry_after_s, .. } = *self.refusal;
+        let Refusal { problem, stage, detail, faults, verdicts, retry, retry_after_s, .. } = *self.refusal;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = ProblemBody {
             r#type: problem.address(),
@@ -99,7 +99,7 @@ impl Problem {
             detail,
             stage,
             blame: problem.blame,
-            retry: problem.retry,
+            retry,
             errors: faults,
             verdicts: verdicts.into_iter().map(Into::into).collect(),
             post: self.post,

@@ -49,7 +49,7 @@ words! {
     /// The stage of the path that refused.
     Stages is Stage { Door, Authenticate, Classify, Authorise, Admit, Review, Approve, Clear, Record, Send }
     /// Who can mend it.
-    Blames is Blame { Caller, Rule, Plugin, Platform, Gateway }
+    Blames is Blame { Caller, Rule, Plugin, Platform, Gateway, Operator }
 }
 
 /// Address of a problem type's page, relative to this API.

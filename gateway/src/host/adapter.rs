@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::exchange::PluginResponse;
+use super::options::OptionSchema;
 use crate::model::{Account, Action, Draft};
 use crate::records::types::PublishedPart;
 
@@ -17,8 +18,8 @@ pub struct Description {
     pub rate_classes: Vec<RateClass>,
     /// Where clients of the network's own API put their token.
     pub client_token: Vec<TokenPlace>,
-    /// JSON Schema (2020-12) of the network's `options`.
-    pub option_schema: serde_json::Value,
+    /// What the network's `options` may be.
+    pub option_schema: OptionSchema,
 }
 
 /// A class of platform limits.

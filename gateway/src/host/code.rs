@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
-use super::bindings::{AdapterPre, PolicyPre};
+use super::bindings::{AdapterPre, PolicyPre, adapter_api};
 use super::error::{PluginError, PluginFault};
 use super::grant::Reach;
 use super::imports::{CallState, CallWorld, HostFailed};
@@ -55,6 +55,9 @@ pub(super) enum Entry {
     Adapter(AdapterPre<CallState>),
     Policy(PolicyPre<CallState>),
 }
+
+/// What an adapter said of itself, or how it failed to.
+pub(super) type Described = Result<adapter_api::Description, PluginFault>;
 
 /// Why the host itself stopped a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,20 +119,24 @@ impl Code {
         store
     }
 
-    /// One instance that is thrown away: shows that the exports have the right types and that starting works. Needs no
-    /// runtime.
-    pub(super) fn trial(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<(), PluginFault> {
+    /// One instance that is thrown away: shows that the exports have the right types and that starting works. An adapter's is
+    /// asked what it is; its answer is not checked yet. Needs no runtime.
+    pub(super) fn trial(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<Option<Described>, PluginFault> {
         let _alone = self.house.trials.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = Arc::new(Meter::new(self.manifest.limits.guest_ms, Arc::new(Semaphore::new(1))));
         let mut store = self.store(settings, &meter, CallWorld::pure(super::MediaFiles::none()));
         let instantiate = async {
             match &self.entry {
-                Entry::Adapter(pre) => pre.instantiate_async(&mut store).await.map(drop),
-                Entry::Policy(pre) => pre.instantiate_async(&mut store).await.map(drop),
+                Entry::Adapter(pre) => {
+                    let adapter = pre.instantiate_async(&mut store).await?;
+                    Ok(Some(adapter.pressgate_plugin_adapter_api().call_describe(&mut store).await))
+                }
+                Entry::Policy(pre) => pre.instantiate_async(&mut store).await.map(|_| None),
             }
         };
-        let done = meter.run_here(instantiate);
-        done.map_err(|error| self.fault(&error, store.data()))
+        let told: wasmtime::Result<Option<wasmtime::Result<_>>> = meter.run_here(instantiate);
+        let told = told.map_err(|error| self.fault(&error, store.data()))?;
+        Ok(told.map(|told| told.map_err(|error| self.fault(&error, store.data()))))
     }
 
     /// Names what ended a call.

@@ -74,6 +74,9 @@ pub enum LoadError {
     /// A pattern set can't be built.
     #[error("the plugin's patterns: {0}")]
     Patterns(String),
+    /// The adapter does not describe itself as the contract says.
+    #[error("the adapter's description of itself is not accepted: {0}")]
+    Describe(PluginError),
     /// A trial instance failed.
     #[error("a trial instance of the plugin failed: {0}")]
     Trial(PluginError),

@@ -159,6 +159,11 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<PluginResponse, SendEr
 pub trait Outbound: Send + Sync {
     /// Sends `request` as the step `step`. The time until the answer is not the plugin's.
     fn send(&self, step: String, kind: StepKind, request: PluginRequest) -> Sending<'_>;
+
+    /// Hears of a request that the host itself denied; it goes nowhere.
+    fn denied(&self, step: &str, reason: &str) {
+        let _ = (step, reason);
+    }
 }
 
 impl PluginRequest {

@@ -9,11 +9,13 @@ use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use super::adapter::Description;
 use super::bindings::{AdapterPre, PolicyPre};
 use super::cache::{CodeCache, Origin};
 use super::code::{Code, Entry, House, LogAllowance};
+use super::convert::answers;
 use super::engine;
-use super::error::{HostError, LoadError};
+use super::error::{HostError, LoadError, PluginFault};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
 use super::manifest::{CONTRACT, Manifest, PluginKind, extract};
@@ -124,8 +126,8 @@ impl Host {
             manifest,
             digest,
         });
-        code.trial(&settings).map_err(|fault| LoadError::Trial(code.failed(fault)))?;
-        Ok((Arc::new(Release { code, settings }), origin))
+        let description = described(&code, &settings)?;
+        Ok((Arc::new(Release { code, settings, description }), origin))
     }
 
     /// The same plugin with another configuration. Compiles nothing, and shares the plugin's bulkhead.
@@ -134,7 +136,11 @@ impl Host {
     /// The configuration does not fit.
     pub fn reconfigure(&self, release: &Arc<Release>, config: &serde_json::Value) -> Result<Arc<Release>, LoadError> {
         let settings = Arc::new(Settings::new(&release.code.manifest, config)?);
-        Ok(Arc::new(Release { code: Arc::clone(&release.code), settings }))
+        let description = match &release.description {
+            Some(_) => described(&release.code, &settings)?,
+            None => None,
+        };
+        Ok(Arc::new(Release { code: Arc::clone(&release.code), settings, description }))
     }
 
     fn compiled(&self, wasm: &[u8], digest: &str) -> Result<(Component, Origin), LoadError> {
@@ -162,6 +168,14 @@ impl Host {
             }
         }
     }
+}
+
+/// Tries an instance, and lets an adapter say what it is: a bad description is found before anybody needs it.
+fn described(code: &Arc<Code>, settings: &Arc<Settings>) -> Result<Option<Arc<Description>>, LoadError> {
+    let told = code.trial(settings).map_err(|fault| LoadError::Trial(code.failed(fault)))?;
+    let Some(told) = told else { return Ok(None) };
+    let description = told.and_then(|told| answers::description(told).map_err(PluginFault::BadAnswer));
+    description.map(|description| Some(Arc::new(description))).map_err(|fault| LoadError::Describe(code.failed(fault)))
 }
 
 impl std::fmt::Debug for Host {

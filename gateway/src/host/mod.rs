@@ -16,6 +16,7 @@ mod exchange;
 mod grant;
 pub mod manifest;
 mod media;
+mod options;
 pub mod patterns;
 mod policy;
 
@@ -45,6 +46,7 @@ pub use grant::PluginGrant;
 pub use loader::{Host, HostOptions};
 pub use manifest::{Manifest, ManifestError};
 pub use media::MediaFiles;
+pub use options::OptionSchema;
 pub use policy::ReviewContext;
 pub use registry::{Registry, Snapshot};
 pub use release::Release;

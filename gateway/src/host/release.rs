@@ -23,6 +23,7 @@ use crate::model::{Account, Draft, Finding, Outcome};
 pub struct Release {
     pub(super) code: Arc<Code>,
     pub(super) settings: Arc<Settings>,
+    pub(super) description: Option<Arc<Description>>,
 }
 
 impl Release {
@@ -44,6 +45,11 @@ impl Release {
     /// SHA-256 of the configuration, hexadecimal; the order of its keys does not matter.
     pub fn config_digest(&self) -> &str {
         self.settings.digest()
+    }
+
+    /// What an adapter says of itself, asked once when it was loaded; none for a policy.
+    pub fn description(&self) -> Option<&Arc<Description>> {
+        self.description.as_ref()
     }
 
     /// A policy's verdict on one draft for one account.
@@ -68,21 +74,10 @@ impl Release {
         answers::verdict(verdict, draft).map_err(|reason| self.nonsense(reason))
     }
 
-    /// Facts that never change.
+    /// Can this draft be published with these facts? A finding of severity `error` stops the post.
     ///
     /// # Errors
     /// The plugin failed, or is no adapter. The same for every function below.
-    pub async fn describe(&self) -> Result<Description, PluginError> {
-        let (answer, _) = self
-            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_describe(store).await
-            })
-            .await?;
-        answers::description(answer).map_err(|reason| self.nonsense(reason))
-    }
-
-    /// Can this draft be published with these facts? A finding of severity `error` stops the post.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
     pub async fn check(
         &self,
         account: &Account,
@@ -100,7 +95,7 @@ impl Release {
     }
 
     /// Asks the network for its limits. The inner error's sentence goes to the operators.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn discover(
         &self,
         account: &Account,
@@ -121,7 +116,7 @@ impl Release {
     }
 
     /// What does this request of the network's own API do? Its address may be absolute or start with `/`.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn classify(&self, account: &Account, request: &PluginRequest) -> Result<Classification, PluginError> {
         let (account, request) = (convert::account(account), convert::request_out(request));
         let (answer, _) = self
@@ -133,7 +128,7 @@ impl Release {
     }
 
     /// Does the call. With the answer comes the plugin's new note for the account, where it set one.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn perform(
         &self,
         call: &PerformCall,
@@ -154,7 +149,7 @@ impl Release {
     }
 
     /// Did this unanswered step happen? A note that the plugin sets here is not kept.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn reconcile(
         &self,
         call: &PerformCall,
@@ -172,7 +167,7 @@ impl Release {
     }
 
     /// What do the headers of an answer say about limits?
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn observe(&self, status: u16, headers: &[(String, String)]) -> Result<Vec<Budget>, PluginError> {
         let (answer, _) = self
             .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
@@ -183,7 +178,7 @@ impl Release {
     }
 
     /// The gateway's refusal in the network's own error shape.
-    #[allow(clippy::missing_errors_doc, reason = "see `describe`")]
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn render_refusal(
         &self,
         refusal: &RefusalView,

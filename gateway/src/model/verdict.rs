@@ -25,6 +25,9 @@ pub struct Finding {
     pub message: String,
     /// Entry of the thread, from 0.
     pub part: Option<u32>,
+    /// What is meant where it is not the entry's text: `media`, `media/1`, `media/1/alt`, `options/content_warning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// UTF-8 byte range in that entry's text.
     pub range: Option<(u32, u32)>,
     /// Measured and allowed amount, where the rule counts.

@@ -165,7 +165,7 @@ async fn reenter(
     if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
         key_stands(gateway, &caller)?;
     }
-    let call = resume(gateway, caller, post, target, purpose).await?;
+    let call = resume(gateway, caller, post, target, purpose)?;
     let permit = authorise(gateway, call)?;
     let judgement = review(gateway, admitted_before(permit)).await?;
     let ballots = Ballots { votes: &post.votes, digest: &post.digest, seen: &post.verdicts };
@@ -241,7 +241,7 @@ fn put_off(
     // An outage of log or records is no fault of the post, and uses up no attempts.
     let ours = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
     let left = ours || claim.attempt < crate::call::send::ATTEMPTS_MAX;
-    let retry = refusal.problem.retry && left && !recalling && !give_up;
+    let retry = refusal.retry && left && !recalling && !give_up;
     let state = match (&unknown_step, recalling, retry) {
         (Some(_), ..) => TargetState::Unknown,
         (None, true, _) => TargetState::Published,
@@ -254,6 +254,8 @@ fn put_off(
         state,
         status: None,
         code: Some(refusal.problem.slug.to_owned()),
+        problem: Some(refusal.problem.slug.to_owned()),
+        retry: refusal.retry,
         message: Some(refusal.detail.clone()),
         body: None,
     };

@@ -13,6 +13,7 @@ use crate::{
         Caller,
         authorise::authorise,
         classify::resume,
+        clear::is_free,
         journey::{self, Journey},
         record,
     },
@@ -22,7 +23,7 @@ use crate::{
     refusal::{Refusal, Stage, problem},
 };
 
-/// Starts taking back every published target (or that of one account). All are authorised before the first is touched. A
+/// Starts taking back every published target (or that of one account). All are authorised, and their way is free, before the first is touched. A
 /// refusal is in the log when this returns.
 pub async fn recall(
     gateway: &Arc<Gateway>,
@@ -57,9 +58,10 @@ async fn start(
     }
     let mut allowed = Vec::with_capacity(wanted.len());
     for target in wanted {
-        let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall).await?;
-        authorise(gateway, call)?;
+        let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall)?;
+        let permit = authorise(gateway, call)?;
         if target.state == TargetState::Published {
+            is_free(gateway, permit.call()).await?;
             allowed.push(target.account.clone());
         }
     }

@@ -181,6 +181,12 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The network's or adapter's code.
     pub code: Option<String>,
+    /// The problem that it amounts to, by the last part of its address; none for a success.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// Whether the same request may succeed later.
+    #[serde(default)]
+    pub retry: bool,
     /// For the author.
     pub message: Option<String>,
     /// The network's answer, redacted and cut to 4 KiB.

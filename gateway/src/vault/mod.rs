@@ -5,6 +5,7 @@ mod envelope;
 mod error;
 mod kek;
 mod process;
+mod refused;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,6 +21,7 @@ pub use error::VaultError;
 use jiff::{SignedDuration, Timestamp};
 pub use kek::{KekSource, create_kek_file};
 pub use process::harden_process;
+pub use refused::{CredentialMark, Standing};
 pub use secrecy::SecretString;
 pub use store::SealedStore;
 use zeroize::Zeroizing;
@@ -59,6 +61,7 @@ pub struct Vault {
     /// Held while a value is replaced, so that generations count up and no session outlives its credential.
     writing: tokio::sync::Mutex<()>,
     open: Mutex<HashMap<String, Open>>,
+    refused: refused::Refused,
 }
 
 /// An opened credential, or the knowledge that there is none.
@@ -103,7 +106,8 @@ impl Vault {
         let bytes = <[u8; KEY_BYTES]>::try_from(opened.value.as_slice());
         let root = Zeroizing::new(bytes.map_err(|_| VaultError::Corrupt(ROOT.into()))?);
         let writing = tokio::sync::Mutex::new(());
-        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open: Mutex::new(HashMap::new()) }))
+        let (open, refused) = (Mutex::default(), refused::Refused::default());
+        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, refused }))
     }
 
     /// Sets an account's credential and answers its generation. Sessions of the one before are forgotten.

@@ -71,16 +71,16 @@ fn check_part(part: &Part) -> Vec<Finding> {
     }
     if part.media.len() > IMAGES_MAX {
         let message = format!("{} images are attached; this network allows {IMAGES_MAX}.", part.media.len());
-        findings.push(Finding::error("too-many-media", message).measured(part.media.len(), IMAGES_MAX));
+        findings.push(Finding::error("too-many-media", message).measured(part.media.len(), IMAGES_MAX).in_media());
     }
-    for medium in &part.media {
+    for (index, medium) in part.media.iter().enumerate() {
         if !medium.media_type.starts_with("image/") {
             let message = format!("Only images can be attached here, not {}.", medium.media_type);
-            findings.push(Finding::error("media-type", message));
+            findings.push(Finding::error("media-type", message).in_medium(index));
         }
         if medium.size_bytes > IMAGE_BYTES_MAX {
             let message = format!("An image has {} bytes; this network allows {IMAGE_BYTES_MAX}.", medium.size_bytes);
-            let mut finding = Finding::error("media-too-large", message);
+            let mut finding = Finding::error("media-too-large", message).in_medium(index);
             finding.measure = Some((medium.size_bytes, IMAGE_BYTES_MAX));
             findings.push(finding);
         }

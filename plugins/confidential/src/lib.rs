@@ -4,7 +4,7 @@
 //! configuration is read only where something was found.
 
 use pressgate_sdk::patterns::Hit;
-use pressgate_sdk::{Context, Draft, Finding, Outcome, Policy, Verdict, config, json, patterns};
+use pressgate_sdk::{BesideTexts, Context, Draft, Finding, Outcome, Policy, Verdict, config, json, patterns};
 
 /// Findings that a verdict lists at most; more say nothing new.
 const FINDINGS_MAX: usize = 32;
@@ -41,11 +41,11 @@ impl Policy for Confidential {
     fn review(draft: &Draft, _context: &Context) -> Verdict {
         let mut verdict = Verdict { outcome: Outcome::Allow, findings: Vec::new() };
         for (part, entry) in draft.parts.iter().enumerate() {
-            look(&entry.text, Some(part), &mut verdict);
+            look(&entry.text, &Looked::Entry(part), &mut verdict);
         }
-        let other = other_texts(draft);
-        if !other.is_empty() {
-            look(&other, None, &mut verdict);
+        let beside = BesideTexts::of(draft);
+        if !beside.text().is_empty() {
+            look(beside.text(), &Looked::Beside(&beside), &mut verdict);
         }
         verdict
     }
@@ -53,23 +53,13 @@ impl Policy for Confidential {
 
 pressgate_sdk::export_policy!(Confidential);
 
-/// Alternative texts of media and the text options, as one text. What stands between them belongs to no word.
-fn other_texts(draft: &Draft) -> String {
-    let mut all = String::new();
-    let mut add = |text: &str| {
-        if !all.is_empty() {
-            all.push_str("\n;\n");
-        }
-        all.push_str(text);
-    };
-    for alt in draft.parts.iter().flat_map(|p| &p.media).filter_map(|m| m.alt.as_deref()) {
-        add(alt);
-    }
-    json::each_string(&draft.options, &mut add);
-    all
+/// What is looked at: the text of an entry, or all that stands beside the entries' texts.
+enum Looked<'a> {
+    Entry(usize),
+    Beside(&'a BesideTexts),
 }
 
-fn look(text: &str, part: Option<usize>, verdict: &mut Verdict) {
+fn look(text: &str, looked: &Looked<'_>, verdict: &mut Verdict) {
     for rule in &RULES {
         // An unknown set means that the manifest and this code do not belong together: fail closed.
         let Ok(hits) = patterns::scan(rule.set, text) else {
@@ -80,12 +70,12 @@ fn look(text: &str, part: Option<usize>, verdict: &mut Verdict) {
             continue;
         };
         for hit in hits {
-            judge(rule, &hit, part, verdict);
+            judge(rule, &hit, looked, verdict);
         }
     }
 }
 
-fn judge(rule: &Rule, hit: &Hit, part: Option<usize>, verdict: &mut Verdict) {
+fn judge(rule: &Rule, hit: &Hit, looked: &Looked<'_>, verdict: &mut Verdict) {
     let mut pointer = String::from(rule.list);
     push_number(&mut pointer, hit.pattern);
     let held = is_held(&pointer);
@@ -99,13 +89,10 @@ fn judge(rule: &Rule, hit: &Hit, part: Option<usize>, verdict: &mut Verdict) {
     }
     let (code, message) = if rule.code.is_empty() { detector_words(&pointer) } else { (rule.code, rule.message) };
     let finding = if held { Finding::warning(code, message) } else { Finding::error(code, message) };
-    let mut finding = match part {
-        Some(part) => finding.in_part(part).at(hit.start as usize..hit.end as usize),
-        None => finding,
+    let mut finding = match looked {
+        Looked::Entry(part) => finding.in_part(*part).at(hit.start as usize..hit.end as usize),
+        Looked::Beside(beside) => beside.place(finding, hit.start),
     };
-    if part.is_none() {
-        finding.extra.push(("where".into(), "alternative-text-or-option".into()));
-    }
     if hit.disguised {
         finding.extra.push(("disguised".into(), "true".into()));
     }
@@ -181,7 +168,9 @@ mod tests {
         let mut draft = testing::draft("plain");
         draft.parts[0].media.push(picture("m1", Some("slide about Aurora")));
         let verdict = Confidential::review(&draft, &testing::context());
-        assert_eq!((verdict.outcome, verdict.findings[0].part), (Outcome::Deny, None));
+        let found = &verdict.findings[0];
+        assert_eq!((verdict.outcome, found.part, found.range), (Outcome::Deny, Some(0), None));
+        assert_eq!(found.extra, [("place".to_owned(), "media/0/alt".to_owned())]);
         let mut draft = testing::draft("plain");
         draft.options = r#"{"content_warning":"Auro\u0072a","visibility":"public"}"#.into();
         assert_eq!(Confidential::review(&draft, &testing::context()).outcome, Outcome::Deny);

@@ -7,7 +7,7 @@ mod language;
 mod rules;
 
 use pressgate_sdk::patterns::{self, Hit};
-use pressgate_sdk::{Context, Draft, Finding, Outcome, Policy, Verdict, config, json};
+use pressgate_sdk::{BesideTexts, Context, Draft, Finding, Outcome, Policy, Verdict, config, json};
 
 use rules::{BrandRules, append_number, applies_to, sentence, text_at};
 
@@ -24,11 +24,11 @@ impl Policy for Guidelines {
         let rules = BrandRules::read(&context.brands);
         let mut review = Review { context, rules: &rules, outcome: Outcome::Allow, findings: Vec::new() };
         for (part, entry) in draft.parts.iter().enumerate() {
-            review.text(&entry.text, Some(part));
+            review.text(&entry.text, Looked::Entry(part));
         }
-        let other = other_texts(draft);
-        if !other.is_empty() {
-            review.text(&other, None);
+        let beside = BesideTexts::of(draft);
+        if !beside.text().is_empty() {
+            review.text(beside.text(), Looked::Beside(&beside));
         }
         review.required(draft);
         language::check(&mut review, draft);
@@ -46,25 +46,16 @@ struct Review<'a> {
     findings: Vec<Finding>,
 }
 
-/// Alternative texts of media and the text options, as one text. What stands between them belongs to no word.
-fn other_texts(draft: &Draft) -> String {
-    let mut all = String::new();
-    let mut add = |text: &str| {
-        if !all.is_empty() {
-            all.push_str("\n;\n");
-        }
-        all.push_str(text);
-    };
-    for alt in draft.parts.iter().flat_map(|p| &p.media).filter_map(|m| m.alt.as_deref()) {
-        add(alt);
-    }
-    json::each_string(&draft.options, &mut add);
-    all
+/// What is looked at: the text of an entry, or all that stands beside the entries' texts.
+#[derive(Clone, Copy)]
+enum Looked<'a> {
+    Entry(usize),
+    Beside(&'a BesideTexts),
 }
 
 impl Review<'_> {
     /// Adds a finding and its consequence; `outcome` is JSON (`"hold"`) or absent, which denies.
-    fn add(&mut self, outcome: Option<&str>, code: &str, message: &str, place: Option<(usize, &Hit)>) {
+    fn add(&mut self, outcome: Option<&str>, code: &str, message: &str, place: Option<(Looked<'_>, &Hit)>) {
         let held = outcome == Some("\"hold\"");
         if !held {
             self.outcome = Outcome::Deny;
@@ -75,8 +66,11 @@ impl Review<'_> {
             return;
         }
         let mut finding = if held { Finding::warning(code, message) } else { Finding::error(code, message) };
-        if let Some((part, hit)) = place {
-            finding = finding.in_part(part).at(hit.start as usize..hit.end as usize);
+        if let Some((looked, hit)) = place {
+            finding = match looked {
+                Looked::Entry(part) => finding.in_part(part).at(hit.start as usize..hit.end as usize),
+                Looked::Beside(beside) => beside.place(finding, hit.start),
+            };
             if hit.disguised {
                 finding.extra.push(("disguised".into(), "true".into()));
             }
@@ -95,26 +89,26 @@ impl Review<'_> {
         }
     }
 
-    /// Forbidden phrases and links of one text; `part` is none for what is not the text of an entry.
-    fn text(&mut self, text: &str, part: Option<usize>) {
+    /// Forbidden phrases and links of one text.
+    fn text(&mut self, text: &str, looked: Looked<'_>) {
         for hit in self.scan("forbidden", text) {
             let mut pointer = String::from("/forbidden/");
             append_number(&mut pointer, hit.pattern);
             let rule = config::get(&pointer).unwrap_or_default();
             if applies_to(json::field(&rule, "brands"), &self.context.brands) {
                 let message = sentence(&rule, "Our guidelines forbid this phrase. Put it another way.");
-                self.add(json::field(&rule, "outcome"), "forbidden-phrase", &message, part.map(|p| (p, &hit)));
+                self.add(json::field(&rule, "outcome"), "forbidden-phrase", &message, Some((looked, &hit)));
             }
         }
         let may_link = text.bytes().any(|b| matches!(b, b'.' | b'/' | b'\\' | 0xE2 | 0xE3 | 0xEF));
         let links = self.rules.nearest("links");
         let mode = links.and_then(|l| json::field(l, "mode")).unwrap_or("\"any\"");
         if let (true, Some(links), true) = (may_link, links, mode != "\"any\"") {
-            self.links(text, part, links, mode == "\"allowed\"");
+            self.links(text, looked, links, mode == "\"allowed\"");
         }
     }
 
-    fn links(&mut self, text: &str, part: Option<usize>, rule: &str, allow_list: bool) {
+    fn links(&mut self, text: &str, looked: Looked<'_>, rule: &str, allow_list: bool) {
         for hit in self.scan("domains", text) {
             if self.is_listed(hit.pattern) == allow_list {
                 continue;
@@ -128,7 +122,7 @@ impl Review<'_> {
                 ("link-blocked", "This brand does not link to this domain. Take the link out.")
             };
             let message = sentence(rule, message);
-            self.add(json::field(rule, "outcome"), code, &message, part.map(|p| (p, &hit)));
+            self.add(json::field(rule, "outcome"), code, &message, Some((looked, &hit)));
         }
     }
 
@@ -148,7 +142,7 @@ impl Review<'_> {
         let mut found: Option<Vec<Found>> = None;
         for rule in rules.all("required").flat_map(json::items) {
             let for_labels = json::field(rule, "labels");
-            if for_labels.is_some_and(|labels| !draft.labels.iter().any(|l| json::has_string(labels, l))) {
+            if for_labels.is_some_and(|labels| !has_label(labels, &draft.labels)) {
                 continue;
             }
             let found = found.get_or_insert_with(|| self.required_hits(draft));
@@ -177,6 +171,15 @@ impl Review<'_> {
         }
         found
     }
+}
+
+/// True where a rule's list of labels (JSON) has one of the draft's. Case does not count: `Sponsored` is `sponsored`.
+fn has_label(list: &str, labels: &[String]) -> bool {
+    if labels.is_empty() {
+        return false;
+    }
+    let wanted: Vec<String> = json::items(list).filter_map(json::string).map(|label| label.to_lowercase()).collect();
+    labels.iter().any(|label| wanted.contains(&label.to_lowercase()))
 }
 
 /// A required phrase that a text has: its name as JSON, and whether the last text ends with it.

@@ -90,8 +90,12 @@ fn required_phrases_by_label_and_place() {
     let _host = host();
     let (_, codes) = review(&["acme"], |d| d.labels = vec!["paid".into()]);
     assert_eq!(codes, ["required-phrase-missing"]);
+    for label in ["Paid", "PAID"] {
+        let (_, codes) = review(&["acme"], |d| d.labels = vec![label.into()]);
+        assert_eq!(codes, ["required-phrase-missing"], "{label}");
+    }
     let (outcome, _) = review(&["acme"], |d| {
-        d.labels = vec!["ad".into()];
+        d.labels = vec!["Ad".into()];
         d.parts.push(testing::part("Advertisement"));
     });
     assert_eq!(outcome, Outcome::Allow);

@@ -40,35 +40,35 @@ fn check_part(part: &Part, options: &Options, limits: &Limits) -> Vec<Finding> {
     // The warning is counted as it is written, the text with its links and mentions shortened.
     let length = pressgate_sdk::text::Measure::graphemes().of(options.warning()) + measure.of(&part.text);
     if length > limits.characters_max {
-        let message = format!(
-            "The text has {length} characters with its content warning; this server allows {}.",
-            limits.characters_max
-        );
+        let with = if options.warning().is_empty() { "" } else { " with its content warning" };
+        let message = format!("The text has {length} characters{with}; this server allows {}.", limits.characters_max);
         findings.push(Finding::error("text-too-long", message).measured(length, limits.characters_max));
     }
     if part.media.len() > limits.media_max {
         let message = format!("{} media are attached; this server allows {}.", part.media.len(), limits.media_max);
-        findings.push(Finding::error("too-many-media", message).measured(part.media.len(), limits.media_max));
+        findings
+            .push(Finding::error("too-many-media", message).measured(part.media.len(), limits.media_max).in_media());
     }
     if part.media.len() > 1 && part.media.iter().any(|medium| !is_image(medium)) {
-        findings.push(Finding::error("media-mixed", "A video or sound must be the only medium of its status."));
+        findings
+            .push(Finding::error("media-mixed", "A video or sound must be the only medium of its status.").in_media());
     }
-    for medium in &part.media {
-        findings.extend(check_medium(medium, limits));
+    for (index, medium) in part.media.iter().enumerate() {
+        findings.extend(check_medium(index, medium, limits));
     }
     findings
 }
 
-fn check_medium(medium: &MediaRef, limits: &Limits) -> Vec<Finding> {
+fn check_medium(index: usize, medium: &MediaRef, limits: &Limits) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !limits.media_types.is_empty() && !limits.media_types.contains(&medium.media_type) {
         let message = format!("This server takes no media of the type {}.", medium.media_type);
-        findings.push(Finding::error("media-type", message));
+        findings.push(Finding::error("media-type", message).in_medium(index));
     }
     let bytes_max = if is_image(medium) { limits.image_bytes_max } else { limits.video_bytes_max };
     if let Some(bytes_max) = bytes_max.filter(|bytes_max| medium.size_bytes > *bytes_max) {
         let message = format!("A medium has {} bytes; this server allows {bytes_max}.", medium.size_bytes);
-        let mut finding = Finding::error("media-too-large", message);
+        let mut finding = Finding::error("media-too-large", message).in_medium(index);
         finding.measure = Some((medium.size_bytes, bytes_max));
         findings.push(finding);
     }
@@ -78,7 +78,8 @@ fn check_medium(medium: &MediaRef, limits: &Limits) -> Vec<Finding> {
             "A description has {described} characters; this server allows {}.",
             limits.description_characters_max
         );
-        findings.push(Finding::error("alt-too-long", message).measured(described, limits.description_characters_max));
+        let finding = Finding::error("alt-too-long", message).in_alt(index);
+        findings.push(finding.measured(described, limits.description_characters_max));
     }
     findings
 }

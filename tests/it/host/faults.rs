@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pressgate::host::{MediaFiles, PluginFault, PluginRequest, RefusalView, RequestBody};
+use pressgate::host::{LoadError, MediaFiles, PluginError, PluginFault, PluginRequest, RefusalView, RequestBody};
 use pressgate::model::Outcome;
 use serde_json::json;
 use tests::samples;
@@ -85,8 +85,21 @@ async fn nonsense_is_no_answer() {
     let view = RefusalView { status: 403, code: "nonsense".into(), message: "No.".into(), retry_after_s: None };
     assert!(matches!(adapter().render_refusal(&view, &request).await.unwrap_err().fault, PluginFault::BadAnswer(_)));
     assert!(matches!(adapter().observe(299, &[]).await.unwrap_err().fault, PluginFault::BadAnswer(_)));
-    let reconfigured = host().reconfigure(&adapter(), &json!({"greeting": "nonsense"})).unwrap();
-    assert!(matches!(reconfigured.describe().await.unwrap_err().fault, PluginFault::BadAnswer(_)));
+}
+
+#[test]
+fn an_adapter_with_a_bad_description_is_not_loaded() {
+    let error = host().reconfigure(&adapter(), &json!({"greeting": "nonsense"})).unwrap_err();
+    let LoadError::Describe(failed) = &error else { panic!("{error}") };
+    assert_eq!(failed.plugin, "hostile 0.1.0");
+    assert!(error.to_string().contains("`post.explode` is not in the gateway's list"), "{error}");
+    let panics = host().reconfigure(&adapter(), &json!({"greeting": "panic"})).unwrap_err();
+    let LoadError::Describe(PluginError { fault: PluginFault::Trapped { .. }, .. }) = &panics else {
+        panic!("{panics}")
+    };
+    let schema = host().reconfigure(&adapter(), &json!({"greeting": "no-schema"})).unwrap_err();
+    assert!(matches!(schema, LoadError::Describe(_)) && schema.to_string().contains("JSON Schema"), "{schema}");
+    assert!(adapter().description().is_some() && policy().description().is_none());
 }
 
 #[tokio::test]
@@ -94,7 +107,8 @@ async fn a_plugin_of_the_other_kind_does_not_answer() {
     let draft = samples::draft(&["hello"]);
     let error = adapter().review(&draft, &samples::context(), &MediaFiles::none()).await.unwrap_err();
     assert!(error.to_string().contains("no policy"), "{error}");
-    assert!(policy().describe().await.unwrap_err().to_string().contains("no adapter"));
+    let error = policy().observe(200, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("no adapter"), "{error}");
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     approved,
-    wire::{Trace, Wire},
+    wire::{Denied, Trace, Wire},
 };
 use crate::{
-    call::Intent,
+    call::{Intent, clear},
     host::{Failure, Performed, PluginError, PluginFault, Rejection},
     model::{Action, TargetState},
     records::{PublishedPart, UnknownStep},
@@ -57,6 +57,10 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
             "The network did not answer. It will be asked what happened before anything is sent again.",
         );
     }
+    // What the wire saw counts, whatever the adapter makes of it.
+    if let (Ok((Err(failure), _)), Some(denied)) = (&result, &trace.denied) {
+        return end.denied(denied, failure);
+    }
     // An answer of success after which the adapter gave up was not understood: whether it happened is open.
     if !matches!(result, Ok((Ok(_), _)))
         && let Some(unknown) = wire.take_unconfirmed()
@@ -69,7 +73,10 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
     match result {
         Err(error) => end.plugin_failed(&error),
         Ok((Ok(performed), note)) => end.performed(performed, note),
-        Ok((Err(failure), _)) => end.failed(failure),
+        Ok((Err(failure), _)) => match &trace.no_credential {
+            Some(why) => end.no_credential(why, &failure),
+            None => end.failed(failure),
+        },
     }
 }
 
@@ -130,7 +137,7 @@ impl End<'_> {
             self.plain(if started && !self.recalling() { TargetState::Unknown } else { self.given_up() });
         if conclusion.state == TargetState::Unknown {
             conclusion.retry_at = self.retry_at(None).or_else(|| self.later(UNKNOWN_AGAIN_S));
-        } else if refusal.problem.retry {
+        } else if refusal.retry {
             self.again(&mut conclusion, None);
         }
         self.with_refusal(conclusion, code, refusal)
@@ -143,6 +150,36 @@ impl End<'_> {
         );
         let refusal = Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail);
         self.with_refusal(self.plain(self.given_up()), "not-as-approved", refusal)
+    }
+
+    /// The adapter gave up after a request that it may not make: its own fault, whatever it says, and the same at each attempt.
+    fn denied(&self, denied: &Denied, failure: &Failure) -> Conclusion {
+        let call = self.intent.call();
+        let (plugin, Denied { step, reason }) = (call.adapter().label(), denied);
+        tracing::warn!(plugin, account = %call.account().id, post = %call.post(), step, denied = reason, "an adapter asked for what it may not do");
+        let detail =
+            format!("The adapter `{plugin}` asked for something that it may not do: {reason}. It was not sent.");
+        let refusal = Refusal::new(problem::PLUGIN_FAILED, Stage::Send, detail);
+        self.with_refusal(self.plain(self.given_up()), rejection(failure).map_or("denied", |no| &no.code), refusal)
+    }
+
+    /// The credential can't be used, or the network refused the login with it.
+    fn no_credential(&self, why: &str, failure: &Failure) -> Conclusion {
+        let no = Rejection { status: None, code: "no-credential".into(), message: why.to_owned() };
+        self.credential_refused(rejection(failure).unwrap_or(&no), why)
+    }
+
+    /// The account waits for another credential; until then no call runs into this again.
+    fn credential_refused(&self, no: &Rejection, why: &str) -> Conclusion {
+        let account = &self.intent.call().account().id;
+        tracing::error!(%account, why, "the network refuses the credential; an operator must set a new one");
+        let label = self.trace.label.as_deref().unwrap_or_default();
+        if let Some(mark) = self.intent.clearance().mark(label) {
+            self.intent.gateway().vault.refuse(account, label, mark.clone());
+        }
+        let mut conclusion = self.plain(self.given_up());
+        conclusion.status = no.status.or(conclusion.status);
+        self.with_refusal(conclusion, &no.code, clear::credential_refused(Stage::Send, account, Some(why)))
     }
 
     fn unknown(&self, unknown: UnknownStep, message: &str) -> Conclusion {
@@ -207,9 +244,8 @@ impl End<'_> {
         match failure {
             Failure::Rejected(no) => self.refused(no, problem::PLATFORM_REFUSED),
             Failure::Unauthorized(no) => {
-                let account = self.intent.call().account().id.clone();
-                tracing::error!(%account, "the network refuses the credential; an operator must set a new one");
-                self.refused(no, problem::PLATFORM_REFUSED)
+                let said = format!("the network said: {}", no.message);
+                self.credential_refused(&no, &said)
             }
             Failure::RateLimited(no, wait_ms) => {
                 let gateway = self.intent.gateway();
@@ -243,10 +279,21 @@ impl End<'_> {
     }
 
     fn refused(&self, no: Rejection, kind: &'static crate::refusal::Problem) -> Conclusion {
-        let account = &self.intent.call().account().id;
-        let detail = format!("The network of `{account}` said: {}", no.message);
+        let call = self.intent.call();
+        let account = &call.account().id;
         let mut conclusion = self.plain(self.given_up());
         conclusion.status = no.status.or(conclusion.status);
+        let detail = match conclusion.status {
+            Some(status @ 300..400) => format!(
+                "The network of `{account}` answered with a redirect ({status}), and redirects are not followed. Check the \
+                 account's `endpoint` in accounts.toml."
+            ),
+            Some(_) => format!("The network of `{account}` said: {}", no.message),
+            // Nothing came from the network, so these are the adapter's own words.
+            None => {
+                format!("The adapter `{}` could not publish to `{account}`: {}", call.adapter().label(), no.message)
+            }
+        };
         self.with_refusal(conclusion, &no.code.clone(), Refusal::new(kind, Stage::Send, detail))
     }
 
@@ -275,6 +322,16 @@ impl End<'_> {
         let at = self.intent.gateway().clock.now().checked_add(wait).ok()?;
         let deadline = claim.post.created_at.checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
         (at <= deadline).then_some(at)
+    }
+}
+
+/// What an adapter says of a failure.
+fn rejection(failure: &Failure) -> Option<&Rejection> {
+    match failure {
+        Failure::Rejected(no) | Failure::Unauthorized(no) | Failure::RateLimited(no, _) | Failure::Temporary(no) => {
+            Some(no)
+        }
+        Failure::Unknown(_) => None,
     }
 }
 

@@ -58,6 +58,7 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
         Settled::Clear => {
             let media = gateway.media.files(call.draft());
             let result = call.adapter().perform(&perform, Arc::clone(&wire) as _, &media).await;
+            wire.confirm_before_denial().await;
             conclude::conclude(&intent, &wire, result)
         }
         Settled::Later(conclusion) => *conclusion,
@@ -98,6 +99,8 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         state: conclusion.state,
         status: conclusion.status,
         code: conclusion.code,
+        problem: conclusion.refusal.as_ref().map(|refusal| refusal.problem.slug.to_owned()),
+        retry: conclusion.refusal.as_ref().is_some_and(|refusal| refusal.retry),
         message: conclusion.message,
         body: conclusion.body,
     };

@@ -143,14 +143,23 @@ pub(super) fn outgoing(
     })
 }
 
-/// Sends one request and translates the result.
-pub(super) async fn transmit(egress: &Egress, scope: &Scope, request: OutRequest) -> Result<PluginResponse, SendError> {
-    match egress.send(scope, request).await {
-        Ok(answer) => Ok(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body }),
-        Err(SendFailure::Denied(why)) => Err(SendError::Denied(why)),
-        Err(SendFailure::NoCredential(why) | SendFailure::NotSent(why)) => Err(SendError::NotSent(why)),
-        Err(SendFailure::Unanswered(why)) => Err(SendError::Unknown(why)),
-        Err(SendFailure::TooLarge) => Err(SendError::TooLarge),
+/// Sends one request.
+pub(super) async fn transmit(
+    egress: &Egress,
+    scope: &Scope,
+    request: OutRequest,
+) -> Result<PluginResponse, SendFailure> {
+    let answer = egress.send(scope, request).await?;
+    Ok(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body })
+}
+
+/// A failure in the plugin's words.
+pub(super) fn told(failure: SendFailure) -> SendError {
+    match failure {
+        SendFailure::Denied(why) => SendError::Denied(why),
+        SendFailure::NoCredential(why) | SendFailure::NotSent(why) => SendError::NotSent(why),
+        SendFailure::Unanswered(why) => SendError::Unknown(why),
+        SendFailure::TooLarge => SendError::TooLarge,
     }
 }
 
@@ -192,7 +201,7 @@ impl Outbound for ReadOnly {
                 return Err(SendError::Denied("only `read` steps may be sent here".into()));
             }
             is_read(&request)?;
-            transmit(&self.egress, &self.scope, outgoing(request, &self.media, None)?).await
+            transmit(&self.egress, &self.scope, outgoing(request, &self.media, None)?).await.map_err(told)
         })
     }
 }

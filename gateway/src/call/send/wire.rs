@@ -10,7 +10,7 @@ use std::{
 use super::{
     approved::{self, Answered},
     journal_name,
-    outgoing::{is_read, outgoing, scope, transmit},
+    outgoing::{is_read, outgoing, scope, told, transmit},
     purpose, unknown,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         Intent, digest,
         record::{self},
     },
-    egress::Scope,
+    egress::{OutRequest, Scope, SendFailure},
     host::{Outbound, PluginRequest, PluginResponse, Safety, SendError, StepKind},
     model::MediaId,
     records::{StepRecord, UnknownStep},
@@ -50,6 +50,18 @@ struct State {
     stopped: Option<Refusal>,
     mismatch: Option<String>,
     last: Option<(u16, Vec<u8>)>,
+    label: Option<String>,
+    denied: Option<Denied>,
+    no_credential: Option<String>,
+}
+
+/// A request that was not allowed.
+#[derive(Debug, Clone)]
+pub(super) struct Denied {
+    /// The plugin's name for it.
+    pub step: String,
+    /// What forbids it.
+    pub reason: String,
 }
 
 /// An answered step that the adapter has not shown to understand yet: it goes into the journal when the adapter goes on. Where
@@ -71,6 +83,12 @@ pub(super) struct Trace {
     pub mismatch: Option<String>,
     /// The last answer: status and body.
     pub last: Option<(u16, Vec<u8>)>,
+    /// The credential that was asked for last, by its label.
+    pub label: Option<String>,
+    /// The last request, where it was not allowed.
+    pub denied: Option<Denied>,
+    /// Why the last request found no credential that can be used.
+    pub no_credential: Option<String>,
 }
 
 impl Wire {
@@ -93,6 +111,9 @@ impl Wire {
             stopped: state.stopped.clone(),
             mismatch: state.mismatch.clone(),
             last: state.last.clone(),
+            label: state.label.clone(),
+            denied: state.denied.clone(),
+            no_credential: state.no_credential.clone(),
         }
     }
 
@@ -104,6 +125,13 @@ impl Wire {
     /// True where a request of this attempt may have left.
     pub(super) fn sent_anything(&self) -> bool {
         !self.state().intents.is_empty()
+    }
+
+    /// An adapter that asked for more after an answer understood that, even where it was denied what it asked for.
+    pub(super) async fn confirm_before_denial(&self) {
+        if self.state().denied.is_some() {
+            self.keep_answer().await;
+        }
     }
 
     /// Journals the last answer although the adapter is done.
@@ -141,7 +169,7 @@ impl Wire {
             StepKind::Read => {
                 is_read(&request)?;
                 let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
-                return transmit(&self.intent.gateway().egress, &self.scope, out).await;
+                return self.transmit(out).await;
             }
             StepKind::Prepare(safety) => (safety, false),
             StepKind::Effect(safety) => (safety, true),
@@ -155,8 +183,18 @@ impl Wire {
         }
         let index = self.record(&step, visible, &safety, &request_digest).await?;
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
-        let result = transmit(&self.intent.gateway().egress, &self.scope, out).await;
+        let result = self.transmit(out).await;
         self.conclude_step(Sent { step, name, visible, safety, request_digest, index, uploaded, alt }, result).await
+    }
+
+    async fn transmit(&self, out: OutRequest) -> Result<PluginResponse, SendError> {
+        let sent = transmit(&self.intent.gateway().egress, &self.scope, out).await;
+        sent.map_err(|failure| {
+            if let SendFailure::NoCredential(why) = &failure {
+                self.state().no_credential = Some(why.clone());
+            }
+            told(failure)
+        })
     }
 
     /// A step's name counts once; and nothing more is sent after the gateway stopped the attempt or lost an answer.
@@ -364,6 +402,26 @@ impl Outbound for Wire {
         kind: StepKind,
         request: PluginRequest,
     ) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
-        Box::pin(self.step(step, kind, request))
+        Box::pin(async move {
+            {
+                let mut state = self.state();
+                (state.denied, state.no_credential) = (None, None);
+                if request.credential.is_some() {
+                    state.label.clone_from(&request.credential);
+                }
+            }
+            let name = step.clone();
+            let answer = self.step(step, kind, request).await;
+            if let Err(SendError::Denied(reason)) = &answer {
+                self.denied(&name, reason);
+            }
+            answer
+        })
+    }
+
+    fn denied(&self, step: &str, reason: &str) {
+        let mut state = self.state();
+        state.no_credential = None;
+        state.denied = Some(Denied { step: step.to_owned(), reason: reason.to_owned() });
     }
 }

@@ -7,12 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    call::review::plugin_failure,
+    call::clear::{Credentials, credentials},
     doors::{caller::Known, problem::Problem},
     gateway::Gateway,
     model::Account,
-    posts,
-    refusal::Stage,
 };
 
 /// Accounts that the caller has a grant for.
@@ -54,6 +52,8 @@ pub enum Health {
     Ready,
     /// An operator must set its credential.
     NoCredential,
+    /// The network refuses the credential; an operator must set a new one.
+    Reconnect,
     /// The network asked for a pause.
     Paused,
     /// The network did not say its limits when it was asked last.
@@ -78,19 +78,15 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> 
 async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView>, Problem> {
     let snapshot = gateway.registry.snapshot();
     let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
-    let description = gateway.descriptions.of(adapter).await.map_err(|error| plugin_failure(Stage::Door, &error))?;
+    let Some(description) = adapter.description() else { return Ok(None) };
     let (facts, trouble) = gateway.facts.known(&account.id).await;
-    let mut complete = true;
-    for credential in &adapter.manifest().credentials {
-        let known = gateway.vault.has_credential(&account.id, &credential.label).await;
-        complete &=
-            known.map_err(|error| posts::unavailable(&crate::records::RecordsError::Unavailable(error.to_string())))?;
-    }
-    let health = match (complete, gateway.pauses.left(&account.id, gateway.clock.now()), trouble) {
-        (false, ..) => Health::NoCredential,
-        (true, Some(_), _) => Health::Paused,
-        (true, None, Some(_)) => Health::Silent,
-        (true, None, None) => Health::Ready,
+    let paused = gateway.pauses.left(&account.id, gateway.clock.now()).is_some();
+    let health = match (credentials(gateway, account, adapter).await?, paused, trouble) {
+        (Credentials::Missing(_), ..) => Health::NoCredential,
+        (Credentials::Refused, ..) => Health::Reconnect,
+        (Credentials::Usable(_), true, _) => Health::Paused,
+        (Credentials::Usable(_), false, Some(_)) => Health::Silent,
+        (Credentials::Usable(_), false, None) => Health::Ready,
     };
     Ok(Some(AccountView {
         id: account.id.to_string(),
@@ -99,7 +95,7 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
         handle: account.handle.clone(),
         actions: description.actions.iter().map(ToString::to_string).collect(),
         limits: facts.and_then(|facts| serde_json::from_str(&facts.json).ok()),
-        option_schema: description.option_schema.clone(),
+        option_schema: description.option_schema.schema().clone(),
         health,
     }))
 }

@@ -15,10 +15,10 @@ use utoipa::IntoParams;
 use super::{
     refused,
     request::PostRequest,
-    view::{PostView, PostsView, WouldState, WouldView},
+    view::{AttemptView, PostView, PostsView, WouldState, WouldView},
 };
 use crate::{
-    call::{Caller, digest},
+    call::{Caller, clear::paused, digest},
     doors::{
         caller::{Known, PostPath, idempotency_key, wait},
         json,
@@ -33,7 +33,7 @@ use crate::{
         recall, settled,
         sight::{deletable, is_own, readable, sees},
     },
-    records::{IdempotencyKey, IdempotencyUse, PostFilter, StoredAnswer},
+    records::{IdempotencyKey, IdempotencyUse, PostFilter, PostRecord, StoredAnswer},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -157,7 +157,7 @@ async fn made(
         None => posts::read(gateway, id).await?,
     };
     let view = PostView::of(post);
-    let answer = answer(view.clone(), wait.is_some());
+    let answer = answer(gateway, view.clone(), wait.is_some());
     if let Some(key) = key
         && !(wait.is_some() && view.is_open())
     {
@@ -189,11 +189,11 @@ fn came_to_nothing(view: &PostView) -> bool {
 
 /// The answer about a post: 201 when it is out, 202 while it may still get there, a problem when no network took it and the
 /// caller waited to hear that.
-fn answer(view: PostView, waited: bool) -> StoredAnswer {
+fn answer(gateway: &Gateway, view: PostView, waited: bool) -> StoredAnswer {
     let (status, body) = match view.state {
         "published" | "partial" => (StatusCode::CREATED, serde_json::to_string(&view)),
         "failed" if waited => {
-            let refusal = why(&view);
+            let refusal = why(gateway, &view);
             let (status, body, _) = Problem::with_post(refusal, view).parts();
             (status, serde_json::to_string(&body))
         }
@@ -203,26 +203,28 @@ fn answer(view: PostView, waited: bool) -> StoredAnswer {
 }
 
 /// The refusal that the attempts of a failed post amount to.
-fn why(view: &PostView) -> Refusal {
-    let last = view.targets.iter().filter_map(|target| target.attempts.last().map(|attempt| (target, attempt))).next();
+fn why(gateway: &Gateway, view: &PostView) -> Refusal {
+    let last = view.targets.iter().find_map(|target| target.attempts.last().map(|attempt| (target, attempt)));
     let Some((target, attempt)) = last else {
         return Refusal::new(problem::PLATFORM_REFUSED, Stage::Send, "The network refused.");
     };
-    let code = attempt.code.as_deref().unwrap_or_default();
-    // A refusal of the gateway itself keeps its own type.
-    let own = problem::ALL.iter().find(|problem| problem.slug == code && attempt.status.is_none());
-    let kind = match (own, attempt.status) {
-        (Some(own), _) => own,
-        (None, _) if ["not-as-approved", "no-proof"].contains(&code) => problem::PLUGIN_FAILED,
-        (None, Some(400..500)) => problem::PLATFORM_REFUSED,
-        (None, _) => problem::PLATFORM_UNAVAILABLE,
+    reason(gateway, &AccountId::new(target.account.clone()), attempt)
+}
+
+/// The refusal that a failed attempt amounts to.
+fn reason(gateway: &Gateway, account: &AccountId, attempt: &AttemptView) -> Refusal {
+    let slug = attempt.problem.as_deref().and_then(|address| address.strip_prefix("/problems/")).unwrap_or_default();
+    let kind = problem::ALL.iter().find(|problem| problem.slug == slug).copied().unwrap_or(problem::PLATFORM_REFUSED);
+    let detail = attempt.message.clone().unwrap_or_else(|| format!("`{account}` failed."));
+    let refusal = Refusal::new(kind, Stage::Send, detail).with_retry(attempt.retry);
+    let wait_s = match kind {
+        kind if [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&kind) => Some(1),
+        kind if kind == problem::ACCOUNT_BUSY => paused(gateway, Stage::Send, account).and_then(|it| it.retry_after_s),
+        _ => None,
     };
-    let detail = attempt.message.clone().unwrap_or_else(|| format!("`{}` failed.", target.account));
-    let refusal = Refusal::new(kind, Stage::Send, detail);
-    if [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&kind) {
-        refusal.retry_after(1)
-    } else {
-        refusal
+    match wait_s {
+        Some(seconds) => refusal.retry_after(seconds),
+        None => refusal,
     }
 }
 
@@ -246,7 +248,7 @@ async fn repeated(gateway: &Arc<Gateway>, id: &PostId, key: Option<IdempotencyKe
         );
         return Err(Problem::with_post(refusal.retry_after(1), view));
     }
-    let answer = answer(view.clone(), true);
+    let answer = answer(gateway, view.clone(), true);
     if let Some(key) = key {
         keep_answer(gateway, id, key, &view, &answer).await;
     }
@@ -360,13 +362,28 @@ pub async fn recall(
             );
         }
     };
-    recall::recall(&gateway, &caller, &id, only.as_ref()).await?;
-    let post = settled(&gateway, &id, wait(&headers).unwrap_or_default()).await?;
+    let before = recall::recall(&gateway, &caller, &id, only.as_ref()).await?;
+    let patience = wait(&headers);
+    let post = settled(&gateway, &id, patience.unwrap_or_default()).await?;
+    let failed = failed_recall(&gateway, &before, &post);
     let mut visible = readable(&gateway, &caller);
     visible.append(&mut deletable(&gateway, &caller));
     let view = if is_own(&caller, &post) { PostView::of(post) } else { shown(post, &visible) };
+    if let (Some(refusal), true) = (failed, patience.is_some()) {
+        return Err(Problem::with_post(refusal, view));
+    }
     let status = if view.state == PostState::Recalled.as_str() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(view)).into_response())
+}
+
+/// Why a target of the post, published `before`, still is after its recall ended.
+fn failed_recall(gateway: &Gateway, before: &PostRecord, after: &PostRecord) -> Option<Refusal> {
+    let of_before = |account: &AccountId| before.targets.iter().find(|target| target.account == *account);
+    after.targets.iter().find_map(|target| {
+        let tried = target.attempts.len() > of_before(&target.account)?.attempts.len();
+        let attempt = target.attempts.last().filter(|_| tried && target.state == TargetState::Published)?;
+        Some(reason(gateway, &target.account, &attempt.clone().into()))
+    })
 }
 
 /// A post that the caller may see, with the accounts that it may see.

@@ -23,6 +23,10 @@ pub const LABELS_MAX: usize = 50;
 const TEXT_BYTES_MAX: usize = 128 * 1024;
 /// Media of one entry.
 const MEDIA_MAX: usize = 50;
+/// Faults that are listed.
+const FAULTS_MAX: usize = 50;
+/// Faults whose sentences stand in the detail.
+const DETAIL_FAULTS_MAX: usize = 3;
 
 /// A post for one or more accounts.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -153,7 +157,11 @@ impl PostRequest {
         }
         let faults = self.faults();
         if !faults.is_empty() {
-            let detail = faults.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join(" ");
+            let first = faults.iter().take(DETAIL_FAULTS_MAX).map(|fault| fault.message.as_str());
+            let mut detail = first.collect::<Vec<_>>().join(" ");
+            if faults.len() > DETAIL_FAULTS_MAX {
+                detail.push_str(&format!(" There are {} faults; `errors` lists them.", faults.len()));
+            }
             return Err(Refusal::new(problem::INVALID, Stage::Door, detail).with_faults(faults));
         }
         Ok(Submission {
@@ -179,8 +187,10 @@ impl PostRequest {
         };
         let count = self.accounts.len();
         check((1..=ACCOUNTS_MAX).contains(&count), "/accounts", "count", format!("Name 1 to {ACCOUNTS_MAX} accounts."));
-        for (position, account) in self.accounts.iter().enumerate() {
-            let first = self.accounts.iter().position(|other| other == account) == Some(position);
+        // Of a list that is far too long nobody needs to know more.
+        let listed = if count <= ACCOUNTS_MAX { self.accounts.as_slice() } else { &[] };
+        for (position, account) in listed.iter().enumerate() {
+            let first = listed.iter().position(|other| other == account) == Some(position);
             check(first, &format!("/accounts/{position}"), "twice", format!("`{account}` is named twice."));
         }
         if let Some(reply) = &self.reply_to {
@@ -200,29 +210,32 @@ impl PostRequest {
             check(!reply.r#ref.is_empty(), "/reply_to/ref", "empty", "`reply_to.ref` must not be empty.".into());
         }
         check(self.labels.len() <= LABELS_MAX, "/labels", "count", format!("At most {LABELS_MAX} labels."));
-        let parts = std::iter::once((&self.content.text, &self.content.media))
-            .chain(self.content.thread.iter().map(|entry| (&entry.text, &entry.media)));
-        for (text, media) in parts {
-            check(
-                text.len() <= TEXT_BYTES_MAX,
-                "/content",
-                "length",
-                format!("A text may have {TEXT_BYTES_MAX} bytes."),
-            );
-            check(media.len() <= MEDIA_MAX, "/content", "count", format!("An entry may show {MEDIA_MAX} media."));
+        let mut entry = |base: &str, text: Option<&str>, media: Option<&[MediaBody]>| {
+            let fits = text.is_none_or(|text| text.len() <= TEXT_BYTES_MAX);
+            let message = format!("A text may have at most {TEXT_BYTES_MAX} bytes.");
+            check(fits, &format!("{base}/text"), "length", message);
+            let fits = media.is_none_or(|media| media.len() <= MEDIA_MAX);
+            check(fits, &format!("{base}/media"), "count", format!("An entry may show at most {MEDIA_MAX} media."));
+        };
+        let content = &self.content;
+        entry("/content", Some(&content.text), Some(&content.media));
+        let mut threads = vec![("/content".to_owned(), content.thread.as_slice())];
+        for (name, variant) in &self.variants {
+            let base = format!("/variants/{}", name.replace('~', "~0").replace('/', "~1"));
+            entry(&base, variant.text.as_deref(), variant.media.as_deref());
+            threads.push((base, variant.thread.as_deref().unwrap_or_default()));
         }
-        let threads = self
-            .variants
-            .values()
-            .filter_map(|variant| variant.thread.as_ref())
-            .chain(std::iter::once(&self.content.thread));
-        let longest = threads.map(Vec::len).max().unwrap_or(0) + 1;
-        check(
-            longest <= THREAD_PARTS_MAX,
-            "/content/thread",
-            "count",
-            format!("A thread may have {THREAD_PARTS_MAX} entries."),
-        );
+        for (base, thread) in &threads {
+            // What is longer than a thread may be is counted, not looked through.
+            for (index, part) in thread.iter().enumerate().take(THREAD_PARTS_MAX) {
+                entry(&format!("{base}/thread/{index}"), Some(&part.text), Some(&part.media));
+            }
+        }
+        for (base, thread) in threads {
+            let message = format!("A thread may have at most {THREAD_PARTS_MAX} entries, the first one counted.");
+            check(thread.len() < THREAD_PARTS_MAX, &format!("{base}/thread"), "count", message);
+        }
+        faults.truncate(FAULTS_MAX);
         faults
     }
 }

@@ -149,6 +149,11 @@ pub struct AttemptView {
     /// Stable identifier of the reason.
     #[schema(required = true)]
     pub code: Option<String>,
+    /// Address of the problem type that it amounts to: `/problems/platform-refused`.
+    #[schema(required = true)]
+    pub problem: Option<String>,
+    /// May the same request succeed later?
+    pub retry: bool,
     /// For the author.
     #[schema(required = true)]
     pub message: Option<String>,
@@ -184,6 +189,9 @@ pub struct FindingView {
     /// Entry of the thread, from 0.
     #[schema(required = true)]
     pub part: Option<u32>,
+    /// What is meant where it is not the entry's text: `media`, `media/1`, `media/1/alt`, `options/content_warning`.
+    #[schema(required = true)]
+    pub place: Option<String>,
     /// UTF-8 byte range in that entry's text.
     #[schema(required = true, min_items = 2, max_items = 2)]
     pub range: Option<[u32; 2]>,
@@ -325,8 +333,9 @@ impl From<TargetRecord> for TargetView {
 
 impl From<Attempt> for AttemptView {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { number, at, state, status, code, message, body } = attempt;
-        Self { number, at, state: state.as_str(), status, code, message, body }
+        let Attempt { number, at, state, status, code, problem, retry, message, body } = attempt;
+        let problem = problem.map(|slug| format!("/problems/{slug}"));
+        Self { number, at, state: state.as_str(), status, code, problem, retry, message, body }
     }
 }
 
@@ -339,7 +348,7 @@ impl From<Verdict> for VerdictView {
 
 impl From<Finding> for FindingView {
     fn from(finding: Finding) -> Self {
-        let Finding { code, severity, message, part, range, .. } = finding;
-        Self { code, severity, message, part, range: range.map(|(start, end)| [start, end]) }
+        let Finding { code, severity, message, part, place, range, .. } = finding;
+        Self { code, severity, message, part, place, range: range.map(|(start, end)| [start, end]) }
     }
 }

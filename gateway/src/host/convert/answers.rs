@@ -12,7 +12,8 @@ use super::super::adapter::{
 };
 use super::super::bindings::{adapter_api, http, policy_api, types};
 use super::super::exchange::PluginResponse;
-use crate::model::{Action, Draft, Finding, Outcome, Severity};
+use super::super::options::OptionSchema;
+use crate::model::{Action, Draft, Finding, Outcome, Part, Severity};
 use crate::records::types::PublishedPart;
 
 const FINDINGS_MAX: usize = 256;
@@ -58,7 +59,10 @@ fn reference(what: &str, text: String) -> Checked<String> {
 }
 
 fn action(name: &str) -> Checked<Action> {
-    Action::parse(name).ok_or_else(|| "an action is not in the gateway's list".to_owned())
+    Action::parse(name).ok_or_else(|| {
+        let name: String = name.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
+        format!("the action `{name}` is not in the gateway's list")
+    })
 }
 
 /// Findings about `draft`.
@@ -83,7 +87,12 @@ fn finding(found: types::Finding, draft: &Draft) -> Checked<Finding> {
             return Err("a finding's range does not cut the entry's text".into());
         }
     }
+    let place = found.extra.into_iter().find(|(name, _)| name == "place").map(|(_, place)| place);
+    if !place.as_deref().is_none_or(|place| is_place(place, part, draft)) {
+        return Err("a finding's `place` is nothing that the draft has".into());
+    }
     Ok(Finding {
+        place,
         code: code("a finding's code", found.code)?,
         severity: match found.severity {
             types::Severity::Info => Severity::Info,
@@ -95,6 +104,19 @@ fn finding(found: types::Finding, draft: &Draft) -> Checked<Finding> {
         range: found.range,
         measure: found.measure,
     })
+}
+
+/// Does the draft have what a finding means?
+fn is_place(place: &str, part: Option<&Part>, draft: &Draft) -> bool {
+    let has_medium = |index: &str| {
+        part.zip(index.parse::<usize>().ok()).is_some_and(|(part, index)| part.media.get(index).is_some())
+    };
+    match place.split('/').collect::<Vec<_>>().as_slice() {
+        ["media"] => part.is_some(),
+        ["media", index] | ["media", index, "alt"] => has_medium(index),
+        ["options", name] => draft.options.contains_key(&name.replace("~1", "/").replace("~0", "~")),
+        _ => false,
+    }
 }
 
 /// A policy's decision.
@@ -121,12 +143,11 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
     }
     let option_schema: serde_json::Value =
         serde_json::from_str(&description.option_schema).map_err(|_| "the option schema is not JSON")?;
-    jsonschema::validator_for(&option_schema).map_err(|_| "the option schema is not a JSON Schema")?;
     Ok(Description {
         actions: actions(&description.actions)?,
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
-        option_schema,
+        option_schema: OptionSchema::new(option_schema)?,
     })
 }
 

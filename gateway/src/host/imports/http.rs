@@ -62,7 +62,10 @@ impl http::Host for CallState {
         let has_medium = |id: &str| self.world.media.get(id).is_some();
         let request = match permit(exchange, &self.code.reach, has_medium, &step, kind, request) {
             Ok(request) => request,
-            Err(reason) => return Ok(Err(http::Error::Denied(reason))),
+            Err(reason) => {
+                exchange.outbound.denied(&step, &reason);
+                return Ok(Err(http::Error::Denied(reason)));
+            }
         };
         exchange.steps.insert(step.clone());
         let outbound = Arc::clone(&exchange.outbound);

@@ -129,6 +129,8 @@ pub(super) fn finish(number: u32, state: TargetState, seconds: i64) -> TargetFin
             state,
             status: Some(200),
             code: None,
+            problem: None,
+            retry: false,
             message: Some("done".to_owned()),
             body: None,
         },

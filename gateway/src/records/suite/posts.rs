@@ -18,6 +18,7 @@ pub(in super::super) async fn a_post_comes_back_whole<P: Place>(place: P) {
         plugin: "guidelines 0.1.0".to_owned(),
         outcome: Outcome::Hold,
         findings: vec![Finding {
+            place: Some("media/0/alt".into()),
             code: "phrase".to_owned(),
             severity: Severity::Warning,
             message: "Say it \"differently\"\u{0} – žluťoučký 🐎.".to_owned(),

@@ -156,12 +156,13 @@ fn with_state() -> Result<Performed, Failure> {
 
 impl Guest for Hostile {
     fn describe() -> Description {
-        let nonsense = config::get("/greeting").is_some_and(|greeting| greeting == "\"nonsense\"");
+        let greeting = config::get("/greeting").unwrap_or_default();
+        assert_ne!(greeting, "\"panic\"");
         Description {
-            actions: vec![if nonsense { "post.explode" } else { "post.create" }.into()],
+            actions: vec![if greeting == "\"nonsense\"" { "post.explode" } else { "post.create" }.into()],
             rate_classes: vec![],
             client_token: vec![TokenPlace::Bearer],
-            option_schema: "{}".into(),
+            option_schema: if greeting == "\"no-schema\"" { "{\"type\":7}" } else { "{}" }.into(),
             extra: vec![],
         }
     }

@@ -1,0 +1,68 @@
+//! Credentials that their network refuses: known until another value is set, so that no further call runs into the same no.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+use super::{Vault, VaultError, name_of};
+use crate::{
+    model::{Account, AccountId},
+    records::SealedRecord,
+};
+
+/// One value of a credential, without the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialMark {
+    generation: u64,
+    set_at: Timestamp,
+    /// Where it was meant for: at another server the same value may do.
+    endpoint: String,
+}
+
+/// How a credential stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none.
+    Missing,
+    /// The network refused this very value; only another one helps.
+    Refused,
+    /// Nothing is known against it.
+    Usable(CredentialMark),
+}
+
+/// The refused ones, by name. In memory only: after a restart one call finds out again.
+#[derive(Default)]
+pub(super) struct Refused(Mutex<HashMap<String, CredentialMark>>);
+
+impl Refused {
+    fn holds(&self, name: &str, mark: &CredentialMark) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) == Some(mark)
+    }
+}
+
+impl Vault {
+    /// How an account's credential of that label stands.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn standing(&self, account: &Account, label: &str) -> Result<Standing, VaultError> {
+        let name = name_of("credential", &account.id, label)?;
+        let Some(sealed) = self.store.get(name.clone()).await? else { return Ok(Standing::Missing) };
+        let mark = mark(&sealed, account);
+        Ok(if self.refused.holds(&name, &mark) { Standing::Refused } else { Standing::Usable(mark) })
+    }
+
+    /// Notes that the network refused this value.
+    pub fn refuse(&self, account: &AccountId, label: &str, mark: CredentialMark) {
+        if let Ok(name) = name_of("credential", account, label) {
+            self.refused.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, mark);
+        }
+    }
+}
+
+fn mark(sealed: &SealedRecord, account: &Account) -> CredentialMark {
+    CredentialMark { generation: sealed.generation, set_at: sealed.created_at, endpoint: account.origin() }
+}
