@@ -51,8 +51,19 @@ pub(super) fn decoded_runs(text: &str) -> Vec<Decoded> {
 }
 
 fn in_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+    IN_RUN.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+static IN_RUN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = byte as u8;
+        table[byte] = value.is_ascii_alphanumeric() || matches!(value, b'+' | b'/' | b'-' | b'_' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// Tries the run as a whole, then its parts between the signs that may also be punctuation.
 fn decode_run(text: &str, start: usize, end: usize, found: &mut Vec<Decoded>) {
