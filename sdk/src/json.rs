@@ -7,21 +7,25 @@ use std::borrow::Cow;
 
 /// The member `name` of the object `json`, as JSON text. Names with escapes in them are not found.
 pub fn field<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    let mut rest = json.trim_start().strip_prefix('{')?;
-    loop {
+    members(json).find(|(own, _)| *own == name).map(|(_, member)| member)
+}
+
+/// The members of the object `json` in order: name and value, each as JSON text, the name without its quotation marks.
+pub fn members(json: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = json.trim_ascii_start().strip_prefix('{').unwrap_or_default();
+    std::iter::from_fn(move || {
         let key = value(rest)?;
-        rest = rest_after(rest, key).strip_prefix(':')?;
-        let member = value(rest)?;
-        if key.strip_prefix('"').and_then(|k| k.strip_suffix('"')) == Some(name) {
-            return Some(member);
-        }
-        rest = rest_after(rest, member).strip_prefix(',')?;
-    }
+        let after = rest_after(rest, key).strip_prefix(':')?;
+        let member = value(after)?;
+        rest = rest_after(after, member).strip_prefix(',').unwrap_or_default();
+        let name = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'))?;
+        Some((name, member))
+    })
 }
 
 /// The entries of the array `json`, each as JSON text.
 pub fn items(json: &str) -> impl Iterator<Item = &str> {
-    let mut rest = json.trim_start().strip_prefix('[').unwrap_or_default();
+    let mut rest = json.trim_ascii_start().strip_prefix('[').unwrap_or_default();
     std::iter::from_fn(move || {
         let item = value(rest)?;
         let after = rest_after(rest, item);
@@ -32,7 +36,7 @@ pub fn items(json: &str) -> impl Iterator<Item = &str> {
 
 /// The text that the JSON string `json` stands for; none where it is not a string.
 pub fn string(json: &str) -> Option<Cow<'_, str>> {
-    let raw = json.trim().strip_prefix('"')?.strip_suffix('"')?;
+    let raw = json.trim_ascii().strip_prefix('"')?.strip_suffix('"')?;
     Some(if raw.contains('\\') { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
 }
 
@@ -58,41 +62,53 @@ pub fn each_string(json: &str, found: &mut dyn FnMut(&str)) {
 
 /// The value that `json` starts with, white space aside.
 fn value(json: &str) -> Option<&str> {
-    let json = json.trim_start();
+    let json = json.trim_ascii_start();
     let bytes = json.as_bytes();
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
+    let end = match bytes.first()? {
+        b'"' => string_end(bytes, 0)?,
+        b'{' | b'[' => nested_end(bytes)?,
+        _ => {
+            let ends = |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+            bytes.iter().position(ends).unwrap_or(bytes.len())
+        }
+    };
+    if end == 0 { None } else { json.get(..end) }
+}
+
+/// Where the string that starts at `start` ends, with its quotation marks.
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// Where the object or array that `bytes` start with ends.
+fn nested_end(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0_usize, 0);
+    loop {
+        match bytes.get(at)? {
             b'"' => {
-                at += 1;
-                while *bytes.get(at)? != b'"' {
-                    at += if bytes.get(at) == Some(&b'\\') { 2 } else { 1 };
-                }
-                if depth == 0 {
-                    return json.get(..=at);
-                }
+                at = string_end(bytes, at)?;
+                continue;
             }
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => break,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return json.get(..=at);
-                }
-            }
-            b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => break,
+            b'}' | b']' if depth == 1 => return Some(at + 1),
+            b'}' | b']' => depth -= 1,
             _ => {}
         }
         at += 1;
     }
-    if at == 0 || depth > 0 { None } else { json.get(..at) }
 }
 
 /// What follows `part`, a slice of `whole`, white space aside.
 fn rest_after<'a>(whole: &'a str, part: &str) -> &'a str {
     let end = part.as_ptr() as usize + part.len() - whole.as_ptr() as usize;
-    whole.get(end..).unwrap_or_default().trim_start()
+    whole.get(end..).unwrap_or_default().trim_ascii_start()
 }
 
 fn unescape(raw: &str) -> String {
@@ -143,6 +159,9 @@ mod tests {
         assert_eq!(field(json, "d"), Some("null"));
         assert_eq!(field(json, "e"), Some("true"));
         assert_eq!(field(json, "b"), None);
+        let names: Vec<&str> = members(json).map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "c", "d", "e"]);
+        assert_eq!(members("[1]").chain(members("{}")).chain(members("{,}")).count(), 0);
         assert_eq!(items(field(json, "a").unwrap()).collect::<Vec<_>>(), ["1", "\"x,]\"", r#"{"b": "}"}"#]);
         assert_eq!(string(field(json, "c").unwrap()).unwrap(), "p\"á😀\\");
         assert!(has_string(r#"["k", "l"]"#, "l") && !has_string("[]", "l"));
