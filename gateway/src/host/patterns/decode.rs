@@ -83,8 +83,9 @@ fn decode_run(text: &str, start: usize, end: usize, found: &mut Vec<Decoded>) {
 
 fn try_run(run: &str, start: usize, found: &mut Vec<Decoded>) -> bool {
     let padded = run.trim_end_matches('=');
-    let candidates = [hex(run), base64(&STANDARD, padded), base64(&URL_SAFE, padded)];
-    match candidates.into_iter().flatten().next() {
+    // The two alphabets differ in two signs each; without these they say the same.
+    let alphabet = if padded.bytes().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
+    match hex(run).or_else(|| base64(alphabet, padded)) {
         Some(text) => {
             found.push(Decoded { text, start, end: start + run.len() });
             true
