@@ -17,6 +17,8 @@ use crate::host::manifest::{self, Manifest, ManifestError};
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "plugin";
 const MANIFEST_FILE: &str = "plugin.toml";
+/// For the linker: a stack of 256 KiB instead of 1 MiB. After each call the gateway looks through all of an instance's memory.
+const LINK_CONFIG: &str = "target.wasm32-unknown-unknown.rustflags=['-Clink-arg=-zstack-size=262144']";
 
 /// A component that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +174,16 @@ fn schema(dir: &Path, file: &str) -> Result<String, String> {
 fn compile(dir: &Path, packages: &[Package]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(dir).args(["build", "--profile", PROFILE, "--target", TARGET, "--lib"]);
+    command.current_dir(dir).args([
+        "build",
+        "--profile",
+        PROFILE,
+        "--target",
+        TARGET,
+        "--lib",
+        "--config",
+        LINK_CONFIG,
+    ]);
     command.arg("--message-format=json-render-diagnostics").stderr(std::process::Stdio::inherit());
     for package in packages {
         command.args(["--package", &package.crate_name]);

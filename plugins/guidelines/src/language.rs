@@ -11,7 +11,7 @@ const FOREIGN_PER_CENT_DEFAULT: u32 = 50;
 
 /// Checks the draft's language.
 pub(crate) fn check(review: &mut Review<'_>, draft: &Draft) {
-    let rule = review.rules.nearest("language").unwrap_or("{}");
+    let rule = review.rules.language.unwrap_or("{}");
     if json::field(rule, "check") == Some("false") {
         return;
     }

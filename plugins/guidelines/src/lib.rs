@@ -21,7 +21,8 @@ pub struct Guidelines;
 
 impl Policy for Guidelines {
     fn review(draft: &Draft, context: &Context) -> Verdict {
-        let rules = BrandRules::read(&context.brands);
+        let levels = rules::read(&context.brands);
+        let rules = BrandRules::of(&levels);
         let mut review = Review { context, rules: &rules, outcome: Outcome::Allow, findings: Vec::new() };
         for (part, entry) in draft.parts.iter().enumerate() {
             review.text(&entry.text, Looked::Entry(part));
@@ -41,7 +42,7 @@ pressgate_sdk::export_policy!(Guidelines);
 /// A review in progress.
 struct Review<'a> {
     context: &'a Context,
-    rules: &'a BrandRules,
+    rules: &'a BrandRules<'a>,
     outcome: Outcome,
     findings: Vec<Finding>,
 }
@@ -100,10 +101,11 @@ impl Review<'_> {
                 self.add(json::field(&rule, "outcome"), "forbidden-phrase", &message, Some((looked, &hit)));
             }
         }
-        let may_link = text.bytes().any(|b| matches!(b, b'.' | b'/' | b'\\' | 0xE2 | 0xE3 | 0xEF));
-        let links = self.rules.nearest("links");
-        let mode = links.and_then(|l| json::field(l, "mode")).unwrap_or("\"any\"");
-        if let (true, Some(links), true) = (may_link, links, mode != "\"any\"") {
+        let may_link = || text.bytes().any(|b| matches!(b, b'.' | b'/' | b'\\' | 0xE2 | 0xE3 | 0xEF));
+        if let Some(links) = self.rules.links
+            && let Some(mode) = json::field(links, "mode").filter(|mode| *mode != "\"any\"")
+            && may_link()
+        {
             self.links(text, looked, links, mode == "\"allowed\"");
         }
     }
@@ -140,7 +142,7 @@ impl Review<'_> {
     fn required(&mut self, draft: &Draft) {
         let rules = self.rules;
         let mut found: Option<Vec<Found>> = None;
-        for rule in rules.all("required").flat_map(json::items) {
+        for rule in rules.required.iter().copied().flat_map(json::items) {
             let for_labels = json::field(rule, "labels");
             if for_labels.is_some_and(|labels| !has_label(labels, &draft.labels)) {
                 continue;

@@ -5,37 +5,47 @@ use std::borrow::Cow;
 use pressgate_sdk::{config, json};
 
 /// The rules of the call's brand, of those above it, and of `*`, as JSON texts; nearest first.
-pub(crate) struct BrandRules {
-    levels: Vec<String>,
+pub(crate) fn read(brands: &[String]) -> Vec<String> {
+    let mut levels = Vec::with_capacity(brands.len() + 1);
+    for brand in brands.iter().map(String::as_str).chain(["*"]) {
+        let mut pointer = String::with_capacity(16 + brand.len());
+        pointer.push_str("/brands/");
+        for c in brand.chars() {
+            match c {
+                '~' => pointer.push_str("~0"),
+                '/' => pointer.push_str("~1"),
+                _ => pointer.push(c),
+            }
+        }
+        levels.extend(config::get(&pointer));
+    }
+    levels
 }
 
-impl BrandRules {
-    /// Reads them.
-    pub(crate) fn read(brands: &[String]) -> BrandRules {
-        let mut levels = Vec::with_capacity(brands.len() + 1);
-        for brand in brands.iter().map(String::as_str).chain(["*"]) {
-            let mut pointer = String::with_capacity(16 + brand.len());
-            pointer.push_str("/brands/");
-            for c in brand.chars() {
-                match c {
-                    '~' => pointer.push_str("~0"),
-                    '/' => pointer.push_str("~1"),
-                    _ => pointer.push(c),
-                }
+/// What the levels say, each as JSON text.
+#[derive(Default)]
+pub(crate) struct BrandRules<'a> {
+    /// The nearest rule for links.
+    pub(crate) links: Option<&'a str>,
+    /// The nearest rule for the language.
+    pub(crate) language: Option<&'a str>,
+    /// The required phrases of all levels.
+    pub(crate) required: Vec<&'a str>,
+}
+
+impl<'a> BrandRules<'a> {
+    /// Takes the levels apart.
+    pub(crate) fn of(levels: &'a [String]) -> Self {
+        let mut rules = Self::default();
+        for (name, rule) in levels.iter().flat_map(|level| json::members(level)) {
+            match name {
+                "links" => rules.links = rules.links.or(Some(rule)),
+                "language" => rules.language = rules.language.or(Some(rule)),
+                "required" => rules.required.push(rule),
+                _ => {}
             }
-            levels.extend(config::get(&pointer));
         }
-        BrandRules { levels }
-    }
-
-    /// The nearest rule of this name.
-    pub(crate) fn nearest(&self, name: &str) -> Option<&str> {
-        self.levels.iter().find_map(|level| json::field(level, name))
-    }
-
-    /// All rules of this name.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.levels.iter().filter_map(move |level| json::field(level, name))
+        rules
     }
 }
 

@@ -73,9 +73,10 @@ impl Folded {
     /// Without invisible characters and compatibility forms; none where that is the text itself.
     pub(super) fn exact(&mut self, steps: &mut u64) -> Option<&View> {
         let text = &self.text;
+        let plain = self.strict.as_ref().and_then(|views| views.first()).is_some_and(|base| base.is_exact);
         let view = self.exact.get_or_insert_with(|| {
             *steps += text.len() as u64;
-            if text.is_ascii() {
+            if plain || text.is_ascii() {
                 return None;
             }
             let view = fold(text, Depth::Exact);
@@ -91,8 +92,7 @@ impl Folded {
             let base = fold(text, Depth::Strict);
             let joined = joined_view(text, &base);
             // A word may be masked and pulled apart, or masked beside a dash that belongs there.
-            let mut alike = lookalike_views(text, &base);
-            alike.extend(joined.iter().flat_map(|j| lookalike_views(text, j)));
+            let alike = lookalike_views(text, &base, joined.as_ref());
             let views: Vec<View> = std::iter::once(base).chain(joined).chain(alike).collect();
             *steps += (views.len() as u64 + 2) * text.len() as u64;
             views

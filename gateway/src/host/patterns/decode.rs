@@ -51,8 +51,19 @@ pub(super) fn decoded_runs(text: &str) -> Vec<Decoded> {
 }
 
 fn in_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+    IN_RUN.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+static IN_RUN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = byte as u8;
+        table[byte] = value.is_ascii_alphanumeric() || matches!(value, b'+' | b'/' | b'-' | b'_' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// Tries the run as a whole, then its parts between the signs that may also be punctuation.
 fn decode_run(text: &str, start: usize, end: usize, found: &mut Vec<Decoded>) {
@@ -72,8 +83,9 @@ fn decode_run(text: &str, start: usize, end: usize, found: &mut Vec<Decoded>) {
 
 fn try_run(run: &str, start: usize, found: &mut Vec<Decoded>) -> bool {
     let padded = run.trim_end_matches('=');
-    let candidates = [hex(run), base64(&STANDARD, padded), base64(&URL_SAFE, padded)];
-    match candidates.into_iter().flatten().next() {
+    // The two alphabets differ in two signs each; without these they say the same.
+    let alphabet = if padded.bytes().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
+    match hex(run).or_else(|| base64(alphabet, padded)) {
         Some(text) => {
             found.push(Decoded { text, start, end: start + run.len() });
             true

@@ -147,29 +147,34 @@ fn is_host_char(c: char) -> bool {
 /// Calls `found` for each host, in order: of links (with a scheme or `//`), then bare names with a dot.
 fn for_each_host<'a>(text: &'a str, mut found: impl FnMut(Host<'a>)) {
     let bytes = text.as_bytes();
-    let mut done = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes.get(at) {
-            Some(b'/' | b'\\') if at >= done => {
-                if let Some(end) = link(text, at, &mut found) {
-                    done = end;
-                    at = end.max(at + 1);
-                    continue;
-                }
-            }
-            Some(b'.' | 0xE3 | 0xEF) if at >= done => {
-                if let Some(end) = bare(text, at, done, &mut found) {
-                    done = end;
-                    at = end.max(at + 1);
-                    continue;
-                }
-            }
-            _ => {}
+    let (mut at, mut done) = (0, 0);
+    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| may_name(*byte))) {
+        at += next;
+        let end = match bytes.get(at) {
+            Some(b'/' | b'\\') => link(text, at, &mut found),
+            _ => bare(text, at, done, &mut found),
+        };
+        if let Some(end) = end {
+            done = end;
         }
-        at += 1;
+        at = end.map_or(at + 1, |end| end.max(at + 1));
     }
 }
+
+/// Slashes, and what a dot of any script begins with.
+fn may_name(byte: u8) -> bool {
+    NAMING.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+static NAMING: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'/' | b'\\' | b'.' | 0xE3 | 0xEF);
+        byte += 1;
+    }
+    table
+};
 
 /// A link at `//`: the host after it, past any user information. Returns where the authority ends.
 fn link<'a>(text: &'a str, at: usize, found: &mut impl FnMut(Host<'a>)) -> Option<usize> {

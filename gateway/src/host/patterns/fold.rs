@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::letters::{Class, class, is_mark};
+use super::letters::{Class, class, is_mark, two_byte_classes};
 use super::view::View;
 
 /// How much of the text is rewritten.
@@ -18,9 +18,10 @@ pub(super) enum Depth {
 
 /// Folds `text`.
 pub(super) fn fold(text: &str, depth: Depth) -> View {
-    let mut folder = Folder { text, depth, view: View::with_capacity(text.len() + 16), run: 0 };
+    let mut folder = Folder { text, depth, view: View::with_capacity(text.len() + 16), run: 0, is_exact: true };
     folder.whole();
     let mut view = folder.view;
+    view.is_exact = folder.is_exact;
     if depth != Depth::Exact {
         view.text.make_ascii_lowercase();
     }
@@ -33,21 +34,31 @@ struct Folder<'a> {
     view: View,
     /// Start of the stretch that is copied as it is, when it ends.
     run: usize,
+    /// Nothing was met so far that the exact fold would change.
+    is_exact: bool,
 }
 
 impl Folder<'_> {
     fn whole(&mut self) {
         let bytes = self.text.as_bytes();
+        let two_bytes = two_byte_classes();
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            // The two commonest cases without decoding: a letter or digit, and one space between words.
+            // The commonest cases without a closer look: a letter or digit, one space between words, a small letter of two bytes.
             if byte.is_ascii_alphanumeric() {
                 at += 1;
                 continue;
             }
-            if byte == b' ' && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric) {
+            if byte == b' ' && bytes.get(at + 1).is_some_and(|next| begins_letter(*next)) {
                 at += 1;
                 continue;
+            }
+            if let (0xC3..=0xDF, Some(low)) = (byte, bytes.get(at + 1)) {
+                let code = usize::from(byte & 0x1F) << 6 | usize::from(low & 0x3F);
+                if two_bytes.get(code) == Some(&Class::Copy) {
+                    at += 2;
+                    continue;
+                }
             }
             let Some(c) = self.char_at(at) else { break };
             at = self.step(c, at);
@@ -70,7 +81,9 @@ impl Folder<'_> {
     /// Treats the character at `at`; returns where the next one starts.
     fn step(&mut self, c: char, at: usize) -> usize {
         let next = at + c.len_utf8();
-        match (class(c), self.depth) {
+        let class = class(c);
+        self.is_exact &= !matches!(class, Class::Drop | Class::Mark);
+        match (class, self.depth) {
             (Class::Mark, _) => return self.mark(at),
             (Class::Copy, _) | (Class::Lower(_) | Class::Space | Class::Separator, Depth::Exact) => return next,
             (Class::Drop | Class::Plain(_) | Class::Separator, Depth::Case) => return next,
@@ -98,11 +111,13 @@ impl Folder<'_> {
     fn gap(&mut self, at: usize) -> usize {
         let mut end = at;
         while let Some(c) = self.char_at(end) {
-            let joins = match class(c) {
+            let class = class(c);
+            let joins = match class {
                 Class::Space => true,
                 Class::Separator | Class::Drop => self.depth == Depth::Strict,
                 _ => false,
             };
+            self.is_exact &= class != Class::Drop;
             if !joins {
                 break;
             }
@@ -138,6 +153,7 @@ impl Folder<'_> {
 
     /// A character with the marks after it, through Unicode normalisation.
     fn cluster(&mut self, at: usize) -> usize {
+        self.is_exact = false;
         let first = self.char_at(at).map_or(1, char::len_utf8);
         let end = self.marks_end(at + first);
         let piece = self.text.get(at..end).unwrap_or_default();
@@ -153,6 +169,11 @@ impl Folder<'_> {
         }
         end
     }
+}
+
+/// Letters of which no mark, space or separator has the same first byte: ASCII and most of Latin and Cyrillic.
+fn begins_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, 0xC3..=0xC5 | 0xD0 | 0xD1)
 }
 
 fn lower(chars: impl Iterator<Item = char>) -> String {

@@ -34,6 +34,11 @@ pub(super) fn class(c: char) -> Class {
     }
 }
 
+/// The classes of the characters below U+0800 by their code; those of ASCII are not meant.
+pub(super) fn two_byte_classes() -> &'static [Class] {
+    &TWO_BYTES
+}
+
 fn ascii(code: u32) -> Class {
     match code {
         0x09..=0x0D | 0x20 => Class::Space,

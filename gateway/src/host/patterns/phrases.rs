@@ -35,6 +35,8 @@ pub(super) struct Phrases {
     plain: Vec<Form>,
     /// Bytes that a find can have at most, with its stars.
     reach: usize,
+    /// Characters that are no letters and that a find can have at most.
+    gaps: usize,
 }
 
 /// One way of writing a phrase: pieces with a star between each two.
@@ -75,7 +77,8 @@ impl Phrases {
             .build(forms.iter().map(first))
             .map_err(|e| (0, e.to_string()))?;
         let reach = forms.iter().map(Form::reach).max().unwrap_or(0);
-        Ok(Phrases { fold, automaton, forms, plain, reach })
+        let gaps = forms.iter().map(Form::gaps).max().unwrap_or(0);
+        Ok(Phrases { fold, automaton, forms, plain, reach, gaps })
     }
 
     /// Finds the phrases in all views of a text that the set's fold asks for.
@@ -114,17 +117,42 @@ impl Phrases {
             return self.scan_range(view, 0..view.text.len(), source, steps, out);
         }
         // A view that was made by unmasking is new only at its changes; elsewhere the folded view said it already.
-        let mut done = 0;
-        let mut changes = view.changes.iter().copied().peekable();
-        while let Some((start, mut end)) = changes.next() {
-            while let Some(next) = changes.next_if(|n| n.0 <= end + 2 * self.reach) {
-                end = end.max(next.1);
+        let mut waiting = 0..0;
+        let mut changes = view.changes.iter().peekable();
+        while let Some(&(start, end)) = changes.next() {
+            let from = self.reach_back(&view.text, start, waiting.end);
+            let to = self.reach_on(&view.text, end, changes.peek().map_or(view.text.len(), |next| next.0));
+            if from <= waiting.end {
+                waiting.end = to.max(waiting.end);
+            } else {
+                let ready = std::mem::replace(&mut waiting, from..to);
+                self.scan_range(view, ready, source, steps, out);
             }
-            let from = floor_boundary(&view.text, start.saturating_sub(self.reach)).max(done);
-            let to = ceil_boundary(&view.text, end + self.reach);
-            self.scan_range(view, from..to, source, steps, out);
-            done = from;
         }
+        self.scan_range(view, waiting, source, steps, out);
+    }
+
+    /// Where a find that touches what begins at `from` can begin; not before `floor`.
+    fn reach_back(&self, text: &str, from: usize, floor: usize) -> usize {
+        let floor = floor.max(from.saturating_sub(self.reach));
+        let mut gaps = 0;
+        let chars = text.get(..from).unwrap_or_default().char_indices().rev();
+        let within = chars.take_while(|(at, c)| {
+            gaps += usize::from(!is_word(*c));
+            *at >= floor && gaps <= self.gaps
+        });
+        within.last().map_or(from, |(at, _)| at)
+    }
+
+    /// Where a find that touches what ends at `to` can end; a little after `ceiling` at the most.
+    fn reach_on(&self, text: &str, to: usize, ceiling: usize) -> usize {
+        let mut gaps = 0;
+        let chars = text.get(to..).unwrap_or_default().char_indices();
+        let within = chars.take_while(|(at, c)| {
+            gaps += usize::from(!is_word(*c));
+            *at <= self.reach && to + *at < ceiling && gaps <= self.gaps
+        });
+        within.last().map_or(to, |(at, c)| to + at + c.len_utf8())
     }
 
     fn scan_range(
@@ -181,19 +209,16 @@ fn whole_view(text: &str) -> View {
     view
 }
 
-fn floor_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
-}
-
-fn ceil_boundary(text: &str, at: usize) -> usize {
-    (at..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len())
-}
-
 impl Form {
     /// Bytes that a find can have at most.
     fn reach(&self) -> usize {
         let stars = self.pieces.len() - 1 + usize::from(self.open_start) + usize::from(self.open_end);
         self.pieces.iter().map(String::len).sum::<usize>() + stars * (STAR_CHARS_MAX + 1) * 4
+    }
+
+    /// Characters of a find that are no letters: a star stands for letters alone.
+    fn gaps(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.chars().filter(|c| !is_word(*c)).count()).sum()
     }
 
     /// Checks what the automaton can't: word boundaries, and the pieces after the first. Returns the range in the view.

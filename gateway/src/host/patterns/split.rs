@@ -66,6 +66,30 @@ pub(super) fn joined_view(text: &str, base: &View) -> Option<View> {
     Some(view)
 }
 
+/// Belongs to the character that began before it.
+const INSIDE: u8 = 0;
+/// Begins a character of a word.
+const PART: u8 = 1;
+/// White space.
+const SPACE: u8 = 2;
+/// Begins another character.
+const BESIDE: u8 = 3;
+
+static BYTES: [u8; 256] = {
+    let mut table = [BESIDE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            0x80..=0xBF => INSIDE,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0xC3..=0xDF | 0xE0..=0xE1 | 0xE3..=0xEF => PART,
+            space if space.is_ascii_whitespace() => SPACE,
+            _ => BESIDE,
+        };
+        byte += 1;
+    }
+    table
+};
+
 /// A quick look at the bytes: where punctuation inside a word, or three words of one character in a row, first begin and last end.
 fn suspicious(text: &str) -> Option<(usize, usize)> {
     let mut found: Option<(usize, usize)> = None;
@@ -73,10 +97,9 @@ fn suspicious(text: &str) -> Option<(usize, usize)> {
     let (mut previous_start, mut singles_start) = (0_usize, 0_usize);
     let (mut singles, mut tight) = (0_usize, 0_usize);
     for (at, byte) in text.bytes().chain([b' ']).enumerate() {
-        match byte {
-            // A continuation byte belongs to the character that was counted.
-            0x80..=0xBF => continue,
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | 0xC3..=0xDF | 0xE0..=0xE1 | 0xE3..=0xEF => {
+        match BYTES.get(usize::from(byte)).copied().unwrap_or(BESIDE) {
+            INSIDE => {}
+            PART => {
                 if word_chars == 0 {
                     if (1..=GAP_CHARS_MAX).contains(&tight) {
                         found = Some((found.map_or(previous_start, |f| f.0), at));
@@ -86,8 +109,7 @@ fn suspicious(text: &str) -> Option<(usize, usize)> {
                 word_chars += 1;
                 tight = 0;
             }
-            _ => {
-                let space = byte.is_ascii_whitespace();
+            kind => {
                 if word_chars > 0 {
                     if singles == 0 {
                         singles_start = word_start;
@@ -100,7 +122,7 @@ fn suspicious(text: &str) -> Option<(usize, usize)> {
                     word_chars = 0;
                     tight = 0;
                 }
-                tight += if space { GAP_CHARS_MAX + 1 } else { 1 };
+                tight += if kind == SPACE { GAP_CHARS_MAX + 1 } else { 1 };
             }
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct View {
     pub(super) joints: Vec<(usize, usize)>,
     /// Where the view says something else than the view that it was made from, in order: only there it is worth a look.
     pub(super) changes: Vec<(usize, usize)>,
+    /// The original has no invisible characters, marks of their own or compatibility forms. Only a fold sets it.
+    pub(super) is_exact: bool,
 }
 
 impl View {

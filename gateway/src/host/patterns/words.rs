@@ -44,10 +44,24 @@ impl Word {
     }
 }
 
-/// Views of `base` in which suspicious words are mapped to one script, one view for each script to which something could be mapped.
-/// `text` is the original. Empty for ordinary text, which costs one pass over the bytes.
-pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
-    let Some(range) = suspicious(&base.text) else { return Vec::new() };
+/// Views of `base` and of `joined` in which suspicious words are mapped to one script, one view for each script to which something could
+/// be mapped. `text` is the original. Empty for ordinary text, which costs one pass over the bytes.
+pub(super) fn lookalike_views(text: &str, base: &View, joined: Option<&View>) -> Vec<View> {
+    let in_base = suspicious(&base.text);
+    // What was joined is of the same scripts. Where no word of the base is suspicious, only the words that were joined can be.
+    let in_joined = joined.and_then(|view| match in_base {
+        Some(_) => suspicious(&view.text),
+        None => words_with_signs(&view.text, view.changes.iter().copied()),
+    });
+    let mut views = in_base.map_or_else(Vec::new, |range| mapped_views(text, base, range));
+    if let (Some(view), Some(range)) = (joined, in_joined) {
+        views.extend(mapped_views(text, view, range));
+    }
+    views
+}
+
+/// The views of `base` with the suspicious words of `range` mapped.
+fn mapped_views(text: &str, base: &View, range: Range<usize>) -> Vec<View> {
     let words = split_words(&base.text, range);
     let (told, most) = telling_letters(text, base, &words);
     let suspects: Vec<usize> = words
@@ -69,36 +83,99 @@ pub(super) fn lookalike_views(text: &str, base: &View) -> Vec<View> {
     views
 }
 
-/// A quick look: is there more than one script (then the whole text matters), or a word with a digit or sign among its letters (then the
-/// words from the first to the last of these)?
-fn suspicious(text: &str) -> Option<Range<usize>> {
-    let (mut seen, mut letter, mut sign) = (0_u8, false, false);
-    let mut start = 0;
-    let mut found: Option<Range<usize>> = None;
-    for (at, byte) in text.bytes().chain([b' ']).enumerate() {
-        let script = match byte {
+/// What the quick look makes of a byte: a bit for each script that it may begin a letter of, and these.
+const SCRIPTS: u8 = 0x1F;
+const OTHER_SCRIPT: u8 = 0x10;
+/// A digit or sign that may stand for a letter.
+const SIGN: u8 = 0x20;
+/// Inside of a word, without meaning.
+const INSIDE: u8 = 0x40;
+/// Begins a letter of another script or an emoji.
+const WIDE: u8 = 0x80;
+
+static BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
             b'a'..=b'z' | 0xC3..=0xC9 => 1,
             0xD0..=0xD4 => 2,
             0xCD..=0xCF => 4,
             0xD6 | 0xD7 => 8,
-            b'0' | b'1' | b'3'..=b'7' | b'@' | b'$' => {
-                sign = true;
-                0
-            }
-            b'2' | b'8' | b'9' | 0x80..=0xBF => 0,
-            0xE1 | 0xEA | 0xF0 => 16,
-            _ => {
-                if letter && sign {
-                    found = Some(found.map_or(start, |f| f.start)..at);
-                }
-                (letter, sign, start) = (false, false, at + 1);
-                0
-            }
+            b'0' | b'1' | b'3'..=b'7' | b'@' | b'$' => SIGN,
+            b'2' | b'8' | b'9' | 0x80..=0xBF => INSIDE,
+            0xE1 | 0xEA => OTHER_SCRIPT,
+            0xF0 => WIDE,
+            _ => 0,
         };
-        letter |= script != 0;
-        seen |= script;
+        byte += 1;
     }
-    if seen.count_ones() > 1 { Some(0..text.len()) } else { found }
+    table
+};
+
+/// What the byte at `at` is; 0 where it ends a word.
+fn byte_class(bytes: &[u8], at: usize) -> u8 {
+    let class = bytes.get(at).map_or(0, |byte| BYTES.get(usize::from(*byte)).copied().unwrap_or(0));
+    match class {
+        // U+1F000 to U+1FFFF: after folding only pictures are left of them, and a picture ends a word.
+        WIDE if bytes.get(at + 1) == Some(&0x9F) => 0,
+        WIDE => OTHER_SCRIPT,
+        _ => class,
+    }
+}
+
+/// A quick look: is there more than one script (then the whole text matters), or a word with a digit or sign among its letters (then the
+/// words from the first to the last of these)?
+fn suspicious(text: &str) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut seen = bytes.iter().fold(0, |seen, byte| seen | BYTES.get(usize::from(*byte)).copied().unwrap_or(0));
+    if seen & WIDE != 0 {
+        let wide = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0xF0);
+        seen |= wide.fold(0, |seen, (at, _)| seen | byte_class(bytes, at));
+    }
+    if (seen & SCRIPTS).count_ones() > 1 {
+        return Some(0..text.len());
+    }
+    if seen & SIGN == 0 { None } else { words_with_signs(text, std::iter::once((0, text.len()))) }
+}
+
+/// From the first to the last word that has a digit or sign among its letters, of the words that touch `ranges`, which are in order.
+fn words_with_signs(text: &str, ranges: impl Iterator<Item = (usize, usize)>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut found: Option<Range<usize>> = None;
+    let mut done = 0;
+    for (start, end) in ranges {
+        let mut at = start.max(done);
+        while let Some(sign) = bytes.get(at..end).and_then(|rest| rest.iter().position(|byte| is_sign(*byte))) {
+            let sign = at + sign;
+            let (mut from, mut to, mut seen) = (sign, sign, 0);
+            while let Some(before) = from.checked_sub(1).filter(|before| *before >= done) {
+                let class = byte_class(bytes, before);
+                if class == 0 {
+                    break;
+                }
+                seen |= class;
+                from = before;
+            }
+            loop {
+                let class = byte_class(bytes, to);
+                if class == 0 {
+                    break;
+                }
+                seen |= class;
+                to += 1;
+            }
+            if seen & SCRIPTS != 0 {
+                found = Some(found.map_or(from, |f| f.start)..to);
+            }
+            (at, done) = (to, to);
+        }
+    }
+    found
+}
+
+fn is_sign(byte: u8) -> bool {
+    BYTES.get(usize::from(byte)).is_some_and(|class| *class == SIGN)
 }
 
 fn split_words(text: &str, range: Range<usize>) -> Vec<Word> {

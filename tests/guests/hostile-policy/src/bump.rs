@@ -12,9 +12,8 @@ struct Bump {
 
 const ARENA_BYTES: usize = 128 << 10;
 const PAGE_BYTES: usize = 64 << 10;
-#[repr(align(16))]
-struct Arena([u8; ARENA_BYTES]);
-static mut ARENA: Arena = Arena([0; ARENA_BYTES]);
+/// The pieces are as large as the greatest alignment that is asked for.
+static mut ARENA: [u128; ARENA_BYTES / 16] = [0; ARENA_BYTES / 16];
 
 unsafe impl Sync for Bump {}
 unsafe impl GlobalAlloc for Bump {
