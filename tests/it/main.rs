@@ -11,6 +11,7 @@ mod samples;
 mod host;
 
 mod audit_faults;
+mod authors;
 mod bad_input;
 mod bluesky;
 mod cli;
