@@ -50,7 +50,8 @@ fn pressgate(package: &Path, arguments: &[&str]) -> Result<String, String> {
         .output()
         .expect("the program runs");
     let told = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    if output.status.success() { Ok(told(output.stdout)) } else { Err(told(output.stderr)) }
+    let (out, faults) = (told(output.stdout), told(output.stderr));
+    if output.status.success() { Ok(out) } else { Err(out + &faults) }
 }
 
 fn build(package: &Path) -> Result<String, String> {
