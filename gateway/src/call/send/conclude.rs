@@ -52,10 +52,13 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
         return end.mismatch(mismatch);
     }
     if let Some(unknown) = &trace.unknown {
-        return end.unknown(
-            unknown.clone(),
-            "The network did not answer. It will be asked what happened before anything is sent again.",
-        );
+        let message = if trace.too_long {
+            "The network's answer was longer than the adapter may read (`response_bytes_max` in its plugin.toml). It will be asked what \
+             happened before anything is sent again."
+        } else {
+            "The network did not answer. It will be asked what happened before anything is sent again."
+        };
+        return end.unknown(unknown.clone(), message);
     }
     // An answer of success after which the adapter gave up was not understood: whether it happened is open.
     if !matches!(result, Ok((Ok(_), _)))
