@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -10,12 +10,9 @@ use serde_json::json;
 
 use crate::{
     config::{Catalogue, Governance, PluginInfo, PluginKind as GovernedKind},
-    host::{Host, LoadError, Manifest, PluginGrant, Release, manifest},
+    host::{COMPONENT_BYTES_MAX, Host, LoadError, Manifest, PluginGrant, Release, manifest},
     model::PluginName,
 };
-
-/// A component larger than this is not read.
-const COMPONENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Why a folder of plugins can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +34,15 @@ pub enum ShelfError {
         reason: String,
     },
     /// Two files carry plugins of one name.
-    #[error("two files in the plugin folder are named `{0}` in their manifests; keep one")]
-    Twice(PluginName),
+    #[error("{one} and {other} both carry the plugin `{name}`; take one of them out of the folder")]
+    Twice {
+        /// The plugin.
+        name: PluginName,
+        /// A file.
+        one: String,
+        /// Another file.
+        other: String,
+    },
     /// It can't be loaded.
     #[error("the plugin `{plugin}` can't be loaded: {error}")]
     Load {
@@ -49,13 +53,31 @@ pub enum ShelfError {
     },
 }
 
-/// The components of the plugin folder.
+/// The components of the plugin folder, as they were when it was read.
 #[derive(Default)]
 pub struct Shelf {
+    dir: PathBuf,
     plugins: BTreeMap<PluginName, Shelved>,
+    strays: Vec<Stray>,
+}
+
+/// A `*.wasm` in the plugin folder that is no plugin. It is in nobody's way, unless the governance names a plugin of its name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Stray {
+    /// Which.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Stray {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
 }
 
 struct Shelved {
+    path: String,
     manifest: Manifest,
     wasm: Vec<u8>,
 }
@@ -69,39 +91,61 @@ pub struct Serving {
 }
 
 impl Shelf {
-    /// Reads every `*.wasm` in the folder and its manifest; nothing is compiled.
+    /// Reads every `*.wasm` in the folder and its manifest; nothing is compiled. A missing folder is an empty one.
+    ///
+    /// # Errors
+    /// The folder can't be read, or two files carry plugins of one name.
     pub fn read(dir: &Path) -> Result<Self, ShelfError> {
         let unreadable = |path: &Path, error: std::io::Error| ShelfError::Unreadable {
             path: path.display().to_string(),
             reason: error.to_string(),
         };
-        let mut shelf = Self::default();
+        let mut shelf = Self { dir: dir.to_owned(), ..Self::default() };
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(shelf),
             Err(error) => return Err(unreadable(dir, error)),
         };
+        let mut paths = Vec::new();
         for entry in entries {
-            let path = entry.map_err(|error| unreadable(dir, error))?.path();
-            if path.extension().is_none_or(|extension| extension != "wasm") {
-                continue;
-            }
-            let size = std::fs::metadata(&path).map_err(|error| unreadable(&path, error))?.len();
-            if size > COMPONENT_BYTES_MAX {
-                return Err(ShelfError::NotAPlugin {
-                    path: path.display().to_string(),
-                    reason: format!("{size} bytes are too many"),
-                });
-            }
-            let wasm = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
-            let manifest = manifest_of(&wasm)
-                .map_err(|reason| ShelfError::NotAPlugin { path: path.display().to_string(), reason })?;
-            let name = manifest.name.clone();
-            if shelf.plugins.insert(name.clone(), Shelved { manifest, wasm }).is_some() {
-                return Err(ShelfError::Twice(name));
+            paths.push(entry.map_err(|error| unreadable(dir, error))?.path());
+        }
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+        paths.sort_unstable();
+        for path in paths {
+            let shown = path.display().to_string();
+            match Shelved::read(&path) {
+                Ok(shelved) => {
+                    let name = shelved.manifest.name.clone();
+                    if let Some(before) = shelf.plugins.insert(name.clone(), shelved) {
+                        return Err(ShelfError::Twice { name, one: before.path, other: shown });
+                    }
+                }
+                Err(reason) => shelf.strays.push(Stray { path: shown, reason }),
             }
         }
         Ok(shelf)
+    }
+
+    /// The files that are no plugins.
+    pub fn strays(&self) -> &[Stray] {
+        &self.strays
+    }
+
+    /// Where the plugin was read from.
+    pub fn path(&self, name: &PluginName) -> Option<&str> {
+        self.plugins.get(name).map(|shelved| shelved.path.as_str())
+    }
+
+    /// Would the gateway load this plugin? For who has no configuration for it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, host: &Host, name: &PluginName) -> Result<(), ShelfError> {
+        let shelved = self.shelved(name)?;
+        host.judge(&shelved.wasm)
+            .map(drop)
+            .map_err(|error| ShelfError::Load { plugin: format!("{name} ({})", shelved.path), error })
     }
 
     /// The manifest of a plugin on the shelf.
@@ -140,18 +184,37 @@ impl Shelf {
     }
 
     fn release(&self, host: &Host, name: &PluginName, config: &serde_json::Value) -> Result<Arc<Release>, ShelfError> {
-        let shelved = self.plugins.get(name).ok_or_else(|| ShelfError::NotAPlugin {
-            path: name.to_string(),
-            reason: "there is no such plugin in the plugin folder".into(),
-        })?;
+        let shelved = self.shelved(name)?;
         host.load(&shelved.wasm, &PluginGrant::default(), config)
             .map_err(|error| ShelfError::Load { plugin: name.to_string(), error })
     }
+
+    fn shelved(&self, name: &PluginName) -> Result<&Shelved, ShelfError> {
+        self.plugins.get(name).ok_or_else(|| ShelfError::NotAPlugin {
+            path: name.to_string(),
+            reason: "there is no such plugin in the plugin folder".into(),
+        })
+    }
 }
 
-fn manifest_of(wasm: &[u8]) -> Result<Manifest, String> {
-    let section = manifest::extract(wasm)?.ok_or("the component carries no manifest")?;
-    Manifest::from_json(section).map_err(|error| error.to_string())
+impl Shelved {
+    /// Reads one file, or says in a few words why it is no plugin.
+    fn read(path: &Path) -> Result<Self, String> {
+        let facts = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        if !facts.is_file() {
+            return Err("not a file".into());
+        }
+        if facts.len() > COMPONENT_BYTES_MAX as u64 {
+            return Err(format!("{} bytes; a plugin has at most {COMPONENT_BYTES_MAX}", facts.len()));
+        }
+        let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
+        let rebuild = "build it with `pressgate plugin build`";
+        let section = manifest::extract(&wasm)
+            .map_err(|reason| format!("not a whole WebAssembly component ({reason}); {rebuild}"))?
+            .ok_or_else(|| format!("the component carries no manifest; {rebuild}"))?;
+        let manifest = Manifest::from_json(section).map_err(|error| format!("its manifest: {error}"))?;
+        Ok(Self { path: path.display().to_string(), manifest, wasm })
+    }
 }
 
 impl Catalogue for Shelf {
@@ -169,5 +232,20 @@ impl Catalogue for Shelf {
 
     fn names(&self) -> Vec<PluginName> {
         self.plugins.keys().cloned().collect()
+    }
+
+    fn absence(&self, name: &PluginName) -> String {
+        let of_this_name =
+            |stray: &&Stray| Path::new(&stray.path).file_stem().is_some_and(|stem| stem == name.as_str());
+        if let Some(stray) = self.strays.iter().find(of_this_name) {
+            return format!("; {stray}");
+        }
+        // Plugins are read when a gateway starts: there may be more in the folder by now.
+        let now = Self::read(&self.dir).unwrap_or_default();
+        match now.plugins.get(name) {
+            Some(shelved) => format!("; {} was added after the gateway had started: restart it", shelved.path),
+            None if self.dir.as_os_str().is_empty() => String::new(),
+            None => format!("; put {name}.wasm into {} (and restart the gateway, where one runs)", self.dir.display()),
+        }
     }
 }

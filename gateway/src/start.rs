@@ -132,6 +132,9 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Stores { lock, audit, records, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
+    for stray in shelf.strays() {
+        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
+    }
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
     let registry = Registry::default();

@@ -45,27 +45,35 @@ pub struct Exported<T>(PhantomData<T>);
 
 impl<T: Adapter> Guest for Exported<T> {
     fn describe() -> Description {
+        crate::panics::report();
         T::describe()
     }
     fn discover(account: Account) -> Result<Facts, String> {
+        crate::panics::report();
         T::discover(&account)
     }
     fn check(account: Account, draft: Draft, facts: Option<Facts>) -> Vec<Finding> {
+        crate::panics::report();
         T::check(&account, &draft, facts.as_ref())
     }
     fn classify(account: Account, request: Request) -> Classification {
+        crate::panics::report();
         T::classify(&account, &request)
     }
     fn perform(call: Call) -> Result<Performed, Failure> {
+        crate::panics::report();
         T::perform(&call)
     }
     fn reconcile(call: Call, step: String) -> Reconciliation {
+        crate::panics::report();
         T::reconcile(&call, &step)
     }
     fn observe(status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
+        crate::panics::report();
         T::observe(status, &headers)
     }
     fn render_refusal(refusal: Refusal, request: Request) -> Response {
+        crate::panics::report();
         T::render_refusal(&refusal, &request)
     }
 }

@@ -76,6 +76,7 @@ pub mod testing;
 
 #[cfg(target_arch = "wasm32")]
 mod alloc;
+mod panics;
 #[doc(hidden)]
 pub mod bindings;
 

@@ -18,6 +18,7 @@ pub struct Exported<T>(PhantomData<T>);
 
 impl<T: Policy> Guest for Exported<T> {
     fn review(draft: Draft, context: Context) -> Verdict {
+        crate::panics::report();
         T::review(&draft, &context)
     }
 }

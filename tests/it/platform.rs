@@ -350,6 +350,10 @@ async fn an_answer_without_end_is_cut_off() {
     })
     .await;
     assert_eq!(view["state"], "unknown", "nobody knows what the network did: {view}");
+    assert!(
+        view.to_string().contains("answer was longer than the adapter may read"),
+        "and the author is told why: {view}"
+    );
     others_are_fine(&gate).await;
 }
 

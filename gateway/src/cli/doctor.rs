@@ -94,9 +94,11 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let shelf = Shelf::read(&context.config.plugins.dir);
     findings.add(
         "plugins",
-        shelf.as_ref().map_err(ToString::to_string).map(|shelf| match shelf.names() {
-            names if names.is_empty() => "none in the plugin folder".to_owned(),
-            names => names.join(", "),
+        shelf.as_ref().map_err(ToString::to_string).map(|shelf| {
+            let names = shelf.names();
+            let names = if names.is_empty() { "none in the plugin folder".to_owned() } else { names.join(", ") };
+            let strays = shelf.strays().iter().map(|stray| format!("no plugin: {stray}"));
+            std::iter::once(names).chain(strays).collect::<Vec<_>>().join("\n")
         }),
     );
     let shelf = shelf.unwrap_or_default();

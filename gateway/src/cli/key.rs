@@ -108,7 +108,15 @@ impl Place {
     /// Makes the file, of mode 0600; an existing one is never overwritten.
     pub fn reserve(path: PathBuf) -> Result<Self, Failure> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| Failure::file(&path, &error))?;
+        let file = file.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                let shown = path.display();
+                Failure::refused(format!(
+                    "{shown} exists already, and a key never overwrites a file. Give another name, or move {shown} away; no key was made"
+                ))
+            }
+            _ => Failure::file(&path, &error),
+        })?;
         Ok(Self { path, file })
     }
 
@@ -203,7 +211,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let place = Place::reserve(path.clone()).unwrap();
-        assert!(Place::reserve(path.clone()).is_err(), "never overwritten");
+        let failure = Place::reserve(path.clone()).err().map(|failure| failure.to_string()).unwrap_or_default();
+        assert!(failure.contains(&path.display().to_string()) && failure.contains("another name"), "{failure}");
         place.keep("pgk_x").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "pgk_x\n");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);

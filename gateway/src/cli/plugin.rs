@@ -1,24 +1,30 @@
 //! `pressgate plugin build`: a Rust package → a component that the gateway loads.
 //!
 //! cargo makes a core module for `wasm32-unknown-unknown`, the component encoder wraps it, and the manifest goes into a custom
-//! section together with the configuration schema. Nothing but the gateway's own interfaces may be imported.
+//! section together with the configuration schema. Nothing but the gateway's own interfaces may be imported. What comes out is
+//! loaded as a gateway loads it, so that what can't be loaded is not built.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use wit_component::ComponentEncoder;
 
+use crate::clock::SystemClock;
 use crate::host::manifest::{self, Manifest, ManifestError};
+use crate::host::{Host, HostError, LoadError};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "plugin";
 const MANIFEST_FILE: &str = "plugin.toml";
 /// For the linker: a stack of 256 KiB instead of 1 MiB. After each call the gateway looks through all of an instance's memory.
 const LINK_CONFIG: &str = "target.wasm32-unknown-unknown.rustflags=['-Clink-arg=-zstack-size=262144']";
+/// Where the profile is written down. cargo gets it from here, since a package outside of this workspace does not know it.
+const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 
 /// A component that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +84,17 @@ pub enum BuildError {
         /// Why.
         reason: String,
     },
+    /// The plugin host can't start on this machine.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// It was built, and the gateway would not load it.
+    #[error("{path}: it was built, and the gateway would not load it: {error}")]
+    Load {
+        /// The package's folder.
+        path: PathBuf,
+        /// Why.
+        error: LoadError,
+    },
     /// It wants something that the gateway does not offer.
     #[error(
         "{name} imports `{import}`. A plugin may only use what the SDK offers: no files, sockets, clock or threads of its own, \
@@ -109,6 +126,7 @@ pub fn build_all(package_dirs: &[PathBuf], out_dir: &Path) -> Result<Vec<Built>,
     let Some(first) = packages.first() else { return Ok(Vec::new()) };
     let modules = compile(&first.dir, &packages)?;
     fs::create_dir_all(out_dir).map_err(|error| BuildError::File { path: out_dir.to_owned(), error })?;
+    let host = Host::for_judging(Arc::new(SystemClock))?;
     packages
         .iter()
         .map(|package| {
@@ -116,7 +134,7 @@ pub fn build_all(package_dirs: &[PathBuf], out_dir: &Path) -> Result<Vec<Built>,
                 path: package.dir.clone(),
                 reason: "cargo made no module of it; Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`".into(),
             })?;
-            package.finish(module, out_dir)
+            package.finish(&host, module, out_dir)
         })
         .collect()
 }
@@ -149,11 +167,12 @@ impl Package {
         Ok(Self { dir: dir.to_owned(), crate_name, manifest, manifest_json })
     }
 
-    fn finish(&self, module: &Path, out_dir: &Path) -> Result<Built, BuildError> {
+    fn finish(&self, host: &Host, module: &Path, out_dir: &Path) -> Result<Built, BuildError> {
         let name = self.manifest.name.as_str().to_owned();
         let file = |path: PathBuf| move |error| BuildError::File { path, error };
         let core = fs::read(module).map_err(file(module.to_owned()))?;
         let component = encode(&name, &core, &self.manifest_json)?;
+        host.judge(&component).map_err(|error| BuildError::Load { path: self.dir.clone(), error })?;
         let path = out_dir.join(format!("{name}.wasm"));
         fs::write(&path, &component).map_err(file(path.clone()))?;
         let digest = crate::model::hex::hex(digest::digest(&digest::SHA256, &component).as_ref());
@@ -184,6 +203,7 @@ fn compile(dir: &Path, packages: &[Package]) -> Result<BTreeMap<String, PathBuf>
         "--config",
         LINK_CONFIG,
     ]);
+    command.args(profile(WORKSPACE).iter().flat_map(|setting| ["--config", setting]));
     command.arg("--message-format=json-render-diagnostics").stderr(std::process::Stdio::inherit());
     for package in packages {
         command.args(["--package", &package.crate_name]);
@@ -208,6 +228,14 @@ fn compile(dir: &Path, packages: &[Package]) -> Result<BTreeMap<String, PathBuf>
         }
     }
     Ok(modules)
+}
+
+/// The settings of the profile as arguments of `--config`: `profile.plugin.lto=true`.
+fn profile(workspace: &str) -> Vec<String> {
+    let table = workspace.parse::<toml::Table>().unwrap_or_default();
+    let profile = table.get("profile").and_then(|profiles| profiles.get(PROFILE)).and_then(toml::Value::as_table);
+    let setting = |(key, value): (&String, &toml::Value)| format!("profile.{PROFILE}.{key}={value}");
+    profile.into_iter().flatten().map(setting).collect()
 }
 
 /// The name in a package id: `path+file:///x/guidelines#0.1.0` or `…/y#guidelines@0.1.0`.
@@ -270,6 +298,16 @@ mod tests {
         assert_eq!(foreign_import(module), Ok(Some("env.now".into())));
         let error = encode("p", module, "{}").unwrap_err().to_string();
         assert!(error.contains("p imports `env.now`"), "{error}");
+    }
+
+    #[test]
+    fn the_profile_goes_along() {
+        let settings = profile(WORKSPACE);
+        for setting in
+            ["profile.plugin.inherits=\"release\"", "profile.plugin.panic=\"abort\"", "profile.plugin.lto=true"]
+        {
+            assert!(settings.iter().any(|known| known == setting), "{setting} is not in {settings:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! `pressgate plugin`: builds plugins and lists those in the plugin folder.
+//! `pressgate plugin`: builds plugins, and lists those in the plugin folder and whether they load.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
@@ -10,6 +13,7 @@ use super::{
     plugin,
     table::table,
 };
+use crate::host::Host;
 
 /// `plugin build|list`.
 #[derive(Debug, clap::Subcommand)]
@@ -60,23 +64,32 @@ fn target_of(package: &Path) -> Result<PathBuf, Failure> {
     target.map(PathBuf::from).ok_or_else(|| Failure::refused("cargo names no target folder; give --out"))
 }
 
-/// Lists.
+/// Lists, and tries to load each as the gateway would.
 pub fn list(context: &Context) -> Result<Report, Failure> {
     let shelf = context.shelf()?;
     let mut rows = Vec::new();
     let mut entries = Vec::new();
+    let host = Host::for_judging(Arc::clone(&context.clock)).map_err(|error| Failure::refused(error.to_string()))?;
     for manifest in shelf.manifests() {
         let kind = format!("{:?}", manifest.kind).to_lowercase();
+        let fault = shelf.judge(&host, &manifest.name).err().map(|error| error.to_string());
         rows.push(vec![
             manifest.name.to_string(),
             manifest.version.clone(),
             kind.clone(),
             manifest.networks.join(", "),
+            fault.clone().unwrap_or_else(|| "loads".to_owned()),
         ]);
         entries.push(json!({
             "name": manifest.name, "version": manifest.version, "kind": kind, "networks": manifest.networks,
+            "path": shelf.path(&manifest.name), "fault": fault,
             "credentials": manifest.credentials.iter().map(|wish| json!({ "label": wish.label, "secrets": wish.secrets })).collect::<Vec<_>>(),
         }));
     }
-    Ok(Report::good(table(&["name", "version", "kind", "networks"], &rows), entries.into()))
+    let none = || "–".to_owned();
+    for stray in shelf.strays() {
+        rows.push(vec![none(), none(), none(), none(), format!("no plugin: {stray}")]);
+        entries.push(json!({ "name": null, "path": stray.path, "fault": stray.reason }));
+    }
+    Ok(Report::good(table(&["name", "version", "kind", "networks", "state"], &rows), entries.into()))
 }

@@ -156,6 +156,11 @@ pub trait Catalogue {
     /// What is known of the plugin, or none where there is no such plugin.
     fn plugin(&self, name: &PluginName) -> Option<PluginInfo>;
 
+    /// Why there is no such plugin, as the end of a sentence; empty where nothing more is known.
+    fn absence(&self, _name: &PluginName) -> String {
+        String::new()
+    }
+
     /// Names for "did you mean"; may be empty.
     fn names(&self) -> Vec<PluginName> {
         Vec::new()

@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod body;
+mod carry;
 mod connect;
 mod headers;
 mod inject;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+pub use carry::unfit;
 use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},

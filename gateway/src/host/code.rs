@@ -23,7 +23,7 @@ const RETRY_AFTER_MS: u64 = 1_000;
 /// Live handles of an instance. The contract has no resources.
 const HANDLES_MAX: usize = 64;
 /// Lines that one plugin may log in a second, over all calls.
-const LOG_LINES_PER_S: u64 = 100;
+pub(super) const LOG_LINES_PER_S: u64 = 100;
 
 /// What a compiled plugin needs to run.
 pub(super) struct Code {
@@ -78,7 +78,9 @@ impl Code {
         let limits = &self.manifest.limits;
         let meter = Arc::new(Meter::new(limits.guest_ms, Arc::clone(&self.house.lane)));
         let mut store = self.store(settings, &meter, world);
-        match meter.run(Duration::from_millis(limits.wall_ms), call(&mut store, &self.entry)).await {
+        let ended = meter.run(Duration::from_millis(limits.wall_ms), call(&mut store, &self.entry)).await;
+        store.data().tell_dropped_lines();
+        match ended {
             Ok(Ok(output)) => Ok((output, store.into_data())),
             Ok(Err(error)) => Err(self.failed(self.fault(&error, store.data()))),
             Err(_) => Err(self.failed(PluginFault::WallDeadline { deadline_ms: limits.wall_ms })),
@@ -174,16 +176,48 @@ impl std::fmt::Debug for Code {
 pub(super) struct LogAllowance {
     second: AtomicU64,
     lines: AtomicU64,
+    dropped: AtomicU64,
+    told: AtomicU64,
 }
 
 impl LogAllowance {
     /// Takes one line of this second's allowance.
     pub(super) fn take(&self) -> bool {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-        let second = u64::try_from(now.tv_sec).unwrap_or(0);
+        let second = second();
         if self.second.swap(second, Relaxed) != second {
             self.lines.store(0, Relaxed);
         }
         self.lines.fetch_add(1, Relaxed) < LOG_LINES_PER_S
+    }
+
+    /// Counts lines that a call lost. Once a second it answers how many were lost since it last did, to be told; what is not
+    /// told yet waits for the next loss.
+    pub(super) fn dropped(&self, lines: u32) -> Option<u64> {
+        self.dropped.fetch_add(u64::from(lines), Relaxed);
+        // The first second of a machine's life may be 0.
+        let second = second().saturating_add(1);
+        (self.told.swap(second, Relaxed) != second).then(|| self.dropped.swap(0, Relaxed)).filter(|lines| *lines > 0)
+    }
+}
+
+fn second() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    u64::try_from(now.tv_sec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_lines_are_told_once_a_second_and_none_is_forgotten() {
+        let allowance = LogAllowance::default();
+        let mut told = Vec::new();
+        let mut lost = 0;
+        while told.len() < 2 {
+            lost += 3;
+            told.extend(allowance.dropped(3));
+        }
+        assert_eq!((told[0], told.iter().sum::<u64>()), (3, lost), "{told:?}");
     }
 }

@@ -54,7 +54,10 @@ pub enum LoadError {
     #[error("the plugin imports `{0}`, which a plugin of its kind does not get")]
     Import(String),
     /// It does not fit the world of its kind.
-    #[error("the plugin does not fit the contract of its kind: {0}")]
+    #[error(
+        "the plugin does not fit the contract of its kind: {0}. An adapter is exported with `export_adapter!`, a policy with \
+         `export_policy!`, and `kind` in plugin.toml says the same"
+    )]
     World(String),
     /// The compiler refuses it.
     #[error("the plugin can't be compiled: {0}")]

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::model::hex::hex;
 
 /// Longest component that is accepted.
-const COMPONENT_BYTES_MAX: usize = 16 << 20;
+pub const COMPONENT_BYTES_MAX: usize = 16 << 20;
 const INTERFACES: &str = "pressgate:plugin/";
 
 /// How the host works.
@@ -78,6 +78,22 @@ impl Host {
         }))
     }
 
+    /// A host that only judges plugins, for commands: it keeps no compiled code.
+    ///
+    /// # Errors
+    /// The machine lacks what the engine needs.
+    pub fn for_judging(clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
+        Self::new(HostOptions { cache_dir: None, cache_key: [0; 32], instances_max: 1 }, clock)
+    }
+
+    /// Would [`Self::load`] take this plugin? Everything is tried but a configuration, which nobody has written yet.
+    ///
+    /// # Errors
+    /// The first reason why it is not accepted.
+    pub fn judge(&self, wasm: &[u8]) -> Result<Arc<Release>, LoadError> {
+        self.prepare(wasm, &PluginGrant::default(), Settings::unset).map(|(release, _)| release)
+    }
+
     /// Loads a plugin. Compiles where the cache does not help, so it may take seconds: call it where blocking is allowed.
     ///
     /// # Errors
@@ -101,6 +117,15 @@ impl Host {
         grant: &PluginGrant,
         config: &serde_json::Value,
     ) -> Result<(Arc<Release>, Origin), LoadError> {
+        self.prepare(wasm, grant, |manifest| Settings::new(manifest, config))
+    }
+
+    fn prepare(
+        &self,
+        wasm: &[u8],
+        grant: &PluginGrant,
+        settings: impl FnOnce(&Manifest) -> Result<Settings, LoadError>,
+    ) -> Result<(Arc<Release>, Origin), LoadError> {
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { size_bytes: wasm.len(), max_bytes: COMPONENT_BYTES_MAX });
         }
@@ -110,7 +135,7 @@ impl Host {
             return Err(LoadError::Contract { wanted: manifest.wit, offered: CONTRACT });
         }
         foreign_imports(wasm)?;
-        let settings = Arc::new(Settings::new(&manifest, config)?);
+        let settings = Arc::new(settings(&manifest)?);
         let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
         let (component, origin) = self.compiled(wasm, &digest)?;
         component.initialize_copy_on_write_image().map_err(|error| LoadError::Resources(format!("{error:#}")))?;

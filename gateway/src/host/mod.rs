@@ -43,7 +43,7 @@ pub use exchange::{
     UnknownSafety,
 };
 pub use grant::PluginGrant;
-pub use loader::{Host, HostOptions};
+pub use loader::{COMPONENT_BYTES_MAX, Host, HostOptions};
 pub use manifest::{Manifest, ManifestError};
 pub use media::MediaFiles;
 pub use options::OptionSchema;

@@ -39,6 +39,15 @@ impl Settings {
     /// Validates and builds.
     pub(super) fn new(manifest: &Manifest, value: &Value) -> Result<Self, LoadError> {
         validate(manifest, value)?;
+        Self::build(manifest, value)
+    }
+
+    /// No configuration at all, although the schema may demand one: to try a plugin, never to serve.
+    pub(super) fn unset(manifest: &Manifest) -> Result<Self, LoadError> {
+        Self::build(manifest, &Value::Object(serde_json::Map::new()))
+    }
+
+    fn build(manifest: &Manifest, value: &Value) -> Result<Self, LoadError> {
         let patterns =
             PatternSets::build(&manifest.matches, value).map_err(|error| LoadError::Patterns(error.to_string()))?;
         let canonical = canonical(value);

@@ -8,7 +8,8 @@ use super::{By, Ops, OpsError, ops::leaf_of, wire::CredentialView};
 use crate::{
     audit::leaf::Changed,
     config::Governance,
-    host::manifest::CredentialDecl,
+    egress::{self, CredentialScheme},
+    host::manifest::{CredentialDecl, CredentialScheme as Declared},
     model::{Account, AccountId},
     plugins::Shelf,
 };
@@ -58,11 +59,30 @@ impl<'a> Wants<'a> {
     }
 }
 
+/// Refuses what the credential's scheme could not carry to the network. No text quotes a value.
+fn carried(declared: &CredentialDecl, secrets: &BTreeMap<String, SecretString>) -> Result<(), OpsError> {
+    let scheme = match &declared.scheme {
+        Declared::Bearer => CredentialScheme::Bearer,
+        Declared::Basic => CredentialScheme::Basic,
+        Declared::Header(name) => CredentialScheme::Header(name.clone()),
+        // A login carries its values in JSON, as a query does in percent-encoding: any text.
+        Declared::Query(name) => CredentialScheme::Query(name.clone()),
+        Declared::Session(_) => CredentialScheme::Query(String::new()),
+    };
+    for (index, name) in declared.secrets.iter().enumerate() {
+        if let Some(why) = secrets.get(name).and_then(|value| egress::unfit(&scheme, index, value)) {
+            return Err(OpsError::Invalid(format!("the value of `{name}` {why}; nothing was changed")));
+        }
+    }
+    Ok(())
+}
+
 impl Ops<'_> {
     /// Sets a credential and answers it without its values. Sessions of the one before are forgotten.
     ///
     /// # Errors
-    /// [`OpsError::Missing`] and [`OpsError::Invalid`] as for [`Wants::declared`] or for other values than the adapter wants.
+    /// [`OpsError::Missing`] and [`OpsError::Invalid`] as for [`Wants::declared`] or for other values than the adapter wants
+    /// or its scheme can carry.
     pub async fn set_credential(
         &self,
         by: &By,
@@ -77,6 +97,7 @@ impl Ops<'_> {
         if !secrets.keys().map(String::as_str).eq(names.iter().copied()) {
             return Err(OpsError::Invalid(format!("the credential has exactly these values: {}", names.join(", "))));
         }
+        carried(declared, &secrets)?;
         let change = leaf_of(Changed::Credential, "set", format!("{}/{label}", account.id), None, by);
         self.change(change, self.vault.set_credential(&account.id, label, secrets)).await?;
         let views = self.list_credentials(wants).await?;

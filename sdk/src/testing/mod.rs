@@ -3,7 +3,7 @@
 //! [`Host::new`] … [`Host::install`] puts a script under the current thread until the returned [`Installed`] is
 //! dropped. Answers are scripted for step names, and the script is strict where the gateway is: a step that is not
 //! scripted, a step name used twice in one attempt, a replayed step whose request differs from the journalled one, and
-//! a header that belongs to the gateway each fail the test.
+//! a header that belongs to the gateway each fail the test (the gateway refuses the last as `denied`).
 
 mod samples;
 
@@ -20,6 +20,24 @@ pub use samples::{CREATED_AT_MS, account, answer, call, context, draft, hit, par
 thread_local! {
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };
 }
+
+/// The gateway denies a request that sets one of these, or one that starts with `proxy-`.
+const GATEWAYS_HEADERS: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 type Answer = Box<dyn FnMut(&Request) -> Result<Response, Error>>;
 type Scan = Box<dyn Fn(&str) -> Vec<Hit>>;
@@ -253,9 +271,8 @@ impl Script {
         assert!(self.used.insert(step.to_owned()), "step `{step}` was used twice in one attempt");
         for (name, _) in &request.headers {
             let name = name.to_ascii_lowercase();
-            let theirs = ["authorization", "cookie", "host", "content-length", "transfer-encoding", "connection"];
             assert!(
-                !theirs.contains(&name.as_str()) && !name.starts_with("proxy-"),
+                !GATEWAYS_HEADERS.contains(&name.as_str()) && !name.starts_with("proxy-"),
                 "step `{step}` sets the header `{name}`, which is the gateway's"
             );
         }

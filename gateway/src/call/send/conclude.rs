@@ -52,10 +52,13 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
         return end.mismatch(mismatch);
     }
     if let Some(unknown) = &trace.unknown {
-        return end.unknown(
-            unknown.clone(),
-            "The network did not answer. It will be asked what happened before anything is sent again.",
-        );
+        let message = if trace.too_long {
+            "The network's answer was longer than the adapter may read (`response_bytes_max` in its plugin.toml). It will be asked what \
+             happened before anything is sent again."
+        } else {
+            "The network did not answer. It will be asked what happened before anything is sent again."
+        };
+        return end.unknown(unknown.clone(), message);
     }
     // What the wire saw counts, whatever the adapter makes of it.
     if let (Ok((Err(failure), _)), Some(denied)) = (&result, &trace.denied) {

@@ -46,6 +46,7 @@ struct State {
     pending: Option<leaf::Outcome>,
     intents: Vec<u64>,
     unknown: Option<UnknownStep>,
+    too_long: bool,
     unconfirmed: Option<Unconfirmed>,
     stopped: Option<Refusal>,
     mismatch: Option<String>,
@@ -77,6 +78,8 @@ pub(super) struct Trace {
     pub done: Vec<Answered>,
     /// A step that was sent and not answered.
     pub unknown: Option<UnknownStep>,
+    /// That step was answered, with more than the plugin may read.
+    pub too_long: bool,
     /// Why the gateway itself stopped it.
     pub stopped: Option<Refusal>,
     /// How a request differed from what was approved.
@@ -108,6 +111,7 @@ impl Wire {
         Trace {
             done: state.done.clone(),
             unknown: state.unknown.clone(),
+            too_long: state.too_long,
             stopped: state.stopped.clone(),
             mismatch: state.mismatch.clone(),
             last: state.last.clone(),
@@ -304,6 +308,7 @@ impl Wire {
                 self.pend(&sent, result, None);
                 if !certain {
                     self.mark_unknown(&sent);
+                    self.state().too_long = error == SendError::TooLarge;
                     return Err(SendError::Unknown(format!("no whole answer to `{}`", sent.step)));
                 }
                 Err(error)

@@ -56,7 +56,8 @@ fn plugin(context: &Context<'_>, entry: &Entry<'_>) -> Option<(PluginName, Plugi
     let Some(plugin) = context.catalogue.plugin(&name) else {
         let names = context.catalogue.names();
         let hint = did_you_mean(name.as_str(), names.iter().map(PluginName::as_str));
-        entry.fault(written.line, report, format!("`plugin`: no plugin is called `{name}`{hint}"));
+        let why = context.catalogue.absence(&name);
+        entry.fault(written.line, report, format!("`plugin`: no plugin is called `{name}`{hint}{why}"));
         return None;
     };
     if plugin.kind != PluginKind::Policy {

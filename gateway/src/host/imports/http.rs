@@ -135,5 +135,57 @@ fn headers(headers: &[(String, String)]) -> Result<(), String> {
     let malformed = headers.iter().any(|(name, value)| {
         ::http::HeaderName::from_bytes(name.as_bytes()).is_err() || ::http::HeaderValue::from_str(value).is_err()
     });
-    if malformed { Err("a header's name or value has letters that no header may have".into()) } else { Ok(()) }
+    if malformed {
+        return Err("a header's name or value has letters that no header may have".into());
+    }
+    match headers.iter().find(|(name, _)| is_gateways(name)) {
+        Some((name, _)) => Err(format!("the header `{}` is the gateway's; leave it out", name.to_ascii_lowercase())),
+        None => Ok(()),
+    }
+}
+
+/// Headers that only the gateway sets: the credential comes from the vault, the rest belongs to one connection.
+const GATEWAYS: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+fn is_gateways(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    GATEWAYS.contains(&name.as_str()) || name.starts_with("proxy-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_sets_no_header_of_the_gateway() {
+        let of = |name: &str| headers(&[("x-kept".to_owned(), "1".to_owned()), (name.to_owned(), "x".to_owned())]);
+        for name in GATEWAYS.iter().chain(&["proxy-authorization", "Proxy-Connection", "Authorization"]) {
+            assert!(of(name).unwrap_err().contains("gateway's"), "{name}");
+        }
+        assert!(of("idempotency-key").is_ok() && of("user-agent").is_ok() && of("content-type").is_ok());
+    }
+
+    /// The scripted host of the SDK fails a test for the same headers.
+    #[test]
+    fn the_scripted_host_knows_the_same_headers() {
+        let script = include_str!("../../../../sdk/src/testing/mod.rs");
+        let (_, list) = script.split_once("const GATEWAYS_HEADERS").unwrap();
+        let list: Vec<&str> = list.split_once("];").unwrap().0.split('"').skip(1).step_by(2).collect();
+        assert_eq!(list, GATEWAYS);
+    }
 }

@@ -15,7 +15,7 @@ pub(super) use http::{Exchange, Purpose};
 pub(super) use seeded::Seeded;
 
 use super::bindings::{clock, log, match_, media, random, state, types};
-use super::code::Code;
+use super::code::{Code, LOG_LINES_PER_S};
 use super::convert;
 use super::media::MediaFiles;
 use super::memory::MemoryBudget;
@@ -28,6 +28,7 @@ pub(super) const NOTE_BYTES_MAX: usize = 64 << 10;
 const MEDIA_READ_BYTES_MAX: u32 = 64 << 10;
 const RANDOM_BYTES_MAX: u32 = 4096;
 const LOG_LINE_BYTES_MAX: usize = 1024;
+/// The last one is kept for an error: a panic's message is a call's last line.
 const LOG_LINES_PER_CALL_MAX: u32 = 32;
 
 /// The host could not do what a plugin rightly asked; the plugin is not to blame.
@@ -51,6 +52,7 @@ pub(super) struct CallState {
     folds: FoldCache,
     open_medium: Option<(String, File)>,
     log_lines: u32,
+    log_lines_dropped: u32,
 }
 
 /// The part of what an instance sees that differs from call to call.
@@ -78,7 +80,27 @@ impl CallWorld {
 impl CallState {
     pub(super) fn new(code: Arc<Code>, settings: Arc<Settings>, meter: Arc<Meter>, world: CallWorld) -> Self {
         let memory = MemoryBudget::new(code.manifest.limits.memory_bytes);
-        Self { code, settings, memory, meter, world, folds: FoldCache::default(), open_medium: None, log_lines: 0 }
+        Self {
+            code,
+            settings,
+            memory,
+            meter,
+            world,
+            folds: FoldCache::default(),
+            open_medium: None,
+            log_lines: 0,
+            log_lines_dropped: 0,
+        }
+    }
+
+    /// Says at the end of a call how many lines of its log were dropped.
+    pub(super) fn tell_dropped_lines(&self) {
+        if self.log_lines_dropped > 0
+            && let Some(lines) = self.code.log_allowance.dropped(self.log_lines_dropped)
+        {
+            let plugin = &self.code.label;
+            tracing::warn!(target: "pressgate::plugin", plugin, "{lines} more lines dropped: a call may log {LOG_LINES_PER_CALL_MAX} lines, and a plugin {LOG_LINES_PER_S} in a second");
+        }
     }
 }
 
@@ -162,7 +184,9 @@ impl media::Host for CallState {
 
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, line: String) -> wasmtime::Result<()> {
-        if self.log_lines >= LOG_LINES_PER_CALL_MAX || !self.code.log_allowance.take() {
+        let kept_for_errors = u32::from(!matches!(level, log::Level::Error));
+        if self.log_lines + kept_for_errors >= LOG_LINES_PER_CALL_MAX || !self.code.log_allowance.take() {
+            self.log_lines_dropped = self.log_lines_dropped.saturating_add(1);
             return Ok(());
         }
         self.log_lines += 1;

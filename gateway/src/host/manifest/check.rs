@@ -6,10 +6,11 @@ use std::fmt;
 use url::Url;
 
 use super::raw::{Raw, RawCredential, RawHttp, RawLimits, RawMatch, RawScheme, RawSession, line_at};
+use super::schema;
 use super::section::shorten;
 use super::{
-    CredentialDecl, CredentialScheme, Expired, HttpRule, Limits, LoginRequest, Manifest, MatchDecl, Origin, PluginKind,
-    RefreshRequest, SessionDecl,
+    CONTRACT, CredentialDecl, CredentialScheme, Expired, HttpRule, Limits, LoginRequest, Manifest, MatchDecl, Origin,
+    PluginKind, RefreshRequest, SessionDecl,
 };
 use crate::model::PluginName;
 
@@ -102,6 +103,8 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
     unique("credential", "label", credentials.iter().map(|credential| credential.label.as_str()))?;
     let matches: Vec<MatchDecl> = each("match", &raw.matches, match_decl)?;
     unique("match", "set", matches.iter().map(|decl| decl.set.as_str()))?;
+    let config_schema = raw.config.as_ref().map(|config| config.schema.clone());
+    schema::check(config_schema.as_ref(), &matches)?;
     Ok(Manifest {
         name: PluginName::new(&plugin.name),
         version: plugin.version.clone(),
@@ -112,7 +115,7 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
         credentials,
         limits: limits(&raw.limits)?,
         matches,
-        config_schema: raw.config.as_ref().map(|config| config.schema.clone()),
+        config_schema,
     })
 }
 
@@ -227,26 +230,31 @@ fn origin(place: &str, text: &str) -> Checked<Origin> {
 fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     name(&format!("{place}.label"), &raw.label)?;
     let secrets_place = format!("{place}.secrets");
-    if raw.secrets.is_empty() {
-        return Err(ManifestError::at(secrets_place, "must name the secrets that an operator sets"));
+    let secrets = raw.secrets.clone().unwrap_or_else(|| default_secrets(raw));
+    if secrets.is_empty() {
+        return Err(ManifestError::at(secrets_place, "must name the values that an operator sets"));
     }
-    count(&secrets_place, raw.secrets.len())?;
-    for (index, secret) in raw.secrets.iter().enumerate() {
+    count(&secrets_place, secrets.len())?;
+    for (index, secret) in secrets.iter().enumerate() {
         name(&format!("{secrets_place}[{index}]"), secret)?;
     }
-    unique(&secrets_place, "name", raw.secrets.iter().map(String::as_str))?;
-    if let Some(unknown) = raw.public.iter().find(|name| !raw.secrets.contains(name)) {
+    unique(&secrets_place, "name", secrets.iter().map(String::as_str))?;
+    if let Some(unknown) = raw.public.iter().find(|name| !secrets.contains(name)) {
         return Err(ManifestError::at(
             format!("{place}.public"),
             format!("`{}` is not in `secrets`", shorten(unknown)),
         ));
+    }
+    if !raw.public.is_empty() && raw.scheme != RawScheme::Session {
+        let message = "only a session has values that are no secret; of `basic` the first one is never blanked";
+        return Err(ManifestError::at(format!("{place}.public"), message));
     }
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
         RawScheme::Basic => Some(2),
         RawScheme::Session => None,
     };
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != raw.secrets.len()) {
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != secrets.len()) {
         return Err(ManifestError::at(secrets_place, format!("this scheme takes {wanted}")));
     }
     if raw.session.is_some() != (raw.scheme == RawScheme::Session) {
@@ -267,11 +275,24 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         (RawScheme::Header, _) => CredentialScheme::Header(name),
         (RawScheme::Query, _) => CredentialScheme::Query(name),
         (RawScheme::Session, Some(raw_session)) => {
-            CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &raw.secrets)?))
+            CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &secrets)?))
         }
         (RawScheme::Session, None) => return Err(ManifestError::at(place, "has no `[credential.session]`")),
     };
-    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets: raw.secrets.clone(), public: raw.public.clone() })
+    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public: raw.public.clone() })
+}
+
+/// The values of a credential whose manifest does not name them: what its scheme needs.
+fn default_secrets(raw: &RawCredential) -> Vec<String> {
+    match (raw.scheme, &raw.session) {
+        (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
+        (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
+        (RawScheme::Session, None) => Vec::new(),
+        (RawScheme::Session, Some(session)) => {
+            let named: BTreeSet<&str> = session.login.body.values().flat_map(|text| placeholders(text)).collect();
+            named.into_iter().map(ToOwned::to_owned).collect()
+        }
+    }
 }
 
 fn session(place: &str, raw: &RawSession, secrets: &[String]) -> Checked<SessionDecl> {
@@ -333,28 +354,53 @@ fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or(rest))
 }
 
-fn limits(raw: &RawLimits) -> Checked<Limits> {
+/// Each limit by its key.
+pub(super) fn by_key(limits: &Limits) -> [(&'static str, u64); 6] {
+    let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    [
+        ("guest_ms", limits.guest_ms),
+        ("wall_ms", limits.wall_ms),
+        ("memory_bytes", bytes(limits.memory_bytes)),
+        ("host_call_bytes", bytes(limits.host_call_bytes)),
+        ("response_bytes_max", bytes(limits.response_bytes_max)),
+        ("concurrent", u64::from(limits.concurrent)),
+    ]
+}
+
+fn wished(raw: &RawLimits) -> Limits {
     let default = Limits::default();
-    let limits = Limits {
+    Limits {
         guest_ms: raw.guest_ms.unwrap_or(default.guest_ms),
         wall_ms: raw.wall_ms.unwrap_or(default.wall_ms),
         memory_bytes: raw.memory_bytes.unwrap_or(default.memory_bytes),
         host_call_bytes: raw.host_call_bytes.unwrap_or(default.host_call_bytes),
         response_bytes_max: raw.response_bytes_max.unwrap_or(default.response_bytes_max),
         concurrent: raw.concurrent.unwrap_or(default.concurrent),
-    };
-    let zero = [
-        ("guest_ms", limits.guest_ms == 0),
-        ("wall_ms", limits.wall_ms == 0),
-        ("memory_bytes", limits.memory_bytes == 0),
-        ("host_call_bytes", limits.host_call_bytes == 0),
-        ("response_bytes_max", limits.response_bytes_max == 0),
-        ("concurrent", limits.concurrent == 0),
-    ];
-    if let Some((field, _)) = zero.iter().find(|(_, zero)| *zero) {
-        return Err(ManifestError::at(format!("limits.{field}"), "must be more than 0"));
+    }
+}
+
+fn limits(raw: &RawLimits) -> Checked<Limits> {
+    let limits = wished(raw);
+    if let Some((key, _)) = by_key(&limits).iter().find(|(_, value)| *value == 0) {
+        return Err(ManifestError::at(format!("limits.{key}"), "must be more than 0"));
     }
     Ok(limits.capped(Limits::CEILING))
+}
+
+/// What holds for a manifest that is written now, and not for one that a component carries: that may have been made for another
+/// host, whose contract the loader compares, and gets this host's limits where it wants more.
+pub(super) fn buildable(raw: &Raw) -> Checked<()> {
+    if raw.plugin.wit != CONTRACT {
+        let message = format!("this gateway speaks the contract `{CONTRACT}`, not `{}`", shorten(&raw.plugin.wit));
+        return Err(ManifestError::at("plugin.wit", message));
+    }
+    for ((key, wish), (_, most)) in by_key(&wished(&raw.limits)).into_iter().zip(by_key(&Limits::CEILING)) {
+        if wish > most {
+            let message = format!("{wish} is more than the gateway gives any plugin; write {most} or less");
+            return Err(ManifestError::at(format!("limits.{key}"), message));
+        }
+    }
+    Ok(())
 }
 
 fn match_decl(place: &str, raw: &RawMatch) -> Checked<MatchDecl> {

@@ -4,6 +4,7 @@
 
 mod check;
 mod raw;
+mod schema;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -80,9 +81,9 @@ pub struct CredentialDecl {
     pub label: String,
     /// How it is put into a request.
     pub scheme: CredentialScheme,
-    /// Names of the secret values that an operator sets, in order.
+    /// Names of the values that an operator sets, in order. All are kept encrypted and injected by the host alone.
     pub secrets: Vec<String>,
-    /// Those of them that are no secret: answers of the network keep them.
+    /// Those of them that are no secret, such as a user name: they are not blanked in the network's answers.
     pub public: Vec<String>,
 }
 
@@ -222,7 +223,14 @@ impl Manifest {
         schema: impl FnOnce(&str) -> Result<String, String>,
     ) -> Result<(Self, String), ManifestError> {
         let raw = raw::Raw::from_toml(text, schema)?;
-        let manifest = check::check(&raw).map_err(|error| error.at_line_of(text))?;
+        let manifest = check::check(&raw).and_then(|manifest| check::buildable(&raw).map(|()| manifest));
+        let manifest = manifest.map_err(|mut error| {
+            let file = raw.config.as_ref().and_then(|config| config.file.as_ref());
+            if let Some(file) = file.filter(|_| error.place == "config.schema") {
+                error.message = format!("{file} {}", error.message);
+            }
+            error.at_line_of(text)
+        })?;
         let json = serde_json::to_string(&raw).map_err(|error| ManifestError::whole(error.to_string()))?;
         Ok((manifest, json))
     }

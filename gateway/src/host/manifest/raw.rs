@@ -49,7 +49,9 @@ pub(super) struct RawCredential {
     pub scheme: RawScheme,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    pub secrets: Vec<String>,
+    /// The values that an operator sets; without it what the scheme needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<String>>,
     /// Those of them that are no secret (a user name): answers of the network keep them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub public: Vec<String>,
@@ -140,6 +142,9 @@ pub(super) struct RawMatch {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub schema: serde_json::Value,
+    /// The file that it was read from, for messages.
+    #[serde(skip)]
+    pub file: Option<String>,
 }
 
 impl Raw {
@@ -158,7 +163,9 @@ impl Raw {
                 return Err(fault("must be the name of a JSON Schema file".into()));
             };
             let json = schema(file).map_err(fault)?;
+            let file = file.clone();
             config.schema = serde_json::from_str(&json).map_err(|error| fault(format!("{file}: {error}")))?;
+            config.file = Some(file);
         }
         Ok(raw)
     }

@@ -35,7 +35,8 @@ expired = { statuses = [400], pointer = "/error", values = ["ExpiredToken"] }
 
 [limits]
 guest_ms = 50
-memory_bytes = 999999999999
+memory_bytes = 67108864
+concurrent = 7
 
 [[match]]
 set = "phrases"
@@ -48,8 +49,11 @@ fold = "strict"
 schema = "config.schema.json"
 "#;
 
+const SCHEMA: &str = r#"{"type":"object","additionalProperties":false,"properties":{
+    "phrases":{"type":"array","items":{"type":"object","properties":{"text":{"type":"string"}}}}}}"#;
+
 fn read(text: &str) -> Result<Manifest, ManifestError> {
-    Manifest::from_toml(text, |_| Ok(r#"{"type":"object"}"#.into()))
+    Manifest::from_toml(text, |_| Ok(SCHEMA.into()))
 }
 
 /// The line, from 1, on which `part` ends.
@@ -69,12 +73,12 @@ fn a_whole_manifest_is_understood() {
     assert_eq!(manifest.limits.memory_bytes, Limits::CEILING.memory_bytes);
     assert_eq!(manifest.limits.wall_ms, 30_000);
     assert_eq!(manifest.matches[0].fold, Fold::Strict);
-    assert_eq!(manifest.config_schema, Some(serde_json::json!({"type": "object"})));
+    assert_eq!(manifest.config_schema, serde_json::from_str(SCHEMA).unwrap());
 }
 
 #[test]
 fn what_a_component_carries_is_the_same_manifest() {
-    let (manifest, json) = Manifest::source(ADAPTER, |_| Ok(r#"{"type":"object"}"#.into())).unwrap();
+    let (manifest, json) = Manifest::source(ADAPTER, |_| Ok(SCHEMA.into())).unwrap();
     assert_eq!(Manifest::from_json(json.as_bytes()).unwrap(), manifest);
 }
 
@@ -98,6 +102,11 @@ fn each_fault_is_found_at_its_line() {
         ("statuses = [400]", "statuses = [200]", "statuses"),
         ("pointer = \"/phrases\"", "pointer = \"phrases\"", "pointer"),
         ("fold = \"strict\"", "fold = \"loose\"", "loose"),
+        ("wit = \"0.1.0-draft\"", "wit = \"0.0.9\"", "speaks the contract `0.1.0-draft`"),
+        ("guest_ms = 50", "guest_ms = 99999999", "write 2000 or less"),
+        ("concurrent = 7", "concurrent = 257", "write 256 or less"),
+        ("pointer = \"/phrases\"", "pointer = \"/nothing\"", "has nothing at `/nothing`"),
+        ("field = \"text\"", "field = \"phrase\"", "no field `phrase`"),
     ] {
         assert!(ADAPTER.contains(from), "{from}");
         let text = ADAPTER.replacen(from, to, 1);
@@ -116,6 +125,97 @@ fn a_policy_reaches_no_network() {
     assert!(error.to_string().contains("no requests"), "{error}");
     let credential = "[[credential]]\nlabel = \"t\"\nscheme = \"bearer\"\nsecrets = [\"t\"]\n";
     assert!(read(&format!("{policy}{credential}")).unwrap_err().to_string().contains("no credentials"));
+}
+
+#[test]
+fn a_component_that_wants_more_than_the_host_gives_gets_what_the_host_gives() {
+    let (_, json) = Manifest::source(ADAPTER, |_| Ok(SCHEMA.into())).unwrap();
+    let json = json.replace("67108864", "999999999999").replace("0.1.0-draft", "0.0.9");
+    let manifest = Manifest::from_json(json.as_bytes()).unwrap();
+    assert_eq!(manifest.limits.memory_bytes, Limits::CEILING.memory_bytes);
+    assert_eq!(manifest.wit, "0.0.9", "the loader compares it and says what to do");
+}
+
+#[test]
+fn a_schema_that_is_none_is_named_with_its_file() {
+    let error = Manifest::from_toml(ADAPTER, |_| Ok(r#"{"type":"strng"}"#.into())).unwrap_err();
+    assert_eq!(error.line, Some(line_of(ADAPTER, "schema = ")));
+    assert!(error.message.starts_with("config.schema.json is not a valid JSON Schema: "), "{error}");
+}
+
+#[test]
+fn a_credential_without_named_values_has_those_of_its_scheme_and_all_are_secret() {
+    let secrets_of = |credential: &str| {
+        let (head, _) = ADAPTER.split_once("[[credential]]").unwrap();
+        let manifest = read(&format!("{head}[[credential]]\nlabel = \"token\"\n{credential}\n")).unwrap();
+        assert!(manifest.credentials[0].public.is_empty());
+        manifest.credentials[0].secrets.clone()
+    };
+    assert_eq!(secrets_of("scheme = \"bearer\""), ["token"]);
+    assert_eq!(secrets_of("scheme = \"header\"\nname = \"x-key\""), ["token"]);
+    assert_eq!(secrets_of("scheme = \"basic\""), ["user", "password"]);
+    let session = "scheme = \"session\"\n[credential.session]\naccess_pointer = \"/a\"\n\
+        login = { method = \"POST\", path = \"/l\", body = { id = \"{name}\", pass = \"{code}\", kind = \"app\" } }";
+    assert_eq!(secrets_of(session), ["code", "name"]);
+    let (head, _) = ADAPTER.split_once("[[credential]]").unwrap();
+    let public = "[[credential]]\nlabel = \"t\"\nscheme = \"basic\"\npublic = [\"user\"]\n";
+    assert!(read(&format!("{head}{public}")).unwrap_err().to_string().contains("only a session"));
+    let none = ADAPTER.replace("secrets = [\"identifier\", \"password\"]", "secrets = []");
+    assert!(read(&none).unwrap_err().to_string().contains("must name"));
+}
+
+/// The keys that a table may have: an unknown one is answered with the list.
+fn keys_of(table: &str, start: &str) -> Vec<String> {
+    let text =
+        ADAPTER.replacen(start, &format!("{start} no_such_key = 1{}", if start.ends_with('{') { "," } else { "" }), 1);
+    let text = text.replacen("] no_such_key", "]\nno_such_key", 1);
+    let fault = read(&text).unwrap_err().to_string();
+    let Some((_, listed)) = fault.split_once("expected") else { panic!("{table}: {fault}") };
+    listed.split('`').skip(1).step_by(2).map(|key| format!("{table}{key}")).collect()
+}
+
+#[test]
+fn every_key_is_documented() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins/manifest.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let tables = [
+        ("plugin.", "[plugin]"),
+        ("http.", "[[http]]"),
+        ("credential.", "[[credential]]"),
+        ("credential.session.", "[credential.session]"),
+        ("credential.session.login.", "login = {"),
+        ("credential.session.refresh.", "refresh = {"),
+        ("credential.session.expired.", "expired = {"),
+        ("limits.", "[limits]"),
+        ("match.", "[[match]]"),
+        ("config.", "[config]"),
+    ];
+    let keys: Vec<String> = tables.iter().flat_map(|(table, start)| keys_of(table, start)).collect();
+    assert!(keys.len() >= 39, "{keys:?}");
+    let row = |key: &str| page.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+    let missing: Vec<_> = keys.iter().filter(|key| row(key).is_none()).collect();
+    assert!(missing.is_empty(), "docs/plugins/manifest.md lacks {missing:?}");
+    let documented = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let stale: Vec<_> = documented.filter(|key| key.contains('.') && !keys.iter().any(|known| known == key)).collect();
+    assert!(stale.is_empty(), "docs/plugins/manifest.md documents {stale:?}, which is no key");
+    let cells = check::by_key(&Limits::default()).into_iter().zip(check::by_key(&Limits::CEILING));
+    for ((key, default), (_, most)) in cells {
+        let row = row(&format!("limits.{key}")).unwrap();
+        assert!(row.contains(&format!("| {default} | {most} |")), "{row} lacks {default} and {most}");
+    }
+    let top = read(&format!("no_such_key = 1\n{ADAPTER}")).unwrap_err().to_string();
+    let top: Vec<&str> = top.split_once("expected").unwrap().1.split('`').skip(1).step_by(2).collect();
+    let covered = |key: &str| tables.iter().any(|(table, _)| table.split('.').next() == Some(key));
+    assert!(top.len() == 6 && top.into_iter().all(covered), "a table of the manifest is not in this test");
+}
+
+#[test]
+fn the_documented_manifest_can_be_built() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins/manifest.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let sample = |mark: &str| page.split(mark).nth(1).unwrap().split("```").next().unwrap().to_owned();
+    let manifest = Manifest::from_toml(&sample("```toml\n"), |_| Err(String::new())).unwrap();
+    assert_eq!(manifest.credentials.len(), 1);
 }
 
 #[test]

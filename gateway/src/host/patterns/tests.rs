@@ -349,7 +349,7 @@ fn speed() {
         let source = joined.as_ref().unwrap_or(&base);
         line += &format!("  fold {:.2}", timed(|| drop(fold::fold(text, fold::Depth::Strict))));
         line += &format!("  join {:.2}", timed(|| drop(split::joined_view(text, &base))));
-        line += &format!("  alike {:.2}", timed(|| drop(words::lookalike_views(text, source))));
+        line += &format!("  alike {:.2}", timed(|| drop(words::lookalike_views(text, source, None))));
         line += &format!("  decode {:.2}", timed(|| drop(decode::decoded_runs(text))));
         for group in [&["p"][..], &["d"], &["p", "d"], &["f"], &["s"], &["p", "f", "s"]] {
             let spent = timed(|| {

@@ -1,0 +1,187 @@
+//! What an author of a plugin does with the documents alone, outside of this repository.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use pressgate::host::{MediaFiles, PluginFault, PluginGrant};
+use pressgate::model::Outcome;
+use serde_json::{Value, json};
+use tests::harness::built;
+use tests::{plugins, samples};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("it is there")
+}
+
+/// Writes the files of a page: each is a code block under a line that holds its name and nothing else.
+fn write_package(page: &str, folder: &Path) {
+    let text = fs::read_to_string(repository().join("docs/plugins").join(page)).expect("a page");
+    let sdk = repository().join("sdk").display().to_string();
+    let mut files = 0;
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let name = line.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+        let Some(name) =
+            name.filter(|name| !name.contains('`') && lines.get(at + 2).is_some_and(|l| l.starts_with("```")))
+        else {
+            continue;
+        };
+        let code: Vec<&str> = lines[at + 3..].iter().copied().take_while(|line| !line.starts_with("```")).collect();
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, code.join("\n").replace("/path/to/pressgate/sdk", &sdk)).expect("written");
+        files += 1;
+    }
+    assert!(files >= 3, "{page} has {files} files");
+}
+
+/// Runs the program as an author does. Versions of other crates are the repository's, so that nothing is downloaded.
+fn pressgate(package: &Path, arguments: &[&str]) -> Result<String, String> {
+    fs::copy(repository().join("Cargo.lock"), package.join("Cargo.lock")).expect("copied");
+    let target = plugins::folder().parent().expect("cargo's folder").to_owned();
+    let output = Command::new(built::program())
+        .args(arguments)
+        .current_dir(package)
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_NET_OFFLINE", "true")
+        .output()
+        .expect("the program runs");
+    let told = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let (out, faults) = (told(output.stdout), told(output.stderr));
+    if output.status.success() { Ok(out) } else { Err(out + &faults) }
+}
+
+fn build(package: &Path) -> Result<String, String> {
+    pressgate(package, &["plugin", "build", ".", "--out", "built"])
+}
+
+/// Changes a file of the package for the time of one build, and answers what the build said against it.
+fn refused(package: &Path, file: &str, from: &str, to: &str) -> String {
+    let path = package.join(file);
+    let good = fs::read_to_string(&path).expect("a file");
+    assert!(good.contains(from), "{from} is not in {file}");
+    fs::write(&path, good.replace(from, to)).expect("written");
+    let refused = build(package).expect_err(to);
+    fs::write(&path, good).expect("written");
+    refused
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_first_policy_builds_and_judges_and_what_can_not_serve_is_not_built() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_package("writing-a-policy.md", folder.path());
+    let package = folder.path().join("no-shouting");
+    let told = build(&package).expect("the documents hold");
+    assert!(told.contains("no-shouting.wasm"), "{told}");
+
+    let host = samples::host(None);
+    let wasm = fs::read(package.join("built/no-shouting.wasm")).expect("built");
+    let config = json!({ "loud": ["sensation"] });
+    let policy = host.load(&wasm, &PluginGrant::default(), &config).expect("it loads");
+    for (text, expected) in
+        [("A quiet word.", Outcome::Allow), ("BUY NOW", Outcome::Deny), ("What a sensation!", Outcome::Deny)]
+    {
+        let draft = samples::draft(&[text]);
+        let (outcome, _) = policy.review(&draft, &samples::context(), &MediaFiles::none()).await.expect("judged");
+        assert_eq!(outcome, expected, "{text}");
+    }
+
+    for (file, from, to, said) in [
+        ("src/lib.rs", "pressgate_sdk::export_policy!(NoShouting);", "", "export_policy!"),
+        ("plugin.toml", "kind = \"policy\"", "kind = \"adapter\"\nnetworks = [\"x\"]", "export_adapter!"),
+        ("plugin.toml", "[config]", "[limits]\nmemory_bytes = 65536\n\n[config]", "memory"),
+        ("plugin.toml", "[config]", "[limits]\nguest_ms = 99999999\n\n[config]", "write 2000 or less"),
+        ("plugin.toml", "0.1.0-draft", "0.0.9", "plugin.toml: line 5: `plugin.wit`"),
+        ("plugin.toml", "\"/loud\"", "\"/nothing\"", "nothing at `/nothing`"),
+        ("config.schema.json", "\"object\"", "\"objekt\"", "config.schema.json is not a valid JSON Schema"),
+    ] {
+        let fault = refused(&package, file, from, to);
+        assert!(fault.contains(said), "{to}: {fault}");
+    }
+
+    // Without the set the policy panics, which denies; its words are in the gateway's log.
+    let path = package.join("plugin.toml");
+    let manifest = fs::read_to_string(&path).expect("a manifest");
+    fs::write(&path, manifest.split("[[match]]").next().expect("a head")).expect("written");
+    build(&package).expect("a set is not demanded");
+    let wasm = fs::read(package.join("built/no-shouting.wasm")).expect("built");
+    let policy = host.load(&wasm, &PluginGrant::default(), &config).expect("it loads");
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    let failed = policy.review(&samples::draft(&["A quiet word."]), &samples::context(), &MediaFiles::none()).await;
+    drop(logging);
+    assert!(matches!(failed.expect_err("no verdict").fault, PluginFault::Trapped { .. }));
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("UTF-8");
+    assert!(log.contains("ERROR") && log.contains("panicked at src/lib.rs:"), "{log}");
+    assert!(log.contains("plugin.toml declares the set `loud`: ") && log.contains("no-shouting 0.1.0"), "{log}");
+}
+
+#[test]
+fn the_first_adapter_builds_and_stray_files_are_in_nobodys_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_package("writing-an-adapter.md", folder.path());
+    let package = folder.path().join("tinynet");
+    build(&package).expect("the documents hold");
+
+    let shelf = package.join("plugins");
+    fs::create_dir_all(shelf.join("folder.wasm")).expect("made");
+    let whole = fs::read(package.join("built/tinynet.wasm")).expect("built");
+    fs::write(shelf.join("cut.wasm"), &whole[..whole.len() / 2]).expect("written");
+    fs::write(shelf.join("text.wasm"), "hello").expect("written");
+    fs::write(shelf.join("core.wasm"), b"\0asm\x01\0\0\0").expect("written");
+    fs::write(shelf.join("notes.txt"), "not looked at").expect("written");
+    let governance = package.join("governance");
+    fs::create_dir_all(&governance).expect("made");
+    let account = "[[account]]\nid = \"acme\"\nbrand = \"acme\"\nnetwork = \"tinynet\"\nadapter = \"tinynet\"\n\
+                   endpoint = \"https://tiny.example\"\n";
+    fs::write(governance.join("brands.toml"), "[[brand]]\nid = \"acme\"\nname = \"Acme\"\n").expect("written");
+    fs::write(governance.join("accounts.toml"), account).expect("written");
+
+    let check = |expected: bool| {
+        let told = pressgate(&package, &["check"]);
+        assert_eq!(told.is_ok(), expected, "{told:?}");
+        let (Ok(told) | Err(told)) = told;
+        told
+    };
+    let told = check(false);
+    assert!(told.contains("accounts.toml:5: ") && told.contains("put tinynet.wasm into"), "{told}");
+    fs::write(shelf.join("tinynet.wasm"), &whole[..whole.len() / 2]).expect("written");
+    assert!(check(false).contains("tinynet.wasm: not a whole WebAssembly component"));
+
+    fs::write(shelf.join("tinynet.wasm"), &whole).expect("written");
+    let told = check(true);
+    for stray in ["cut.wasm", "text.wasm", "core.wasm", "folder.wasm"] {
+        assert!(told.contains(&format!("{stray}: not ")), "{stray}: {told}");
+    }
+    assert!(!told.contains("notes.txt"), "{told}");
+    let listed: Value =
+        serde_json::from_str(&pressgate(&package, &["plugin", "list", "--json"]).expect("a list")).unwrap();
+    let faulty = |entry: &&Value| !entry["fault"].is_null();
+    let entries = listed.as_array().expect("a list");
+    assert_eq!((entries.len(), entries.iter().filter(faulty).count()), (5, 4), "{listed:#}");
+
+    fs::write(shelf.join("again.wasm"), &whole).expect("written");
+    let told = check(false);
+    assert!(
+        told.contains("again.wasm and ") && told.contains("tinynet.wasm both carry the plugin `tinynet`"),
+        "{told}"
+    );
+}
