@@ -20,7 +20,7 @@ PROGRAMS     := -p pressgate -p sample-network -p demo
 BUILT         = $(shell cargo metadata --no-deps --format-version=1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 DEMO_PLUGINS := plugins/guidelines plugins/mastodon
 GUESTS       := $(patsubst %/Cargo.toml,%,$(sort $(wildcard plugins/*/Cargo.toml tests/guests/*/Cargo.toml)))
-PDS          := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard tests/pds/package-lock.json))
+NODE         := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard tests/*/package-lock.json))
 # The tests that tell as many stories as PRESSGATE_SOAK says.
 COUNTED      := binary(crash) | test(counted)
 
@@ -39,7 +39,7 @@ deps-demo:
 	$(call say,deps: the target that plugins are built for)
 	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" || rustup target add wasm32-unknown-unknown
 
-deps-test: $(PDS)
+deps-test: $(NODE)
 	$(call say,deps: what the tests run with)
 	@cargo nextest --version >/dev/null 2>&1 || env -u CARGO_TARGET_DIR cargo install --locked cargo-nextest
 	@cargo deny --version 2>/dev/null | grep -F ' $(DENY_VERSION)' >/dev/null \
@@ -48,11 +48,11 @@ deps-test: $(PDS)
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
 
 # A native module of the PDS is compiled when its prebuilt form cannot be had; node's own headers serve, where it has them.
-tests/pds/node_modules/.package-lock.json: tests/pds/package-lock.json tests/pds/package.json
-	$(call say,deps: the packages of the Bluesky PDS)
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/package.json
+	$(call say,deps: what node needs for tests/$*)
 	@prefix="$$(dirname "$$(dirname "$$(readlink -f "$$(command -v node)")")")"; \
 	  if test -e "$$prefix/include/node/node.h"; then export npm_config_nodedir="$$prefix"; fi; \
-	  npm ci --prefix tests/pds --no-audit --no-fund
+	  npm ci --prefix tests/$* --no-audit --no-fund
 	@touch $@
 
 programs: deps-demo

@@ -73,5 +73,5 @@ pub struct Gateway {
     /// Held as long as the gateway lives: one process a data folder.
     pub(crate) _lock: std::fs::File,
     /// Set when the gateway stops: no new work begins.
-    pub stopping: Stop,
+    pub stopping: Arc<Stop>,
 }

@@ -19,6 +19,7 @@ pub mod config;
 pub mod gateway;
 pub mod start;
 pub mod stop;
+pub mod listen;
 
 pub mod doors;
 pub mod call;

@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    call::digest::hex,
     host::MediaFiles,
-    model::{Draft, MediaId, Principal},
+    model::{Draft, MediaId, Principal, hex::hex},
     records::MediaRecord,
 };
 

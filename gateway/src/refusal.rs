@@ -64,6 +64,13 @@ pub struct Problem {
     pub help: &'static str,
 }
 
+impl Problem {
+    /// Address of the problem type's page, relative to the API: `/problems/no-grant`.
+    pub fn address(&self) -> String {
+        format!("/problems/{}", self.slug)
+    }
+}
+
 macro_rules! problems {
     ($($name:ident = $slug:literal, $status:literal, $blame:ident, $retry:literal, $title:literal, $help:literal;)*) => {
         $(#[doc = $title] pub const $name: &Problem = &Problem {

@@ -7,7 +7,7 @@ use aws_lc_rs::{
 };
 
 use crate::{
-    model::{AccountId, Draft},
+    model::{AccountId, Draft, hex::hex},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -45,27 +45,6 @@ pub fn of_post<'a>(salt: &str, targets: impl Iterator<Item = &'a str>) -> String
 /// SHA-256, lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
-}
-
-/// 32 bytes from their hexadecimal form.
-pub fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0u8; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn canonical(draft: &Draft) -> Draft {
@@ -106,13 +85,5 @@ mod tests {
         assert_ne!(one, of_draft("other", &account, &draft(r#"{"a":1,"b":{"c":2,"d":3}}"#)));
         assert_ne!(one, of_draft("salt", &account, &draft(r#"{"a":2,"b":{"c":2,"d":3}}"#)));
         assert_ne!(one, of_draft("salt", &AccountId::new("acme2"), &draft(r#"{"a":1,"b":{"c":2,"d":3}}"#)));
-    }
-
-    #[test]
-    fn hexadecimal_goes_there_and_back() {
-        let text = random_hex().unwrap();
-        assert_eq!(hex(&unhex(&text).unwrap()), text);
-        assert_eq!(unhex("zz"), None);
-        assert_eq!(unhex(&"é".repeat(32)), None);
     }
 }

@@ -154,7 +154,7 @@ impl Package {
         let component = encode(&name, &core, &self.manifest_json)?;
         let path = out_dir.join(format!("{name}.wasm"));
         fs::write(&path, &component).map_err(file(path.clone()))?;
-        let digest = crate::host::hex(digest::digest(&digest::SHA256, &component).as_ref());
+        let digest = crate::model::hex::hex(digest::digest(&digest::SHA256, &component).as_ref());
         Ok(Built { name, path, size_bytes: component.len(), digest })
     }
 }

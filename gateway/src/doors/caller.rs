@@ -11,17 +11,14 @@ use super::problem::Problem;
 use crate::{
     call::{Caller, authenticate::authenticate},
     gateway::Gateway,
+    listen::Source,
     model::PostId,
     posts::accept::WAIT_MAX,
     refusal::{Refusal, Stage, problem},
 };
 
 /// Longest `Idempotency-Key`.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct Source(pub IpAddr);
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// An authenticated caller, as an argument of a handler. The key is checked before the body is read.
 pub struct Known(pub Caller);

@@ -6,6 +6,7 @@ pub mod listener;
 pub mod openapi;
 pub mod problem;
 pub mod publish;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -9,7 +9,10 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::publish::view::{PostView, VerdictView};
+use super::{
+    publish::view::{PostView, VerdictView},
+    words::{Blames, ProblemTypes, Stages},
+};
 use crate::refusal::{self, Blame, Refusal, Stage, problem};
 
 /// Media type of problem details.
@@ -23,9 +26,10 @@ pub struct Problem {
 
 /// Problem details (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Problem")]
+#[schema(as = Problem)]
 pub struct ProblemBody {
-    /// Address of the problem type's page, relative to this API: `/problems/no-grant`.
+    /// Which kind.
+    #[schema(value_type = ProblemTypes)]
     r#type: String,
     /// Short text, the same for every occurrence.
     title: &'static str,
@@ -34,41 +38,47 @@ pub struct ProblemBody {
     /// What is wrong with this request, and what to do.
     detail: String,
     /// Stage of the path that refused.
-    #[schema(value_type = String)]
+    #[schema(value_type = Stages)]
     stage: Stage,
-    /// Who can mend it: caller, rule, plugin, platform or gateway.
-    #[schema(value_type = String)]
+    /// Who can mend it.
+    #[schema(value_type = Blames)]
     blame: Blame,
     /// May the same request succeed later?
     retry: bool,
     /// Each fault, where there can be several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<FaultBody>)]
+    #[schema(value_type = Vec<FaultBody>, required = false)]
     errors: Vec<refusal::Fault>,
     /// What the policies said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     verdicts: Vec<VerdictView>,
     /// The post, where one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     post: Option<Box<PostView>>,
 }
 
 /// One fault within a request.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(title = "Fault")]
+#[schema(as = Fault)]
 #[allow(dead_code, reason = "describes `refusal::Fault` for the OpenAPI document")]
 pub struct FaultBody {
     /// JSON pointer into the request.
+    #[schema(nullable = false)]
     pointer: Option<String>,
     /// The account that it concerns.
+    #[schema(nullable = false)]
     account: Option<String>,
     /// Stable identifier of the rule.
     code: String,
     /// What is wrong and what to do.
     message: String,
     /// Measured amount.
+    #[schema(nullable = false)]
     measured: Option<u64>,
     /// Allowed amount.
+    #[schema(nullable = false)]
     allowed: Option<u64>,
 }
 
@@ -83,7 +93,7 @@ impl Problem {
         let Refusal { problem, stage, detail, faults, verdicts, retry_after_s, .. } = *self.refusal;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = ProblemBody {
-            r#type: format!("/problems/{}", problem.slug),
+            r#type: problem.address(),
             title: problem.title,
             status: problem.status,
             detail,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::digest;
 
-use super::hex;
+use crate::model::hex::hex;
 
 /// A request to the network, as a plugin made it or as a door received it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,14 +12,15 @@ use wasmtime::component::{Component, Linker};
 use super::bindings::{AdapterPre, PolicyPre};
 use super::cache::{CodeCache, Origin};
 use super::code::{Code, Entry, House, LogAllowance};
+use super::engine;
 use super::error::{HostError, LoadError};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
 use super::manifest::{CONTRACT, Manifest, PluginKind, extract};
 use super::release::Release;
 use super::settings::Settings;
-use super::{engine, hex};
 use crate::clock::Clock;
+use crate::model::hex::hex;
 
 /// Longest component that is accepted.
 const COMPONENT_BYTES_MAX: usize = 16 << 20;

@@ -7,9 +7,9 @@ use aws_lc_rs::digest;
 use serde_json::Value;
 
 use super::error::{ConfigFault, LoadError};
-use super::hex;
 use super::manifest::Manifest;
 use super::patterns::PatternSets;
+use crate::model::hex::hex;
 
 /// Faults that are reported at once.
 const FAULTS_MAX: usize = 32;

@@ -11,13 +11,10 @@ use super::{By, answer::Problem, keys::is_operator};
 use crate::{
     call::{Caller, authenticate::authenticate, journey::Journey},
     gateway::Gateway,
+    listen::Source,
     model::Principal,
     refusal::{Refusal, Stage, problem},
 };
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct Source(pub IpAddr);
 
 /// An operator, as an argument of a handler. The key is checked before the body is read.
 pub struct Operator(pub By);

@@ -3,7 +3,7 @@
 //! Requests are held to more than the document says: a field or query parameter that it does not name is a fault, so
 //! that a mistyped name in an adapter is found. Answers may have more fields than the document names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -37,10 +37,27 @@ impl OpenApi {
     /// When the file cannot be read or is not an OpenAPI 3.1 document.
     pub fn load(file: &Path) -> Self {
         let text = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let document: Map<String, Value> = serde_json::from_slice(&text).expect("a JSON object");
+        let document = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self::new(document)
+    }
+
+    /// Takes a document that was read.
+    ///
+    /// # Panics
+    /// When it is not an OpenAPI 3.1 document.
+    pub fn new(document: Map<String, Value>) -> Self {
         let version = document.get("openapi").and_then(Value::as_str).unwrap_or("");
-        assert!(version.starts_with("3.1"), "{} is OpenAPI {version}, not 3.1", file.display());
+        assert!(version.starts_with("3.1"), "the document is OpenAPI {version:?}, not 3.1");
         Self { document, validators: Mutex::default() }
+    }
+
+    /// Checks a value against a named schema.
+    ///
+    /// # Errors
+    /// Every fault that was found.
+    pub fn check_value(&self, schema: &str, value: &Value) -> Result<(), Faults> {
+        let faults = self.validate(schema, &reference(&format!("/components/schemas/{schema}")), value);
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     /// Checks a request. `target` is the path with its query.
@@ -57,7 +74,7 @@ impl OpenApi {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let operation = self.operation(method, path)?;
         let mut faults = self.check_query(&operation, query);
-        if operation.value.get("security").is_some() && header(headers, "authorization").is_none() {
+        if self.wants_token(&operation) && header(headers, "authorization").is_none() {
             faults.push(format!("{}: the operation needs a token and none was sent", operation.name));
         }
         faults.extend(self.check_body(&operation, headers, body));
@@ -79,22 +96,28 @@ impl OpenApi {
         let path = target.split('?').next().unwrap_or(target);
         let operation = self.operation(method, path)?;
         let name = format!("{} {status}", operation.name);
-        let key = status.to_string();
-        let Some(response) = operation.value.pointer(&format!("/responses/{key}")) else {
+        let responses = operation.value.get("responses").and_then(Value::as_object);
+        let declared = [status.to_string(), "default".to_owned()].into_iter().find_map(|key| {
+            let response = responses?.get(&key)?;
+            Some((format!("{}/responses/{key}", operation.pointer), response))
+        });
+        let Some((pointer, response)) = declared else {
             return Err(vec![format!("{name}: the document does not know this status")]);
         };
-        let response_pointer = format!("{}/responses/{key}", operation.pointer);
-        let mut faults = self.check_headers(&name, &response_pointer, response, headers);
-        if response.pointer("/content/application~1json/schema").is_some() {
+        let mut faults = self.check_headers(&name, &pointer, response, headers);
+        let contents = response.get("content").and_then(Value::as_object);
+        if let Some(contents) = contents.filter(|contents| contents.keys().any(|known| is_json(known))) {
             let content_type = header(headers, "content-type").unwrap_or("none");
-            if media_type(content_type) != "application/json" {
-                faults.push(format!("{name}: the content type is {content_type}, not application/json"));
-            }
-            match serde_json::from_slice::<Value>(body) {
-                Err(error) => faults.push(format!("{name}: the body is not JSON: {error}")),
-                Ok(value) => {
-                    let schema = reference(&format!("{response_pointer}/content/application~1json/schema"));
-                    faults.extend(self.validate(&name, &schema, &value));
+            let known = media_type(content_type);
+            if !contents.contains_key(&known) {
+                faults.push(format!("{name}: the content type is {content_type}, not {:?}", contents.keys()));
+            } else if is_json(&known) {
+                match serde_json::from_slice::<Value>(body) {
+                    Err(error) => faults.push(format!("{name}: the body is not JSON: {error}")),
+                    Ok(value) => {
+                        let schema = reference(&format!("{pointer}/content/{}/schema", escaped(&known)));
+                        faults.extend(self.validate(&name, &schema, &value));
+                    }
                 }
             }
         }
@@ -115,6 +138,31 @@ impl OpenApi {
             Some(value) => Ok(Operation { name, pointer: format!("/paths/{}/{method}", escaped(template)), value }),
             None => Err(vec![format!("{name}: the document has no such method")]),
         }
+    }
+
+    /// The operation's own word on it counts, else the document's.
+    fn wants_token(&self, operation: &Operation<'_>) -> bool {
+        let security = operation.value.get("security").or_else(|| self.document.get("security"));
+        security.and_then(Value::as_array).is_some_and(|wanted| !wanted.is_empty())
+    }
+
+    /// Every operation: method and path as the document writes them.
+    pub fn operations(&self) -> BTreeSet<String> {
+        const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+        let paths = self.document.get("paths").and_then(Value::as_object).expect("paths");
+        let of_path = |(path, item): (&String, &Value)| {
+            let methods = METHODS.into_iter().filter(|method| item.get(method).is_some());
+            methods.map(|method| format!("{} {path}", method.to_ascii_uppercase())).collect::<Vec<_>>()
+        };
+        paths.iter().flat_map(of_path).collect()
+    }
+
+    /// The operation that answers a method at a path, as [`OpenApi::operations`] names it.
+    ///
+    /// # Errors
+    /// The document has none.
+    pub fn operation_of(&self, method: &str, path: &str) -> Result<String, Faults> {
+        self.operation(method, path).map(|operation| operation.name)
     }
 
     fn check_query(&self, operation: &Operation<'_>, query: &str) -> Faults {
@@ -171,6 +219,10 @@ impl OpenApi {
         } else {
             return vec![format!("{name}: the content type {content_type} is not among {:?}", contents.keys())];
         };
+        if !form && !is_json(&known) {
+            // A file: every sequence of bytes fits.
+            return vec![];
+        }
         let pointer = format!("{}/requestBody/content/{}/schema", operation.pointer, escaped(&known));
         let value = match sent.as_str() {
             "application/json" => serde_json::from_slice(body).map_err(|error| error.to_string()),
@@ -324,6 +376,10 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || media_type.ends_with("+json")
 }
 
 /// Text from a form, query or header as the type that the schema wants; text where it does not fit, which the

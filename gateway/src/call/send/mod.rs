@@ -16,9 +16,8 @@ pub use outgoing::ReadOnly;
 use super::Intent;
 use crate::{
     audit::{Leaf, leaf},
-    call::digest,
     host::{PerformCall, PluginError},
-    model::TargetState,
+    model::{TargetState, hex::unhex},
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
 };
@@ -45,7 +44,7 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
     let call = intent.call();
     let facts = gateway.facts.of(&gateway, call.account(), call.adapter()).await;
     let perform = PerformCall {
-        key: digest::unhex(&intent.target().call_key)
+        key: unhex(&intent.target().call_key)
             .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Send, "The call's key can't be read."))?,
         created_at: intent.claim().post.created_at,
         attempt: intent.claim().attempt,

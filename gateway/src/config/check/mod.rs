@@ -19,6 +19,7 @@ use super::{
     rights::Index,
     table::{Document, Report},
 };
+use crate::model::hex::hex;
 use brands::Brands;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
@@ -102,7 +103,7 @@ pub fn digest_of(files: &Files) -> String {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(context.finish().as_ref())
 }
 
 #[cfg(test)]

@@ -32,17 +32,32 @@ pub struct AccountView {
     /// Owner.
     pub brand: String,
     /// Its name on the network.
+    #[schema(required = true)]
     pub handle: Option<String>,
     /// What its adapter can do.
     pub actions: Vec<String>,
     /// What the network said of its limits; null until it was asked.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required = true)]
     pub limits: Option<serde_json::Value>,
     /// JSON Schema of the network's options.
     #[schema(value_type = Object)]
     pub option_schema: serde_json::Value,
-    /// ready, no-credential, paused or silent.
-    pub health: &'static str,
+    /// Can it be posted to?
+    pub health: Health,
+}
+
+/// Whether an account can be posted to.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Nothing stands in the way.
+    Ready,
+    /// An operator must set its credential.
+    NoCredential,
+    /// The network asked for a pause.
+    Paused,
+    /// The network did not say its limits when it was asked last.
+    Silent,
 }
 
 /// Accounts, with limits, options and health.
@@ -72,10 +87,10 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
             known.map_err(|error| posts::unavailable(&crate::records::RecordsError::Unavailable(error.to_string())))?;
     }
     let health = match (complete, gateway.pauses.left(&account.id, gateway.clock.now()), trouble) {
-        (false, ..) => "no-credential",
-        (true, Some(_), _) => "paused",
-        (true, None, Some(_)) => "silent",
-        (true, None, None) => "ready",
+        (false, ..) => Health::NoCredential,
+        (true, Some(_), _) => Health::Paused,
+        (true, None, Some(_)) => Health::Silent,
+        (true, None, None) => Health::Ready,
     };
     Ok(Some(AccountView {
         id: account.id.to_string(),

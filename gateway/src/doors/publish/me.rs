@@ -32,8 +32,10 @@ pub struct GrantView {
     /// Its name.
     pub id: String,
     /// The account, where it is for one.
+    #[schema(required = true)]
     pub account: Option<String>,
     /// The brand, where it is for a brand and those below.
+    #[schema(required = true)]
     pub brand: Option<String>,
     /// Actions.
     pub actions: Vec<String>,

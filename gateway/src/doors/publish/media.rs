@@ -33,16 +33,24 @@ pub struct MediaView {
     /// Bytes.
     pub size_bytes: u64,
     /// Pixels.
+    #[schema(required = true)]
     pub width: Option<u32>,
     /// Pixels.
+    #[schema(required = true)]
     pub height: Option<u32>,
     /// SHA-256, hexadecimal.
     pub digest: String,
 }
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "describes the body for the OpenAPI document")]
+pub struct BytesOfFile(Vec<u8>);
+
 /// Stores a medium: the body is the file.
 #[utoipa::path(post, path = "/v1/media", operation_id = "uploadMedia", tag = "media",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; its type is found in its bytes."),
+    request_body(content = BytesOfFile, content_type = "application/octet-stream", description = "The file; its type is found in its bytes."),
     responses((status = 201, body = MediaView, description = "Stored."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn upload(

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use super::{
     refused,
     request::PostRequest,
-    view::{PostView, PostsView, WouldView},
+    view::{PostView, PostsView, WouldState, WouldView},
 };
 use crate::{
     call::{Caller, digest},
@@ -23,6 +23,7 @@ use crate::{
         caller::{Known, PostPath, idempotency_key, wait},
         json,
         problem::Problem,
+        words::PostStates,
     },
     gateway::Gateway,
     model::{AccountId, PostId, PostState, TargetState},
@@ -35,8 +36,9 @@ use crate::{
     refusal::{Refusal, Stage, problem},
 };
 
-/// Posts of one page, at most and where the caller does not say.
-const PAGE_MAX: u32 = 200;
+/// Posts of one page, at most.
+pub const PAGE_MAX: u32 = 200;
+/// Posts of one page where the caller does not say.
 const PAGE: u32 = 50;
 /// A repetition that meets the first request at work waits this long for its answer.
 const REPEAT_WAIT: Duration = Duration::from_millis(0);
@@ -45,8 +47,8 @@ type Body = Result<Bytes, BytesRejection>;
 
 /// Publishes a post.
 #[utoipa::path(post, path = "/v1/posts", operation_id = "createPost", tag = "posts", request_body = PostRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key and body gives the same answer for 30 days."),
-           ("Prefer" = Option<String>, Header, description = "`wait=N` waits up to N (at most 60) seconds for the outcome.")),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, description = "Repeating a request with the same key and body gives the same answer for 30 days."),
+           ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N` waits up to N (at most 60) seconds for the outcome.")),
     responses((status = 201, body = PostView, description = "Published, in whole or in part."),
               (status = 202, body = PostView, description = "Accepted: on its way, held for a person, or not yet known."),
               (status = 200, body = WouldView, description = "What would happen (`dry_run`)."),
@@ -93,7 +95,7 @@ async fn post(
     let key = asked.idempotency.as_ref().map(|usage| usage.key.clone());
     match accept(gateway, caller, asked).await? {
         Accepted::Would { held, verdicts } => {
-            let state = if held { "held" } else { "publishing" };
+            let state = if held { WouldState::Held } else { WouldState::Publishing };
             Ok(Json(WouldView { state, verdicts: verdicts.into_iter().map(Into::into).collect() }).into_response())
         }
         Accepted::Made(id) => made(gateway, &id, key, wait(headers)).await,
@@ -258,10 +260,12 @@ pub struct ListQuery {
     /// Only posts for this account.
     account: Option<String>,
     /// Only posts in this state.
+    #[param(value_type = Option<PostStates>)]
     state: Option<String>,
     /// Only posts of this campaign.
     campaign: Option<String>,
-    /// At most this many, 1 to 200.
+    /// At most this many, 1 to 200; 50 where it is left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -337,7 +341,7 @@ pub struct RecallQuery {
 
 /// Takes a published post back, where the networks can.
 #[utoipa::path(delete, path = "/v1/posts/{id}", operation_id = "recallPost", tag = "posts",
-    params(("id" = String, Path, description = "The post."), RecallQuery, ("Prefer" = Option<String>, Header, description = "`wait=N` waits for the outcome.")),
+    params(("id" = String, Path, description = "The post."), RecallQuery, ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N` waits for the outcome.")),
     responses((status = 200, body = PostView, description = "Taken back."), (status = 202, body = PostView, description = "On its way."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn recall(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Accounts of one post.
-const ACCOUNTS_MAX: usize = 50;
+pub const ACCOUNTS_MAX: usize = 50;
 /// Labels of one post.
-const LABELS_MAX: usize = 50;
+pub const LABELS_MAX: usize = 50;
 /// Bytes of a text; every network's own limit is lower.
 const TEXT_BYTES_MAX: usize = 128 * 1024;
 /// Media of one entry.
@@ -29,6 +29,7 @@ const MEDIA_MAX: usize = 50;
 #[serde(deny_unknown_fields)]
 pub struct PostRequest {
     /// Where it shall appear.
+    #[schema(min_items = 1, max_items = 50)]
     pub accounts: Vec<String>,
     /// What it says.
     pub content: ContentBody,
@@ -43,11 +44,12 @@ pub struct PostRequest {
     pub reply_to: Option<ReplyBody>,
     /// Labels that policies look at.
     #[serde(default)]
+    #[schema(max_items = 50)]
     pub labels: Vec<String>,
     /// The campaign it belongs to.
     pub campaign: Option<String>,
-    /// When to publish; not supported yet.
-    #[schema(value_type = Option<Object>)]
+    /// When to publish; not supported yet, so any value is refused.
+    #[schema(value_type = Value, required = false)]
     pub publish_at: Option<Value>,
     /// The person for whom the app acts.
     pub on_behalf_of: Option<String>,
@@ -132,7 +134,7 @@ pub struct VoteRequest {
 }
 
 /// A voter's decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// It goes out.

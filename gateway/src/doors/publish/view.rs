@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::request::Decision;
 use crate::{
+    doors::words::{Outcomes, PostStates, Severities, TargetStates},
     model::{Finding, Outcome, PostState, Severity, Verdict},
     records::{Attempt, PostRecord, PublishedPart, TargetRecord},
 };
@@ -14,7 +16,8 @@ use crate::{
 pub struct PostView {
     /// Its id.
     pub id: String,
-    /// held, rejected, publishing, published, partial, failed, unknown or recalled.
+    /// Where it stands.
+    #[schema(value_type = PostStates)]
     pub state: &'static str,
     /// Salted digest of the content; votes name it.
     pub digest: String,
@@ -37,18 +40,21 @@ pub struct PostView {
 pub struct TargetView {
     /// Account.
     pub account: String,
-    /// held, rejected, accepted, publishing, published, failed, unknown, recalling or recalled.
+    /// Where it stands.
+    #[schema(value_type = TargetStates)]
     pub state: &'static str,
     /// The network's id of the first entry.
+    #[schema(required = true)]
     pub platform_id: Option<String>,
     /// Address of the first entry, for people.
+    #[schema(required = true)]
     pub url: Option<String>,
     /// Each entry of a thread.
     pub parts: Vec<PartView>,
     /// Attempts, oldest first.
     pub attempts: Vec<AttemptView>,
     /// When the next attempt is due.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub retry_at: Option<Timestamp>,
 }
 
@@ -58,6 +64,7 @@ pub struct PartView {
     /// The network's id.
     pub platform_id: String,
     /// Address for people.
+    #[schema(required = true)]
     pub url: Option<String>,
 }
 
@@ -70,14 +77,19 @@ pub struct AttemptView {
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// State in which it left the target.
+    #[schema(value_type = TargetStates)]
     pub state: &'static str,
     /// The network's status.
+    #[schema(required = true)]
     pub status: Option<u16>,
     /// Stable identifier of the reason.
+    #[schema(required = true)]
     pub code: Option<String>,
     /// For the author.
+    #[schema(required = true)]
     pub message: Option<String>,
     /// What the network answered, shortened and without secrets.
+    #[schema(required = true)]
     pub body: Option<String>,
 }
 
@@ -88,8 +100,8 @@ pub struct VerdictView {
     pub policy: String,
     /// The plugin that judged.
     pub plugin: String,
-    /// allow, hold or deny.
-    #[schema(value_type = String)]
+    /// What it decided.
+    #[schema(value_type = Outcomes)]
     pub outcome: Outcome,
     /// Why.
     pub findings: Vec<FindingView>,
@@ -100,14 +112,16 @@ pub struct VerdictView {
 pub struct FindingView {
     /// Stable identifier of the rule.
     pub code: String,
-    /// info, warning or error.
-    #[schema(value_type = String)]
+    /// How grave.
+    #[schema(value_type = Severities)]
     pub severity: Severity,
     /// What is wrong and what to do.
     pub message: String,
     /// Entry of the thread, from 0.
+    #[schema(required = true)]
     pub part: Option<u32>,
     /// UTF-8 byte range in that entry's text.
+    #[schema(required = true, min_items = 2, max_items = 2)]
     pub range: Option<[u32; 2]>,
 }
 
@@ -116,12 +130,13 @@ pub struct FindingView {
 pub struct VoteView {
     /// Who.
     pub person: String,
-    /// approve or reject.
-    pub decision: &'static str,
+    /// What the voter decided.
+    pub decision: Decision,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// A note for the author.
+    #[schema(required = true)]
     pub note: Option<String>,
 }
 
@@ -132,16 +147,27 @@ pub struct PostsView {
     pub posts: Vec<PostView>,
     /// Cursor of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub next: Option<String>,
 }
 
 /// What would happen to a post.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WouldView {
-    /// publishing or held.
-    pub state: &'static str,
+    /// The state in which it would begin.
+    pub state: WouldState,
     /// What the policies said.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// The state in which a post would begin.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WouldState {
+    /// It would be on its way.
+    Publishing,
+    /// It would wait for a person.
+    Held,
 }
 
 impl PostView {
@@ -160,7 +186,7 @@ impl PostView {
                 .into_iter()
                 .map(|vote| VoteView {
                     person: vote.person.to_string(),
-                    decision: if vote.approve { "approve" } else { "reject" },
+                    decision: if vote.approve { Decision::Approve } else { Decision::Reject },
                     at: vote.at,
                     note: vote.note,
                 })

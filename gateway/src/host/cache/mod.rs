@@ -17,7 +17,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::error::HostError;
-use super::hex;
+use crate::model::hex::hex;
 
 /// Numbers this process's unfinished files, so that no two writers share one.
 static DRAFTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -25,6 +25,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("gateway", HELD),
     ("start", ALL),
     ("stop", &[]),
+    ("listen", &["stop"]),
     (
         "doors",
         &[
@@ -41,6 +42,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "posts",
             "host",
             "keys",
+            "listen",
             "media",
             "stop",
         ],
@@ -53,8 +55,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
     ("limits", &["model", "clock", "config", "host"]),
-    // From `call` only the hexadecimal form of a digest.
-    ("media", &["model", "clock", "host", "records", "call"]),
+    ("media", &["model", "clock", "host", "records"]),
     ("audit", &["model", "clock"]),
     ("records", &["model"]),
     ("operator", ALL),
@@ -90,7 +91,7 @@ const STAGES: &[&str] = &[
 
 /// A word of the code, the modules that may have it, and why.
 const WORDS: &[(&str, &[&str], &str)] = &[
-    ("axum", &["doors", "operator"], "only the doors and the operator API know HTTP in"),
+    ("axum", &["doors", "operator", "listen"], "only the doors and the operator API know HTTP in"),
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),

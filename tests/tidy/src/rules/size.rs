@@ -3,7 +3,7 @@
 use crate::{Fault, Tree};
 
 const LINES_MAX: usize = 600;
-const SOURCES: [&str; 7] = [".rs", ".wit", ".sql", ".js", ".cjs", ".mjs", "Makefile"];
+const SOURCES: [&str; 7] = [".rs", ".wit", ".sql", ".js", ".cjs", ".ts", "Makefile"];
 
 /// The files that are too long.
 pub fn faults(tree: &Tree) -> Vec<Fault> {
