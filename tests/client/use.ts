@@ -171,6 +171,8 @@ export function neverCalled(post: PostView, problem: Problem): void {
   void api.createPost({ body: { accounts: [], content: { text: 'x' }, colour: 'red' } })
   // @ts-expect-error a text is no number
   void api.createPost({ body: { accounts: [], content: { text: 7 } } })
+  // @ts-expect-error what to prefer is a text
+  void api.createPost({ headers: { Prefer: 7 }, body: { accounts: [], content: { text: 'x' } } })
   // @ts-expect-error a call without its path
   void api.readPost({ query: {} })
   // @ts-expect-error no state of that name

@@ -1,7 +1,7 @@
 //! The command line, as a person and a script use it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -172,6 +172,7 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     write(at, &[("governance/apps.toml", "[[app]]\nid = \"x\"\n")]);
     let ran = run(at, "doctor", "");
     assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.out.lines().any(|line| line.starts_with("FAULT  key-encryption  others may")), "{}", ran.out);
     for help in ["chmod 700", "chmod 600", "apps.toml:1: "] {
         assert!(ran.out.contains(help), "{help}: {}", ran.out);
     }
@@ -195,6 +196,8 @@ fn exit_codes_tell_usage_from_refusal_from_nobody_there() {
     assert_eq!(nobody["exit"], 3);
     assert_eq!(run(folder.path(), "post show ../x --key-file k", "").code, Some(1));
     assert_eq!(run(folder.path(), "serve", "").code, Some(3), "nothing was made yet");
+    let serve = run(folder.path(), "serve --json", "");
+    assert_eq!((serve.json(3)["exit"].clone(), serve.out.lines().count()), (json!(3), 1), "one object in one line");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,6 +266,67 @@ async fn a_credential_is_set_from_standard_input_and_is_never_shown() {
     let label = by[0].1.clone();
     let expected = [of("set", "ops-1"), of("revoke", "ops-1"), of("set", "local")];
     assert_eq!(by, expected.map(|(action, _, by)| (action, label.clone(), by)));
+}
+
+/// Runs the program at a terminal: it is asked, and each answer is typed once its prompt is there. Gives the exit code, what was on
+/// standard error, and what the terminal showed.
+fn run_at_a_terminal(folder: &Path, line: &str, typed: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("opened for us");
+    let name = ptsname(&master, Vec::new()).expect("a name");
+    // It must not become the terminal of this test.
+    let no_control = i32::try_from(rustix::fs::OFlags::NOCTTY.bits()).expect("a flag");
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).custom_flags(no_control);
+    let terminal = options.open(name.to_str().expect("UTF-8")).expect("opened");
+    let mut child = Command::new(built::program())
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .stdin(terminal.try_clone().expect("another handle"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let (mut errors, mut told) = (child.stderr.take().expect("a pipe"), Vec::new());
+    let mut keyboard = std::fs::File::from(master);
+    for (prompt, answer) in typed {
+        while !String::from_utf8_lossy(&told).ends_with(prompt) {
+            let mut byte = [0];
+            assert_eq!(errors.read(&mut byte).expect("readable"), 1, "no {prompt}: {}", String::from_utf8_lossy(&told));
+            told.push(byte[0]);
+        }
+        keyboard.write_all(answer.as_bytes()).expect("typed");
+    }
+    errors.read_to_end(&mut told).expect("readable");
+    let code = child.wait().expect("it ends").code();
+    // Echo is on again: this is shown, and ends what is read.
+    keyboard.write_all(b"END\n").expect("typed");
+    let mut shown = Vec::new();
+    while !shown.ends_with(b"END") {
+        let mut byte = [0];
+        assert_eq!(keyboard.read(&mut byte).expect("readable"), 1);
+        shown.push(byte[0]);
+    }
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (code, text(told), text(shown))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_terminal_a_credential_is_asked_for_and_not_shown() {
+    let net = network().await;
+    let mut gate = Gate::new().account("acme-mastodon", &net).without_credential("acme-mastodon").spawn().await;
+    assert_eq!(gate.terminate().await, Some(0));
+    let line = "credential set acme-mastodon";
+    let (code, told, shown) = run_at_a_terminal(gate.site.folder(), line, &[("(not shown): ", "\n")]);
+    assert_eq!((code, told.contains("empty")), (Some(1), true), "{told}");
+    assert_eq!(shown, "END");
+    let typed = format!("{TOKEN}\n");
+    let (code, told, shown) = run_at_a_terminal(gate.site.folder(), line, &[("token (not shown): ", &typed)]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains(TOKEN) && shown == "END", "{told:?} {shown:?}");
+    gate.restart().await;
+    gate.publish(&post("acme-mastodon", "x")).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,7 +25,8 @@ const BODY_ROOM_FACTOR: usize = 6;
 /// `credential set|list|revoke`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Set a credential. Its values come from standard input or a file: one alone as it is, several in lines `name=value`.
+    /// Set a credential. Its values come from standard input or a file: one alone as it is, several in lines `name=value`. At a
+    /// terminal they are asked for and not shown.
     Set {
         /// The account.
         account: String,

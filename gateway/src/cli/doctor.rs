@@ -33,6 +33,9 @@ enum Health {
     Skipped,
 }
 
+/// Width of the marks.
+const MARK_CHARS: usize = 5;
+
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 struct Finding {
@@ -58,13 +61,16 @@ impl Findings {
     }
 
     fn report(self) -> Report {
+        let width = self.0.iter().map(|finding| finding.what.chars().count()).max().unwrap_or(0);
+        // What goes on stands under the text: after the mark, the name and the gaps between them.
+        let under = format!("\n{:1$}", "", MARK_CHARS + width + 4);
         let line = |finding: &Finding| {
             let mark = match finding.health {
-                Health::Good => "ok   ",
+                Health::Good => "ok",
                 Health::Fault => "FAULT",
-                Health::Skipped => "–    ",
+                Health::Skipped => "–",
             };
-            format!("{mark}  {:<16}{}", finding.what, finding.detail.replace('\n', "\n                       "))
+            format!("{mark:<MARK_CHARS$}  {:<width$}  {}", finding.what, finding.detail.replace('\n', &under))
         };
         let text = self.0.iter().map(line).collect::<Vec<_>>().join("\n");
         let holds = self.0.iter().all(|finding| finding.health != Health::Fault);
@@ -275,5 +281,27 @@ fn free(address: SocketAddr) -> Result<String, String> {
     match std::net::TcpListener::bind(address) {
         Ok(_) => Ok(format!("{address} is free")),
         Err(error) => Err(format!("{address}: {error}. Stop what uses it, or give another address in pressgate.toml")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_the_longest_name() {
+        let mut findings = Findings::default();
+        findings.add("a", Ok("good".into()));
+        findings.add("a name that is longer than any", Err("one\ntwo".into()));
+        findings.skip("b", "no reason");
+        let report = findings.report();
+        let expected = [
+            "ok     a                               good",
+            "FAULT  a name that is longer than any  one",
+            "                                       two",
+            "–      b                               no reason",
+        ];
+        assert_eq!(report.text.lines().collect::<Vec<_>>(), expected);
+        assert!(!report.holds);
     }
 }

@@ -6,6 +6,7 @@
 pub mod plugin;
 
 mod apply;
+mod ask;
 mod check;
 mod client;
 mod context;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use context::Context;
-use outcome::{EXIT_UNREACHABLE, Failure, Report, finish};
+use outcome::{EXIT_UNREACHABLE, Failure, Form, Report, finish};
 
 /// The one gate through which a company's posts, replies and API calls reach the social networks.
 ///
@@ -39,7 +40,7 @@ struct Cli {
     /// The process's configuration. Without one at the default place, the defaults hold, relative to this folder.
     #[arg(long, global = true, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// Answer in JSON.
+    /// Answer in JSON; `serve` in one object for each line.
     #[arg(long, global = true)]
     json: bool,
     /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
@@ -86,23 +87,28 @@ pub fn run() -> u8 {
             return u8::try_from(told.exit_code()).unwrap_or(outcome::EXIT_USAGE);
         }
     };
-    let json = cli.json;
+    let form = match (cli.json, &cli.command) {
+        (false, _) => Form::Text,
+        // It says where it listens, and later how it ended.
+        (true, Command::Serve) => Form::JsonLines,
+        (true, _) => Form::Json,
+    };
     // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
     if !matches!(cli.command, Command::Plugin(_))
         && let Err(error) = crate::vault::harden_process()
     {
-        return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), json);
+        return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), form);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            finish(Err(Failure::Unreachable(format!("no threads: {error}"))), json);
+            finish(Err(Failure::Unreachable(format!("no threads: {error}"))), form);
             return EXIT_UNREACHABLE;
         }
     };
     let outcome = runtime.block_on(dispatch(cli));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    finish(outcome, json)
+    finish(outcome, form)
 }
 
 async fn dispatch(cli: Cli) -> Result<Report, Failure> {

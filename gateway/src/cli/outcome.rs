@@ -101,28 +101,41 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Prints what came out and answers the exit code. With `json`, standard output holds exactly one JSON value.
-pub fn finish(outcome: Result<Report, Failure>, json: bool) -> u8 {
+/// How a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// Standard output holds exactly one JSON value, laid out for the eye.
+    Json,
+    /// Each line of standard output is one JSON object: for a command that says more than one thing.
+    JsonLines,
+}
+
+impl Form {
+    fn render(self, value: &Value) -> String {
+        if self == Self::JsonLines { value.to_string() } else { format!("{value:#}") }
+    }
+}
+
+/// Prints what came out and answers the exit code.
+pub fn finish(outcome: Result<Report, Failure>, form: Form) -> u8 {
     match outcome {
         Ok(report) => {
-            let text = if json { format!("{:#}", report.json) } else { report.text };
-            print(&text);
+            print(&if form == Form::Text { report.text } else { form.render(&report.json) });
             if report.holds { EXIT_OK } else { EXIT_REFUSED }
         }
+        Err(failure) if form == Form::Text => {
+            // Nobody is left to tell when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "pressgate: {failure}");
+            failure.code()
+        }
         Err(failure) => {
-            if json {
-                let details = match &failure {
-                    Failure::Refused { details, .. } => details.clone(),
-                    _ => Value::Null,
-                };
-                print(&format!(
-                    "{:#}",
-                    json!({ "error": failure.to_string(), "exit": failure.code(), "details": details })
-                ));
-            } else {
-                // Nobody is left to tell when standard error is gone.
-                let _ = writeln!(std::io::stderr(), "pressgate: {failure}");
-            }
+            let details = match &failure {
+                Failure::Refused { details, .. } => details.clone(),
+                _ => Value::Null,
+            };
+            print(&form.render(&json!({ "error": failure.to_string(), "exit": failure.code(), "details": details })));
             failure.code()
         }
     }
@@ -150,7 +163,14 @@ mod tests {
         assert_eq!(Failure::from(OpsError::Vault(VaultError::WrongKek)).code(), 3);
         assert_eq!(Failure::from(StartError::Locked("data".into())).code(), 3);
         assert_eq!(Failure::Usage(String::new()).code(), 2);
-        assert_eq!(finish(Ok(Report::bad("", Value::Null)), false), 1);
-        assert_eq!(finish(Ok(Report::good("", Value::Null)), false), 0);
+        assert_eq!(finish(Ok(Report::bad("", Value::Null)), Form::Text), 1);
+        assert_eq!(finish(Ok(Report::good("", Value::Null)), Form::Text), 0);
+    }
+
+    #[test]
+    fn a_line_of_json_is_one_line() {
+        let value = json!({ "error": "one\ntwo", "details": { "faults": [1, 2] } });
+        assert_eq!(Form::JsonLines.render(&value).lines().count(), 1);
+        assert!(Form::Json.render(&value).lines().count() > 1);
     }
 }

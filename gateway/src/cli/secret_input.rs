@@ -1,14 +1,16 @@
-//! Secrets that a person gives: from a file or standard input, never from the command line, where every process could read them.
+//! Secrets that a person gives: from a file, standard input or the keyboard, never from the command line, where every process
+//! could read them.
 
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Read},
+    os::fd::AsFd,
     path::Path,
 };
 
 use zeroize::Zeroizing;
 
-use super::outcome::Failure;
+use super::{ask::ask, outcome::Failure};
 use crate::vault::{SECRET_BYTES_MAX, SECRETS_MAX};
 
 /// More than a credential can hold.
@@ -17,7 +19,7 @@ const INPUT_BYTES_MAX: usize = SECRETS_MAX * (SECRET_BYTES_MAX + 256);
 /// Values by name. No `Debug`.
 pub type Values = BTreeMap<String, Zeroizing<String>>;
 
-/// Reads the named values from a file, or from standard input for none or `-`.
+/// Reads the named values from a file, or from standard input for none or `-`. At a terminal they are asked for one by one.
 pub fn read(from: Option<&Path>, names: &[String]) -> Result<Values, Failure> {
     let mut text = Zeroizing::new(String::with_capacity(INPUT_BYTES_MAX + 1));
     let limit = INPUT_BYTES_MAX as u64 + 1;
@@ -29,10 +31,7 @@ pub fn read(from: Option<&Path>, names: &[String]) -> Result<Values, Failure> {
         None => {
             let input = std::io::stdin();
             if input.is_terminal() {
-                return Err(Failure::Usage(format!(
-                    "a secret that is typed stays on the screen: pipe it in or give --from-file. Wanted: {}",
-                    wanted(names)
-                )));
+                return ask(input.as_fd(), names);
             }
             let unreadable = |error: std::io::Error| Failure::refused(format!("standard input: {error}"));
             input.lock().take(limit).read_to_string(&mut text).map_err(unreadable)?;
