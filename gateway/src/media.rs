@@ -1,8 +1,13 @@
 //! Media: bytes in the data folder, facts in the records.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use aws_lc_rs::digest;
@@ -29,6 +34,9 @@ pub enum MediaError {
         /// The limit.
         max_bytes: u64,
     },
+    /// More than the owner may have without a post that uses it.
+    #[error("the owner has too many bytes of media that no post uses")]
+    NoRoom,
     /// Not of an accepted type, whatever it is called.
     #[error("the bytes are no medium of an accepted type")]
     UnknownType,
@@ -45,6 +53,45 @@ pub enum MediaError {
 pub struct MediaStore {
     dir: PathBuf,
     max_bytes: u64,
+    /// Bytes that are on their way in, by owner.
+    uploading: Mutex<HashMap<Principal, u64>>,
+}
+
+/// An upload that is under way, or has ended and is not in the records yet: its bytes count for its owner until it is dropped.
+pub struct Upload<'a> {
+    store: &'a MediaStore,
+    owner: Principal,
+    bytes: AtomicU64,
+}
+
+impl Upload<'_> {
+    /// Counts further bytes, and gives those of all of the owner's uploads.
+    fn grow(&self, bytes: u64) -> u64 {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut uploading = self.store.uploading();
+        let all = uploading.entry(self.owner.clone()).or_default();
+        *all = all.saturating_add(bytes);
+        *all
+    }
+}
+
+impl Upload<'_> {
+    /// Bytes of this upload so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        let mut uploading = self.store.uploading();
+        if let Some(all) = uploading.get_mut(&self.owner) {
+            *all = all.saturating_sub(self.bytes.load(Ordering::Relaxed));
+            if *all == 0 {
+                uploading.remove(&self.owner);
+            }
+        }
+    }
 }
 
 /// Types that are accepted, found by their first bytes.
@@ -61,7 +108,7 @@ impl MediaStore {
                 std::fs::remove_file(path)?;
             }
         }
-        Ok(Self { dir: dir.to_owned(), max_bytes })
+        Ok(Self { dir: dir.to_owned(), max_bytes, uploading: Mutex::default() })
     }
 
     /// Where a medium's bytes lie.
@@ -75,15 +122,31 @@ impl MediaStore {
         MediaFiles::new(media.map(|medium| (medium.clone(), self.path(&medium.id))))
     }
 
-    /// Keeps a body as a medium: streamed to disk, never whole in memory. Its facts are returned for the records.
-    pub async fn keep<B>(&self, mut body: B, owner: Principal, now: Timestamp) -> Result<MediaRecord, MediaError>
+    fn uploading(&self) -> MutexGuard<'_, HashMap<Principal, u64>> {
+        self.uploading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an upload.
+    pub fn begin(&self, owner: &Principal) -> Upload<'_> {
+        Upload { store: self, owner: owner.clone(), bytes: AtomicU64::new(0) }
+    }
+
+    /// Keeps a body as a medium: streamed to disk, never whole in memory. Its facts are returned for the records. All of the
+    /// owner's uploads together may have `room_bytes`.
+    pub async fn keep<B>(
+        &self,
+        mut body: B,
+        upload: &Upload<'_>,
+        room_bytes: u64,
+        now: Timestamp,
+    ) -> Result<MediaRecord, MediaError>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
         let id = MediaId::fresh(now);
         let part = self.dir.join(format!("{id}.part"));
-        let written = self.write(&part, &mut body).await;
+        let written = self.write(&part, &mut body, upload, room_bytes).await;
         let (size_bytes, digest, head) = match written {
             Ok(written) => written,
             Err(error) => {
@@ -103,7 +166,7 @@ impl MediaStore {
         let (width, height) = size(media_type, &head);
         Ok(MediaRecord {
             id,
-            owner,
+            owner: upload.owner.clone(),
             media_type: media_type.to_owned(),
             size_bytes,
             width,
@@ -121,7 +184,13 @@ impl MediaStore {
         }
     }
 
-    async fn write<B>(&self, path: &Path, body: &mut B) -> Result<(u64, String, Vec<u8>), MediaError>
+    async fn write<B>(
+        &self,
+        path: &Path,
+        body: &mut B,
+        upload: &Upload<'_>,
+        room_bytes: u64,
+    ) -> Result<(u64, String, Vec<u8>), MediaError>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
@@ -136,6 +205,9 @@ impl MediaStore {
             size_bytes += data.len() as u64;
             if size_bytes > self.max_bytes {
                 return Err(MediaError::TooLarge { max_bytes: self.max_bytes });
+            }
+            if upload.grow(data.len() as u64) > room_bytes {
+                return Err(MediaError::NoRoom);
             }
             let room = HEAD_BYTES.saturating_sub(head.len()).min(data.len());
             head.extend_from_slice(data.get(..room).unwrap_or_default());
@@ -196,11 +268,16 @@ mod tests {
         Principal::App(AppId::new("newsroom"))
     }
 
+    async fn keep(store: &MediaStore, bytes: &'static [u8], room_bytes: u64) -> Result<MediaRecord, MediaError> {
+        let upload = store.begin(&owner());
+        store.keep(Full::new(Bytes::from_static(bytes)), &upload, room_bytes, Timestamp::UNIX_EPOCH).await
+    }
+
     #[tokio::test]
     async fn a_picture_is_kept_with_its_facts() {
         let dir = tempfile::tempdir().unwrap();
         let store = MediaStore::open(dir.path(), 1000).unwrap();
-        let record = store.keep(Full::new(Bytes::from_static(PNG)), owner(), Timestamp::UNIX_EPOCH).await.unwrap();
+        let record = keep(&store, PNG, 1000).await.unwrap();
         assert_eq!((record.media_type.as_str(), record.width, record.height), ("image/png", Some(3), Some(2)));
         assert_eq!(std::fs::read(store.path(&record.id)).unwrap(), PNG);
         assert_eq!(record.digest, crate::call::digest::sha256_hex(PNG));
@@ -210,9 +287,16 @@ mod tests {
     async fn what_is_refused_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         let store = MediaStore::open(dir.path(), 10).unwrap();
-        let large = store.keep(Full::new(Bytes::from_static(PNG)), owner(), Timestamp::UNIX_EPOCH).await;
+        let large = keep(&store, PNG, 1000).await;
         assert!(matches!(large, Err(MediaError::TooLarge { max_bytes: 10 })));
-        let text = store.keep(Full::new(Bytes::from_static(b"<html>")), owner(), Timestamp::UNIX_EPOCH).await;
+        let crowded = keep(&store, b"<html>", 5).await;
+        assert!(matches!(crowded, Err(MediaError::NoRoom)));
+        let other = store.begin(&owner());
+        assert_eq!(other.grow(5), 5, "what was refused counts no more");
+        let crowded = keep(&store, b"<html>", 10).await;
+        assert!(matches!(crowded, Err(MediaError::NoRoom)), "what is on its way counts");
+        drop(other);
+        let text = keep(&store, b"<html>", 10).await;
         assert!(matches!(text, Err(MediaError::UnknownType)));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }

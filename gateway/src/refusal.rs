@@ -93,9 +93,11 @@ pub mod problem {
         INVALID = "invalid-request", 422, Caller, false, "The request does not fit the schema",
             "`errors` lists each fault with a JSON pointer. Compare with /v1/openapi.json.";
         TOO_LARGE = "too-large", 413, Caller, false, "The request is too large",
-            "JSON bodies may have 1 MiB, media the configured size. Put media to /v1/media and refer to them by id.";
+            "The detail names the limit. Put media to /v1/media and refer to them by id.";
+        REQUEST_TIMEOUT = "request-timeout", 408, Caller, true, "The request did not arrive in time",
+            "Send the body without long pauses. The detail says how long it may take.";
         UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Caller, false, "The content type is not accepted here",
-            "Send application/json, or a medium of a type that the detail lists.";
+            "Send application/json, or a medium of a type that the detail lists, without a content encoding.";
         NOT_FOUND = "not-found", 404, Caller, false, "There is nothing here",
             "The thing does not exist, or your grants do not show it to you.";
         METHOD_NOT_ALLOWED = "method-not-allowed", 405, Caller, false, "The method is not allowed here",
@@ -120,6 +122,8 @@ pub mod problem {
             "`verdicts` names the policies and their findings. Change the content and try again.";
         MEDIA_UNKNOWN = "media-unknown", 422, Caller, false, "A medium is missing",
             "Upload it with POST /v1/media first and use the id within 24 hours.";
+        MEDIA_QUOTA = "media-quota", 507, Rule, true, "Too many media wait for a post",
+            "Use the media that you stored in posts, or wait: what no post uses goes after 24 hours.";
         NOT_RECALLABLE = "not-recallable", 409, Caller, false, "The post can't be taken back",
             "Only a published target on a network that can delete is recalled. The detail says which state the post is in.";
         NOT_HELD = "not-held", 409, Caller, false, "The post waits for no vote",

@@ -96,6 +96,21 @@ fn counts() -> Vec<Case> {
             "door",
             "/reply_to/ref",
         ),
+        (
+            "a campaign that is a book",
+            with("/campaign", json!("c".repeat(201))),
+            "invalid-request",
+            "door",
+            "/campaign",
+        ),
+        ("a label of two lines", with("/labels", json!(["a\nb"])), "invalid-request", "door", "/labels/0"),
+        (
+            "for somebody without end",
+            with("/on_behalf_of", json!("p".repeat(70_000))),
+            "invalid-request",
+            "door",
+            "/on_behalf_of",
+        ),
         ("publish_at", with("/publish_at", json!("2027-03-01T09:00:00Z")), "not-yet-supported", "door", "/publish_at"),
     ]
 }
@@ -104,7 +119,15 @@ fn counts() -> Vec<Case> {
 fn syntax() -> Vec<Case> {
     let text = |body: &str| body.as_bytes().to_vec();
     vec![
-        ("an array", text("[]"), "invalid-request", "door", ""),
+        ("an array", text("[]"), "invalid-request", "door", "schema"),
+        (
+            "a list of the fields",
+            text(r#"[["acme-mastodon"], {"text": "x"}, {}, {}, null, [], null, null, null, false]"#),
+            "invalid-request",
+            "door",
+            "schema",
+        ),
+        ("a list for the content", with("/content", json!(["x", null, [], []])), "invalid-request", "door", "/content"),
         ("null", text("null"), "invalid-request", "door", ""),
         ("a number", text("7"), "invalid-request", "door", ""),
         ("empty", text(""), "malformed-request", "door", ""),
@@ -464,8 +487,16 @@ async fn paths_methods_and_content_types() {
     for key in ["", &"k".repeat(256)] {
         problem(&gate.publish_once(key, &valid()).await, "invalid-request");
     }
-    for query in ["limit=0", "limit=201", "limit=x", "state=gone", "colour=red", "limit=1&limit=2"] {
-        problem(&gate.get(&format!("/v1/posts?{query}")).await, "invalid-request");
+    for query in
+        ["limit=0", "limit=201", "limit=x", "limit=-1", "limit=", "state=gone", "colour=red", "limit=1&limit=2"]
+    {
+        let told = problem(&gate.get(&format!("/v1/posts?{query}")).await, "invalid-request");
+        let name = query.split('=').next().unwrap_or_default();
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.contains(name)), "{query}: {told}");
+    }
+    for cursor in ["garbage", "", "%00", "post_", "post_0123456789ABCDEF0123456789abcdef"] {
+        let told = problem(&gate.get(&format!("/v1/posts?cursor={cursor}")).await, "invalid-request");
+        assert_eq!(told["errors"][0]["code"], "parameter-cursor", "{cursor}");
     }
     for path in ["/v1/posts/post_unknown", "/v1/posts/%00", "/v1/posts/%ff"] {
         let answer = gate.get(path).await;

@@ -16,7 +16,7 @@ use tests::specs::{OpenApi, assert_fine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::samples::{STATUSES, id, post, texts};
+use crate::samples::{PNG, STATUSES, id, post, texts};
 
 /// Time within which the worker looks for what is due.
 const LOOK: Duration = Duration::from_millis(700);
@@ -65,6 +65,7 @@ async fn every_problem_type_that_is_listed_is_met() {
     let judge = &Judge::new().await;
     tokio::join!(
         door(judge),
+        slow_and_much(judge),
         rights(judge),
         content(judge),
         posts(judge),
@@ -97,6 +98,28 @@ async fn door(judge: &Judge) {
     judge.saw("not-yet-supported", &gate.publish(&later).await);
     judge.saw("unauthenticated", &gate.caller_with("pgk_nonsense").get("/v1/me").await);
     assert!(net.timeline().await.is_empty());
+}
+
+/// A body that does not come, and media that nobody uses.
+async fn slow_and_much(judge: &Judge) {
+    let net = network().await;
+    let gate = Gate::new()
+        .account("acme-mastodon", &net)
+        .setting("limits.body_timeout_ms", "200")
+        .setting("limits.media_unused_bytes_max", "1024")
+        .start()
+        .await;
+    let upload = async || gate.send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await;
+    upload().await.expect(201);
+    judge.saw("media-quota", &upload().await);
+    let mut stream = TcpStream::connect(gate.url.trim_start_matches("http://")).await.expect("connected");
+    let key = gate.site.key("app:newsroom");
+    let head = format!("POST /v1/posts HTTP/1.1\r\nhost: gate\r\nauthorization: Bearer {key}\r\n");
+    let rest = "connection: close\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
+    stream.write_all(format!("{head}{rest}").as_bytes()).await.expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.expect("an answer, and the end");
+    judge.saw("request-timeout", &read(&bytes));
 }
 
 /// Who may do what, and how often.

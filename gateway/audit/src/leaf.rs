@@ -61,6 +61,22 @@ impl Leaf {
         Ok(bytes)
     }
 
+    /// The bytes to log, of a leaf of any size: what is too long of it is cut, the longest texts first, and marked. A leaf is
+    /// never lost for a text in it.
+    pub fn to_bytes_cut(&self) -> Result<Vec<u8>, LeafError> {
+        let first = self.to_bytes();
+        let Err(LeafError::TooLong { bytes }) = first else { return first };
+        for chars_max in [4096, 512, 256] {
+            let mut value = serde_json::to_value(self)?;
+            cut(&mut value, chars_max);
+            let shorter = serde_json::to_vec(&value)?;
+            if shorter.len() <= LEAF_BYTES_MAX {
+                return Ok(shorter);
+            }
+        }
+        Err(LeafError::TooLong { bytes })
+    }
+
     /// Reads logged bytes. A later version of leaf reads as [`Event::Unknown`], with its time where it has one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LeafError> {
         #[derive(Deserialize)]
@@ -77,6 +93,28 @@ impl Leaf {
     }
 }
 
+/// Cuts texts to `chars_max` characters, and in the last resort lists to as many items as one would read.
+fn cut(value: &mut serde_json::Value, chars_max: usize) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(chars_max) {
+                let bytes = text.len();
+                text.truncate(end);
+                text.push_str(&format!("…[cut, {bytes} bytes]"));
+            }
+        }
+        Value::Array(items) => {
+            if chars_max <= 256 {
+                items.truncate(100);
+            }
+            items.iter_mut().for_each(|item| cut(item, chars_max));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|field| cut(field, chars_max)),
+        _ => {}
+    }
+}
+
 /// What happened, told apart by `kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -85,7 +123,7 @@ pub enum Event {
     Intent(Box<Intent>),
     /// What became of an intent.
     Outcome(Box<Outcome>),
-    /// A call was refused; one for each denial.
+    /// A call was refused; one for each denial, but one for each key and second where a limit is exceeded.
     Refused(Box<Refused>),
     /// A target ended without an effect, or a recovery settled its state.
     Finished(Finished),
@@ -266,6 +304,9 @@ pub struct Refused {
     /// Stable identifiers of what was found, never its text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<String>,
+    /// How many in one second, where refusals for a limit are summed; otherwise it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 /// A target ended without an effect (refused before sending), or a recovery settled its state.

@@ -91,8 +91,11 @@ impl Shared {
     /// Puts leaves into the queue, or refuses at once.
     pub(super) fn submit(&self, leaves: &[Leaf]) -> Result<oneshot::Receiver<Answer>, AuditUnavailable> {
         let unfit = |reason: String| AuditUnavailable { kind: UnavailableKind::Unfit, reason };
-        let leaves: Vec<Vec<u8>> =
-            leaves.iter().map(Leaf::to_bytes).collect::<Result<_, _>>().map_err(|error| unfit(error.to_string()))?;
+        let leaves: Vec<Vec<u8>> = leaves
+            .iter()
+            .map(Leaf::to_bytes_cut)
+            .collect::<Result<_, _>>()
+            .map_err(|error| unfit(error.to_string()))?;
         let bytes = batch_bytes(leaves.iter().map(Vec::len));
         if bytes > self.batch_bytes_max {
             return Err(unfit(format!("the batch has {bytes} bytes and may have {}", self.batch_bytes_max)));

@@ -278,12 +278,10 @@ fn two_cannot_write_one_log_and_a_foreign_log_is_refused() {
 }
 
 #[test]
-fn what_is_too_large_is_refused_and_a_torn_tail_is_told() {
+fn what_is_too_large_is_cut_or_refused_and_a_torn_tail_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
-    let long = Leaf::new(0, leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version: "x".repeat(65_536) });
     runtime().block_on(async {
-        assert_eq!(log.append(long).await.unwrap_err().kind, UnavailableKind::Unfit);
         let many = (0..4_000).map(note).collect();
         assert_eq!(log.append_all(many).await.unwrap_err().kind, UnavailableKind::Unfit);
         assert_eq!(log.append(note(1)).await, Ok(0));
@@ -300,4 +298,28 @@ fn what_is_too_large_is_refused_and_a_torn_tail_is_told() {
     assert_eq!((recovered.next_index, torn.offset, torn.frames), (1, 3 * 4096, 0));
     runtime().block_on(async { log.append(recovered.leaf(5).unwrap()).await.unwrap() });
     assert_eq!(log.next_index(), 2);
+}
+
+#[test]
+fn a_leaf_is_not_lost_for_a_long_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
+    let long = leaf::Refused {
+        stage: "authorise".into(),
+        problem: "no-grant".into(),
+        on_behalf_of: Some("ž".repeat(70_000)),
+        codes: (0..9_000).map(|number| format!("code-{number}")).collect(),
+        ..leaf::Refused::default()
+    };
+    runtime().block_on(async { assert_eq!(log.append(Leaf::new(7, long)).await, Ok(0)) });
+    let mut found = Vec::new();
+    log.replay(0, &mut |_, leaf| {
+        found.push(leaf);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let Event::Refused(refused) = &found[0].event else { panic!("{found:?}") };
+    let person = refused.on_behalf_of.as_deref().unwrap();
+    assert!(person.starts_with("žžž") && person.ends_with("…[cut, 140000 bytes]"), "{person}");
+    assert_eq!((refused.problem.as_str(), refused.codes.len()), ("no-grant", 100));
 }

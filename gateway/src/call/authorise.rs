@@ -6,7 +6,7 @@ use super::Call;
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
-    model::{Account, Grant},
+    model::{Account, Action, Grant},
     refusal::{Fault, Refusal, Stage, problem},
 };
 
@@ -51,8 +51,23 @@ pub fn still_allowed(gateway: &Gateway, permit: &Permit) -> Result<(), Refusal> 
 }
 
 fn allowed(gateway: &Gateway, governance: &Governance, call: &Call, account: &Account) -> Result<Arc<Grant>, Refusal> {
+    let grant = granted(gateway, governance, call, account, call.draft().action)?;
+    // What shows media also uploads them; a post that is taken back does not.
+    let shows = call.draft().parts.iter().any(|part| !part.media.is_empty());
+    if shows && call.draft().action != Action::POST_DELETE {
+        granted(gateway, governance, call, account, Action::MEDIA_UPLOAD)?;
+    }
+    Ok(grant)
+}
+
+fn granted(
+    gateway: &Gateway,
+    governance: &Governance,
+    call: &Call,
+    account: &Account,
+    action: Action,
+) -> Result<Arc<Grant>, Refusal> {
     let caller = call.caller();
-    let action = call.draft().action;
     let reason =
         match decide(governance, caller.principal(), caller.on_behalf_of(), account, action, gateway.clock.now()) {
             Decision::Granted { grant, .. } => return Ok(grant),

@@ -5,7 +5,7 @@ use crate::{
     audit::{Leaf, leaf},
     gateway::Gateway,
     model::{AccountId, Action, PostId, Principal, Verdict},
-    refusal::Refusal,
+    refusal::{Refusal, problem},
 };
 
 /// What is known of a call so far, for the leaf that closes it.
@@ -41,6 +41,11 @@ impl Journey {
     /// Closes with a refusal: one leaf for each account that was refused, durable before the caller hears. Where the log can't
     /// be written that becomes the answer.
     pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
+        if let Some(caller) = self.caller.as_ref().filter(|_| refusal.problem == problem::RATE_LIMITED) {
+            // Summed, so that who exceeds a limit does not fill the log.
+            gateway.strangers.count_limited(caller, gateway.clock.now());
+            return refusal;
+        }
         let at_ms = gateway.clock.now().as_millisecond();
         let mut accounts: Vec<Option<String>> = Vec::new();
         for account in refusal.faults.iter().map(|fault| fault.account.clone()) {
@@ -71,7 +76,7 @@ impl Journey {
         codes.sort();
         codes.dedup();
         // A known account and no other value of the caller's may stand in the log.
-        let account = account.filter(|_| refusal.problem != crate::refusal::problem::UNKNOWN_ACCOUNT);
+        let account = account.filter(|_| refusal.problem != problem::UNKNOWN_ACCOUNT);
         leaf::Refused {
             stage: format!("{:?}", refusal.stage).to_lowercase(),
             problem: refusal.problem.slug.to_owned(),
@@ -83,6 +88,7 @@ impl Journey {
             action: self.action.map(|action| action.to_string()),
             post: self.post.as_ref().map(ToString::to_string),
             codes,
+            count: None,
         }
     }
 }

@@ -1,30 +1,57 @@
-//! Refusals before authentication, summed for each source and second, so that strangers can't fill the log.
+//! Refusals that are summed for each second: those before authentication by source, so that strangers can't fill the log, and
+//! those for a limit by key, so that no key fills it either.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::Timestamp;
 
-use crate::audit::{AuditLog, Leaf, leaf};
+use super::{Caller, journey};
+use crate::{
+    audit::{AuditLog, Leaf, leaf},
+    refusal::problem,
+};
 
 /// Sources that are told apart within a second; the rest count together as `other`.
 const SOURCES_MAX: usize = 256;
 
-/// What strangers tried since the last flush.
+/// What was turned away since the last flush.
 #[derive(Default)]
 pub struct Strangers {
-    counts: Mutex<BTreeMap<(i64, String), u64>>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// By second and source.
+    sources: BTreeMap<(i64, String), u64>,
+    /// By second and key: an operator made each of these, so there are few.
+    limited: BTreeMap<(i64, String), (Caller, u64)>,
 }
 
 impl Strangers {
-    /// Counts one refusal.
+    /// Counts one refusal before authentication.
     pub fn count(&self, source: IpAddr, now: Timestamp) {
-        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let sources = &mut self.counts().sources;
         let second = now.as_second();
         let mut key = (second, source.to_string());
-        if counts.len() >= SOURCES_MAX && !counts.contains_key(&key) {
+        if sources.len() >= SOURCES_MAX && !sources.contains_key(&key) {
             key.1 = "other".into();
         }
-        *counts.entry(key).or_default() += 1;
+        *sources.entry(key).or_default() += 1;
+    }
+
+    /// Counts one refusal for a limit.
+    pub fn count_limited(&self, caller: &Caller, now: Timestamp) {
+        let key = (now.as_second(), caller.key().to_string());
+        self.counts().limited.entry(key).or_insert_with(|| (caller.clone(), 0)).1 += 1;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what was counted before this second. What can't be written is kept for the next time.
@@ -38,27 +65,41 @@ impl Strangers {
     }
 
     async fn flush_before(&self, end: i64, audit: &AuditLog, now: Timestamp) {
-        let ready: Vec<_> = {
-            let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let later = counts.split_off(&(end, String::new()));
-            std::mem::replace(&mut *counts, later).into_iter().collect()
+        let ready = {
+            let mut counts = self.counts();
+            let split = (end, String::new());
+            let (sources, limited) = (counts.sources.split_off(&split), counts.limited.split_off(&split));
+            std::mem::replace(&mut *counts, Counts { sources, limited })
         };
-        if ready.is_empty() {
-            return;
-        }
-        let leaves = ready
-            .iter()
-            .map(|((second, source), count)| {
-                let event = leaf::Unauthenticated { source: source.clone(), second_ms: second * 1000, count: *count };
-                Leaf::new(now.as_millisecond(), event)
-            })
-            .collect();
-        if audit.append_all(leaves).await.is_err() {
-            let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            for (key, count) in ready {
-                *counts.entry(key).or_default() += count;
+        let sources = ready.sources.iter().map(|((second, source), count)| {
+            let event = leaf::Unauthenticated { source: source.clone(), second_ms: second * 1000, count: *count };
+            Leaf::new(now.as_millisecond(), event)
+        });
+        let limited =
+            ready.limited.values().map(|(caller, count)| Leaf::new(now.as_millisecond(), over(caller, *count)));
+        let leaves: Vec<_> = sources.chain(limited).collect();
+        if !leaves.is_empty() && audit.append_all(leaves).await.is_err() {
+            let mut counts = self.counts();
+            for (key, count) in ready.sources {
+                *counts.sources.entry(key).or_default() += count;
+            }
+            for (key, (caller, count)) in ready.limited {
+                counts.limited.entry(key).or_insert((caller, 0)).1 += count;
             }
         }
+    }
+}
+
+fn over(caller: &Caller, count: u64) -> leaf::Refused {
+    let who = journey::who(caller);
+    leaf::Refused {
+        stage: "admit".into(),
+        problem: problem::RATE_LIMITED.slug.into(),
+        app: who.app,
+        person: who.person,
+        key: Some(caller.key().to_string()),
+        count: Some(count),
+        ..leaf::Refused::default()
     }
 }
 
@@ -72,8 +113,8 @@ mod tests {
         for source in 0..10_000u32 {
             strangers.count(IpAddr::from(source.to_be_bytes()), Timestamp::UNIX_EPOCH);
         }
-        let counts = strangers.counts.lock().unwrap();
-        assert!(counts.len() <= SOURCES_MAX + 1);
-        assert_eq!(counts.values().sum::<u64>(), 10_000);
+        let counts = strangers.counts();
+        assert!(counts.sources.len() <= SOURCES_MAX + 1);
+        assert_eq!(counts.sources.values().sum::<u64>(), 10_000);
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     config::process::{Log, LogFormat},
     doors,
     gateway::Gateway,
+    listen,
     operator::{self, By},
     posts::work,
     start,
@@ -37,6 +38,9 @@ struct Signals {
 /// Runs until SIGTERM or SIGINT; SIGHUP applies the governance folder.
 pub async fn run(context: Context) -> Result<Report, Failure> {
     trace(&context.config.log);
+    if let Some(descriptors) = listen::raise_descriptors() {
+        tracing::debug!(descriptors, "file descriptors");
+    }
     let signals = Signals::listen()?;
     let Context { config, json, .. } = context;
     let data = config.data.clone();

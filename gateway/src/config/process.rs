@@ -82,6 +82,10 @@ pub struct Limits {
     pub json_bytes_max: u64,
     /// Largest medium.
     pub media_bytes_max: u64,
+    /// Bytes of media that one app or person may have stored without a post that uses them.
+    pub media_unused_bytes_max: u64,
+    /// How long a JSON body may take to arrive, and how long an upload may pause.
+    pub body_timeout_ms: u64,
     /// Sustained calls of one app in a minute.
     pub calls_per_minute: u32,
     /// Calls of one app that may come at once.

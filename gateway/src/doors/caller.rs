@@ -9,7 +9,7 @@ use axum::{
 
 use super::problem::Problem;
 use crate::{
-    call::{Caller, authenticate::authenticate},
+    call::{Caller, admit::admit_request, authenticate::authenticate},
     gateway::Gateway,
     listen::Source,
     model::PostId,
@@ -20,7 +20,7 @@ use crate::{
 /// Longest `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// An authenticated caller, as an argument of a handler. The key is checked before the body is read.
+/// An authenticated caller within its limits, as an argument of a handler. Both are checked before the body is read.
 pub struct Known(pub Caller);
 
 impl FromRequestParts<Arc<Gateway>> for Known {
@@ -32,7 +32,9 @@ impl FromRequestParts<Arc<Gateway>> for Known {
         if gateway.stopping.is_set() {
             return Err(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.").into());
         }
-        Ok(Self(authenticate(gateway, authorization, source)?))
+        let caller = authenticate(gateway, authorization, source)?;
+        admit_request(gateway, &caller, parts.method.is_safe())?;
+        Ok(Self(caller))
     }
 }
 

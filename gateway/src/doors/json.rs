@@ -1,4 +1,4 @@
-//! Strict JSON: UTF-8, one value, no key twice, no unknown field; each fault with its place.
+//! Strict JSON: UTF-8, one value, no key twice, no unknown field, no list for an object; each fault with its place.
 
 use std::fmt;
 
@@ -9,16 +9,21 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
+use super::{shape::Shaped, text::shortened};
 use crate::refusal::{Fault, Refusal, Stage, problem};
+
+/// Longest pointer and message that are shown: both may repeat names that the caller made up.
+const POINTER_CHARS_MAX: usize = 200;
+const MESSAGE_CHARS_MAX: usize = 500;
 
 /// Reads a body as `T`.
 pub fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
     let text = std::str::from_utf8(body)
         .map_err(|error| malformed(format!("The body is not UTF-8 from byte {} on.", error.valid_up_to())))?;
     let value = value(text)?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = pointer(error.path());
-        let message = error.into_inner().to_string();
+    serde_path_to_error::deserialize(Shaped(value)).map_err(|error| {
+        let pointer = shortened(&pointer(error.path()), POINTER_CHARS_MAX);
+        let message = shortened(&error.into_inner().to_string(), MESSAGE_CHARS_MAX);
         let detail = format!("{} at {}.", capitalised(&message), if pointer.is_empty() { "the top" } else { &pointer });
         let fault = Fault {
             pointer: Some(pointer),
@@ -110,10 +115,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut all = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             if all.contains_key(&key) {
-                return Err(A::Error::custom(format!(
-                    "the key `{}` stands twice in one object",
-                    key.chars().take(64).collect::<String>()
-                )));
+                return Err(A::Error::custom(format!("the key `{}` stands twice in one object", shortened(&key, 64))));
             }
             let value = fields.next_value_seed(Strict)?;
             all.insert(key, value);

@@ -13,13 +13,21 @@ use crate::{
     listen::{self, Limits},
 };
 
-const LIMITS: Limits =
-    Limits { connections_max: 8192, head_timeout: Duration::from_secs(15), head_bytes_max: 64 * 1024, http2: true };
+/// What a client may take, in time and bytes.
+fn limits() -> Limits {
+    Limits {
+        connections_max: listen::public_connections(),
+        head_timeout: Duration::from_secs(15),
+        idle_timeout: Duration::from_secs(60),
+        head_bytes_max: 64 * 1024,
+        http2: true,
+    }
+}
 
 /// Serves the public API on `listener` until the gateway stops; connections end after their request.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     let stop = Arc::clone(&gateway.stopping);
-    listen::serve(listener, router(gateway), LIMITS, stop).await;
+    listen::serve(listener, router(gateway), limits(), stop).await;
 }
 
 /// Is the process alive?

@@ -1,18 +1,21 @@
 //! Doors: HTTP in. A door reads a request, hands it to the posts or the path, and renders what comes back.
 
+pub mod body;
 pub mod caller;
 pub mod json;
 pub mod listener;
 pub mod openapi;
 pub mod problem;
 pub mod publish;
+mod shape;
+mod strict;
+pub mod text;
 pub mod words;
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
+    Router, middleware,
     routing::{delete, get, post},
 };
 pub use listener::serve;
@@ -21,7 +24,6 @@ use crate::gateway::Gateway;
 
 /// Everything that the public listener serves.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let json_bytes_max = usize::try_from(gateway.config.limits.json_bytes_max).unwrap_or(usize::MAX);
     Router::new()
         .route("/v1/posts", post(publish::posts::create).get(publish::posts::list))
         .route("/v1/posts/{id}", get(publish::posts::read).merge(delete(publish::posts::recall)))
@@ -34,10 +36,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/problems/{slug}", get(problem::page))
         .route("/healthz", get(listener::healthz))
         .route("/readyz", get(listener::readyz))
-        .layer(DefaultBodyLimit::max(json_bytes_max))
-        // Media are streamed to disk and have a limit of their own.
-        .route("/v1/media", post(publish::media::upload).layer(DefaultBodyLimit::disable()))
+        .route("/v1/media", post(publish::media::upload))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(strict::strict))
         .with_state(gateway)
 }

@@ -11,10 +11,15 @@ use utoipa::ToSchema;
 
 use super::{
     publish::view::{PostView, VerdictView},
+    text::shortened,
     words::{Blames, ProblemTypes, Stages},
 };
 use crate::refusal::{self, Blame, Refusal, Stage, problem};
 
+/// Longest detail, in characters; each fault tells its own part.
+const DETAIL_CHARS_MAX: usize = 2_000;
+/// Faults that are shown.
+const FAULTS_MAX: usize = 100;
 /// Media type of problem details.
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -90,13 +95,14 @@ impl Problem {
 
     /// Status and body, for an answer that is kept.
     pub fn parts(self) -> (StatusCode, ProblemBody, Option<u64>) {
-        let Refusal { problem, stage, detail, faults, verdicts, retry, retry_after_s, .. } = *self.refusal;
+        let Refusal { problem, stage, detail, mut faults, verdicts, retry, retry_after_s, .. } = *self.refusal;
+        faults.truncate(FAULTS_MAX);
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = ProblemBody {
             r#type: problem.address(),
             title: problem.title,
             status: problem.status,
-            detail,
+            detail: shortened(&detail, DETAIL_CHARS_MAX),
             stage,
             blame: problem.blame,
             retry,

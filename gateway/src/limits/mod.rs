@@ -26,10 +26,24 @@ pub struct DefaultLimit {
     pub burst: u32,
 }
 
+/// What is counted, each on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// A call: one action on one account. A post for three accounts is three.
+    Call,
+    /// A request that may change something, whatever comes of it. The numbers are those of calls.
+    Change,
+    /// A request that only reads: [`READS_PER_CALL`] times as many.
+    Read,
+}
+
+/// So many reads go where one call goes.
+pub const READS_PER_CALL: u32 = 10;
+
 /// How many calls each app and person may make: GCRA, in memory.
 pub struct Limits {
     standard: DefaultLimit,
-    buckets: Mutex<HashMap<Principal, Bucket>>,
+    buckets: Mutex<HashMap<(Principal, Counted), Bucket>>,
 }
 
 struct Bucket {
@@ -43,21 +57,24 @@ impl Limits {
         Self { standard, buckets: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes one call from the principal's allowance, or tells how long to wait.
-    pub fn take(&self, principal: &Principal, rules: &LimitRules) -> Result<(), Duration> {
-        let limiter = self.limiter(principal, rules);
+    /// Takes one from the principal's allowance, or tells how long to wait.
+    pub fn take(&self, principal: &Principal, counted: Counted, rules: &LimitRules) -> Result<(), Duration> {
+        let limiter = self.limiter(principal, counted, rules);
         limiter.check().map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
     }
 
-    fn limiter(&self, principal: &Principal, rules: &LimitRules) -> Arc<DefaultDirectRateLimiter> {
-        let rule = self.rule(principal, rules);
+    fn limiter(&self, principal: &Principal, counted: Counted, rules: &LimitRules) -> Arc<DefaultDirectRateLimiter> {
+        let (calls_per_minute, burst) = self.rule(principal, rules);
+        let times = if counted == Counted::Read { READS_PER_CALL } else { 1 };
+        let rule = (calls_per_minute.saturating_mul(times), burst.saturating_mul(times));
         let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match buckets.get(principal) {
+        let key = (principal.clone(), counted);
+        match buckets.get(&key) {
             // A changed rule starts with a full bucket.
             Some(bucket) if bucket.rule == rule => Arc::clone(&bucket.limiter),
             _ => {
                 let limiter = Arc::new(RateLimiter::direct(quota(rule)));
-                buckets.insert(principal.clone(), Bucket { rule, limiter: Arc::clone(&limiter) });
+                buckets.insert(key, Bucket { rule, limiter: Arc::clone(&limiter) });
                 limiter
             }
         }
@@ -90,13 +107,22 @@ mod tests {
         let limits = Limits::new(DefaultLimit { calls_per_minute: 6, burst: 2 });
         let app = Principal::App(AppId::new("newsroom"));
         let rules = LimitRules::default();
-        assert!(limits.take(&app, &rules).is_ok() && limits.take(&app, &rules).is_ok());
-        let wait = limits.take(&app, &rules).unwrap_err();
+        assert!(limits.take(&app, Counted::Call, &rules).is_ok() && limits.take(&app, Counted::Call, &rules).is_ok());
+        let wait = limits.take(&app, Counted::Call, &rules).unwrap_err();
         assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
         assert!(
-            limits.take(&Principal::Person(PersonId::new("newsroom")), &rules).is_ok(),
+            limits.take(&Principal::Person(PersonId::new("newsroom")), Counted::Call, &rules).is_ok(),
             "another caller has its own"
         );
+    }
+
+    #[test]
+    fn reads_have_a_larger_allowance_of_their_own() {
+        let limits = Limits::new(DefaultLimit { calls_per_minute: 6, burst: 2 });
+        let app = Principal::App(AppId::new("newsroom"));
+        let taken = |counted| (0..100).filter(|_| limits.take(&app, counted, &LimitRules::default()).is_ok()).count();
+        assert_eq!((taken(Counted::Change), taken(Counted::Call)), (2, 2));
+        assert!((20..25).contains(&taken(Counted::Read)));
     }
 
     #[test]
@@ -105,7 +131,7 @@ mod tests {
         let app = Principal::App(AppId::new("careers"));
         let mut rules = LimitRules::default();
         rules.apps.insert(AppId::new("careers"), Limit { calls_per_minute: 1, burst: Some(1) });
-        assert!(limits.take(&app, &rules).is_ok());
-        assert!(limits.take(&app, &rules).is_err());
+        assert!(limits.take(&app, Counted::Call, &rules).is_ok());
+        assert!(limits.take(&app, Counted::Call, &rules).is_err());
     }
 }

@@ -50,6 +50,13 @@ impl PostId {
     pub fn fresh(now: jiff::Timestamp) -> Self {
         Self(format!("post_{}", time_ordered(now)))
     }
+
+    /// An id as [`PostId::fresh`] makes them, from outside.
+    pub fn parse(text: String) -> Option<Self> {
+        let hex = text.strip_prefix("post_")?;
+        let fits = hex.len() == 32 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then_some(Self(text))
+    }
 }
 
 impl MediaId {

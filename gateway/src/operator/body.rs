@@ -64,6 +64,12 @@ async fn collect(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
 /// An empty body counts as an empty object. Errors name the place and quote nothing but names: values may be secret.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    // What serde derives for a struct would also take a list of its fields in their order. No struct of these lies deeper.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(
+            Refusal::new(problem::INVALID, Stage::Door, "The body does not fit: an object is expected here.").into()
+        );
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         if error.is_data() {
@@ -95,6 +101,11 @@ mod tests {
         assert_eq!(read::<KeyRequest>(br#"{"ap":"x"}"#).unwrap_err().refusal().problem, problem::INVALID);
         assert_eq!(read::<KeyRequest>(br#"{"app":"x","app":"y"}"#).unwrap_err().refusal().problem, problem::INVALID);
         assert_eq!(read::<KeyRequest>(br#"{"app":"x"} {}"#).unwrap_err().refusal().problem, problem::MALFORMED);
+        assert_eq!(
+            read::<KeyRequest>(b" [\"x\"]").unwrap_err().refusal().problem,
+            problem::INVALID,
+            "no list of fields"
+        );
         assert_eq!(read::<KeyRequest>(b"\xff").unwrap_err().refusal().problem, problem::MALFORMED);
     }
 

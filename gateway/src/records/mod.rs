@@ -17,7 +17,7 @@ pub use error::RecordsError;
 use jiff::Timestamp;
 pub use types::*;
 
-use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId};
+use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
 /// What every operation returns.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RecordsError>> + Send + 'a>>;
@@ -83,6 +83,8 @@ pub trait Records: Send + Sync + 'static {
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
     /// One medium.
     fn media(&self, id: MediaId) -> Answer<'_, Option<MediaRecord>>;
+    /// Bytes of an owner's media that no post uses; each counts as 4 KiB at least, as on a disk.
+    fn unused_media_bytes(&self, owner: Principal) -> Answer<'_, u64>;
     /// Media that no post uses and that were stored before `before`; their facts are gone when it returns.
     fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>>;
 

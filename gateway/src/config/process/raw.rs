@@ -18,6 +18,8 @@ const OPERATOR_DEFAULT: &str = "127.0.0.1:8421";
 /// Bounds and defaults of the numbers, in the unit that each name ends in.
 const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_216 };
 const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
+const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
+const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
 const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
 const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
@@ -81,6 +83,8 @@ struct RawPlugins {
 struct RawLimits {
     json_bytes_max: Option<Spanned<i64>>,
     media_bytes_max: Option<Spanned<i64>>,
+    media_unused_bytes_max: Option<Spanned<i64>>,
+    body_timeout_ms: Option<Spanned<i64>>,
     calls_per_minute: Option<Spanned<i64>>,
     burst: Option<Spanned<i64>>,
 }
@@ -130,6 +134,12 @@ impl Checker<'_> {
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
                 media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),
+                media_unused_bytes_max: self.number(
+                    "limits.media_unused_bytes_max",
+                    raw.limits.media_unused_bytes_max,
+                    &MEDIA_UNUSED_BYTES,
+                ),
+                body_timeout_ms: self.number("limits.body_timeout_ms", raw.limits.body_timeout_ms, &BODY_TIMEOUT_MS),
                 calls_per_minute: self.small("limits.calls_per_minute", raw.limits.calls_per_minute, &CALLS_PER_MINUTE),
                 burst: self.small("limits.burst", raw.limits.burst, &BURST),
             },

@@ -7,10 +7,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    call::clear::{Credentials, credentials},
+    call::{
+        Caller,
+        clear::{Credentials, credentials},
+    },
+    config::{Decision, Governance, decide},
     doors::{caller::Known, problem::Problem},
     gateway::Gateway,
-    model::Account,
+    model::{Account, Action},
 };
 
 /// Accounts that the caller has a grant for.
@@ -32,7 +36,7 @@ pub struct AccountView {
     /// Its name on the network.
     #[schema(required = true)]
     pub handle: Option<String>,
-    /// What its adapter can do.
+    /// What the caller may do there, of what the adapter can do.
     pub actions: Vec<String>,
     /// What the network said of its limits; null until it was asked.
     #[schema(value_type = Option<Object>, required = true)]
@@ -68,14 +72,19 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> 
     let governance = gateway.governance.load_full();
     let mut accounts = Vec::new();
     for account in governance.accounts_visible(caller.principal(), None, gateway.clock.now()) {
-        if let Some(view) = view(&gateway, &account).await? {
+        if let Some(view) = view(&gateway, &governance, &caller, &account).await? {
             accounts.push(view);
         }
     }
     Ok(Json(AccountsView { accounts }))
 }
 
-async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView>, Problem> {
+async fn view(
+    gateway: &Gateway,
+    governance: &Governance,
+    caller: &Caller,
+    account: &Account,
+) -> Result<Option<AccountView>, Problem> {
     let snapshot = gateway.registry.snapshot();
     let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
     let Some(description) = adapter.description() else { return Ok(None) };
@@ -88,12 +97,16 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
         (Credentials::Usable(_), false, Some(_)) => Health::Silent,
         (Credentials::Usable(_), false, None) => Health::Ready,
     };
+    let now = gateway.clock.now();
+    let may = |action: &&Action| {
+        matches!(decide(governance, caller.principal(), None, account, **action, now), Decision::Granted { .. })
+    };
     Ok(Some(AccountView {
         id: account.id.to_string(),
         network: account.network.clone(),
         brand: account.brand.to_string(),
         handle: account.handle.clone(),
-        actions: description.actions.iter().map(ToString::to_string).collect(),
+        actions: description.actions.iter().filter(may).map(ToString::to_string).collect(),
         limits: facts.and_then(|facts| serde_json::from_str(&facts.json).ok()),
         option_schema: description.option_schema.schema().clone(),
         health,

@@ -15,9 +15,15 @@ use utoipa::ToSchema;
 use super::refused;
 use crate::{
     call::Caller,
-    doors::{caller::Known, problem::Problem},
+    config::{Decision, NoRight, decide},
+    doors::{
+        body::{Broken, Timed},
+        caller::Known,
+        problem::Problem,
+    },
     gateway::Gateway,
     media::{MediaError, TYPES},
+    model::{Action, Principal},
     posts,
     records::MediaRecord,
     refusal::{Refusal, Stage, problem},
@@ -51,7 +57,7 @@ pub struct BytesOfFile(Vec<u8>);
 /// Stores a medium: the body is the file.
 #[utoipa::path(post, path = "/v1/media", operation_id = "uploadMedia", tag = "media",
     request_body(content = BytesOfFile, content_type = "application/octet-stream", description = "The file; its type is found in its bytes."),
-    responses((status = 201, body = MediaView, description = "Stored."),
+    responses((status = 201, body = MediaView, description = "Stored.", headers(("Location" = String, description = "The medium."))),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn upload(
     State(gateway): State<Arc<Gateway>>,
@@ -68,27 +74,74 @@ pub async fn upload(
 }
 
 async fn keep(gateway: &Gateway, caller: &Caller, body: Body) -> Result<MediaRecord, Refusal> {
-    let governance = gateway.governance.load();
-    if governance.accounts_visible(caller.principal(), None, gateway.clock.now()).is_empty() {
-        let detail = "Media are stored for posts, and no grant lets you post anywhere.";
-        return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
-    }
-    let kept = gateway.media.keep(body, caller.principal().clone(), gateway.clock.now()).await;
+    may_upload(gateway, caller)?;
+    let owner = caller.principal();
+    let mut body = Timed::pauses(body, gateway);
+    let upload = gateway.media.begin(owner);
+    let unused = unused_bytes(gateway, owner).await?;
+    let max = gateway.config.limits.media_unused_bytes_max;
+    let no_room = || {
+        let detail =
+            format!("{owner} may have {max} bytes of media that no post uses, and this medium would be too much.");
+        Refusal::new(problem::MEDIA_QUOTA, Stage::Admit, detail)
+    };
+    let room_bytes = max.saturating_sub(unused);
+    let kept = gateway.media.keep(&mut body, &upload, room_bytes, gateway.clock.now()).await;
     let record = kept.map_err(|error| match error {
         MediaError::TooLarge { max_bytes } => {
             Refusal::new(problem::TOO_LARGE, Stage::Door, format!("A medium may have {max_bytes} bytes."))
         }
+        MediaError::NoRoom => no_room(),
         MediaError::UnknownType => {
             let detail = format!("The bytes are none of: {}.", TYPES.join(", "));
             Refusal::new(problem::UNSUPPORTED_MEDIA_TYPE, Stage::Door, detail)
         }
-        MediaError::Cut(cause) => Refusal::new(problem::MALFORMED, Stage::Door, "The upload broke off.").because(cause),
+        MediaError::Cut(cause) => body.broken().unwrap_or(Broken::Cut(cause)).refusal(),
         MediaError::Disk(cause) => {
             Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The medium could not be written.").because(cause)
         }
     })?;
+    // Others may have ended since this one was begun.
+    if unused_bytes(gateway, owner).await?.saturating_add(upload.bytes()) > max {
+        if let Err(error) = gateway.media.remove(&record.id).await {
+            tracing::warn!(medium = %record.id, %error, "a medium that was refused stays on disk");
+        }
+        return Err(no_room());
+    }
     gateway.records.put_media(record.clone()).await.map_err(|error| posts::unavailable(&error))?;
     Ok(record)
+}
+
+async fn unused_bytes(gateway: &Gateway, owner: &Principal) -> Result<u64, Refusal> {
+    gateway.records.unused_media_bytes(owner.clone()).await.map_err(|error| posts::unavailable(&error))
+}
+
+/// A medium belongs to no account yet: the right to upload for one of them is enough. Where it is used, that account's counts.
+fn may_upload(gateway: &Gateway, caller: &Caller) -> Result<(), Refusal> {
+    let governance = gateway.governance.load();
+    let (principal, now) = (caller.principal(), gateway.clock.now());
+    let mut denied = None;
+    for account in governance.accounts.values() {
+        match decide(&governance, principal, None, account, Action::MEDIA_UPLOAD, now) {
+            Decision::Granted { .. } => return Ok(()),
+            Decision::Refused { reason: reason @ NoRight::Denied { .. } } => denied = denied.or(Some(reason)),
+            Decision::Refused { .. } => {}
+        }
+    }
+    let held = governance
+        .grants_of(principal)
+        .iter()
+        .any(|grant| grant.is_live(now) && grant.actions.contains(&Action::MEDIA_UPLOAD));
+    Err(match denied.filter(|_| held) {
+        Some(reason) => {
+            let detail = format!("{principal} may not do `{}` anywhere: {reason}.", Action::MEDIA_UPLOAD);
+            Refusal::new(problem::DENIED, Stage::Authorise, detail)
+        }
+        None => {
+            let detail = format!("No grant lets {principal} do `{}` on any account.", Action::MEDIA_UPLOAD);
+            Refusal::new(problem::NO_GRANT, Stage::Authorise, detail)
+        }
+    })
 }
 
 impl From<MediaRecord> for MediaView {

@@ -1,6 +1,7 @@
 //! The publish door: our own API, `/v1`.
 
 pub mod accounts;
+mod check;
 pub mod me;
 pub mod media;
 pub mod posts;

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -20,9 +20,11 @@ use super::{
 use crate::{
     call::{Caller, clear::paused, digest},
     doors::{
+        body::JsonBody,
         caller::{Known, PostPath, idempotency_key, wait},
         json,
         problem::Problem,
+        text::{fault, shortened},
         words::PostStates,
     },
     gateway::Gateway,
@@ -44,21 +46,24 @@ const PAGE: u32 = 50;
 /// A repetition that meets the first request at work waits this long for its answer.
 const REPEAT_WAIT: Duration = Duration::from_millis(0);
 
-type Body = Result<Bytes, BytesRejection>;
+type Body = Result<Bytes, Refusal>;
 
 /// Publishes a post.
 #[utoipa::path(post, path = "/v1/posts", operation_id = "createPost", tag = "posts", request_body = PostRequest,
-    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, description = "Repeating a request with the same key and body gives the same answer for 30 days."),
-           ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N` waits up to N (at most 60) seconds for the outcome.")),
-    responses((status = 201, body = PostView, description = "Published, in whole or in part."),
-              (status = 202, body = PostView, description = "Accepted: on its way, held for a person, or not yet known."),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255, description = "Repeating a request with the same key and body makes no second post, and gives the same answer for 30 days; after a 202 the post as it is by then."),
+           ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N` waits up to N (at most 60) seconds for the outcome. What can't be read is ignored (RFC 7240).")),
+    responses((status = 201, body = PostView, description = "Published, in whole or in part.",
+               headers(("Location" = String, description = "The post."), ("Preference-Applied" = String, description = "`wait=N`, where a wait was granted."))),
+              (status = 202, body = PostView, description = "Accepted: on its way, held for a person, or not yet known.",
+               headers(("Location" = String, description = "The post."), ("Preference-Applied" = String, description = "`wait=N`, where a wait was granted."))),
               (status = 200, body = WouldView, description = "What would happen (`dry_run`)."),
-              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.",
+               headers(("Retry-After" = u64, description = "Seconds after which the same request may succeed; with every 429, and where the gateway knows.")))))]
 pub async fn create(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     headers: HeaderMap,
-    body: Body,
+    JsonBody(body): JsonBody,
 ) -> Response {
     match post(&gateway, &caller, &headers, body, false).await {
         Ok(response) => response,
@@ -74,7 +79,7 @@ pub async fn validate(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     headers: HeaderMap,
-    body: Body,
+    JsonBody(body): JsonBody,
 ) -> Response {
     match post(&gateway, &caller, &headers, body, true).await {
         Ok(response) => response,
@@ -94,19 +99,33 @@ async fn post(
         Err(refusal) => return Err(refused(gateway, caller, refusal).await),
     };
     let key = asked.idempotency.as_ref().map(|usage| usage.key.clone());
-    match accept(gateway, caller, asked).await? {
+    let answer = match accept(gateway, caller, asked).await? {
         Accepted::Would { held, verdicts } => {
             let state = if held { WouldState::Held } else { WouldState::Publishing };
-            Ok(Json(WouldView { state, verdicts: verdicts.into_iter().map(Into::into).collect() }).into_response())
+            let verdicts = verdicts.into_iter().map(Into::into).collect();
+            return Ok(Json(WouldView { state, verdicts }).into_response());
         }
         Accepted::Made(id) => made(gateway, &id, key, wait(headers)).await,
-        Accepted::Repeated(id, Some(answer)) => Ok(stored(&id, answer)),
+        Accepted::Repeated(id, Some(answer)) if answer.status != StatusCode::ACCEPTED => Ok(stored(&id, answer)),
+        // "Accepted" was true when it was said; whoever asks again wants to know what came of it.
+        Accepted::Repeated(id, Some(_)) => made(gateway, &id, None, wait(headers)).await,
         Accepted::Repeated(id, None) => repeated(gateway, &id, key).await,
+    };
+    Ok(preferred(answer?, headers))
+}
+
+/// Says that a wait was granted, and for how long (RFC 7240).
+fn preferred(mut response: Response, headers: &HeaderMap) -> Response {
+    if let Some(wait) = wait(headers)
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+    {
+        response.headers_mut().insert("preference-applied", applied);
     }
+    response
 }
 
 fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Result<Asked, Refusal> {
-    let body = body_of(headers, body)?;
+    let body = body?;
     let request: PostRequest = json::read(&body)?;
     let idempotency = idempotency_key(headers)?.map(|key| IdempotencyUse {
         key: IdempotencyKey { scope: format!("{} POST /v1/posts", caller.principal()), key },
@@ -122,28 +141,6 @@ fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Res
         waits: wait(headers).is_some(),
         dry_run,
     })
-}
-
-/// The body of a JSON request.
-pub(super) fn body_of(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            problem::TOO_LARGE,
-            Stage::Door,
-            "The body is longer than a JSON body may be. Put media to /v1/media.",
-        ),
-        _ => Refusal::new(problem::MALFORMED, Stage::Door, "The body broke off or was not framed as HTTP wants it."),
-    })?;
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Refusal::new(
-            problem::UNSUPPORTED_MEDIA_TYPE,
-            Stage::Door,
-            "Send `Content-Type: application/json`.",
-        ));
-    }
-    Ok(body)
 }
 
 async fn made(
@@ -268,13 +265,13 @@ pub struct ListQuery {
     /// Only posts of this campaign.
     campaign: Option<String>,
     /// At most this many, 1 to 200; 50 where it is left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
+    limit: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
-type ListParams = Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>;
+type ListParams = Result<Query<ListQuery>, QueryRejection>;
 
 /// Lists posts of the accounts whose posts the caller may read, newest first.
 #[utoipa::path(get, path = "/v1/posts", operation_id = "listPosts", tag = "posts", params(ListQuery),
@@ -299,23 +296,43 @@ pub async fn list(
 }
 
 fn filter(gateway: &Gateway, caller: &Caller, query: ListParams) -> Result<PostFilter, Refusal> {
-    let invalid = |detail: String| Refusal::new(problem::INVALID, Stage::Door, detail);
-    let Query(query) = query.map_err(|rejection| invalid(rejection.body_text()))?;
+    let Query(query) = query.map_err(|rejection| unread(&rejection))?;
     let mut accounts = readable(gateway, caller);
     if let Some(account) = query.account {
         accounts.retain(|visible| visible.as_str() == account);
     }
     let state = match query.state {
         Some(state) => {
-            Some(PostState::parse(&state).ok_or_else(|| invalid(format!("`{state}` is not a state of a post.")))?)
+            let unknown = || parameter("state", format!("`{}` is not a state of a post.", shortened(&state, 64)));
+            Some(PostState::parse(&state).ok_or_else(unknown)?)
         }
         None => None,
     };
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(invalid(format!("`limit` must be 1 to {PAGE_MAX}.")));
-    }
-    Ok(PostFilter { accounts, state, campaign: query.campaign, after: query.cursor.map(PostId::new), limit })
+    let limit = match query.limit {
+        Some(text) => text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit)),
+        None => Some(PAGE),
+    };
+    let limit = limit.ok_or_else(|| parameter("limit", format!("`limit` must be a number from 1 to {PAGE_MAX}.")))?;
+    let after = match query.cursor.map(PostId::parse) {
+        Some(None) => return Err(parameter("cursor", "`cursor` must be the `next` of the page before.".into())),
+        cursor => cursor.flatten(),
+    };
+    Ok(PostFilter { accounts, state, campaign: query.campaign, after, limit })
+}
+
+/// A query that can't be read: what is known of it is the name of the parameter.
+fn unread(rejection: &QueryRejection) -> Refusal {
+    let why = shortened(&rejection.body_text(), 300);
+    let why = why.rsplit(": ").next().unwrap_or(&why);
+    let detail = format!("The query does not fit: {why}. Each parameter stands at most once; see /v1/openapi.json.");
+    Refusal::new(problem::INVALID, Stage::Door, detail)
+}
+
+/// A fault in one parameter of the query.
+fn parameter(name: &str, message: String) -> Refusal {
+    let mut fault = fault("", &format!("parameter-{name}"), message.clone());
+    fault.pointer = None;
+    Refusal::new(problem::INVALID, Stage::Door, message).with_faults(vec![fault])
 }
 
 /// One post.
@@ -351,15 +368,13 @@ pub async fn recall(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
-    query: Result<Query<RecallQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<RecallQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let only = match query {
         Ok(Query(query)) => query.account.map(AccountId::new),
         Err(rejection) => {
-            return Err(
-                refused(&gateway, &caller, Refusal::new(problem::INVALID, Stage::Door, rejection.body_text())).await
-            );
+            return Err(refused(&gateway, &caller, unread(&rejection)).await);
         }
     };
     let before = recall::recall(&gateway, &caller, &id, only.as_ref()).await?;
@@ -373,7 +388,7 @@ pub async fn recall(
         return Err(Problem::with_post(refusal, view));
     }
     let status = if view.state == PostState::Recalled.as_str() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(view)).into_response())
+    Ok(preferred((status, Json(view)).into_response(), &headers))
 }
 
 /// Why a target of the post, published `before`, still is after its recall ended.

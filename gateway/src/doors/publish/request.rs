@@ -7,26 +7,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    call::{
-        classify::THREAD_PARTS_MAX,
-        submission::{Content, Entry, MediaUse, ReplyTo, Submission, Variant},
-    },
+    call::submission::{Content, Entry, MediaUse, ReplyTo, Submission, Variant},
+    doors::text::fault,
     model::{AccountId, MediaId, PersonId},
-    refusal::{Fault, Refusal, Stage, problem},
+    refusal::{Refusal, Stage, problem},
 };
 
-/// Accounts of one post.
-pub const ACCOUNTS_MAX: usize = 50;
-/// Labels of one post.
-pub const LABELS_MAX: usize = 50;
-/// Bytes of a text; every network's own limit is lower.
-const TEXT_BYTES_MAX: usize = 128 * 1024;
-/// Media of one entry.
-const MEDIA_MAX: usize = 50;
-/// Faults that are listed.
-const FAULTS_MAX: usize = 50;
-/// Faults whose sentences stand in the detail.
-const DETAIL_FAULTS_MAX: usize = 3;
+pub use super::check::{ACCOUNTS_MAX, LABELS_MAX, MEDIA_MAX};
+use super::check::{check, invalid};
 
 /// A post for one or more accounts.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,11 +39,13 @@ pub struct PostRequest {
     #[schema(max_items = 50)]
     pub labels: Vec<String>,
     /// The campaign it belongs to.
+    #[schema(max_length = 200)]
     pub campaign: Option<String>,
     /// When to publish; not supported yet, so any value is refused.
     #[schema(value_type = Value, required = false)]
     pub publish_at: Option<Value>,
     /// The person for whom the app acts.
+    #[schema(max_length = 200)]
     pub on_behalf_of: Option<String>,
     /// Say what would happen, and do nothing.
     #[serde(default)]
@@ -70,12 +60,15 @@ pub struct ContentBody {
     #[serde(default)]
     pub text: String,
     /// BCP 47.
+    #[schema(max_length = 35)]
     pub language: Option<String>,
     /// Media of the first entry.
     #[serde(default)]
+    #[schema(max_items = 50)]
     pub media: Vec<MediaBody>,
     /// Further entries.
     #[serde(default)]
+    #[schema(max_items = 49)]
     pub thread: Vec<EntryBody>,
 }
 
@@ -88,6 +81,7 @@ pub struct EntryBody {
     pub text: String,
     /// Media.
     #[serde(default)]
+    #[schema(max_items = 50)]
     pub media: Vec<MediaBody>,
 }
 
@@ -98,10 +92,13 @@ pub struct VariantBody {
     /// Instead of the text.
     pub text: Option<String>,
     /// Instead of the language.
+    #[schema(max_length = 35)]
     pub language: Option<String>,
     /// Instead of the media.
+    #[schema(max_items = 50)]
     pub media: Option<Vec<MediaBody>>,
     /// Instead of the thread.
+    #[schema(max_items = 49)]
     pub thread: Option<Vec<EntryBody>>,
 }
 
@@ -112,6 +109,7 @@ pub struct MediaBody {
     /// From `POST /v1/media`.
     pub id: String,
     /// Text for people who do not see it.
+    #[schema(max_length = 10000)]
     pub alt: Option<String>,
 }
 
@@ -122,6 +120,7 @@ pub struct ReplyBody {
     /// The account that answers; must be among `accounts`.
     pub account: String,
     /// The network's reference of what is answered.
+    #[schema(min_length = 1, max_length = 2000)]
     pub r#ref: String,
 }
 
@@ -134,6 +133,7 @@ pub struct VoteRequest {
     /// The post's digest as the voter saw it; the vote counts only for that content.
     pub digest: Option<String>,
     /// A note for the author.
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
 
@@ -155,14 +155,9 @@ impl PostRequest {
             let fault = fault("/publish_at", "not-yet-supported", detail.into());
             return Err(Refusal::new(problem::NOT_YET_SUPPORTED, Stage::Door, detail).with_faults(vec![fault]));
         }
-        let faults = self.faults();
+        let faults = check(&self);
         if !faults.is_empty() {
-            let first = faults.iter().take(DETAIL_FAULTS_MAX).map(|fault| fault.message.as_str());
-            let mut detail = first.collect::<Vec<_>>().join(" ");
-            if faults.len() > DETAIL_FAULTS_MAX {
-                detail.push_str(&format!(" There are {} faults; `errors` lists them.", faults.len()));
-            }
-            return Err(Refusal::new(problem::INVALID, Stage::Door, detail).with_faults(faults));
+            return Err(invalid(faults));
         }
         Ok(Submission {
             accounts: self.accounts.into_iter().map(AccountId::new).collect(),
@@ -176,67 +171,6 @@ impl PostRequest {
             campaign: self.campaign,
             on_behalf_of: self.on_behalf_of.map(PersonId::new),
         })
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut check = |fine: bool, pointer: &str, code: &str, message: String| {
-            if !fine {
-                faults.push(fault(pointer, code, message));
-            }
-        };
-        let count = self.accounts.len();
-        check((1..=ACCOUNTS_MAX).contains(&count), "/accounts", "count", format!("Name 1 to {ACCOUNTS_MAX} accounts."));
-        // Of a list that is far too long nobody needs to know more.
-        let listed = if count <= ACCOUNTS_MAX { self.accounts.as_slice() } else { &[] };
-        for (position, account) in listed.iter().enumerate() {
-            let first = listed.iter().position(|other| other == account) == Some(position);
-            check(first, &format!("/accounts/{position}"), "twice", format!("`{account}` is named twice."));
-        }
-        if let Some(reply) = &self.reply_to {
-            let among = self.accounts.contains(&reply.account);
-            check(
-                among,
-                "/reply_to/account",
-                "not-among-accounts",
-                "`reply_to.account` must be among `accounts`.".into(),
-            );
-            check(
-                count == 1 || !among,
-                "/accounts",
-                "reply-elsewhere",
-                "An answer goes to the one account that sees what is answered.".into(),
-            );
-            check(!reply.r#ref.is_empty(), "/reply_to/ref", "empty", "`reply_to.ref` must not be empty.".into());
-        }
-        check(self.labels.len() <= LABELS_MAX, "/labels", "count", format!("At most {LABELS_MAX} labels."));
-        let mut entry = |base: &str, text: Option<&str>, media: Option<&[MediaBody]>| {
-            let fits = text.is_none_or(|text| text.len() <= TEXT_BYTES_MAX);
-            let message = format!("A text may have at most {TEXT_BYTES_MAX} bytes.");
-            check(fits, &format!("{base}/text"), "length", message);
-            let fits = media.is_none_or(|media| media.len() <= MEDIA_MAX);
-            check(fits, &format!("{base}/media"), "count", format!("An entry may show at most {MEDIA_MAX} media."));
-        };
-        let content = &self.content;
-        entry("/content", Some(&content.text), Some(&content.media));
-        let mut threads = vec![("/content".to_owned(), content.thread.as_slice())];
-        for (name, variant) in &self.variants {
-            let base = format!("/variants/{}", name.replace('~', "~0").replace('/', "~1"));
-            entry(&base, variant.text.as_deref(), variant.media.as_deref());
-            threads.push((base, variant.thread.as_deref().unwrap_or_default()));
-        }
-        for (base, thread) in &threads {
-            // What is longer than a thread may be is counted, not looked through.
-            for (index, part) in thread.iter().enumerate().take(THREAD_PARTS_MAX) {
-                entry(&format!("{base}/thread/{index}"), Some(&part.text), Some(&part.media));
-            }
-        }
-        for (base, thread) in threads {
-            let message = format!("A thread may have at most {THREAD_PARTS_MAX} entries, the first one counted.");
-            check(thread.len() < THREAD_PARTS_MAX, &format!("{base}/thread"), "count", message);
-        }
-        faults.truncate(FAULTS_MAX);
-        faults
     }
 }
 
@@ -263,8 +197,4 @@ fn media(bodies: Vec<MediaBody>) -> Vec<MediaUse> {
 
 fn entries(bodies: Vec<EntryBody>) -> Vec<Entry> {
     bodies.into_iter().map(|body| Entry { text: body.text, media: media(body.media) }).collect()
-}
-
-fn fault(pointer: &str, code: &str, message: String) -> Fault {
-    Fault { pointer: Some(pointer.into()), account: None, code: code.into(), message, measured: None, allowed: None }
 }

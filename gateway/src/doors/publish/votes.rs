@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::HeaderMap,
-};
+use axum::{Json, extract::State};
 
 use super::{
-    posts::body_of,
     refused,
     request::{Decision, VoteRequest},
     view::PostView,
 };
 use crate::{
     doors::{
+        body::JsonBody,
         caller::{Known, PostPath},
         json,
         problem::Problem,
@@ -34,10 +29,9 @@ pub async fn vote(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<PostView>, Problem> {
-    let request: VoteRequest = match body_of(&headers, body).and_then(|body| json::read(&body)) {
+    let request: VoteRequest = match body.and_then(|body| json::read(&body)).and_then(VoteRequest::checked) {
         Ok(request) => request,
         Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
     };

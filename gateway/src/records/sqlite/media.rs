@@ -8,7 +8,7 @@ use super::{
     errors::exists,
 };
 use crate::{
-    model::MediaId,
+    model::{MediaId, Principal},
     records::{MediaRecord, RecordsError},
 };
 
@@ -19,6 +19,9 @@ pub(super) const ONE: &str =
     "SELECT owner, media_type, size_bytes, width, height, digest, created_at FROM media WHERE id = ?1";
 pub(super) const TAKE: &str = "DELETE FROM media WHERE rowid IN
     (SELECT rowid FROM media WHERE used = 0 AND created_at < ?1 ORDER BY created_at LIMIT ?2) RETURNING id";
+
+pub(super) const UNUSED: &str =
+    "SELECT coalesce(sum(max(size_bytes, 4096)), 0) FROM media WHERE used = 0 AND owner = ?1";
 
 /// `Records::put_media`.
 pub(super) fn put(connection: &Connection, media: &MediaRecord) -> Result<(), RecordsError> {
@@ -56,6 +59,12 @@ pub(super) fn one(connection: &Connection, id: &MediaId) -> Result<Option<MediaR
         digest: row.get(5)?,
         created_at: time(row.get(6)?)?,
     }))
+}
+
+/// `Records::unused_media_bytes`.
+pub(super) fn unused_bytes(connection: &Connection, owner: &Principal) -> Result<u64, RecordsError> {
+    let owner = to_json(owner, "media.owner")?;
+    unsigned(connection.prepare_cached(UNUSED)?.query_row([owner], |row| row.get(0))?, "the size of unused media")
 }
 
 /// `Records::take_unused_media`, at most 1,000.

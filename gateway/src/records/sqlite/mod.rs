@@ -36,7 +36,7 @@ use super::{
     MediaRecord, NewPost, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord,
     StoredAnswer, TargetFinish, Vote, VoteResult,
 };
-use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId};
+use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId, Principal};
 
 /// A record store in an SQLite file.
 #[derive(Debug)]
@@ -162,6 +162,10 @@ impl Records for SqliteRecords {
 
     fn media(&self, id: MediaId) -> Answer<'_, Option<MediaRecord>> {
         self.read(move |connection| media::one(connection, &id))
+    }
+
+    fn unused_media_bytes(&self, owner: Principal) -> Answer<'_, u64> {
+        self.read(move |connection| media::unused_bytes(connection, &owner))
     }
 
     fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>> {

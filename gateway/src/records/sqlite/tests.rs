@@ -49,6 +49,7 @@ fn no_statement_reads_a_whole_table() {
         keys::ONE,
         media::ONE,
         media::TAKE,
+        media::UNUSED,
         posts::POST,
         posts::TARGETS,
         posts::ATTEMPTS,

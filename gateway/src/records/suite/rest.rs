@@ -47,9 +47,16 @@ pub(in super::super) async fn media<P: Place>(place: P) {
         store.put_media(medium(id, seconds)).await.unwrap();
     }
     assert!(matches!(store.put_media(medium("m1", 1)).await, Err(RecordsError::Exists(_))));
+    let owner = medium("m1", 1).owner;
+    let small = MediaRecord { owner: Principal::App(AppId::new("careers")), size_bytes: 70, ..medium("m5", 9) };
+    store.put_media(small.clone()).await.unwrap();
+    assert_eq!(store.unused_media_bytes(owner.clone()).await.unwrap(), 20_000_000_000);
+    assert_eq!(store.unused_media_bytes(small.owner).await.unwrap(), 4096, "a block of the disk");
+    assert_eq!(store.unused_media_bytes(Principal::App(AppId::new("agency"))).await.unwrap(), 0);
     let mut post = new_post(1, vec![target("a", TargetState::Held)]);
     post.media = vec![MediaId::new("m2"), MediaId::new("m2")];
     store.accept_post(post).await.unwrap();
+    assert_eq!(store.unused_media_bytes(owner).await.unwrap(), 15_000_000_000, "m2 is used");
     assert_eq!(store.take_unused_media(at(4), 1).await.unwrap(), [MediaId::new("m1")], "the oldest first");
     assert_eq!(store.take_unused_media(at(4), 10).await.unwrap(), [MediaId::new("m3")], "m2 is used, m4 too young");
     assert_eq!(store.media(MediaId::new("m1")).await.unwrap(), None);

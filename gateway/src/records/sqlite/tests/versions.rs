@@ -9,7 +9,11 @@ use crate::{
 };
 
 /// Content of a database of each version that was released, oldest first.
-const FIXTURES: &[&str] = &[include_str!("../fixtures/0001.sql")];
+const FIXTURES: &[&str] = &[
+    include_str!("../fixtures/0001.sql"),
+    // Version 2 has another index and the same content.
+    include_str!("../fixtures/0001.sql"),
+];
 
 fn refusal(folder: &Folder) -> String {
     SqliteRecords::open(&folder.file()).unwrap_err().to_string()

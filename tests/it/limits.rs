@@ -1,0 +1,140 @@
+//! What one caller may use up: requests, the log, the disk; and who may upload.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tests::harness::caller::JSON;
+use tests::harness::leaves::refusals;
+use tests::harness::{Caller, Gate, gate, network, problem, story, until};
+use tests::http::Answer;
+
+use crate::samples::{PNG, id, post};
+
+/// Requests of a kind until they are all made; gives how many were refused for the limit, after a look at each such answer.
+async fn limited(count: usize, request: impl AsyncFn(usize) -> Answer) -> usize {
+    let mut limited = 0;
+    for number in 0..count {
+        let answer = request(number).await;
+        if answer.status == 429 {
+            problem(&answer, "rate-limited");
+            let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
+            assert!(wait.is_some_and(|wait| (1..=60).contains(&wait)), "{wait:?}");
+            limited += 1;
+        }
+    }
+    limited
+}
+
+async fn put(caller: &Caller) -> Answer {
+    caller.send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await
+}
+
+#[tokio::test]
+async fn every_request_counts_and_a_refused_flood_is_one_leaf_a_second() {
+    let net = network().await;
+    let clock = gate::clock();
+    let rules = |governance: &mut tests::harness::Governance| {
+        let five = "calls_per_minute = 1\nburst = 5\n";
+        governance.file("limits.toml", &format!("[app.newsroom]\n{five}[app.careers]\n{five}[app.agency]\n{five}"));
+        governance.grant("agency-uploads", "app:agency", "brand:acme", &["post.create", "media.upload"]);
+    };
+    let gate = Gate::new().account("acme-mastodon", &net).govern(rules).clock(&clock).start().await;
+    // Refused for want of a grant, for its form, and for an unknown field.
+    let careers = gate.caller("app:careers");
+    let bodies = [post("acme-mastodon", "x").to_string(), "{".to_owned(), "{\"colour\": 1}".to_owned()];
+    let refused = async |number: usize| careers.send("POST", "/v1/posts", &[JSON], bodies[number % 3].clone()).await;
+    assert_eq!(limited(40, refused).await, 35);
+    assert_eq!(refusals(&gate.leaves()).len(), 5, "one for each that was looked at");
+    clock.advance(SignedDuration::from_secs(2));
+    let summed = || async {
+        let leaves = refusals(&gate.leaves());
+        leaves.into_iter().find(|leaf| leaf.count.is_some())
+    };
+    let leaf = until("the rest is summed", summed).await;
+    assert_eq!((leaf.problem.as_str(), leaf.stage.as_str(), leaf.count), ("rate-limited", "admit", Some(35)));
+    assert_eq!((leaf.app.as_deref(), leaf.key.is_some()), (Some("careers"), true));
+    assert_eq!(refusals(&gate.leaves()).len(), 6);
+    // Uploads count too, and reads have an allowance of their own, ten times as large.
+    let agency = gate.caller("app:agency");
+    assert_eq!(limited(20, async |_| put(&agency).await).await, 15);
+    let reads = limited(80, async |_| agency.get("/v1/me").await).await;
+    assert!((25..=30).contains(&reads), "{reads}: 50 at once, and one more each six seconds");
+    // A post for one account is one request and one call, so the burst is what the documents say.
+    assert_eq!(limited(8, async |_| gate.publish(&post("acme-mastodon", "x")).await).await, 3);
+    assert_eq!(net.timeline().await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_post_for_three_accounts_is_three_calls() {
+    let net = network().await;
+    let rules = |governance: &mut tests::harness::Governance| {
+        governance.file("limits.toml", "[app.newsroom]\ncalls_per_minute = 1\nburst = 5\n");
+    };
+    let plan = Gate::new().account("acme-a", &net).account("acme-b", &net).account("acme-c", &net);
+    let gate = plan.govern(rules).start().await;
+    let three = json!({"accounts": ["acme-a", "acme-b", "acme-c"], "content": {"text": "x"}});
+    gate.publish(&three).await.expect(201);
+    problem(&gate.publish(&three).await, "rate-limited");
+    assert_eq!(net.timeline().await.len(), 3, "all or none");
+}
+
+#[tokio::test]
+async fn media_that_no_post_uses_have_a_limit() {
+    let net = network().await;
+    let gate = Gate::new()
+        .account("acme-mastodon", &net)
+        .setting("limits.media_unused_bytes_max", "8192")
+        .grant("careers-too", "app:careers", "brand:acme", &["post.create", "media.upload"])
+        .start()
+        .await;
+    let newsroom = gate.caller("app:newsroom");
+    let first = id(&put(&newsroom).await.expect(201));
+    put(&newsroom).await.expect(201);
+    let full = put(&newsroom).await;
+    let told = problem(&full, "media-quota");
+    assert_eq!((full.status, &told["stage"]), (507, &json!("admit")));
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("8192")), "{told}");
+    put(&gate.caller("app:careers")).await.expect(201);
+    let files = || std::fs::read_dir(gate.data().join("media")).expect("the folder").count();
+    assert_eq!(files(), 3, "what was refused left nothing behind");
+    let body = json!({"accounts": ["acme-mastodon"], "content": {"text": "x", "media": [{"id": first}]}});
+    gate.publish(&body).await.expect(201);
+    put(&newsroom).await.expect(201);
+}
+
+#[tokio::test]
+async fn who_uploads_needs_the_right_to() {
+    let net = network().await;
+    let mut gate = Gate::new()
+        .account("acme-one", &net)
+        .account_of("acme/drinks", "drinks-two", &net)
+        .grant("careers-posts", "app:careers", "brand:acme", &["post.create"])
+        .grant("agency-posts", "app:agency", "brand:acme", &["post.create"])
+        .grant("agency-uploads", "app:agency", "account:acme-one", &["media.upload"])
+        .start()
+        .await;
+    let agency = gate.caller("app:agency");
+    let told = problem(&put(&gate.caller("app:careers")).await, "no-grant");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("media.upload")), "{told}");
+    let medium = id(&put(&agency).await.expect(201));
+    let shown = |account: &str| json!({"accounts": [account], "content": {"text": "x", "media": [{"id": medium}]}});
+    let told = problem(&agency.publish(&shown("drinks-two")).await, "no-grant");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("media.upload")), "{told}");
+    assert_eq!(told["errors"][0]["account"], "drinks-two");
+    agency.publish(&shown("acme-one")).await.expect(201);
+    agency.publish(&post("drinks-two", "without")).await.expect(201);
+
+    let mut governance = gate.governance.clone();
+    governance.deny("no-media", "everyone", "brand:acme", &["media.upload"]);
+    gate.apply(governance).await;
+    for holder in ["app:newsroom", "app:agency"] {
+        let told = problem(&put(&gate.caller(holder)).await, "denied");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("no-media")), "{told}");
+    }
+    problem(&gate.caller("app:agency").publish(&shown("acme-one")).await, "denied");
+    assert_eq!(net.timeline().await.len(), 2);
+    let refused = story(&gate.leaves()).into_iter().filter(|line| line.starts_with("refused authorise")).count();
+    assert_eq!(refused, 5);
+    // What is out can still be taken back.
+    let out = id(&gate.publish(&post("acme-one", "plain")).await.expect(201));
+    gate.delete(&format!("/v1/posts/{out}")).await.expect(200);
+}
