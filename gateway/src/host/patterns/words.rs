@@ -117,7 +117,7 @@ static BYTES: [u8; 256] = {
 fn byte_class(bytes: &[u8], at: usize) -> u8 {
     let class = bytes.get(at).map_or(0, |byte| BYTES.get(usize::from(*byte)).copied().unwrap_or(0));
     match class {
-        // U+1F000 to U+1FFFF: after folding only pictures are left of them, and a picture ends a word.
+        // U+1F000 to U+1FFFF: after folding no letter is left of them, and a picture ends a word.
         WIDE if bytes.get(at + 1) == Some(&0x9F) => 0,
         WIDE => OTHER_SCRIPT,
         _ => class,
