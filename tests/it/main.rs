@@ -15,6 +15,7 @@ mod bad_input;
 mod bluesky;
 mod cli;
 mod crash;
+mod deadline;
 mod held;
 mod idempotency;
 mod leaves;

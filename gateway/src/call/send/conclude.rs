@@ -48,14 +48,14 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
     if let Some(refusal) = &trace.stopped {
         return end.stopped(refusal.clone());
     }
-    if let Some(mismatch) = &trace.mismatch {
-        return end.mismatch(mismatch);
-    }
     if let Some(unknown) = &trace.unknown {
         return end.unknown(
             unknown.clone(),
             "The network did not answer. It will be asked what happened before anything is sent again.",
         );
+    }
+    if let Some(mismatch) = &trace.mismatch {
+        return end.mismatch(mismatch);
     }
     // An answer of success after which the adapter gave up was not understood: whether it happened is open.
     if !matches!(result, Ok((Ok(_), _)))
