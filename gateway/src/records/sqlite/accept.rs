@@ -164,9 +164,11 @@ pub(super) fn save_answer(
 
 /// `Records::free_key`.
 pub(super) fn free_key(connection: &Connection, key: &IdempotencyKey, post: &PostId) -> Result<(), RecordsError> {
-    connection
-        .prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2 AND post = ?3")?
-        .execute([key.scope.as_str(), key.key.as_str(), post.as_str()])?;
+    connection.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2 AND post = ?3")?.execute([
+        key.scope.as_str(),
+        key.key.as_str(),
+        post.as_str(),
+    ])?;
     Ok(())
 }
 

@@ -107,7 +107,9 @@ pub(in super::super) async fn a_key_is_kept_with_its_post<P: Place>(place: P) {
     // Freed by the post that it stands for, and by no other.
     let key = post(1, "f").idempotency.unwrap().key;
     store.free_key(key.clone(), post_id(2)).await.unwrap();
-    assert!(matches!(store.accept_post(post(6, "f")).await.unwrap(), Accepted::Repeated { post, .. } if post == post_id(1)));
+    assert!(
+        matches!(store.accept_post(post(6, "f")).await.unwrap(), Accepted::Repeated { post, .. } if post == post_id(1))
+    );
     store.free_key(key.clone(), post_id(1)).await.unwrap();
     store.free_key(key, post_id(1)).await.unwrap();
     assert!(matches!(store.accept_post(post(6, "g")).await.unwrap(), Accepted::Fresh));

@@ -9,7 +9,10 @@ use crate::{
 };
 
 /// Content of a database of each version that was released, oldest first.
-const FIXTURES: &[&str] = &[include_str!("../fixtures/0001.sql")];
+const FIXTURES: &[&str] = &[
+    include_str!("../fixtures/0001.sql"),
+    concat!(include_str!("../fixtures/0001.sql"), "INSERT INTO identity VALUES (1, 'node-1');"),
+];
 
 fn refusal(folder: &Folder) -> String {
     SqliteRecords::open(&folder.file()).unwrap_err().to_string()
@@ -32,6 +35,7 @@ async fn every_old_version_opens() {
         drop(old);
         let store = folder.open();
         reads_the_fixture(&store).await;
+        assert_eq!(store.identity().await.unwrap().as_deref(), (number > 1).then_some("node-1"));
         drop(store);
         assert_eq!(version(&Connection::open(folder.file()).unwrap()), schema::MIGRATIONS.len());
     }
