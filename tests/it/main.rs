@@ -26,3 +26,4 @@ mod publish;
 mod revoke;
 mod rights;
 mod secrets;
+mod stores;
