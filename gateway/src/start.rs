@@ -174,6 +174,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         pauses: Default::default(),
         media: Arc::new(media),
         strangers: Default::default(),
+        attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
         stopping: Default::default(),

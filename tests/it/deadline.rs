@@ -132,3 +132,16 @@ async fn an_intent_that_was_being_written_is_closed_as_not_sent() {
     assert_eq!(texts(&net).await, ["1", "2"]);
     assert_eq!(net.count("POST", STATUSES).await, 2, "the first part was answered from the journal");
 }
+
+#[tokio::test]
+async fn an_attempt_that_outlasts_its_lease_is_not_begun_a_second_time() {
+    let (net, clock) = (network().await, gate::clock());
+    let gate = Gate::new().account("acme-mastodon", &net).clock(&clock).start().await;
+    net.set_fault(Plan::next(1, "POST", STATUSES, Fault::Late { ms: 2500 })).await;
+    let made = gate.post("/v1/posts", &post("acme-mastodon", "x")).await.expect(202);
+    until("it was sent", || async { (net.count("POST", STATUSES).await == 1).then_some(()) }).await;
+    clock.advance(SignedDuration::from_mins(30));
+    let published = gate.until_state(&id(&made), "published").await;
+    assert_eq!(published["targets"][0]["attempts"].as_array().map(Vec::len), Some(1), "{published}");
+    assert_eq!(net.count("POST", STATUSES).await, 1);
+}
