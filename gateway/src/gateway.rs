@@ -16,7 +16,7 @@ use crate::{
     keys::Keys,
     limits::{Limits, Pauses},
     plugins::Shelf,
-    posts::mark::OpenIntents,
+    posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
     stop::Stop,
     vault::Vault,
@@ -64,6 +64,8 @@ pub struct Gateway {
     pub strangers: Strangers,
     /// Intents without an outcome.
     pub open_intents: OpenIntents,
+    /// Attempts that run.
+    pub attempts: RunningAttempts,
     /// Wakes the worker that looks for due targets.
     pub due: Notify,
     /// Told whenever an attempt ended.

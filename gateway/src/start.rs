@@ -1,5 +1,8 @@
 //! Starting: from configuration to a gateway that may serve.
 
+mod belonging;
+mod look;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -21,11 +24,14 @@ use crate::{
     records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
     vault::{KekSource, SealedStore, Vault},
 };
+pub use look::{LogLook, Look, look};
 
 /// Appends that may wait for the log's writer.
 const AUDIT_QUEUE_MAX: usize = 65_536;
 /// Plugin instances at once.
 const INSTANCES_MAX: u32 = 512;
+/// The file in the data folder that a process locks which works on it.
+const LOCK: &str = "lock";
 
 /// Why the gateway does not start. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,14 +94,12 @@ pub struct Stores {
 pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let config = &parts.config;
     let lock = lock(&config.data)?;
+    let log_has_leaves = belonging::log_has_leaves(config, &parts.disk)?;
+    belonging::not_lost(config, log_has_leaves)?;
     let records: Arc<dyn Records> = Arc::new(SqliteRecords::open(&config.records_dir())?);
+    let node = belonging::tie(config, records.as_ref(), log_has_leaves, parts.clock.now()).await?;
     let sealed: Arc<dyn SealedStore> = Arc::new(Arc::clone(&records));
-    let kek = match &config.kek {
-        Kek::File(path) => KekSource::File(path.clone()),
-        Kek::Env(name) => KekSource::Env(name.clone()),
-        Kek::Command(command) => KekSource::Command(command.clone()),
-    };
-    let vault = Vault::open(&kek, sealed, Arc::clone(&parts.clock))
+    let vault = Vault::open(&kek_source(config), sealed, Arc::clone(&parts.clock))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
@@ -103,22 +107,25 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
         queue_max: AUDIT_QUEUE_MAX,
-        origin: format!("pressgate/audit/{}", node(&config.data, parts.clock.now())?),
+        origin: belonging::origin(&node),
+        // The records never learn of a leaf before it is durable.
+        at_least: records.applied_leaf().await?,
     };
     let (audit, recovered) =
         AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
     let now = parts.clock.now();
-    if let Some(torn) = recovered.torn {
-        let event = leaf::Recovery {
-            cut_frames: torn.frames,
-            cut_bytes: torn.bytes,
-            segment: torn.segment,
-            from_index: recovered.next_index,
-        };
-        audit
-            .append(Leaf::new(now.as_millisecond(), event))
-            .await
-            .map_err(|error| StartError::Other(error.to_string()))?;
+    if let Some(torn) = &recovered.torn {
+        tracing::warn!(
+            segment = torn.segment,
+            offset = torn.offset,
+            bytes = torn.bytes,
+            frames = torn.frames,
+            next_leaf = recovered.next_index,
+            "a torn tail was cut from the log: what a crash left of a batch that nobody was told about"
+        );
+    }
+    if let Some(leaf) = recovered.leaf(now.as_millisecond()) {
+        audit.append(leaf).await.map_err(|error| StartError::Other(error.to_string()))?;
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
@@ -169,6 +176,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         pauses: Default::default(),
         media: Arc::new(media),
         strangers: Default::default(),
+        attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
         stopping: Default::default(),
@@ -219,11 +227,21 @@ async fn applied(
 
 /// The plugin host of a data folder.
 pub fn host(config: &Config, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
-    let options = HostOptions {
-        cache_dir: Some(config.plugin_cache_dir()),
-        cache_key: *vault.derive("plugin-cache").as_bytes(),
-        instances_max: INSTANCES_MAX,
-    };
+    host_with(Some(config.plugin_cache_dir()), vault, clock)
+}
+
+/// A plugin host that keeps nothing.
+pub fn host_without_cache(vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
+    host_with(None, vault, clock)
+}
+
+fn host_with(
+    cache_dir: Option<std::path::PathBuf>,
+    vault: &Vault,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Host>, StartError> {
+    let options =
+        HostOptions { cache_dir, cache_key: *vault.derive("plugin-cache").as_bytes(), instances_max: INSTANCES_MAX };
     Host::new(options, Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
 }
 
@@ -238,36 +256,35 @@ fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result
     Egress::new(options, Arc::clone(vault), Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
 }
 
+/// Where the configuration says that the key-encryption key is.
+pub fn kek_source(config: &Config) -> KekSource {
+    match &config.kek {
+        Kek::File(path) => KekSource::File(path.clone()),
+        Kek::Env(name) => KekSource::Env(name.clone()),
+        Kek::Command(command) => KekSource::Command(command.clone()),
+    }
+}
+
 /// One process a data folder.
 fn lock(data: &Path) -> Result<std::fs::File, StartError> {
     std::fs::create_dir_all(data).map_err(|error| files(data, &error))?;
-    let path = data.join("lock");
+    let path = data.join(LOCK);
     let file = std::fs::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
         .map_err(|error| files(&path, &error))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Locked(data.display().to_string())),
-        Err(error) => Err(files(&path, &error)),
-    }
+    flock(&file, &path).map(|()| file)
 }
 
-/// This node's id, made once: the name of its log.
-fn node(data: &Path, now: jiff::Timestamp) -> Result<String, StartError> {
-    let path = data.join("node");
-    match std::fs::read_to_string(&path) {
-        Ok(id) => Ok(id.trim().to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
-            let stamp = uuid::Timestamp::from_unix(uuid::NoContext, millis / 1000, 0);
-            let id = uuid::Uuid::new_v7(stamp).to_string();
-            std::fs::write(&path, format!("{id}\n")).map_err(|error| files(&path, &error))?;
-            Ok(id)
+fn flock(file: &std::fs::File, path: &Path) -> Result<(), StartError> {
+    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(StartError::Locked(path.parent().unwrap_or(path).display().to_string()))
         }
-        Err(error) => Err(files(&path, &error)),
+        Err(error) => Err(files(path, &error)),
     }
 }
 

@@ -67,6 +67,21 @@ pub enum OpenError {
         /// The origin that was asked for.
         wanted: String,
     },
+    /// Leaves that were acknowledged are gone from its end.
+    #[error(
+        "{}: the log ends before leaf {found}, and {wanted} leaves were acknowledged: the last {} are missing. Without them nobody \
+         can tell what was sent, so the log is not used, and nothing was changed. Stop, and restore the log's whole folder from its \
+         backup (or give the right folder, if the log was moved); there is no way to make the leaves anew",
+        dir.display(), wanted.saturating_sub(*found)
+    )]
+    Short {
+        /// The log's folder.
+        dir: PathBuf,
+        /// The index after its last leaf.
+        found: u64,
+        /// How many leaves were acknowledged at least.
+        wanted: u64,
+    },
     /// The options make no log.
     #[error("{0}")]
     Options(String),

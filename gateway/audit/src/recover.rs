@@ -28,6 +28,33 @@ pub struct Torn {
     pub bytes: u64,
 }
 
+/// A log as it lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The origin in its segments; none where there is no segment.
+    pub origin: Option<String>,
+    /// The index that the next leaf would get.
+    pub next_index: u64,
+    /// What a start would cut from the end.
+    pub torn: Option<Torn>,
+}
+
+/// Checks a whole log and changes nothing. A folder that is not there is an empty log.
+///
+/// # Errors
+/// Where acknowledged leaves are damaged or missing, or the disk fails.
+pub fn inspect(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Inspection, ReadError> {
+    match disk.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Inspection { origin: None, next_index: 0, torn: None });
+        }
+        _ => {}
+    }
+    let (extents, origin) = survey(&**disk, dir)?;
+    let found = check(disk, dir, extents)?;
+    Ok(Inspection { origin, next_index: found.next_index(), torn: found.torn })
+}
+
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -40,12 +67,23 @@ pub(crate) struct Found {
     pub(crate) last_offset: Option<u64>,
 }
 
-/// Checks a whole log.
+impl Found {
+    /// The index that the next leaf gets.
+    pub(crate) fn next_index(&self) -> u64 {
+        self.last.0 + self.last.1.len() as u64
+    }
+}
+
+/// Checks a whole log, for its writer.
 pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str) -> Result<Found, OpenError> {
     let (extents, found) = survey(&**disk, dir)?;
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
     }
+    Ok(check(disk, dir, extents)?)
+}
+
+fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>) -> Result<Found, ReadError> {
     let mut reader = LogReader::new(Arc::clone(disk), dir, 0);
     let mut next_index = 0;
     while let Some((index, _)) = reader.next_bytes()? {
@@ -66,7 +104,7 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str) -> Result<
     }
     if first + leaves.len() as u64 != next_index {
         let source = std::io::Error::other("the last batch reads differently the second time");
-        return Err(ReadError::Io { file: dir.to_owned(), source }.into());
+        return Err(ReadError::Io { file: dir.to_owned(), source });
     }
     Ok(Found { extents, torn, last: (first, leaves), last_offset })
 }

@@ -45,6 +45,8 @@ pub struct WriterOptions {
     pub batch_bytes_max: u32,
     /// The log's name, at most 1,024 bytes.
     pub origin: String,
+    /// So many leaves were acknowledged at least; a log that ends before is refused.
+    pub at_least: u64,
 }
 
 /// Writes a log. Only one exists for a folder at a time.
@@ -120,7 +122,7 @@ impl Writer {
     /// Opens a log, checks all of it, cuts a torn tail, and begins a fresh segment.
     pub fn open(options: WriterOptions, disk: Arc<dyn Disk>) -> Result<(Self, Option<Torn>), OpenError> {
         let size_bytes = check(&options)?;
-        let WriterOptions { dir, batch_bytes_max, origin, .. } = options;
+        let WriterOptions { dir, batch_bytes_max, origin, at_least, .. } = options;
         let write = |source| OpenError::Write { dir: dir.clone(), source };
         disk.create_dir_all(&dir).map_err(write)?;
         let lock = disk.lock(&dir.join(LOCK_NAME)).map_err(|source| match source.kind() {
@@ -128,6 +130,9 @@ impl Writer {
             _ => write(source),
         })?;
         let mut found = recover(&disk, &dir, &origin)?;
+        if found.next_index() < at_least {
+            return Err(OpenError::Short { found: found.next_index(), dir, wanted: at_least });
+        }
         remove_spares(&*disk, &dir);
         let (first, leaves) = std::mem::take(&mut found.last);
         // An older log may have had larger batches.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pressgate_audit::format::{Header, parse_batch};
-use pressgate_audit::{Disk, LogReader, OpenError, ReadError, Torn, Writer, WriterOptions};
+use pressgate_audit::{Disk, LogReader, OpenError, ReadError, Torn, Writer, WriterOptions, inspect};
 use simulation::{Dice, SimDisk};
 
 const STORIES: u64 = 3_000;
@@ -30,11 +30,16 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 fn options() -> WriterOptions {
     let origin = "acme/audit/node-1".to_owned();
-    WriterOptions { dir: "/log".into(), segment_bytes: 40 * 1024, batch_bytes_max: 12 * 1024, origin }
+    WriterOptions { dir: "/log".into(), segment_bytes: 40 * 1024, batch_bytes_max: 12 * 1024, origin, at_least: 0 }
 }
 
 fn open(disk: &SimDisk) -> Result<(Writer, Option<Torn>), OpenError> {
-    Writer::open(options(), Arc::new(disk.clone()))
+    open_knowing(disk, 0)
+}
+
+/// Opens a log of which so many leaves were acknowledged.
+fn open_knowing(disk: &SimDisk, at_least: usize) -> Result<(Writer, Option<Torn>), OpenError> {
+    Writer::open(WriterOptions { at_least: at_least as u64, ..options() }, Arc::new(disk.clone()))
 }
 
 fn read_all(disk: &SimDisk) -> Vec<Vec<u8>> {
@@ -113,7 +118,8 @@ fn story(seed: u64) -> u64 {
         disk.set_faults(0);
     }
     disk.power_cycle();
-    let (writer, _) = open(&disk).unwrap_or_else(|error| panic!("story {seed}: {error}"));
+    let known = ledger.acknowledged.len();
+    let (writer, _) = open_knowing(&disk, known).unwrap_or_else(|error| panic!("story {seed}: {error}"));
     ledger.check(&disk, seed);
     assert_eq!(writer.next_index(), ledger.acknowledged.len() as u64, "story {seed}");
     disk.operations()
@@ -121,7 +127,8 @@ fn story(seed: u64) -> u64 {
 
 /// One life: open, check, commit.
 fn live(seed: u64, disk: &SimDisk, dice: &mut Dice, ledger: &mut Ledger, serial: &mut u64) {
-    let mut writer = match open(disk) {
+    // No honest crash makes the log shorter than what was promised.
+    let mut writer = match open_knowing(disk, ledger.acknowledged.len()) {
         Ok((writer, _)) => writer,
         Err(OpenError::Write { .. }) => return,
         Err(error) => panic!("story {seed}: {error}"),
@@ -270,4 +277,34 @@ fn reading_from_any_index_gives_the_rest() {
         let found: Vec<Vec<u8>> = reader.map(|leaf| leaf.unwrap().1).collect();
         assert_eq!(found, leaves[from.min(leaves.len())..]);
     }
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_refused_and_left_as_it_is() {
+    let mut shorter = 0;
+    for seed in 0..40 {
+        let (disk, leaves) = quiet_log(seed);
+        let last = places(&disk).pop().filter(|(_, _, leaves, number)| !leaves.is_empty() && *number > 0);
+        let Some((name, bytes, range, _)) = last else { continue };
+        // The last batch is spoiled; without the count that is a torn tail.
+        let cut = disk.copy();
+        cut.flip(&name, bytes.start, 0);
+        let before = cut.segments().iter().map(|name| cut.durable(name)).collect::<Vec<_>>();
+        match open_knowing(&cut, leaves.len()).map(|(_, torn)| torn) {
+            Err(OpenError::Short { found, wanted, .. }) => {
+                assert_eq!((found, wanted), (range.start, leaves.len() as u64), "seed {seed}");
+                shorter += 1;
+            }
+            other => panic!("seed {seed}: {other:?}"),
+        }
+        assert_eq!(cut.segments().iter().map(|name| cut.durable(name)).collect::<Vec<_>>(), before, "seed {seed}");
+        let shared: Arc<dyn Disk> = Arc::new(cut.clone());
+        let found = inspect(&shared, Path::new("/log")).unwrap();
+        assert_eq!((found.next_index, found.origin.as_deref()), (range.start, Some("acme/audit/node-1")));
+        open_knowing(&disk, leaves.len()).unwrap();
+    }
+    assert!(shorter > 10, "{shorter}");
+    let empty = SimDisk::new(1);
+    let error = open_knowing(&empty, 3).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("the last 3 are missing"), "{error}");
 }

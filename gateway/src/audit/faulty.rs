@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use pressgate_audit::{Disk, DiskFile, RealDisk};
 
@@ -23,7 +24,12 @@ pub enum Fault {
     SyncError = 4,
     /// ENOSPC for whatever needs new room; what was made ahead is still written, so the log goes on until its reserve is used up.
     FullForNew = 5,
+    /// Writes work, and a sync does not return before the fault is over.
+    Hang = 6,
 }
+
+/// How often a sync that hangs looks whether the fault is over.
+const HANG_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A disk for tests that can be made to fail while it is in use. Clones are the same disk.
 #[derive(Clone)]
@@ -54,7 +60,7 @@ impl FaultyDisk {
             Fault::Full | Fault::FullForNew => Err(io::ErrorKind::StorageFull.into()),
             Fault::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Fault::WriteError => Err(input_output_error()),
-            Fault::None | Fault::SyncError => Ok(()),
+            Fault::None | Fault::SyncError | Fault::Hang => Ok(()),
         }
     }
 
@@ -80,6 +86,7 @@ fn fault(switch: &AtomicU8) -> Fault {
         3 => Fault::WriteError,
         4 => Fault::SyncError,
         5 => Fault::FullForNew,
+        6 => Fault::Hang,
         _ => Fault::None,
     }
 }
@@ -151,11 +158,16 @@ impl DiskFile for FaultyFile {
             }
             Fault::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Fault::WriteError => Err(input_output_error()),
-            Fault::None | Fault::FullForNew | Fault::SyncError => self.inner.write_all_at(bytes, offset_bytes),
+            Fault::None | Fault::FullForNew | Fault::SyncError | Fault::Hang => {
+                self.inner.write_all_at(bytes, offset_bytes)
+            }
         }
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        while fault(&self.fault) == Fault::Hang {
+            std::thread::sleep(HANG_LOOK_EVERY);
+        }
         match fault(&self.fault) {
             Fault::SyncError => Err(input_output_error()),
             _ => self.inner.sync_data(),

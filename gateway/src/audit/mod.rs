@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
-pub use pressgate_audit::{Disk, DiskFile, Event, Leaf, LeafError, OpenError, ReadError, RealDisk, Torn};
-use pressgate_audit::{LogReader, Writer, WriterOptions};
+pub use pressgate_audit::{
+    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, ReadError, RealDisk, Torn, inspect,
+};
+use pressgate_audit::{Writer, WriterOptions};
 
 use queue::Shared;
 use threads::Threads;
@@ -44,6 +46,8 @@ pub struct AuditOptions {
     pub queue_max: usize,
     /// The log's name, written into each segment: `<organisation>/audit/<node>`.
     pub origin: String,
+    /// So many leaves were acknowledged at least: a log that ends before is refused, unchanged.
+    pub at_least: u64,
 }
 
 impl AuditOptions {
@@ -54,6 +58,7 @@ impl AuditOptions {
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             queue_max: QUEUE_MAX_DEFAULT,
             origin: origin.into(),
+            at_least: 0,
         }
     }
 }
@@ -140,6 +145,7 @@ impl AuditLog {
             segment_bytes: options.segment_bytes,
             batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
             origin: options.origin,
+            at_least: options.at_least,
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
         let recovered = Recovered { next_index: writer.next_index(), torn };

@@ -91,7 +91,7 @@ async fn all(reach: &Reach<'_>, context: &Context) -> Result<Vec<CredentialView>
 }
 
 /// The list of a data folder without a gateway.
-pub async fn offline(folder: &Folder<'_>, context: &Context) -> Result<Vec<CredentialView>, Failure> {
+async fn offline(folder: &Folder<'_>, context: &Context) -> Result<Vec<CredentialView>, Failure> {
     let shelf = context.shelf()?;
     let governance = folder.standing(&shelf, ACCOUNTS).await?;
     Ok(folder.ops().list_credentials(Wants { governance: &governance, shelf: &shelf }).await?)

@@ -1,4 +1,6 @@
-//! `pressgate doctor`: what would keep the gateway from working, and what to do about it.
+//! `pressgate doctor`: what would keep the gateway from working, and what to do about it. It changes nothing.
+
+mod stores;
 
 use std::{net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
 
@@ -8,19 +10,15 @@ use serde_json::json;
 use super::{
     client::Client,
     context::Context,
-    credential,
     outcome::{Failure, Report, counted},
-    reach::{Folder, OPERATOR_KEY, operator_address},
+    reach::{OPERATOR_KEY, operator_address},
 };
 use crate::{
-    config::{Governance, digest_of, process::Kek},
-    operator::{
-        keys::is_operator,
-        standing::PRINCIPALS,
-        wire::{CredentialView, KeyState, ReadyView, StatusView},
-    },
+    config::{Governance, digest_of},
+    operator::wire::{CredentialView, ReadyView, StatusView},
     plugins::Shelf,
     start::{self, StartError},
+    vault::KekSource,
 };
 
 /// How one thing is.
@@ -90,7 +88,9 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let mut findings = Findings::default();
     findings.add("configuration", Ok("read".to_owned()));
     findings.add("data folder", private(&context.config.data));
-    findings.add("key-encryption", kek(context));
+    let kek = kek(context).await;
+    let kek_is_good = kek.is_ok();
+    findings.add("key-encryption", kek);
     let shelf = Shelf::read(&context.config.plugins.dir);
     findings.add(
         "plugins",
@@ -107,12 +107,9 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
         findings.skip("stores", "there is no data folder");
         return Ok(findings.report());
     }
-    match start::open_stores(&context.parts()).await {
-        Ok(stores) => {
-            findings.add("stores", Ok("no gateway runs; log, records and vault open".to_owned()));
-            let folder = Folder { context, stores };
-            offline(context, &folder, &shelf, &mut findings).await;
-        }
+    findings.add("log's disk", stores::room(&context.config.audit.dir, context.config.audit.segment_bytes));
+    match start::look(&context.parts()).await {
+        Ok(look) => stores::offline(context, &look, kek_is_good, &shelf, &mut findings).await,
         Err(StartError::Locked(_)) => running(context, &mut findings).await,
         Err(error) => findings.add("stores", Err(error.to_string())),
     }
@@ -129,43 +126,6 @@ impl Names for Shelf {
     }
 }
 
-async fn offline(context: &Context, folder: &Folder<'_>, shelf: &Shelf, findings: &mut Findings) {
-    let applied = folder.stores.records.governance().await.map_err(|error| error.to_string());
-    findings.add(
-        "applied",
-        applied.as_ref().map_err(Clone::clone).and_then(|applied| match applied {
-            Some(applied) => same(context, &applied.digest),
-            None => Ok("nothing yet; the first start applies the governance folder".to_owned()),
-        }),
-    );
-    let files = match applied {
-        Ok(Some(applied)) => Ok(applied.files),
-        _ => Governance::read(&context.config.governance).map_err(|_| ()),
-    };
-    match files.and_then(|files| Governance::restart(&files, shelf).map_err(|_| ())) {
-        Ok(standing) => findings.add("loading", load(context, folder, shelf, &standing)),
-        Err(()) => findings.skip("loading", "the governance that a start would use does not hold"),
-    }
-    match credential::offline(folder, context).await {
-        Ok(all) => findings.add("credentials", credentials(&all)),
-        Err(failure) => findings.skip("credentials", failure.to_string()),
-    }
-    findings.add("operator key", operator_key(folder, shelf).await);
-    for (key, address) in
-        [("listen.address", context.config.listen.address), ("listen.operator", context.config.listen.operator)]
-    {
-        findings.add(key, free(address));
-    }
-}
-
-/// Every plugin that the governance names, compiled as a start would.
-fn load(context: &Context, folder: &Folder<'_>, shelf: &Shelf, governance: &Governance) -> Result<String, String> {
-    let host = start::host(&context.config, &folder.stores.vault, &context.clock).map_err(|error| error.to_string())?;
-    let serving = shelf.load(&host, governance, None).map_err(|error| error.to_string())?;
-    let adapters = counted(serving.adapters.len(), "adapter", "adapters");
-    Ok(format!("{adapters} and {} load", counted(serving.policies.len(), "policy", "policies")))
-}
-
 async fn running(context: &Context, findings: &mut Findings) {
     let address = operator_address(&context.config);
     let client = Client::new(address, None);
@@ -175,23 +135,36 @@ async fn running(context: &Context, findings: &mut Findings) {
         }
         Err(failure) => Err(failure.to_string()),
     };
+    let key = context.key(OPERATOR_KEY);
+    let client = match &key {
+        Ok(Some(key)) => Client::new(address, Some(key.clone())),
+        _ => client,
+    };
+    let status = match &key {
+        Ok(Some(_)) => Some(client.get::<StatusView>("/operator/status").await),
+        _ => None,
+    };
     findings.add(
         "gateway",
-        ready.and_then(|view| {
-            let told = format!("runs; log {}, records {}", view.audit, view.records);
-            if view.ready { Ok(told) } else { Err(format!("{told}. Its own log on standard error has the cause")) }
+        ready.and_then(|view| match &status {
+            _ if view.ready => Ok(format!("runs; log {}, records {}", view.audit, view.records)),
+            // Only who shows a key hears the causes.
+            Some(Ok(status)) => Err(format!("runs; log: {}; records: {}", status.audit, status.records)),
+            _ => Err(format!(
+                "runs; log {}, records {}. Give --key-file or {OPERATOR_KEY} to hear the cause; its own log has it too",
+                view.audit, view.records
+            )),
         }),
     );
-    let key = match context.key(OPERATOR_KEY) {
-        Ok(Some(key)) => key,
-        Ok(None) => {
+    let status = match (key, status) {
+        (Err(failure), _) => return findings.add("operator key", Err(failure.to_string())),
+        (Ok(_), None) => {
             return findings
                 .skip("credentials", format!("give --key-file or {OPERATOR_KEY} to look into the running gateway"));
         }
-        Err(failure) => return findings.add("operator key", Err(failure.to_string())),
+        (Ok(_), Some(status)) => status,
     };
-    let client = Client::new(address, Some(key));
-    match client.get::<StatusView>("/operator/status").await {
+    match status {
         Ok(status) => {
             findings.add("operator key", Ok("it opens the listener".to_owned()));
             findings.add("applied", same(context, &status.governance));
@@ -219,25 +192,19 @@ fn private(path: &Path) -> Result<String, String> {
     Ok(format!("{shown} is for its owner only"))
 }
 
-fn kek(context: &Context) -> Result<String, String> {
-    match &context.config.kek {
-        Kek::File(path) => {
-            let shown = path.display();
-            let facts = std::fs::metadata(path).map_err(|error| {
-                format!("{shown}: {error}. `pressgate init` makes one for a new data folder; else restore it")
-            })?;
-            if facts.mode() & 0o077 != 0 {
-                return Err(format!(
-                    "others may use {shown} (mode {:04o}); run `chmod 600 {shown}`",
-                    facts.mode() & 0o777
-                ));
-            }
-            Ok(format!("{shown}; keep a copy elsewhere"))
+async fn kek(context: &Context) -> Result<String, String> {
+    let source = start::kek_source(&context.config);
+    source.check().await.map_err(|error| match &source {
+        KekSource::File(path) if !path.exists() => {
+            format!("{error}. `pressgate init` makes one for a new data folder; else restore it")
         }
-        Kek::Env(name) if std::env::var_os(name).is_some() => Ok(format!("from the environment variable {name}")),
-        Kek::Env(name) => Err(format!("the environment variable {name} is not set")),
-        Kek::Command(_) => Ok("from a command".to_owned()),
-    }
+        _ => error.to_string(),
+    })?;
+    Ok(match source {
+        KekSource::File(path) => format!("{}; keep a copy elsewhere", path.display()),
+        KekSource::Env(name) => format!("from the environment variable {name}"),
+        KekSource::Command(_) => "from a command".to_owned(),
+    })
 }
 
 fn governance(context: &Context, shelf: &Shelf) -> Result<String, String> {
@@ -267,17 +234,6 @@ fn credentials(all: &[CredentialView]) -> Result<String, String> {
         .map(|view| format!("missing: `pressgate credential set {} --label {}`", view.account, view.label))
         .collect();
     if missing.is_empty() { Ok("every account has what its adapter wants".to_owned()) } else { Err(missing.join("\n")) }
-}
-
-async fn operator_key(folder: &Folder<'_>, shelf: &Shelf) -> Result<String, String> {
-    let standing = folder.standing(shelf, PRINCIPALS).await.map_err(|failure| failure.to_string())?;
-    let keys = folder.ops().list_keys().await.map_err(|error| error.to_string())?;
-    let opens = |holder: &str| holder.strip_prefix("person:").is_some_and(|person| is_operator(&standing, person));
-    let live = keys.iter().filter(|key| key.state == KeyState::Live && opens(&key.holder)).count();
-    match live {
-        0 => Err("no operator has a live key: `pressgate key create --person PERSON`".to_owned()),
-        live => Ok(format!("{live} live")),
-    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "bound only to see that it is free, and closed at once")]

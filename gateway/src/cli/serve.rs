@@ -146,6 +146,9 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
         tracing::error!(%error, "the stop is not in the log");
     }
+    if let Err(error) = gateway.records.gather().await {
+        tracing::warn!(%error, "the records stay in two files; a backup needs both");
+    }
     let audit = gateway.audit.clone();
     // It waits for the disk.
     let _ = tokio::task::spawn_blocking(move || audit.close()).await;

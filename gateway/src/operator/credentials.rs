@@ -12,6 +12,7 @@ use crate::{
     host::manifest::{CredentialDecl, CredentialScheme as Declared},
     model::{Account, AccountId},
     plugins::Shelf,
+    vault::Vault,
 };
 
 /// The accounts that there are and what their adapters want.
@@ -56,6 +57,41 @@ impl<'a> Wants<'a> {
 
     fn of(&self, account: &Account) -> &'a [CredentialDecl] {
         self.shelf.manifest(&account.adapter).map_or(&[], |manifest| manifest.credentials.as_slice())
+    }
+
+    /// What every account wants and what the vault has, and what it keeps for accounts that are no more.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn listed(&self, vault: &Vault) -> Result<Vec<CredentialView>, OpsError> {
+        let mut views = BTreeMap::new();
+        for account in self.governance.accounts.values() {
+            for declared in self.of(account) {
+                let view = CredentialView {
+                    account: account.id.to_string(),
+                    label: declared.label.clone(),
+                    secrets: declared.secrets.clone(),
+                    wanted: true,
+                    generation: None,
+                    set_at: None,
+                };
+                views.insert((view.account.clone(), view.label.clone()), view);
+            }
+        }
+        for kept in vault.credentials().await? {
+            let at = (kept.account.to_string(), kept.label.clone());
+            let view = views.entry(at).or_insert_with(|| CredentialView {
+                account: kept.account.to_string(),
+                label: kept.label.clone(),
+                secrets: kept.secrets.clone(),
+                wanted: false,
+                generation: None,
+                set_at: None,
+            });
+            view.generation = Some(kept.generation);
+            view.set_at = Some(kept.created_at);
+        }
+        Ok(views.into_values().collect())
     }
 }
 
@@ -110,34 +146,7 @@ impl Ops<'_> {
     /// # Errors
     /// The vault's.
     pub async fn list_credentials(&self, wants: Wants<'_>) -> Result<Vec<CredentialView>, OpsError> {
-        let mut views = BTreeMap::new();
-        for account in wants.governance.accounts.values() {
-            for declared in wants.of(account) {
-                let view = CredentialView {
-                    account: account.id.to_string(),
-                    label: declared.label.clone(),
-                    secrets: declared.secrets.clone(),
-                    wanted: true,
-                    generation: None,
-                    set_at: None,
-                };
-                views.insert((view.account.clone(), view.label.clone()), view);
-            }
-        }
-        for kept in self.vault.credentials().await? {
-            let at = (kept.account.to_string(), kept.label.clone());
-            let view = views.entry(at).or_insert_with(|| CredentialView {
-                account: kept.account.to_string(),
-                label: kept.label.clone(),
-                secrets: kept.secrets.clone(),
-                wanted: false,
-                generation: None,
-                set_at: None,
-            });
-            view.generation = Some(kept.generation);
-            view.set_at = Some(kept.created_at);
-        }
-        Ok(views.into_values().collect())
+        wants.listed(self.vault).await
     }
 
     /// Deletes a credential and its sessions. When it returns, no new request is sent with it.

@@ -19,13 +19,20 @@ use crate::{
         review::review,
     },
     gateway::Gateway,
+    host::manifest::Limits,
     model::{Action, PostId, TargetState, Verdict},
     records::{Accepted as Kept, IdempotencyUse, NewPost, NewTarget, StoredAnswer},
     refusal::{Refusal, Stage, problem},
 };
 
-/// A claim is given up after this long without a word: longer than any attempt may take.
-pub const LEASE: SignedDuration = SignedDuration::from_mins(5);
+/// A claim is given up after this long. An attempt that takes longer keeps its target: [`super::running`] knows of it.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
+/// Calls into the adapter that one attempt may make one after the other: `discover`, `reconcile`, `perform`.
+const ADAPTER_CALLS: i64 = 3;
+const _: () = assert!(
+    LEASE.as_secs() > ADAPTER_CALLS * (Limits::CEILING.wall_ms as i64 / 1000) + 120,
+    "a lease outlasts the adapter's calls, with two minutes for policies and stores"
+);
 
 /// What a door hands over.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Delivering: attempts on one target, at once or later.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -18,6 +18,8 @@ use crate::{
 
 /// Longest wait between attempts that log or records put off, in seconds.
 const PUT_OFF_S_MAX: i64 = 60;
+/// How long a recall waits for the attempt that published to be over.
+const RECALL_WAIT: Duration = Duration::from_secs(5);
 
 /// A new post as the records keep it, so that its first attempts need not read it back.
 pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
@@ -55,6 +57,7 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
     spawn(gateway, |gateway| async move {
         let gateway = &gateway;
         let account = clearance.call().account().id.clone();
+        let Some(_running) = gateway.attempts.begin(&post.id, &account) else { return };
         let adapter = clearance.call().account().adapter.clone();
         let note = match gateway.records.note(account.clone(), adapter).await {
             Ok(note) => note,
@@ -70,8 +73,9 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
 
 /// Starts an attempt on a target that was due; nothing happens where somebody else has claimed it.
 pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: ClaimFor) {
+    let Some(running) = gateway.attempts.begin(&post, &account) else { return };
     spawn(gateway, |gateway| async move {
-        let gateway = &gateway;
+        let (gateway, _running) = (&gateway, running);
         if let Err(refusal) = claim_and_attempt(gateway, &post, &account, purpose).await {
             tracing::error!(%post, %account, %refusal, "an attempt could not begin");
         }
@@ -94,12 +98,14 @@ where
 
 /// Claims a published target and starts taking it back for `caller`. Nothing happens where somebody else works on it.
 pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) -> Result<(), Refusal> {
+    let running = tokio::time::timeout(RECALL_WAIT, gateway.attempts.begin_after(&post, &account)).await;
+    let Ok(running) = running else { return Ok(()) };
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     spawn(gateway, |gateway| async move {
-        let gateway = &gateway;
+        let (gateway, _running) = (&gateway, running);
         let result = match reenter(gateway, caller.clone(), &claim, &account, ClaimFor::Recall).await {
             Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
             Err(refusal) => {

@@ -5,6 +5,7 @@ pub mod deliver;
 pub mod mark;
 pub mod recall;
 pub mod recover;
+pub mod running;
 pub mod sight;
 pub mod vote;
 pub mod work;

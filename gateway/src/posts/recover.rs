@@ -1,13 +1,16 @@
 //! Recovery: what a start finds in the log and not in the records.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use jiff::Timestamp;
 
 use crate::{
     audit::{AuditLog, Event, Leaf, leaf},
     model::{AccountId, PostId, TargetState},
-    records::{LeafFact, Records},
+    records::{LeafFact, Records, RecordsError},
 };
 
 /// Leaves that are applied in one operation.
@@ -24,6 +27,44 @@ pub struct Found {
     pub leases: u64,
 }
 
+/// What the log has and the records do not.
+#[derive(Debug, Default)]
+pub struct Behind {
+    leaves: u64,
+    open: BTreeMap<u64, leaf::Intent>,
+    facts: Vec<LeafFact>,
+}
+
+impl Behind {
+    /// Takes the next leaf after the mark.
+    pub fn note(&mut self, index: u64, leaf: &Leaf) -> ControlFlow<()> {
+        self.leaves += 1;
+        note(&mut self.open, index, leaf);
+        self.facts.extend(fact(index, leaf));
+        ControlFlow::Continue(())
+    }
+
+    /// Intents without an outcome.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+}
+
+/// Fails where the log tells of a target that the records do not have, and changes nothing.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn kept(behind: &Behind, records: &dyn Records) -> Result<(), String> {
+    let subjects: BTreeSet<_> = behind.facts.iter().map(LeafFact::subject).collect();
+    for (post, account) in subjects {
+        let kept = records.post(post.clone()).await.map_err(|error| error.to_string())?;
+        if !kept.is_some_and(|kept| kept.targets.iter().any(|target| target.account == *account)) {
+            return Err(RecordsError::Lost(format!("the post {post} for {account}")).to_string());
+        }
+    }
+    Ok(())
+}
+
 /// Applies the leaves after the mark, and closes every intent that a crash left open: with the answer where the journal has
 /// it, with `unknown` otherwise.
 ///
@@ -31,23 +72,15 @@ pub struct Found {
 /// A sentence for the operator; the gateway must not serve.
 pub async fn recover(audit: &AuditLog, records: &dyn Records, now: Timestamp) -> Result<Found, String> {
     let from = records.applied_leaf().await.map_err(|error| error.to_string())?;
-    let mut open: BTreeMap<u64, leaf::Intent> = BTreeMap::new();
-    let mut facts = Vec::new();
-    let mut found = Found::default();
-    audit
-        .replay(from, &mut |index, leaf| {
-            found.leaves += 1;
-            note(&mut open, index, &leaf);
-            facts.extend(fact(index, &leaf));
-            ControlFlow::Continue(())
-        })
-        .map_err(|error| error.to_string())?;
+    let mut behind = Behind::default();
+    audit.replay(from, &mut |index, leaf| behind.note(index, &leaf)).map_err(|error| error.to_string())?;
+    let Behind { leaves, open, facts } = behind;
+    let mut found = Found { leaves, open: open.len(), leases: 0 };
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {
         let batch = facts.by_ref().take(BATCH_LEAVES).collect();
         records.apply_leaves(from, batch).await.map_err(|error| error.to_string())?;
     }
-    found.open = open.len();
     let mut leaves = Vec::with_capacity(open.len());
     for (index, intent) in open {
         leaves.push(Leaf::new(now.as_millisecond(), closing(records, index, intent).await?));

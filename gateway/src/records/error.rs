@@ -9,6 +9,13 @@ pub enum RecordsError {
     /// The stored data contradicts itself or was written by a newer version.
     #[error("the record store holds what it should not: {0}")]
     Corrupt(String),
+    /// The log tells of what these records do not have. They are written before the log, so they are lost or older.
+    #[error(
+        "the audit log tells of {0}, which the records do not have: they are older than the log, or a part of them is lost (a \
+         `-wal` file, perhaps). Nothing may be sent by them. Stop, and restore the records from a backup that is not older than \
+         the log's last leaves, with every file beside them"
+    )]
+    Lost(String),
     /// The id exists already.
     #[error("`{0}` exists already")]
     Exists(String),

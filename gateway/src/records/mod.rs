@@ -64,10 +64,16 @@ pub trait Records: Send + Sync + 'static {
     /// At start, before anything is claimed: no lease of an earlier process holds any more.
     fn release_leases(&self) -> Answer<'_, u64>;
 
+    /// The node whose log these records belong to; none while they are new.
+    fn identity(&self) -> Answer<'_, Option<String>>;
+    /// Ties them to a node's log, once. Before the first leaf is written, so that records that were lost are not taken for new.
+    fn put_identity(&self, node: String) -> Answer<'_, ()>;
+
     /// Index of the first audit leaf that was not applied yet.
     fn applied_leaf(&self) -> Answer<'_, u64>;
-    /// Applies what the log says of targets that these records do not know, and moves the mark to `next`. Facts come in the
-    /// order of the log; those of attempts that run now are not to be given.
+    /// Applies what the log says of targets and these records do not know, and moves the mark to `next`. Facts come in the
+    /// order of the log; those of attempts that run now are not to be given. Fails with [`RecordsError::Lost`], and changes
+    /// nothing, where a target is not there at all: it was kept before its first leaf was written.
     fn apply_leaves(&self, next: u64, facts: Vec<LeafFact>) -> Answer<'_, ()>;
 
     /// Keeps a key. Fails where the id is taken.
@@ -106,6 +112,8 @@ pub trait Records: Send + Sync + 'static {
     fn forget_idempotency(&self, before: Timestamp) -> Answer<'_, u64>;
     /// True where a write would succeed (one is made).
     fn healthy(&self) -> Answer<'_, ()>;
+    /// Brings everything into one file, so that a copy of it is whole. For a stop in order.
+    fn gather(&self) -> Answer<'_, ()>;
 }
 
 /// Says whether a person voted, for callers that show it.

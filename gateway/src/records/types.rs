@@ -370,6 +370,17 @@ pub enum LeafFact {
     },
 }
 
+impl LeafFact {
+    /// The post and the account that it is about.
+    pub fn subject(&self) -> (&PostId, &AccountId) {
+        match self {
+            Self::Intent { post, account, .. }
+            | Self::Outcome { post, account, .. }
+            | Self::Finished { post, account, .. } => (post, account),
+        }
+    }
+}
+
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {

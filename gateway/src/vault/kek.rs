@@ -37,6 +37,16 @@ pub enum KekSource {
     Command(Vec<String>),
 }
 
+impl KekSource {
+    /// Whether a key can be read.
+    ///
+    /// # Errors
+    /// [`VaultError::Kek`] says why not.
+    pub async fn check(&self) -> Result<(), VaultError> {
+        read(self).await.map(drop)
+    }
+}
+
 /// Makes a new key-encryption key: 32 random bytes as base64 in a file of mode 0600.
 ///
 /// # Errors

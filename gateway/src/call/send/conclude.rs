@@ -48,9 +48,6 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
     if let Some(refusal) = &trace.stopped {
         return end.stopped(refusal.clone());
     }
-    if let Some(mismatch) = &trace.mismatch {
-        return end.mismatch(mismatch);
-    }
     if let Some(unknown) = &trace.unknown {
         let message = if trace.too_long {
             "The network's answer was longer than the adapter may read (`response_bytes_max` in its plugin.toml). It will be asked what \
@@ -63,6 +60,9 @@ pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclus
     // What the wire saw counts, whatever the adapter makes of it.
     if let (Ok((Err(failure), _)), Some(denied)) = (&result, &trace.denied) {
         return end.denied(denied, failure);
+    }
+    if let Some(mismatch) = &trace.mismatch {
+        return end.mismatch(mismatch);
     }
     // An answer of success after which the adapter gave up was not understood: whether it happened is open.
     if !matches!(result, Ok((Ok(_), _)))

@@ -59,6 +59,7 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
             let media = gateway.media.files(call.draft());
             let result = call.adapter().perform(&perform, Arc::clone(&wire) as _, &media).await;
             wire.confirm_before_denial().await;
+            wire.cut_off().await;
             conclude::conclude(&intent, &wire, result)
         }
         Settled::Later(conclusion) => *conclusion,

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashSet,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
 };
 
 use super::{
@@ -36,6 +37,7 @@ pub(super) struct Wire {
     intent: Arc<Intent>,
     scope: Scope,
     state: Mutex<State>,
+    writing: Mutex<Option<Writing>>,
 }
 
 #[derive(Default)]
@@ -45,6 +47,8 @@ struct State {
     done: Vec<Answered>,
     pending: Option<leaf::Outcome>,
     intents: Vec<u64>,
+    /// The request whose intent is in the log and whose outcome is not known yet.
+    under_way: Option<Sent>,
     unknown: Option<UnknownStep>,
     too_long: bool,
     unconfirmed: Option<Unconfirmed>,
@@ -70,6 +74,14 @@ pub(super) struct Denied {
 struct Unconfirmed {
     record: StepRecord,
     unknown: Option<UnknownStep>,
+}
+
+/// An intent on its way into the log. Once begun it is written to its end, also where the plugin's deadline cuts off the call
+/// that waits for it: whether it is in the log must be known.
+struct Writing {
+    sent: Sent,
+    before: Option<leaf::Outcome>,
+    written: Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>,
 }
 
 /// What an attempt left behind, for its conclusion.
@@ -99,7 +111,7 @@ impl Wire {
         let call = intent.call();
         let scope = scope(intent.gateway(), call.account(), call.adapter());
         let state = State { journal: intent.claim().steps.clone(), ..State::default() };
-        Self { intent, scope, state: Mutex::new(state) }
+        Self { intent, scope, state: Mutex::new(state), writing: Mutex::new(None) }
     }
 
     pub(super) fn intent(&self) -> &Arc<Intent> {
@@ -118,6 +130,21 @@ impl Wire {
             label: state.label.clone(),
             denied: state.denied.clone(),
             no_credential: state.no_credential.clone(),
+        }
+    }
+
+    /// The plugin's instance is gone, perhaps in the middle of a step (its deadline, say): the request of that step gets the
+    /// outcome that nobody waited for. One that may have left is unknown; one whose intent was still being written did not.
+    pub(super) async fn cut_off(&self) {
+        let left = self.writing().is_none();
+        // Where it could not be written the attempt is stopped, which the conclusion sees.
+        let _ = self.written().await;
+        let Some(sent) = self.state().under_way.take() else { return };
+        if left {
+            self.pend(&sent, leaf::OutcomeResult::Unanswered, None);
+            self.mark_unknown(&sent);
+        } else {
+            self.pend(&sent, leaf::OutcomeResult::NotSent, None);
         }
     }
 
@@ -162,7 +189,11 @@ impl Wire {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Option<Writing>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn step(&self, step: String, kind: StepKind, request: PluginRequest) -> Result<PluginResponse, SendError> {
@@ -185,10 +216,11 @@ impl Wire {
             self.answered(visible, uploaded, alt, &answer);
             return Ok(answer);
         }
-        let index = self.record(&step, visible, &safety, &request_digest).await?;
+        // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
+        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt }).await?;
         let result = self.transmit(out).await;
-        self.conclude_step(Sent { step, name, visible, safety, request_digest, index, uploaded, alt }, result).await
+        self.conclude_step(result).await
     }
 
     async fn transmit(&self, out: OutRequest) -> Result<PluginResponse, SendError> {
@@ -210,6 +242,9 @@ impl Wire {
         if state.unknown.is_some() {
             return Err(SendError::Denied("an earlier step was not answered".into()));
         }
+        if state.mismatch.is_some() {
+            return Err(SendError::Denied("an earlier step was not what was approved".into()));
+        }
         if step.is_empty() || step.len() > 128 || state.names.len() >= STEPS_MAX {
             return Err(SendError::Denied(format!(
                 "step names have 1 to 128 bytes, and a call at most {STEPS_MAX} steps"
@@ -223,17 +258,18 @@ impl Wire {
 
     /// The adapter goes on, so it understood the last answer: that is journalled before anything else is sent.
     async fn confirm(&self) -> Result<(), SendError> {
-        let Some(Unconfirmed { record, unknown }) = self.state().unconfirmed.take() else { return Ok(()) };
+        let record = self.state().unconfirmed.as_ref().map(|unconfirmed| unconfirmed.record.clone());
+        let Some(record) = record else { return Ok(()) };
         let call = self.intent.call();
         let records = &self.intent.gateway().records;
-        match records.journal_step(call.post().clone(), call.account().id.clone(), record).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                // It happened and can't be journalled: going on could repeat it after a crash. The log knows of it.
-                self.state().unknown = unknown;
-                Err(self.stop(super::state_unavailable(&error)))
-            }
-        }
+        let kept = records.journal_step(call.post().clone(), call.account().id.clone(), record).await;
+        // Not before: where the deadline falls into the wait, the step is still unconfirmed.
+        let unconfirmed = self.state().unconfirmed.take();
+        kept.map_err(|error| {
+            // It happened and can't be journalled: going on could repeat it after a crash. The log knows of it.
+            self.state().unknown = unconfirmed.and_then(|unconfirmed| unconfirmed.unknown);
+            self.stop(super::state_unavailable(&error))
+        })
     }
 
     /// Passes the request through the adapter's own `classify`, in an instance of its own.
@@ -271,16 +307,37 @@ impl Wire {
         Ok(Some(PluginResponse { status: step.status, headers: step.headers.clone(), body: step.body.clone() }))
     }
 
-    async fn record(&self, step: &str, visible: bool, safety: &Safety, request_digest: &str) -> Result<u64, SendError> {
+    /// Writes the intent; its request is under way from then on.
+    async fn record(&self, sent: Sent) -> Result<(), SendError> {
         let before = self.take_pending();
-        let kind = if visible { leaf::EffectKind::Effect } else { leaf::EffectKind::Prepare };
-        let effect = record::Effect { step, kind, safety, request_digest: request_digest.to_owned() };
-        let guard = self.intent.gateway().open_intents.begin();
-        match self.intent.effect(effect, before.clone()).await {
+        let kind = if sent.visible { leaf::EffectKind::Effect } else { leaf::EffectKind::Prepare };
+        let (intent, step, safety) = (Arc::clone(&self.intent), sent.step.clone(), sent.safety);
+        let (request_digest, outcome) = (sent.request_digest.clone(), before.clone());
+        let written = Box::pin(async move {
+            let opening = intent.gateway().open_intents.begin();
+            let effect = record::Effect { step: &step, kind, safety: &safety, request_digest };
+            let index = intent.effect(effect, outcome).await?;
+            opening.became(index);
+            Ok(index)
+        });
+        *self.writing() = Some(Writing { sent, before, written });
+        self.written().await
+    }
+
+    /// Waits for the intent that is being written, if one is.
+    async fn written(&self) -> Result<(), SendError> {
+        let result = poll_fn(|context| match &mut *self.writing() {
+            Some(writing) => writing.written.as_mut().poll(context).map(Some),
+            None => Poll::Ready(None),
+        });
+        let Some(result) = result.await else { return Ok(()) };
+        let Some(Writing { sent, before, .. }) = self.writing().take() else { return Ok(()) };
+        match result {
             Ok(index) => {
-                guard.became(index);
-                self.state().intents.push(index);
-                Ok(index)
+                let mut state = self.state();
+                state.intents.push(index);
+                state.under_way = Some(Sent { index, ..sent });
+                Ok(())
             }
             Err(refusal) => {
                 self.state().pending = before;
@@ -295,11 +352,11 @@ impl Wire {
         error
     }
 
-    async fn conclude_step(
-        &self,
-        sent: Sent,
-        result: Result<PluginResponse, SendError>,
-    ) -> Result<PluginResponse, SendError> {
+    /// Takes the outcome down at once: the deadline may fall into any wait.
+    async fn conclude_step(&self, result: Result<PluginResponse, SendError>) -> Result<PluginResponse, SendError> {
+        let Some(sent) = self.state().under_way.take() else {
+            return Err(SendError::Denied("no request is under way".into()));
+        };
         match result {
             Ok(answer) => self.conclude_answer(sent, answer).await,
             Err(error) => {
@@ -320,7 +377,6 @@ impl Wire {
     /// unless repeating is safe.
     async fn conclude_answer(&self, sent: Sent, answer: PluginResponse) -> Result<PluginResponse, SendError> {
         self.pend(&sent, leaf::OutcomeResult::Answered, Some(&answer));
-        self.observe(&answer).await;
         let mut last = answer.body.clone();
         last.truncate(super::conclude::BODY_BYTES_MAX);
         self.state().last = Some((answer.status, last));
@@ -343,8 +399,10 @@ impl Wire {
             && !matches!(sent.safety, Safety::NativeKey { .. } | Safety::ClientId)
         {
             self.mark_unknown(&sent);
+            self.observe(&answer).await;
             return Err(SendError::Unknown(format!("`{}` was answered with {}", sent.step, answer.status)));
         }
+        self.observe(&answer).await;
         Ok(answer)
     }
 

@@ -24,11 +24,23 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 
 /// Where the database lies.
 #[derive(Debug, Clone)]
-pub(super) struct Location(PathBuf);
+pub(super) struct Location {
+    path: PathBuf,
+    /// The file is all there is, and nobody changes it: not even the files that SQLite makes for reading are made.
+    still: bool,
+}
 
 impl Location {
     pub(super) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self { path: path.to_owned(), still: false }
+    }
+
+    /// A database that nobody writes. A write-ahead file that a crash left is read too; SQLite then needs its index file.
+    pub(super) fn to_look(path: &Path) -> Self {
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        let still = std::fs::metadata(wal).map_or(true, |wal| wal.len() == 0);
+        Self { path: path.to_owned(), still }
     }
 
     /// Makes the file if need be, readable by its owner alone (SQLite gives its other files the same mode), and brings
@@ -36,7 +48,7 @@ impl Location {
     pub(super) fn create(&self) -> Result<Connection, RecordsError> {
         match self.create_file() {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(RecordsError::Unavailable(format!("{} can't be made: {error}", self.0.display())));
+                return Err(RecordsError::Unavailable(format!("{} can't be made: {error}", self.path.display())));
             }
             _ => {}
         }
@@ -64,15 +76,29 @@ impl Location {
 
     /// Makes an empty file whose name survives a power loss.
     fn create_file(&self) -> io::Result<()> {
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0)?;
-        match self.0.parent() {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
+        match self.path.parent() {
             Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
             _ => File::open(".")?.sync_all(),
         }
     }
 
+    /// The file's address with the promise that it does not change.
+    fn still_address(&self) -> Result<String, RecordsError> {
+        let path = std::path::absolute(&self.path).ok();
+        let address = path.and_then(|path| url::Url::from_file_path(path).ok());
+        let address =
+            address.ok_or_else(|| RecordsError::Unavailable(format!("{} is no path", self.path.display())))?;
+        Ok(format!("{address}?immutable=1"))
+    }
+
     fn connect(&self, mode: OpenFlags) -> Result<Connection, RecordsError> {
-        let connection = Connection::open_with_flags(&self.0, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mode = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = if self.still {
+            Connection::open_with_flags(self.still_address()?, mode | OpenFlags::SQLITE_OPEN_URI)?
+        } else {
+            Connection::open_with_flags(&self.path, mode)?
+        };
         connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -28,11 +28,10 @@ pub(super) fn applied(connection: &Connection) -> Result<u64, RecordsError> {
 /// `Records::apply_leaves`. The mark never moves back.
 pub(super) fn apply(connection: &Connection, next: u64, facts: Vec<LeafFact>) -> Result<(), RecordsError> {
     for fact in facts {
-        let (post, account) = subject(&fact);
+        let (post, account) = fact.subject();
         let (post, account) = (post.clone(), account.clone());
         let Some(mut target) = Target::read(connection, &post, &account)? else {
-            tracing::warn!(%post, %account, "the audit log names a target that the records do not have");
-            continue;
+            return Err(RecordsError::Lost(format!("the post {post} for {account}")));
         };
         if apply_one(connection, &mut target, fact)? {
             target.write(connection, &post, &account, None)?;
@@ -42,14 +41,6 @@ pub(super) fn apply(connection: &Connection, next: u64, facts: Vec<LeafFact>) ->
         .prepare_cached("UPDATE marks SET value = max(value, ?1) WHERE name = 'applied_leaf'")?
         .execute(params![signed(next, "a leaf's index")?])?;
     Ok(())
-}
-
-fn subject(fact: &LeafFact) -> (&PostId, &AccountId) {
-    match fact {
-        LeafFact::Intent { post, account, .. }
-        | LeafFact::Outcome { post, account, .. }
-        | LeafFact::Finished { post, account, .. } => (post, account),
-    }
 }
 
 /// Changes the target as the fact says. False where it was applied before. A fact that comes too late to matter is

@@ -12,6 +12,7 @@ mod writer;
 mod accept;
 mod claims;
 mod governance;
+mod identity;
 mod keys;
 mod leaves;
 mod media;
@@ -41,7 +42,8 @@ use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId, Principal};
 /// A record store in an SQLite file.
 #[derive(Debug)]
 pub struct SqliteRecords {
-    writer: writer::Writer,
+    /// None where it was opened only to look.
+    writer: Option<writer::Writer>,
     readers: readers::Readers,
 }
 
@@ -52,7 +54,14 @@ impl SqliteRecords {
         let location = connect::Location::new(path);
         let connection = location.create()?;
         let readers = readers::Readers::start(&location)?;
-        Ok(Self { writer: writer::Writer::start(location, connection)?, readers })
+        Ok(Self { writer: Some(writer::Writer::start(location, connection)?), readers })
+    }
+
+    /// Opens an existing file and changes nothing: every write is refused. Only while no other process writes it.
+    pub fn look(path: &Path) -> Result<Self, RecordsError> {
+        let location = connect::Location::to_look(path);
+        schema::verify(&location.reader()?)?;
+        Ok(Self { writer: None, readers: readers::Readers::start(&location)? })
     }
 
     fn write<T, F>(&self, work: F) -> Answer<'_, T>
@@ -60,7 +69,12 @@ impl SqliteRecords {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, RecordsError> + Send + 'static,
     {
-        Box::pin(self.writer.run(work))
+        Box::pin(async move {
+            match &self.writer {
+                Some(writer) => writer.run(work).await,
+                None => Err(RecordsError::Unavailable("they were opened only to look".to_owned())),
+            }
+        })
     }
 
     fn read<T, F>(&self, work: F) -> Answer<'_, T>
@@ -130,6 +144,14 @@ impl Records for SqliteRecords {
 
     fn release_leases(&self) -> Answer<'_, u64> {
         self.write(claims::release)
+    }
+
+    fn identity(&self) -> Answer<'_, Option<String>> {
+        self.read(identity::read)
+    }
+
+    fn put_identity(&self, node: String) -> Answer<'_, ()> {
+        self.write(move |connection| identity::put(connection, &node))
     }
 
     fn applied_leaf(&self) -> Answer<'_, u64> {
@@ -204,7 +226,7 @@ impl Records for SqliteRecords {
         Box::pin(async move {
             let mut forgotten = 0;
             loop {
-                let gone = self.writer.run(move |connection| accept::forget(connection, before)).await?;
+                let gone = self.write(move |connection| accept::forget(connection, before)).await?;
                 forgotten += gone;
                 if gone < u64::from(accept::FORGET_MAX) {
                     return Ok(forgotten);
@@ -215,5 +237,14 @@ impl Records for SqliteRecords {
 
     fn healthy(&self) -> Answer<'_, ()> {
         self.write(governance::try_write)
+    }
+
+    fn gather(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match &self.writer {
+                Some(writer) => writer.gather().await,
+                None => Ok(()),
+            }
+        })
     }
 }

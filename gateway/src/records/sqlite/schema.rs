@@ -5,8 +5,11 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use crate::records::RecordsError;
 
 /// Every version, oldest first; version n is the n-th. A file that was released never changes.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_media_owner.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_media_owner.sql"),
+    include_str!("migrations/0003_identity.sql"),
+];
 
 /// Marks the file as ours (`PGat`), so that another program's database is not mistaken for an empty one.
 const APPLICATION_ID: i64 = 0x5047_6174;

@@ -4,7 +4,11 @@
 //! other. Answers are given after the commit. After a fault of the disk the connection is dropped and opened again for the
 //! next operation, so that the store works again as soon as the disk does.
 
-use std::{collections::VecDeque, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -19,10 +23,19 @@ const BATCH_MAX: usize = 512;
 /// How long an operation waits for a place in the queue.
 const QUEUE_WAIT_MS: u64 = 5_000;
 
-/// Hands operations to the writer's thread, which ends when this is dropped and the queue is done.
+/// Hands operations to the writer's thread. Dropping it waits until the queue is done and the file is whole.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: Option<mpsc::Sender<Task>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread is asked for.
+enum Task {
+    /// An operation of the store.
+    Run(Box<dyn Job>),
+    /// All that was written goes into the one file.
+    Gather(oneshot::Sender<Result<(), RecordsError>>),
 }
 
 impl Writer {
@@ -30,11 +43,11 @@ impl Writer {
     pub(super) fn start(location: Location, connection: Connection) -> Result<Self, RecordsError> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let mut desk = Desk { location, connection: Some(connection) };
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("records-writer".to_owned())
             .spawn(move || desk.serve(jobs))
             .map_err(|error| RecordsError::Unavailable(format!("no thread for the writer: {error}")))?;
-        Ok(Self { queue })
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction and returns when it is durable. Once it is in the queue it happens, whether or not the
@@ -45,13 +58,33 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, RecordsError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Operation { work: Some(work), result: None, reply });
-        match self.queue.send_timeout(job, Duration::from_millis(QUEUE_WAIT_MS)).await {
+        self.ask(Task::Run(Box::new(Operation { work: Some(work), result: None, reply })), answer).await
+    }
+
+    /// Moves what was written from the write-ahead file into the database, after the operations that wait.
+    pub(super) async fn gather(&self) -> Result<(), RecordsError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Task::Gather(reply), answer).await
+    }
+
+    async fn ask<T>(&self, task: Task, answer: oneshot::Receiver<Result<T, RecordsError>>) -> Result<T, RecordsError> {
+        let Some(queue) = &self.queue else { return Err(stopped()) };
+        match queue.send_timeout(task, Duration::from_millis(QUEUE_WAIT_MS)).await {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
                 Err(RecordsError::Unavailable("too many operations wait for the disk".to_owned()))
             }
             Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(stopped()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing left to do.
+            let _ = thread.join();
         }
     }
 }
@@ -120,17 +153,45 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut waiting = VecDeque::from([first]);
-            while waiting.len() < BATCH_MAX
-                && let Ok(job) = jobs.try_recv()
-            {
-                waiting.push_back(job);
+    fn serve(&mut self, mut tasks: mpsc::Receiver<Task>) {
+        while let Some(first) = tasks.blocking_recv() {
+            let mut waiting = VecDeque::new();
+            let mut gather = None;
+            let mut next = Some(first);
+            while let Some(task) = next.take() {
+                match task {
+                    Task::Run(job) => waiting.push_back(job),
+                    Task::Gather(reply) => gather = Some(reply),
+                }
+                if gather.is_none() && waiting.len() < BATCH_MAX {
+                    next = tasks.try_recv().ok();
+                }
             }
             while !waiting.is_empty() {
                 self.commit(&mut waiting);
             }
+            if let Some(reply) = gather {
+                // Who no longer waits needs no answer.
+                let _ = reply.send(self.gather());
+            }
+        }
+        if self.connection.is_some()
+            && let Err(error) = self.gather()
+        {
+            tracing::warn!(%error, "the records stay in two files; copy both for a backup");
+        }
+    }
+
+    /// `wal_checkpoint(TRUNCATE)`: everything into the database file, and the write-ahead file empty.
+    fn gather(&mut self) -> Result<(), RecordsError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.location.reopen()?),
+        };
+        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        match busy {
+            0 => Ok(()),
+            _ => Err(RecordsError::Unavailable("somebody reads the database, so it can't be gathered now".to_owned())),
         }
     }
 

@@ -37,7 +37,7 @@ macro_rules! record_suite {
             leaves: an_intent_without_outcome_is_unknown, a_journalled_step_is_known, an_outcome_is_applied,
                 what_the_records_know_stays, an_outcome_may_come_in_a_later_batch, an_answer_that_was_not_journalled,
                 a_recall_goes_on, strangers_and_the_mark;
-            rest: keys, media, sealed_values, governance, health;
+            rest: keys, media, sealed_values, governance, health, whose_they_are;
             model: random_sequences;
         }
     };

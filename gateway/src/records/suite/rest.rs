@@ -119,3 +119,14 @@ pub(in super::super) async fn governance<P: Place>(place: P) {
 pub(in super::super) async fn health<P: Place>(place: P) {
     place.open().healthy().await.unwrap();
 }
+
+pub(in super::super) async fn whose_they_are<P: Place>(place: P) {
+    let store = place.open();
+    assert_eq!(store.identity().await.unwrap(), None);
+    store.put_identity("node-1".to_owned()).await.unwrap();
+    assert!(matches!(store.put_identity("node-2".to_owned()).await, Err(RecordsError::Exists(_))));
+    store.gather().await.unwrap();
+    store.healthy().await.unwrap();
+    drop(store);
+    assert_eq!(place.open().identity().await.unwrap().as_deref(), Some("node-1"));
+}

@@ -21,7 +21,7 @@ async fn fill_disk(store: &SqliteRecords, pages: i64) {
         connection.pragma_update_and_check(None, "max_page_count", used + pages, |_| Ok(()))?;
         Ok(())
     };
-    store.writer.run(limit).await.unwrap();
+    store.writer.as_ref().unwrap().run(limit).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -60,7 +60,7 @@ async fn a_read_only_disk_is_told_and_recovers() {
     let folder = Folder::new();
     let store = folder.open();
     let read_only = |connection: &Connection| Ok(connection.pragma_update(None, "query_only", true)?);
-    store.writer.run(read_only).await.unwrap();
+    store.writer.as_ref().unwrap().run(read_only).await.unwrap();
     assert!(matches!(store.healthy().await, Err(RecordsError::Unavailable(_))));
     store.healthy().await.expect("the connection was opened again");
 }
@@ -72,13 +72,13 @@ async fn a_fault_ends_the_connection() {
     let store = folder.open();
     let mark = |connection: &Connection| Ok(connection.execute_batch("CREATE TEMP TABLE mark (x)")?);
     let is_marked = |connection: &Connection| Ok(connection.prepare("SELECT x FROM mark").is_ok());
-    store.writer.run(mark).await.unwrap();
+    store.writer.as_ref().unwrap().run(mark).await.unwrap();
     let refused = |_: &Connection| Err::<(), _>(RecordsError::Missing("x".to_owned()));
-    assert!(store.writer.run(refused).await.is_err());
-    assert!(store.writer.run(is_marked).await.unwrap(), "a refusal is no fault");
+    assert!(store.writer.as_ref().unwrap().run(refused).await.is_err());
+    assert!(store.writer.as_ref().unwrap().run(is_marked).await.unwrap(), "a refusal is no fault");
     let fault = |_: &Connection| Err::<(), _>(RecordsError::Unavailable("disk I/O error".to_owned()));
-    assert!(store.writer.run(fault).await.is_err());
-    assert!(!store.writer.run(is_marked).await.unwrap());
+    assert!(store.writer.as_ref().unwrap().run(fault).await.is_err());
+    assert!(!store.writer.as_ref().unwrap().run(is_marked).await.unwrap());
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_file_that_vanished_is_not_made_anew() {
     suite::keep(&store, 1, TargetState::Held).await;
     let away = folder.0.path().join("away");
     let lose = |connection: &Connection| Ok(connection.pragma_update(None, "query_only", true)?);
-    store.writer.run(lose).await.unwrap();
+    store.writer.as_ref().unwrap().run(lose).await.unwrap();
     assert!(store.healthy().await.is_err());
     // The writer has let go of the file; the readers' answers came from other connections.
     std::fs::rename(folder.file(), &away).unwrap();
@@ -143,4 +143,56 @@ async fn one_commit_takes_what_queued() {
     assert!((1..=5).contains(&commits), "{commits} commits for 102 operations");
     let count: i64 = other.query_row("SELECT count(*) FROM posts", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 100);
+}
+
+/// The bytes of every file in the folder.
+fn files(folder: &Folder) -> std::collections::BTreeMap<std::ffi::OsString, Vec<u8>> {
+    let entries = std::fs::read_dir(folder.0.path()).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_copy_of_the_one_file_is_whole_after_a_stop() {
+    let folder = Folder::new();
+    let store = folder.open();
+    suite::keep(&store, 1, TargetState::Held).await;
+    let copy = Folder::new();
+    std::fs::copy(folder.file(), copy.file()).unwrap();
+    let found = match SqliteRecords::look(&copy.file()) {
+        Ok(store) => store.post(suite::post_id(1)).await.unwrap().is_some(),
+        Err(_) => false,
+    };
+    assert!(!found, "the write-ahead file has it");
+    store.gather().await.unwrap();
+    std::fs::copy(folder.file(), copy.file()).unwrap();
+    assert!(copy.open().post(suite::post_id(1)).await.unwrap().is_some(), "gathered while it is open");
+    suite::keep(&store, 2, TargetState::Held).await;
+    drop(store);
+    std::fs::copy(folder.file(), copy.file()).unwrap();
+    assert!(copy.open().post(suite::post_id(2)).await.unwrap().is_some(), "gathered by closing");
+}
+
+#[tokio::test]
+async fn a_look_changes_no_file() {
+    let folder = Folder::new();
+    assert!(SqliteRecords::look(&folder.file()).is_err(), "there is none");
+    let store = folder.open();
+    suite::keep(&store, 1, TargetState::Held).await;
+    // As a crash leaves it: with a write-ahead file, without its index.
+    let crashed = Folder::new();
+    for name in ["records.sqlite", "records.sqlite-wal"] {
+        std::fs::copy(folder.0.path().join(name), crashed.0.path().join(name)).unwrap();
+    }
+    drop(store);
+    for (folder, index) in [(folder, false), (crashed, true)] {
+        let before = files(&folder);
+        let look = SqliteRecords::look(&folder.file()).unwrap();
+        assert!(look.post(suite::post_id(1)).await.unwrap().is_some());
+        assert!(matches!(look.healthy().await, Err(RecordsError::Unavailable(_))));
+        look.gather().await.unwrap();
+        let mut after = files(&folder);
+        let made = after.remove(std::ffi::OsStr::new("records.sqlite-shm")).is_some();
+        assert_eq!(before, after, "but for SQLite's index nothing is made or changed");
+        assert_eq!(made, index);
+    }
 }

@@ -13,6 +13,7 @@ const FIXTURES: &[&str] = &[
     include_str!("../fixtures/0001.sql"),
     // Version 2 has another index and the same content.
     include_str!("../fixtures/0001.sql"),
+    concat!(include_str!("../fixtures/0001.sql"), "INSERT INTO identity VALUES (1, 'node-1');"),
 ];
 
 fn refusal(folder: &Folder) -> String {
@@ -36,6 +37,7 @@ async fn every_old_version_opens() {
         drop(old);
         let store = folder.open();
         reads_the_fixture(&store).await;
+        assert_eq!(store.identity().await.unwrap().as_deref(), (number > 1).then_some("node-1"));
         drop(store);
         assert_eq!(version(&Connection::open(folder.file()).unwrap()), schema::MIGRATIONS.len());
     }
