@@ -26,15 +26,12 @@ impl Clearance {
 /// Checks the account's credential and the pauses that its network asked for.
 pub async fn clear(gateway: &Gateway, approval: Approval) -> Result<Clearance, Refusal> {
     let account = &approval.call().account().id;
+    let endpoint = &approval.call().account().endpoint;
     for credential in &approval.call().adapter().manifest().credentials {
-        let present = gateway.vault.has_credential(account, &credential.label).await.map_err(|error| {
+        let standing = gateway.vault.standing(account, &credential.label, endpoint).await.map_err(|error| {
             Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
         })?;
-        if !present {
-            let detail = format!(
-                "`{account}` has no credential `{}`. An operator must run `pressgate credential set {account}`.",
-                credential.label
-            );
+        if let Some(detail) = standing.fault(account.as_str(), &credential.label, endpoint) {
             return Err(Refusal::new(problem::CREDENTIAL_MISSING, Stage::Clear, detail));
         }
     }

@@ -253,8 +253,11 @@ fn same(context: &Context, applied: &str) -> Result<String, String> {
 fn credentials(all: &[CredentialView]) -> Result<String, String> {
     let missing: Vec<String> = all
         .iter()
-        .filter(|view| view.wanted && view.generation.is_none())
-        .map(|view| format!("missing: `pressgate credential set {} --label {}`", view.account, view.label))
+        .filter(|view| view.wanted && (view.generation.is_none() || view.again))
+        .map(|view| {
+            let what = if view.again { "set for another address than the account has now" } else { "missing" };
+            format!("{what}: `pressgate credential set {} --label {}`", view.account, view.label)
+        })
         .collect();
     if missing.is_empty() { Ok("every account has what its adapter wants".to_owned()) } else { Err(missing.join("\n")) }
 }

@@ -8,9 +8,10 @@ use super::{By, Ops, OpsError, ops::leaf_of, wire::CredentialView};
 use crate::{
     audit::leaf::Changed,
     config::Governance,
-    host::manifest::CredentialDecl,
+    host::manifest::{CredentialDecl, Origin},
     model::{Account, AccountId},
     plugins::Shelf,
+    vault::{Origins, Standing},
 };
 
 /// The accounts that there are and what their adapters want.
@@ -56,6 +57,16 @@ impl<'a> Wants<'a> {
     fn of(&self, account: &Account) -> &'a [CredentialDecl] {
         self.shelf.manifest(&account.adapter).map_or(&[], |manifest| manifest.credentials.as_slice())
     }
+
+    /// Where the account's credentials may go: its endpoint, and what the adapter's manifest names besides.
+    fn origins(&self, account: &Account) -> Origins {
+        let rules = self.shelf.manifest(&account.adapter).map_or(&[][..], |manifest| manifest.http.as_slice());
+        let further = rules.iter().filter_map(|rule| match &rule.origin {
+            Origin::AccountEndpoint => None,
+            Origin::Fixed(origin) => Some(origin.as_str()),
+        });
+        Origins::new(&account.endpoint, further)
+    }
 }
 
 impl Ops<'_> {
@@ -78,7 +89,8 @@ impl Ops<'_> {
             return Err(OpsError::Invalid(format!("the credential has exactly these values: {}", names.join(", "))));
         }
         let change = leaf_of(Changed::Credential, "set", format!("{}/{label}", account.id), None, by);
-        self.change(change, self.vault.set_credential(&account.id, label, secrets)).await?;
+        let origins = wants.origins(account);
+        self.change(change, self.vault.set_credential(&account.id, label, &origins, secrets)).await?;
         let views = self.list_credentials(wants).await?;
         let found = views.into_iter().find(|view| view.account == account.id.as_str() && view.label == label);
         found.ok_or_else(|| OpsError::Internal("the credential was set and is not in the list".into()))
@@ -99,6 +111,8 @@ impl Ops<'_> {
                     wanted: true,
                     generation: None,
                     set_at: None,
+                    origin: None,
+                    again: false,
                 };
                 views.insert((view.account.clone(), view.label.clone()), view);
             }
@@ -112,7 +126,15 @@ impl Ops<'_> {
                 wanted: false,
                 generation: None,
                 set_at: None,
+                origin: None,
+                again: false,
             });
+            let account = wants.governance.accounts.get(&kept.account);
+            let fits = |account: &Account| {
+                kept.origins.as_ref().is_some_and(|origins| origins.is_endpoint(&account.endpoint.origin()))
+            };
+            view.again = view.wanted && !account.is_some_and(|account| fits(account));
+            view.origin = kept.origins.as_ref().map(|origins| origins.endpoint().to_owned());
             view.generation = Some(kept.generation);
             view.set_at = Some(kept.created_at);
         }
@@ -133,5 +155,24 @@ impl Ops<'_> {
         let change = leaf_of(Changed::Credential, "revoke", format!("{account}/{label}"), None, by);
         self.change(change, self.vault.revoke_credential(&account, label)).await?;
         Ok(())
+    }
+
+    /// What operators must know of the credentials under a governance: which must be set again because their account points
+    /// elsewhere than when they were set.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn credentials_to_set_again(&self, wants: Wants<'_>) -> Result<Vec<String>, OpsError> {
+        let mut faults = Vec::new();
+        for account in wants.governance.accounts.values() {
+            for declared in wants.of(account) {
+                let standing = self.vault.standing(&account.id, &declared.label, &account.endpoint).await?;
+                // One that was never set is nothing that an apply changes.
+                if standing != Standing::Missing {
+                    faults.extend(standing.fault(account.id.as_str(), &declared.label, &account.endpoint));
+                }
+            }
+        }
+        Ok(faults)
     }
 }

@@ -166,7 +166,8 @@ async fn credentials_of_unknown_accounts_are_refused_and_old_ones_can_be_deleted
     assert!(bench.story().is_empty());
     // One that was set while the account was there.
     let account = crate::model::AccountId::new("acme");
-    bench.stores.vault.set_credential(&account, "app", secrets()).await.unwrap();
+    let origins = crate::vault::Origins::new(&"https://social.example".parse().unwrap(), []);
+    bench.stores.vault.set_credential(&account, "app", &origins, secrets()).await.unwrap();
     let listed = ops.list_credentials(wants).await.unwrap();
     assert!(listed.len() == 1 && !listed[0].wanted && listed[0].secrets == ["token"], "{listed:?}");
     ops.revoke_credential(&By::Local, "acme", "app").await.unwrap();

@@ -104,6 +104,12 @@ pub struct CredentialView {
     pub generation: Option<u64>,
     /// When it was set last.
     pub set_at: Option<Timestamp>,
+    /// The origin that it was set for: it is never sent to another account's endpoint.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// True where it must be set again, because the account points elsewhere now.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// One difference between two governances.

@@ -67,9 +67,11 @@ async fn view(gateway: &Gateway, account: &Account) -> Result<Option<AccountView
     let (facts, trouble) = gateway.facts.known(&account.id).await;
     let mut complete = true;
     for credential in &adapter.manifest().credentials {
-        let known = gateway.vault.has_credential(&account.id, &credential.label).await;
-        complete &=
-            known.map_err(|error| posts::unavailable(&crate::records::RecordsError::Unavailable(error.to_string())))?;
+        let standing = gateway.vault.standing(&account.id, &credential.label, &account.endpoint).await;
+        let usable = standing
+            .map(|standing| standing.fault(account.id.as_str(), &credential.label, &account.endpoint).is_none());
+        complete &= usable
+            .map_err(|error| posts::unavailable(&crate::records::RecordsError::Unavailable(error.to_string())))?;
     }
     let health = match (complete, gateway.pauses.left(&account.id, gateway.clock.now()), trouble) {
         (false, ..) => "no-credential",

@@ -159,7 +159,7 @@ async fn failures_show_no_secret() {
     })
     .await;
     let bench = Bench::new().await;
-    bench.fixture.set("key", &[("token", "query-canary-1234")]).await;
+    bench.fixture.set_for(&server.origin, "key", &[("token", "query-canary-1234")]).await;
     let mut scope = scope_for(&server.origin);
     scope.credentials = vec![rule("key", CredentialScheme::Query("key".into()), &["token"])];
     let mut out = request("GET", "/x?private=yes");
