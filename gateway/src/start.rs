@@ -1,6 +1,6 @@
 //! Starting: from configuration to a gateway that may serve.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -11,6 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
+    folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
     keys::Keys,
@@ -99,6 +100,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
+    folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
     let options = AuditOptions {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
@@ -238,12 +240,16 @@ fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result
 
 /// One process a data folder.
 fn lock(data: &Path) -> Result<std::fs::File, StartError> {
-    std::fs::create_dir_all(data).map_err(|error| files(data, &error))?;
+    if !data.exists() {
+        folders::private(data).map_err(|error| files(data, &error))?;
+    }
+    folders::only_mine(data).map_err(StartError::Files)?;
     let path = data.join("lock");
     let file = std::fs::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(folders::PRIVATE_FILE_MODE)
         .open(&path)
         .map_err(|error| files(&path, &error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
@@ -262,7 +268,10 @@ fn node(data: &Path, now: jiff::Timestamp) -> Result<String, StartError> {
             let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
             let stamp = uuid::Timestamp::from_unix(uuid::NoContext, millis / 1000, 0);
             let id = uuid::Uuid::new_v7(stamp).to_string();
-            std::fs::write(&path, format!("{id}\n")).map_err(|error| files(&path, &error))?;
+            let mut options = std::fs::OpenOptions::new();
+            let options = options.write(true).create(true).truncate(true).mode(folders::PRIVATE_FILE_MODE);
+            let written = options.open(&path).and_then(|mut file| file.write_all(format!("{id}\n").as_bytes()));
+            written.map_err(|error| files(&path, &error))?;
             Ok(id)
         }
         Err(error) => Err(files(&path, &error)),

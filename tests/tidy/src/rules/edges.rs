@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("refusal", &["model"]),
     ("config", &["model"]),
+    ("folders", &[]),
     ("telemetry", &["config"]),
     ("gateway", HELD),
     ("start", ALL),
@@ -54,7 +55,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keys", &["model", "clock", "records"]),
     ("limits", &["model", "clock", "config", "host"]),
     // From `call` only the hexadecimal form of a digest.
-    ("media", &["model", "clock", "host", "records", "call"]),
+    ("media", &["model", "clock", "folders", "host", "records", "call"]),
     ("audit", &["model", "clock"]),
     ("records", &["model"]),
     ("operator", ALL),
