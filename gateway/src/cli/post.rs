@@ -101,6 +101,12 @@ fn told(post: &Value) -> String {
         let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
         let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
         lines.push(format!("target  {account}: {state} {}", safe(place.unwrap_or_default())).trim_end().to_owned());
+        // What came of the last attempt, where nothing is on the network.
+        let last = several(target, "attempts").last().filter(|_| text(target, "state") != "published");
+        let mut reasons = last.into_iter().flat_map(|last| [text(last, "message"), text(last, "code")]);
+        if let Some(reason) = reasons.find(|reason| !reason.is_empty()) {
+            lines.push(format!("        {}", safe(reason)));
+        }
     }
     for verdict in several(post, "verdicts") {
         let found: Vec<String> = several(verdict, "findings").map(|finding| safe(text(finding, "message"))).collect();
@@ -144,6 +150,17 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(text.contains("target  b: published https://x"), "{text}");
         assert!(text.contains("policy  rules: hold names a price"), "{text}");
+        let failed = json!({ "id": "post_2", "state": "failed", "targets": [
+            { "account": "a", "state": "failed", "attempts": [{ "message": "busy" }, { "code": "denied", "message": "too long\u{7}" }] },
+            { "account": "b", "state": "failed", "attempts": [{ "code": "denied", "message": null }] },
+            { "account": "c", "state": "published", "url": "https://x", "attempts": [{ "message": "was slow" }] },
+        ]});
+        let told = told(&failed);
+        assert!(told.contains("target  a: failed\n        too long\\u{7}\n"), "{told}");
+        assert!(
+            told.contains("target  b: failed\n        denied\n") && !told.contains("busy") && !told.contains("slow"),
+            "{told}"
+        );
         assert_eq!(listed(&json!({ "posts": [post] })).lines().count(), 2);
     }
 }
