@@ -14,10 +14,12 @@ use super::{
 };
 use crate::{
     config::{Governance, digest_of, process::Kek},
+    gateway::Readiness,
     operator::{
         keys::is_operator,
+        served,
         standing::PRINCIPALS,
-        wire::{CredentialView, KeyState, ReadyView, StatusView},
+        wire::{CredentialView, KeyState, StatusView},
     },
     plugins::Shelf,
     start::{self, StartError},
@@ -162,7 +164,7 @@ async fn running(context: &Context, findings: &mut Findings) {
     let client = Client::new(address, None);
     let ready = match client.send(hyper::Method::GET, "/readyz", None).await {
         Ok(reply) => {
-            serde_json::from_slice::<ReadyView>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned())
+            serde_json::from_slice::<Readiness>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned())
         }
         Err(failure) => Err(failure.to_string()),
     };

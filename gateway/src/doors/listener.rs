@@ -8,11 +8,10 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::{caller::Source, router};
-use crate::{audit::AuditHealth, gateway::Gateway};
+use crate::gateway::Gateway;
 
 /// Connections at once; further ones wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 8192;
@@ -72,18 +71,13 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
 }
 
 /// Is the process alive?
-pub async fn healthz() -> &'static str {
+pub async fn livez() -> &'static str {
     "alive\n"
 }
 
 /// Can it do its work? Says which part can't.
 pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
-    let audit = match gateway.audit.health() {
-        AuditHealth::Normal => "ready",
-        AuditHealth::Blocked { .. } => "blocked",
-    };
-    let records = if gateway.records.healthy().await.is_ok() { "ready" } else { "unavailable" };
-    let ready = audit == "ready" && records == "ready" && !gateway.stopping.is_set();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "audit": audit, "records": records, "stopping": gateway.stopping.is_set() })))
+    let readiness = gateway.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }

@@ -31,7 +31,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))
-        .route("/healthz", get(listener::healthz))
+        .route("/livez", get(listener::livez))
         .route("/readyz", get(listener::readyz))
         .layer(DefaultBodyLimit::max(json_bytes_max))
         // Media are streamed to disk and have a limit of their own.

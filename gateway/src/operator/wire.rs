@@ -175,11 +175,11 @@ pub struct StatusView {
     pub version: String,
     /// Can it do its work?
     pub ready: bool,
-    /// `normal`, or why the log can't be written.
+    /// `ready`, or why the log can't be written.
     pub audit: String,
     /// Leaves in the log.
     pub leaves: u64,
-    /// `normal`, or why the records can't be used.
+    /// `ready`, or why the records can't be used.
     pub records: String,
     /// SHA-256 of the applied governance.
     pub governance: String,
@@ -187,19 +187,9 @@ pub struct StatusView {
     pub unapplied: bool,
     /// Plugins that serve, name and version.
     pub plugins: Vec<String>,
-}
-
-/// Readiness.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ReadyView {
-    /// Can it do its work?
-    pub ready: bool,
-    /// `normal`, or what is wrong with the log.
-    pub audit: String,
-    /// `normal`, or what is wrong with the records.
-    pub records: String,
-    /// True while the gateway stops.
-    pub stopping: bool,
+    /// The components that serve, by the plugin's name.
+    #[serde(default)]
+    pub components: Components,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

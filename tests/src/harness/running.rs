@@ -172,7 +172,7 @@ impl Running {
 
     /// Whether it still answers.
     pub async fn assert_alive(&self) {
-        let answer: Answer = crate::http::get(&format!("{}/healthz", self.url), "").await;
+        let answer: Answer = crate::http::get(&format!("{}/livez", self.url), "").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
