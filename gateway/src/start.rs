@@ -17,6 +17,7 @@ use crate::{
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
+    operator::{OpsError, served},
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
     records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
@@ -136,11 +137,16 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let shelf = Shelf::read(&config.plugins.dir)?;
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
+    let components = served::components(&serving);
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = egress(&config, &vault, &clock)?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
+    // The log names what serves before it does.
+    let failed = |error: OpsError| StartError::Other(error.to_string());
+    served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
+    served::keep(&vault, &components).await.map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
     audit

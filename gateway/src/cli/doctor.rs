@@ -107,7 +107,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
             let folder = Folder { context, stores };
             offline(context, &folder, &shelf, &mut findings).await;
         }
-        Err(StartError::Locked(_)) => running(context, &mut findings).await,
+        Err(StartError::Locked(_)) => running(context, &shelf, &mut findings).await,
         Err(error) => findings.add("stores", Err(error.to_string())),
     }
     Ok(findings.report())
@@ -159,7 +159,7 @@ fn load(context: &Context, folder: &Folder<'_>, shelf: &Shelf, governance: &Gove
     Ok(format!("{} adapters and {} policies load", serving.adapters.len(), serving.policies.len()))
 }
 
-async fn running(context: &Context, findings: &mut Findings) {
+async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
     let address = operator_address(&context.config);
     let client = Client::new(address, None);
     let ready = match client.send(hyper::Method::GET, "/readyz", None).await {
@@ -188,6 +188,9 @@ async fn running(context: &Context, findings: &mut Findings) {
         Ok(status) => {
             findings.add("operator key", Ok("it opens the listener".to_owned()));
             findings.add("applied", same(context, &status.governance));
+            let differ = served::differences(&status.components, shelf);
+            let same = "what runs is what lies in the plugin folder".to_owned();
+            findings.add("components", if differ.is_empty() { Ok(same) } else { Err(differ.join("\n")) });
         }
         Err(failure) => findings.add("operator key", Err(failure.to_string())),
     }

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod error;
 pub mod keys;
 pub mod ops;
+pub mod served;
 pub mod standing;
 pub mod wire;
 

@@ -100,6 +100,7 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
         governance: gateway.governance.load().digest.clone(),
         unapplied: apply::unapplied(&gateway),
         plugins,
+        components: served::running(&serving),
     })
 }
 
@@ -112,7 +113,7 @@ async fn apply_folder(
     Operator(by): Operator,
     Strict(wish): Strict<ApplyRequest>,
 ) -> Answer<Applied> {
-    ok(apply::apply(&gateway, by, wish.expected_digest).await?)
+    ok(apply::apply(&gateway, by, wish).await?)
 }
 
 async fn list_keys(State(gateway): Shared, _operator: Operator) -> Answer<Vec<KeyView>> {

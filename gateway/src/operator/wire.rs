@@ -9,6 +9,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
+use super::served::Components;
 use crate::{config::Change, vault::SECRETS_MAX};
 
 /// A key that somebody wants.
