@@ -15,6 +15,7 @@ mod bad_input;
 mod bluesky;
 mod cli;
 mod crash;
+mod exchanged;
 mod held;
 mod idempotency;
 mod leaves;

@@ -8,7 +8,7 @@ use super::{
     context::Context,
     outcome::{Failure, Report},
 };
-use crate::config::Governance;
+use crate::{config::Governance, operator::caution};
 
 /// `check [DIR]`.
 #[derive(Debug, clap::Args)]
@@ -41,8 +41,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
             let text = counts.map(|(what, count)| format!("{count} {what}")).join(", ");
             let counts: serde_json::Map<_, _> =
                 counts.into_iter().map(|(what, count)| (what.replace(' ', "_"), count.into())).collect();
-            let json = json!({ "holds": true, "digest": governance.digest, "counts": counts });
-            Ok(Report::good(format!("{text} hold"), json))
+            let warnings: Vec<String> = caution::unjudged(&governance).into_iter().collect();
+            let lines: Vec<String> = std::iter::once(format!("{text} hold"))
+                .chain(warnings.iter().map(|told| format!("! {told}")))
+                .collect();
+            let json = json!({ "holds": true, "digest": governance.digest, "counts": counts, "warnings": warnings });
+            Ok(Report::good(lines.join("\n"), json))
         }
     }
 }

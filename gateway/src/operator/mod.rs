@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod by;
+pub mod caution;
 pub mod credentials;
 pub mod error;
 pub mod keys;

@@ -149,6 +149,12 @@ pub struct DiffView {
     pub folder: String,
     /// The differences.
     pub changes: Vec<ChangeView>,
+    /// Files of what is applied that are missing or empty now; applied only where that is allowed.
+    #[serde(default)]
+    pub removals: Vec<String>,
+    /// What operators must know besides: credentials to set again, keys that end, accounts without a policy, plugins that differ.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// An apply.
@@ -158,6 +164,9 @@ pub struct ApplyRequest {
     /// Apply only if the folder still has this digest: what was shown is what is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_digest: Option<String>,
+    /// True where files that were applied may be missing or empty.
+    #[serde(default)]
+    pub allow_removal: bool,
 }
 
 /// What was applied.
@@ -167,6 +176,9 @@ pub struct Applied {
     pub digest: String,
     /// What changed.
     pub changes: Vec<ChangeView>,
+    /// What operators must know besides; see [`DiffView::notes`].
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// How the gateway is.
