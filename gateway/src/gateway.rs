@@ -3,11 +3,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, RwLock};
 
 pub use crate::media::MediaStore;
 use crate::{
-    audit::AuditLog,
+    audit::{AuditHealth, AuditLog},
     call::{facts::FactsBook, strangers::Strangers},
     clock::Clock,
     config::{Config, Governance},
@@ -74,4 +75,33 @@ pub struct Gateway {
     pub(crate) _lock: std::fs::File,
     /// Set when the gateway stops: no new work begins.
     pub stopping: Arc<Stop>,
+}
+
+/// The word for a part that works.
+pub const READY: &str = "ready";
+/// The word for a part that does not.
+pub const BLOCKED: &str = "blocked";
+
+/// Can the gateway do its work? Both listeners answer this at `/readyz`, in the same words.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Readiness {
+    /// True where everything below is well.
+    pub ready: bool,
+    /// The log: `ready` or `blocked`.
+    pub audit: String,
+    /// The record store: `ready` or `blocked`.
+    pub records: String,
+    /// True while the gateway stops.
+    pub stopping: bool,
+}
+
+impl Gateway {
+    /// Looks whether the log and the records can be used.
+    pub async fn readiness(&self) -> Readiness {
+        let audit = matches!(self.audit.health(), AuditHealth::Normal);
+        let records = self.records.healthy().await.is_ok();
+        let stopping = self.stopping.is_set();
+        let word = |good| if good { READY } else { BLOCKED }.to_owned();
+        Readiness { ready: audit && records && !stopping, audit: word(audit), records: word(records), stopping }
+    }
 }

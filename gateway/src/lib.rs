@@ -16,6 +16,7 @@ pub mod model;
 pub mod refusal;
 pub mod clock;
 pub mod config;
+pub mod folders;
 pub mod gateway;
 pub mod start;
 pub mod stop;

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
+    folders,
     host::MediaFiles,
     model::{Draft, MediaId, Principal, hex::hex},
     records::MediaRecord,
@@ -101,7 +102,7 @@ pub const TYPES: &[&str] =
 impl MediaStore {
     /// Opens the folder, making it where it is missing, and clears away uploads that a crash cut off.
     pub fn open(dir: &Path, max_bytes: u64) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
+        folders::private(dir)?;
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "part") {
@@ -195,7 +196,9 @@ impl MediaStore {
         B: http_body::Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let mut file = tokio::fs::File::create(path).await?;
+        let mut options = tokio::fs::OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(folders::PRIVATE_FILE_MODE);
+        let mut file = options.open(path).await?;
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut head = Vec::new();
         let mut size_bytes = 0u64;
@@ -257,6 +260,8 @@ fn size(media_type: &str, head: &[u8]) -> (Option<u32>, Option<u32>) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use http_body_util::Full;
 
     use super::*;
@@ -281,6 +286,8 @@ mod tests {
         assert_eq!((record.media_type.as_str(), record.width, record.height), ("image/png", Some(3), Some(2)));
         assert_eq!(std::fs::read(store.path(&record.id)).unwrap(), PNG);
         assert_eq!(record.digest, crate::call::digest::sha256_hex(PNG));
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(dir.path()), mode(&store.path(&record.id))), (0o700, 0o600));
     }
 
     #[tokio::test]

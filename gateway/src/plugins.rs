@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::digest;
 use serde_json::json;
 
 use crate::{
@@ -151,6 +152,13 @@ impl Shelf {
     /// The manifest of a plugin on the shelf.
     pub fn manifest(&self, name: &PluginName) -> Option<&Manifest> {
         self.plugins.get(name).map(|shelved| &shelved.manifest)
+    }
+
+    /// SHA-256 of a plugin's component, hexadecimal, as [`Release::digest`] has it.
+    pub fn digest(&self, name: &str) -> Option<String> {
+        let shelved = self.plugins.get(name)?;
+        let digest = digest::digest(&digest::SHA256, &shelved.wasm);
+        Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Every manifest, by name.

@@ -3,7 +3,7 @@
 mod belonging;
 mod look;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -14,11 +14,13 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
+    folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
+    operator::{OpsError, served},
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
     records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
@@ -103,6 +105,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
+    folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
     let options = AuditOptions {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
@@ -144,11 +147,16 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     }
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
+    let components = served::components(&serving);
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = egress(&config, &vault, &clock)?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
+    // The log names what serves before it does.
+    let failed = |error: OpsError| StartError::Other(error.to_string());
+    served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
+    served::keep(&vault, &components).await.map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
     audit
@@ -267,12 +275,16 @@ pub fn kek_source(config: &Config) -> KekSource {
 
 /// One process a data folder.
 fn lock(data: &Path) -> Result<std::fs::File, StartError> {
-    std::fs::create_dir_all(data).map_err(|error| files(data, &error))?;
+    if !data.exists() {
+        folders::private(data).map_err(|error| files(data, &error))?;
+    }
+    folders::only_mine(data).map_err(StartError::Files)?;
     let path = data.join(LOCK);
     let file = std::fs::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(folders::PRIVATE_FILE_MODE)
         .open(&path)
         .map_err(|error| files(&path, &error))?;
     flock(&file, &path).map(|()| file)

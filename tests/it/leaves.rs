@@ -5,13 +5,17 @@ use tests::harness::{Gate, Running, intents, network, problem, story};
 
 use crate::samples::{STATUSES, id, post};
 
-/// What every log begins with.
-const BEGUN: [&str; 2] = ["change governance apply", "lifecycle start"];
+/// How many leaves every log begins with: the first governance, a leaf for each plugin, the start.
+fn begun(told: &[String]) -> usize {
+    let start = told.iter().position(|line| line == "lifecycle start").expect("a start");
+    assert_eq!(told[0], "change governance apply");
+    assert!(told[1..start].iter().all(|line| line == "change plugin load"), "{told:?}");
+    start + 1
+}
 
 fn after_start(gate: &Running) -> Vec<String> {
     let told = story(&gate.leaves());
-    assert_eq!(told[..2], BEGUN);
-    told[2..].to_vec()
+    told[begun(&told)..].to_vec()
 }
 
 #[tokio::test]
@@ -25,7 +29,8 @@ async fn a_success_is_an_intent_and_an_outcome() {
         ["intent acme-mastodon post.create part-0 #1", "outcome part-0 answered 200 -> published"]
     );
     let (index, intent) = intents(&gate.leaves()).remove(0);
-    assert_eq!((index, intent.post.as_str()), (2, id(&made).as_str()));
+    let before = begun(&story(&gate.leaves()));
+    assert_eq!((before, index, intent.post.as_str()), (4, 4, id(&made).as_str()), "an adapter and a policy");
     assert_eq!(
         (intent.app.as_deref(), intent.person.as_deref(), intent.grant.as_str()),
         (Some("newsroom"), None, "newsroom-all")

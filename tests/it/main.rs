@@ -19,6 +19,7 @@ mod cli;
 mod client;
 mod crash;
 mod deadline;
+mod exchanged;
 mod framing;
 mod held;
 mod idempotency;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use pressgate::clock::{Clock, ManualClock};
+use pressgate::vault::Origins;
 use sample_network::{Config, Fault, Garbage, Plan, Silence};
 use serde_json::{Value, json};
 use tests::harness::{Gate, Running, gate, network, network_with, problem, story, until};
@@ -101,7 +102,9 @@ async fn a_refused_credential_is_told_and_used_no_more_until_another_is_set() {
     // The same value set anew is another chance: one bad answer of the network locks no account for ever.
     let secrets = [("token".to_owned(), tests::harness::TOKEN.to_owned().into())].into();
     let account = pressgate::model::AccountId::new("acme-mastodon");
-    gate.gateway().vault.set_credential(&account, "token", secrets).await.expect("kept");
+    let gateway = gate.gateway();
+    let origins = Origins::new(&gateway.governance.load().accounts[&account].endpoint, []);
+    gateway.vault.set_credential(&account, "token", &origins, secrets).await.expect("kept");
     assert_eq!(health().await, said("ready"));
     gate.publish(&post("acme-mastodon", "z")).await.expect(201);
     assert_eq!(texts(&net).await, ["before", "z"]);

@@ -222,6 +222,9 @@ pub struct VerdictNote {
     pub policy: String,
     /// Its plugin, name and version.
     pub plugin: String,
+    /// SHA-256 of the plugin's component, hexadecimal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plugin_digest: String,
     /// `allow`, `deny` or `hold`.
     pub outcome: String,
     /// Stable identifiers of its findings, never their text.

@@ -27,6 +27,7 @@ fn intent() -> Intent {
         verdicts: vec![VerdictNote {
             policy: "p".into(),
             plugin: "q 1".into(),
+            plugin_digest: "sha256:03".into(),
             outcome: "allow".into(),
             codes: vec![],
         }],

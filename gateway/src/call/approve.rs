@@ -123,6 +123,7 @@ mod tests {
         Verdict {
             policy: policy.to_owned(),
             plugin: "guidelines".to_owned(),
+            plugin_digest: Default::default(),
             outcome,
             findings: codes.iter().map(finding).collect(),
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::{
+    config::Governance,
     gateway::Gateway,
     model::{KeyId, PersonId, Principal},
     records::Author,
@@ -51,6 +52,14 @@ impl Caller {
     }
 }
 
+/// A key lives no longer than the app or the person that it was made for.
+fn known(governance: &Governance, holder: &Principal) -> bool {
+    match holder {
+        Principal::App(app) => governance.apps.contains_key(app),
+        Principal::Person(person) => governance.people.contains_key(person),
+    }
+}
+
 /// Checks the key in an `Authorization` header. Refusals are counted for each source and second, not logged one by one:
 /// strangers must not be able to fill the log.
 pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
@@ -68,6 +77,9 @@ pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAd
         return refuse("The Authorization header must read `Bearer <key>`.");
     }
     match gateway.keys.verify(key.trim(), gateway.clock.now()) {
+        Ok(record) if !known(&gateway.governance.load(), &record.holder) => {
+            refuse("The holder of this key is not in the governance any more. Ask an operator.")
+        }
         Ok(record) => Ok(Caller { key: record.id.clone(), principal: record.holder.clone(), on_behalf_of: None }),
         Err(why) => refuse(why.public()),
     }

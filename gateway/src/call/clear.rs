@@ -47,10 +47,7 @@ async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, Cred
     let marks = match credentials(gateway, call.account(), call.adapter()).await? {
         Credentials::Usable(marks) => marks,
         Credentials::Refused => return Err(credential_refused(Stage::Clear, account, None)),
-        Credentials::Missing(label) => {
-            let detail = format!(
-                "`{account}` has no credential `{label}`. An operator must run `pressgate credential set {account}`."
-            );
+        Credentials::Missing(detail) => {
             return Err(Refusal::new(problem::CREDENTIAL_MISSING, Stage::Clear, detail));
         }
     };
@@ -62,7 +59,7 @@ async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, Cred
 
 /// How the credentials of an account stand.
 pub enum Credentials {
-    /// The one of this label is not there.
+    /// One is not there, or was set for another address; what to do, as a sentence.
     Missing(String),
     /// The network refused one of them, and nobody has set another.
     Refused,
@@ -81,7 +78,7 @@ pub async fn credentials(gateway: &Gateway, account: &Account, adapter: &Release
         match standing {
             Standing::Usable(mark) => marks.push((credential.label.clone(), mark)),
             Standing::Refused => refused = true,
-            Standing::Missing => return Ok(Credentials::Missing(credential.label.clone())),
+            Standing::Unfit(detail) => return Ok(Credentials::Missing(detail)),
         }
     }
     Ok(if refused { Credentials::Refused } else { Credentials::Usable(marks) })

@@ -56,8 +56,11 @@ impl Journey {
         if accounts.is_empty() {
             accounts.push(None);
         }
-        let leaves = accounts.into_iter().map(|account| Leaf::new(at_ms, self.leaf(&refusal, account))).collect();
-        tracing::info!(problem = refusal.problem.slug, stage = ?refusal.stage, cause = refusal.cause.as_deref(), "refused");
+        let leaves: Vec<leaf::Refused> = accounts.into_iter().map(|account| self.leaf(&refusal, account)).collect();
+        for leaf in &leaves {
+            tell(leaf, &refusal);
+        }
+        let leaves = leaves.into_iter().map(|leaf| Leaf::new(at_ms, leaf)).collect();
         match gateway.audit.append_all(leaves).await {
             Ok(_) => refusal,
             Err(error) => record::unavailable(&error),
@@ -93,6 +96,23 @@ impl Journey {
     }
 }
 
+/// The process's own log says what the leaf says: who and which, as ids.
+fn tell(leaf: &leaf::Refused, refusal: &Refusal) {
+    tracing::info!(
+        problem = leaf.problem,
+        stage = leaf.stage,
+        app = leaf.app,
+        person = leaf.person,
+        on_behalf_of = leaf.on_behalf_of,
+        key = leaf.key,
+        account = leaf.account,
+        action = leaf.action,
+        post = leaf.post,
+        cause = refusal.cause.as_deref(),
+        "refused"
+    );
+}
+
 /// The caller as leaves name it.
 pub(crate) fn who(caller: &Caller) -> Who {
     let on_behalf_of = caller.on_behalf_of().map(ToString::to_string);
@@ -109,6 +129,7 @@ pub(crate) fn notes(verdicts: &[Verdict]) -> Vec<leaf::VerdictNote> {
         .map(|verdict| leaf::VerdictNote {
             policy: verdict.policy.clone(),
             plugin: verdict.plugin.clone(),
+            plugin_digest: verdict.plugin_digest.clone(),
             outcome: format!("{:?}", verdict.outcome).to_lowercase(),
             codes: verdict.findings.iter().map(|finding| finding.code.clone()).collect(),
         })

@@ -115,7 +115,13 @@ async fn verdicts(gateway: &Gateway, call: &Call) -> Result<Vec<Verdict>, Refusa
             .review(call.draft(), &context, &media)
             .await
             .map_err(|error| plugin_failure(Stage::Review, &error))?;
-        verdicts.push(Verdict { policy: rule.name.clone(), plugin: release.label().to_owned(), outcome, findings });
+        verdicts.push(Verdict {
+            policy: rule.name.clone(),
+            plugin: release.label().to_owned(),
+            plugin_digest: release.digest().to_owned(),
+            outcome,
+            findings,
+        });
     }
     Ok(verdicts)
 }

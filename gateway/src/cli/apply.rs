@@ -14,7 +14,7 @@ use crate::operator::{
     wire::{Applied, ApplyRequest, DiffView},
 };
 
-/// `apply [--yes] [--dry-run]`.
+/// `apply [--yes] [--dry-run] [--allow-removal]`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Apply without asking.
@@ -23,6 +23,9 @@ pub struct Args {
     /// Only show the difference.
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
+    /// Files that were applied may be missing or empty now. Without it that is taken for a save that broke off.
+    #[arg(long)]
+    allow_removal: bool,
 }
 
 /// Shows the difference and applies exactly what was shown.
@@ -33,7 +36,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
             if let Some(report) = shown(context, args, &diff)? {
                 return Ok(report);
             }
-            let wish = ApplyRequest { expected_digest: Some(diff.folder) };
+            let wish = ApplyRequest { expected_digest: Some(diff.folder), allow_removal: args.allow_removal };
             Ok(done(client.post("/operator/apply", &wish).await?))
         }
         Reach::Folder(folder) => {
@@ -43,7 +46,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
             if let Some(report) = shown(context, args, &offline.diff)? {
                 return Ok(report);
             }
-            let applied = offline.apply(&folder.stores, &context.config, &shelf, &context.clock).await?;
+            let applied =
+                offline.apply(&folder.stores, &context.config, &shelf, &context.clock, args.allow_removal).await?;
             Ok(done(applied))
         }
     }
@@ -51,15 +55,31 @@ pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
 
 /// Shows the difference; the report where nothing is to be applied.
 fn shown(context: &Context, args: &Args, diff: &DiffView) -> Result<Option<Report>, Failure> {
-    let json = |applied: bool| json!({ "applied": applied, "digest": diff.folder, "changes": diff.changes });
+    let json = |applied: bool| {
+        json!({
+            "applied": applied,
+            "digest": diff.folder,
+            "changes": diff.changes,
+            "removals": diff.removals,
+            "notes": diff.notes,
+        })
+    };
+    let notes = diff.notes.iter().map(|note| format!("! {note}"));
     if diff.applied.as_ref() == Some(&diff.folder) {
-        return Ok(Some(Report::good("the folder is applied already; nothing changes", json(false))));
+        let same = "the folder is applied already; nothing changes".to_owned();
+        let text = std::iter::once(same).chain(notes).collect::<Vec<_>>().join("\n");
+        return Ok(Some(Report::good(text, json(false))));
     }
-    let mut lines: Vec<&str> = diff.changes.iter().map(|change| change.text.as_str()).collect();
+    let mut lines: Vec<String> = diff.changes.iter().map(|change| change.text.clone()).collect();
     if lines.is_empty() {
-        lines.push("only comments and spaces differ; no rule changes");
+        lines.push("only comments and spaces differ; no rule changes".to_owned());
     }
+    lines.extend(diff.removals.iter().chain(&diff.notes).map(|note| format!("! {note}")));
     let text = lines.join("\n");
+    if !diff.removals.is_empty() && !args.allow_removal {
+        let told = "nothing was applied: a save that broke off looks like this. If it is meant, add --allow-removal";
+        return Ok(Some(Report::bad(format!("{text}\n{told}"), json(false))));
+    }
     if args.dry_run {
         return Ok(Some(Report::good(text, json(false))));
     }
@@ -86,6 +106,6 @@ fn agreed(context: &Context) -> Result<bool, Failure> {
 }
 
 fn done(applied: Applied) -> Report {
-    let json = json!({ "applied": true, "digest": applied.digest, "changes": applied.changes });
+    let json = json!({ "applied": true, "digest": applied.digest, "changes": applied.changes, "notes": applied.notes });
     Report::good(format!("applied {}", applied.digest), json)
 }

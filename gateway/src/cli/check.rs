@@ -12,6 +12,7 @@ use crate::{
     config::{Fault, Governance},
     host::Host,
     model::PluginName,
+    operator::caution,
 };
 
 /// `check [DIR]`.
@@ -33,6 +34,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         Ok(governance) => governance,
         Err(faults) => return Ok(faulty(&faults, &warnings)),
     };
+    warnings.extend(caution::unjudged(&governance));
     let used = used(&governance);
     if shelf.manifests().next().is_some() {
         let host =

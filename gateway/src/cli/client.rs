@@ -119,9 +119,10 @@ impl Reply {
     pub fn problem(&self) -> Failure {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let field = |name: &str| problem.get(name).and_then(Value::as_str);
-        let mut text = match field("detail").or(field("title")) {
-            Some(told) => told.to_owned(),
-            None => format!("the gateway answered with status {}", self.status),
+        let mut text = match (field("title"), field("detail")) {
+            (Some(title), Some(detail)) if title != detail => format!("{}: {detail}", title.trim_end_matches('.')),
+            (Some(told), _) | (None, Some(told)) => told.to_owned(),
+            (None, None) => format!("the gateway answered with status {}", self.status),
         };
         let errors = problem.get("errors").and_then(Value::as_array);
         for message in errors.into_iter().flatten().filter_map(|error| error.get("message")?.as_str()) {
@@ -140,7 +141,7 @@ mod tests {
     fn a_problem_is_told_whole() {
         let body = br#"{"title":"T","detail":"d","errors":[{"message":"a.toml:1: x"},{"message":"b.toml:2: y"}]}"#;
         let failure = Reply { status: 422, body: Bytes::from_static(body) }.problem();
-        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "d\na.toml:1: x\nb.toml:2: y"));
+        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "T: d\na.toml:1: x\nb.toml:2: y"));
         let failure = Reply { status: 503, body: Bytes::from_static(body) }.problem();
         assert_eq!(failure.code(), 3);
         let failure = Reply { status: 200, body: Bytes::from_static(b"<html>") }.good::<Value>().unwrap_err();

@@ -154,13 +154,15 @@ fn set(view: CredentialView) -> Report {
 fn listed(all: &[CredentialView]) -> String {
     let row = |view: &CredentialView| {
         let state = match (view.wanted, view.set_at) {
+            (true, Some(_)) if view.again => "the account points elsewhere now: set it again".to_owned(),
             (true, Some(at)) => format!("set {at}"),
             (true, None) => "missing".to_owned(),
             (false, _) => "not used by any account; `credential revoke` deletes it".to_owned(),
         };
-        vec![view.account.clone(), view.label.clone(), view.secrets.join(", "), state]
+        let origin = view.origin.clone().unwrap_or_default();
+        vec![view.account.clone(), view.label.clone(), view.secrets.join(", "), origin, state]
     };
-    table(&["account", "label", "values", "state"], &all.iter().map(row).collect::<Vec<_>>())
+    table(&["account", "label", "values", "set for", "state"], &all.iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -169,7 +171,9 @@ mod tests {
 
     fn view(account: &str, label: &str) -> CredentialView {
         let (account, label) = (account.to_owned(), label.to_owned());
-        CredentialView { account, label, secrets: vec!["token".into()], wanted: true, generation: None, set_at: None }
+        let secrets = vec!["token".into()];
+        let (generation, set_at, origin) = (None, None, None);
+        CredentialView { account, label, secrets, wanted: true, generation, set_at, origin, again: false }
     }
 
     #[test]

@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     config::{Governance, digest_of},
-    operator::wire::{CredentialView, ReadyView, StatusView},
+    gateway::Readiness,
+    operator::{
+        served,
+        wire::{CredentialView, StatusView},
+    },
     plugins::Shelf,
     start::{self, StartError},
     vault::KekSource,
@@ -110,7 +114,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     findings.add("log's disk", stores::room(&context.config.audit.dir, context.config.audit.segment_bytes));
     match start::look(&context.parts()).await {
         Ok(look) => stores::offline(context, &look, kek_is_good, &shelf, &mut findings).await,
-        Err(StartError::Locked(_)) => running(context, &mut findings).await,
+        Err(StartError::Locked(_)) => running(context, &shelf, &mut findings).await,
         Err(error) => findings.add("stores", Err(error.to_string())),
     }
     Ok(findings.report())
@@ -126,12 +130,12 @@ impl Names for Shelf {
     }
 }
 
-async fn running(context: &Context, findings: &mut Findings) {
+async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
     let address = operator_address(&context.config);
     let client = Client::new(address, None);
     let ready = match client.send(hyper::Method::GET, "/readyz", None).await {
         Ok(reply) => {
-            serde_json::from_slice::<ReadyView>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned())
+            serde_json::from_slice::<Readiness>(&reply.body).map_err(|_| "what answers is not a Pressgate".to_owned())
         }
         Err(failure) => Err(failure.to_string()),
     };
@@ -168,6 +172,9 @@ async fn running(context: &Context, findings: &mut Findings) {
         Ok(status) => {
             findings.add("operator key", Ok("it opens the listener".to_owned()));
             findings.add("applied", same(context, &status.governance));
+            let differ = served::differences(&status.components, shelf);
+            let same = "what runs is what lies in the plugin folder".to_owned();
+            findings.add("components", if differ.is_empty() { Ok(same) } else { Err(differ.join("\n")) });
         }
         Err(failure) => findings.add("operator key", Err(failure.to_string())),
     }
@@ -230,8 +237,11 @@ fn same(context: &Context, applied: &str) -> Result<String, String> {
 fn credentials(all: &[CredentialView]) -> Result<String, String> {
     let missing: Vec<String> = all
         .iter()
-        .filter(|view| view.wanted && view.generation.is_none())
-        .map(|view| format!("missing: `pressgate credential set {} --label {}`", view.account, view.label))
+        .filter(|view| view.wanted && (view.generation.is_none() || view.again))
+        .map(|view| {
+            let what = if view.again { "set for another address than the account has now" } else { "missing" };
+            format!("{what}: `pressgate credential set {} --label {}`", view.account, view.label)
+        })
         .collect();
     if missing.is_empty() { Ok("every account has what its adapter wants".to_owned()) } else { Err(missing.join("\n")) }
 }

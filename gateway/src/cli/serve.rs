@@ -20,7 +20,7 @@ use crate::{
     doors,
     gateway::Gateway,
     listen,
-    operator::{self, By},
+    operator::{self, By, wire::ApplyRequest},
     posts::work,
     start,
 };
@@ -106,10 +106,13 @@ impl Signals {
 
 /// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
 async fn apply(gateway: &Arc<Gateway>) {
-    match operator::apply::apply(gateway, By::LocalSignal, None).await {
+    match operator::apply::apply(gateway, By::LocalSignal, ApplyRequest::default()).await {
         Ok(applied) => {
             for change in applied.changes {
                 tracing::info!(change = %change.text, "applied");
+            }
+            for note in applied.notes {
+                tracing::warn!(note, "applied");
             }
         }
         Err(operator::OpsError::Governance(faults)) => {

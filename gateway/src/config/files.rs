@@ -60,6 +60,10 @@ impl Reader {
             }
             let name = if name.is_empty() { last.to_owned() } else { format!("{name}/{last}") };
             match fs::metadata(&path) {
+                // Its rules would be gone without a word.
+                Ok(kind) if kind.is_dir() && name.ends_with(".toml") => {
+                    self.fault(&name, 0, "this is a folder; a file of this name is meant");
+                }
                 Ok(kind) if kind.is_dir() => self.folder(&path, &name, depth + 1),
                 Ok(kind) if kind.is_file() => self.file(&path, name),
                 Ok(_) => self.fault(&name, 0, "this is neither a file nor a folder"),
@@ -111,13 +115,14 @@ mod tests {
         put("guidelines/acme.toml", b"a = 1\n");
         put(".hidden.toml", b"\xff");
         put("people.toml~", b"\xff");
+        fs::create_dir(dir.path().join("policies.toml")).unwrap();
         put("grants.toml", b"# one\n# two\n# \xff three\n");
         put("apps.toml", &vec![b'#'; FILE_BYTES_MAX as usize + 1]);
         std::os::unix::fs::symlink("nowhere", dir.path().join("limits.toml")).unwrap();
         let (files, faults) = read(dir.path());
         assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), ["brands.toml", "guidelines/acme.toml"]);
         let places: Vec<_> = faults.iter().map(|fault| (fault.file.as_str(), fault.line)).collect();
-        assert_eq!(places, [("apps.toml", 0), ("grants.toml", 3), ("limits.toml", 0)]);
+        assert_eq!(places, [("apps.toml", 0), ("grants.toml", 3), ("limits.toml", 0), ("policies.toml", 0)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! accounts, apps, people, grants, policies, limits ([`Governance`]). [`rights::decide`] answers who may do what.
 
 mod check;
-pub use check::digest_of;
+pub use check::{KNOWN as TOP_FILES, digest_of};
 mod diff;
 mod fault;
 mod files;

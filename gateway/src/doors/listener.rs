@@ -3,12 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::router;
 use crate::{
-    audit::AuditHealth,
     gateway::Gateway,
     listen::{self, Limits},
 };
@@ -31,18 +29,13 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
 }
 
 /// Is the process alive?
-pub async fn healthz() -> &'static str {
+pub async fn livez() -> &'static str {
     "alive\n"
 }
 
 /// Can it do its work? Says which part can't.
 pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> impl IntoResponse {
-    let audit = match gateway.audit.health() {
-        AuditHealth::Normal => "ready",
-        AuditHealth::Blocked { .. } => "blocked",
-    };
-    let records = if gateway.records.healthy().await.is_ok() { "ready" } else { "unavailable" };
-    let ready = audit == "ready" && records == "ready" && !gateway.stopping.is_set();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "audit": audit, "records": records, "stopping": gateway.stopping.is_set() })))
+    let readiness = gateway.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }

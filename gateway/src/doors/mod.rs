@@ -34,7 +34,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))
-        .route("/healthz", get(listener::healthz))
+        .route("/livez", get(listener::livez))
         .route("/readyz", get(listener::readyz))
         .route("/v1/media", post(publish::media::upload))
         .fallback(problem::no_such_path)

@@ -1,14 +1,21 @@
 //! Request bodies with a known length; files are read while they are sent.
+//!
+//! A file is sent only if its bytes have the digest under which they were reviewed. It is read once before anything leaves, and
+//! hashed again while it is sent from the same open file: the last piece is held back where somebody wrote to it meanwhile, so that
+//! the network never has a whole request with other bytes.
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, Read, Seek},
     path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::{
+    digest::{self, SHA256},
+    rand::{SecureRandom, SystemRandom},
+};
 use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
@@ -32,7 +39,7 @@ pub(super) struct OutgoingBody {
 
 enum Piece {
     Bytes(Bytes),
-    File { file: File, left_bytes: u64 },
+    File { file: File, left_bytes: u64, hash: digest::Context, digest: String },
 }
 
 impl OutgoingBody {
@@ -43,9 +50,9 @@ impl OutgoingBody {
         match body {
             OutBody::None => {}
             OutBody::Bytes(bytes) => outgoing.push(bytes.clone()),
-            OutBody::File { path, size_bytes, media_type } => {
+            OutBody::File { path, size_bytes, digest, media_type } => {
                 kind = Some(content_type(media_type)?);
-                outgoing.push_file(path, *size_bytes).await?;
+                outgoing.push_file(path, *size_bytes, digest).await?;
             }
             OutBody::Form(fields) => kind = Some(outgoing.push_form(fields).await?),
         }
@@ -59,16 +66,14 @@ impl OutgoingBody {
         }
     }
 
-    async fn push_file(&mut self, path: &Path, size_bytes: u64) -> Result<(), SendFailure> {
-        let unreadable = |error: io::Error| SendFailure::NotSent(format!("a medium can't be read: {}", error.kind()));
-        let file = File::open(path).await.map_err(unreadable)?;
-        let facts = file.metadata().await.map_err(unreadable)?;
-        if !facts.is_file() || facts.len() != size_bytes {
-            return Err(SendFailure::NotSent("a medium has not the length that it was stored with".into()));
-        }
+    async fn push_file(&mut self, path: &Path, size_bytes: u64, digest: &str) -> Result<(), SendFailure> {
+        let (path, expected) = (path.to_owned(), digest.to_owned());
+        let checked = tokio::task::spawn_blocking(move || verified(&path, size_bytes, &expected)).await;
+        let file = checked.unwrap_or_else(|_| Err(SendFailure::NotSent("a medium could not be read".into())))?;
         if size_bytes > 0 {
             self.left_bytes = self.left_bytes.checked_add(size_bytes).ok_or_else(too_long)?;
-            self.pieces.push_back(Piece::File { file, left_bytes: size_bytes });
+            let (hash, digest) = (digest::Context::new(&SHA256), digest.to_owned());
+            self.pieces.push_back(Piece::File { file: File::from_std(file), left_bytes: size_bytes, hash, digest });
         }
         Ok(())
     }
@@ -91,11 +96,11 @@ impl OutgoingBody {
                     head.push_str(text);
                     self.push(head.into());
                 }
-                FormValue::File { path, size_bytes, media_type } => {
+                FormValue::File { path, size_bytes, digest, media_type } => {
                     let kind = content_type(media_type)?;
                     head.push_str(&format!("Content-Type: {}\r\n\r\n", kind.to_str().unwrap_or_default()));
                     self.push(head.into());
-                    self.push_file(path, *size_bytes).await?;
+                    self.push_file(path, *size_bytes, digest).await?;
                 }
             }
             self.push(Bytes::from_static(b"\r\n"));
@@ -121,7 +126,7 @@ impl Body for OutgoingBody {
                 body.pieces.pop_front();
                 bytes
             }
-            Some(Piece::File { file, left_bytes }) => {
+            Some(Piece::File { file, left_bytes, hash, digest }) => {
                 let room = usize::try_from(*left_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
                 let mut chunk = vec![0; room];
                 let mut reading = ReadBuf::new(&mut chunk);
@@ -133,7 +138,12 @@ impl Body for OutgoingBody {
                 }
                 chunk.truncate(length);
                 *left_bytes = left_bytes.saturating_sub(length as u64);
+                hash.update(&chunk);
                 if *left_bytes == 0 {
+                    if hex(hash.clone().finish().as_ref()) != *digest {
+                        let changed = io::Error::new(io::ErrorKind::InvalidData, "a medium changed while it was sent");
+                        return Poll::Ready(Some(Err(changed)));
+                    }
                     body.pieces.pop_front();
                 }
                 Bytes::from(chunk)
@@ -150,6 +160,42 @@ impl Body for OutgoingBody {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left_bytes)
     }
+}
+
+/// Opens a file and reads it once: its bytes are those that were reviewed, or nothing leaves.
+fn verified(path: &Path, size_bytes: u64, digest: &str) -> Result<std::fs::File, SendFailure> {
+    let unreadable = |error: io::Error| SendFailure::NotSent(format!("a medium can't be read: {}", error.kind()));
+    let changed = || SendFailure::Denied("a medium is not the one that was reviewed: its bytes were changed".into());
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let facts = file.metadata().map_err(unreadable)?;
+    if !facts.is_file() || facts.len() != size_bytes {
+        return Err(changed());
+    }
+    let (mut hash, mut left_bytes) = (digest::Context::new(&SHA256), size_bytes);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while left_bytes > 0 {
+        let length = file.read(&mut chunk).map_err(unreadable)?;
+        if length == 0 || length as u64 > left_bytes {
+            return Err(changed());
+        }
+        hash.update(chunk.get(..length).unwrap_or_default());
+        left_bytes -= length as u64;
+    }
+    if hex(hash.finish().as_ref()) != digest {
+        return Err(changed());
+    }
+    file.rewind().map_err(unreadable)?;
+    Ok(file)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 as media have it.
+#[cfg(test)]
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(digest::digest(&SHA256, bytes).as_ref())
 }
 
 fn content_type(media_type: &str) -> Result<HeaderValue, SendFailure> {
@@ -189,7 +235,12 @@ mod tests {
             FormField {
                 name: "file".into(),
                 filename: Some("x.png".into()),
-                value: FormValue::File { path: path.clone(), size_bytes: 200_000, media_type: "image/png".into() },
+                value: FormValue::File {
+                    path: path.clone(),
+                    size_bytes: 200_000,
+                    digest: sha256_hex(&medium),
+                    media_type: "image/png".into(),
+                },
             },
         ]);
         let (body, kind) = OutgoingBody::open(&form).await.expect("opened");
@@ -209,19 +260,53 @@ mod tests {
         assert!(sent == expected);
     }
 
+    fn file(path: &Path, size_bytes: u64, digest: &str) -> OutBody {
+        OutBody::File { path: path.to_owned(), size_bytes, digest: digest.to_owned(), media_type: "image/png".into() }
+    }
+
     #[tokio::test]
     async fn a_missing_or_changed_file_is_not_sent() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("medium");
-        let body = |size_bytes| OutBody::File { path: path.clone(), size_bytes, media_type: "image/png".into() };
+        let body = |size_bytes| file(&path, size_bytes, &sha256_hex(b"abc"));
         assert!(matches!(OutgoingBody::open(&body(3)).await, Err(SendFailure::NotSent(_))));
         std::fs::write(&path, b"abc").expect("written");
         assert!(OutgoingBody::open(&body(3)).await.is_ok());
-        assert!(matches!(OutgoingBody::open(&body(4)).await, Err(SendFailure::NotSent(_))));
+        assert!(matches!(OutgoingBody::open(&body(4)).await, Err(SendFailure::Denied(_))));
+        std::fs::write(&path, b"abd").expect("replaced");
+        assert!(matches!(OutgoingBody::open(&body(3)).await, Err(SendFailure::Denied(_))), "as long, and other bytes");
+        std::fs::write(&path, b"abc").expect("put back");
         let (open, _) = OutgoingBody::open(&body(3)).await.expect("opened");
         std::fs::write(&path, b"a").expect("cut");
         assert!(open.collect().await.is_err());
-        let wrong = OutBody::File { path: path.clone(), size_bytes: 1, media_type: "image/png\r\nx: y".into() };
+        let wrong = OutBody::File {
+            path: path.clone(),
+            size_bytes: 1,
+            digest: sha256_hex(b"a"),
+            media_type: "image/png\r\nx: y".into(),
+        };
         assert!(matches!(OutgoingBody::open(&wrong).await, Err(SendFailure::Denied(_))));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_to_while_it_is_sent_never_arrives_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("medium");
+        let mut medium = vec![7; 3 * CHUNK_BYTES];
+        std::fs::write(&path, &medium).expect("written");
+        let whole = file(&path, medium.len() as u64, &sha256_hex(&medium));
+        let (mut open, _) = OutgoingBody::open(&whole).await.expect("opened");
+        let mut sent = open.frame().await.expect("a frame").expect("read").into_data().expect("bytes").len();
+        // In place: the same file, as long as before.
+        medium[2 * CHUNK_BYTES + 5] = 8;
+        std::fs::write(&path, &medium).expect("written");
+        let failed = loop {
+            match open.frame().await.expect("the last piece is held back") {
+                Ok(frame) => sent += frame.into_data().expect("bytes").len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(sent < medium.len(), "{sent}");
+        assert!(failed.to_string().contains("changed"), "{failed}");
     }
 }

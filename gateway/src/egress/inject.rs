@@ -8,9 +8,28 @@ use zeroize::Zeroizing;
 use super::{
     headers::is_ours,
     target::Target,
-    types::{CredentialRule, CredentialScheme, SendFailure},
+    types::{CredentialRule, CredentialScheme, Scope, SendFailure},
 };
-use crate::vault::Credential;
+use crate::vault::{self, Credential};
+
+/// Refuses a request that would take a credential to another origin than it was sealed for: the account's endpoint may have been
+/// edited since, and whoever may edit it need not be whoever may have the credential.
+pub(super) fn bound(scope: &Scope, credential: &Credential, target: &Target) -> Result<(), SendFailure> {
+    let origins = &credential.origins;
+    let endpoint = scope.base.origin();
+    if !origins.is_endpoint(&endpoint) {
+        let why = vault::elsewhere(scope.account.as_str(), origins.endpoint(), &endpoint);
+        return Err(SendFailure::NoCredential(why));
+    }
+    if !origins.allow(&target.origin()) {
+        return Err(SendFailure::NoCredential(format!(
+            "The credential of `{}` was not set for {}. An operator must set it again, under the plugin that asks for this address.",
+            scope.account,
+            target.origin().ascii_serialization()
+        )));
+    }
+    Ok(())
+}
 
 /// Applies a credential that is not a session.
 pub(super) fn inject(

@@ -46,7 +46,7 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    vault::{Credential, Vault, VaultError},
+    vault::{self, Credential, Vault, VaultError},
 };
 
 /// Sends requests for plugins: checks the address, adds the credential, blanks secrets in the answer.
@@ -136,6 +136,7 @@ impl Egress {
         let credential = credential.ok_or_else(|| {
             SendFailure::NoCredential(format!("`{}` has no credential `{}`", scope.account, rule.label))
         })?;
+        inject::bound(scope, credential, &target)?;
         let CredentialScheme::Session(session) = &rule.scheme else {
             inject::inject(rule, credential, &mut target, &mut headers)?;
             return self.core.round(scope, label, &target, headers, body).await;
@@ -222,8 +223,8 @@ impl Live {
     async fn load(core: &Core, scope: &Scope) -> Result<Self, SendFailure> {
         let mut live = Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new() };
         for rule in &scope.credentials {
-            let found =
-                core.vault.credential(&scope.account, &rule.label).await.map_err(|error| vault_failed(&error))?;
+            let found = core.vault.credential(&scope.account, &rule.label).await;
+            let found = found.map_err(|error| vault_failed(scope, &error))?;
             if let Some(credential) = found {
                 live.secrets.extend(inject::secrets_of(rule, &credential));
                 live.credentials.push((rule.label.clone(), credential));
@@ -245,8 +246,11 @@ impl Live {
     }
 }
 
-fn vault_failed(error: &VaultError) -> SendFailure {
-    SendFailure::NotSent(format!("the credential can't be opened: {error}"))
+fn vault_failed(scope: &Scope, error: &VaultError) -> SendFailure {
+    match error {
+        VaultError::Unbound(_) => SendFailure::NoCredential(vault::unbound(scope.account.as_str())),
+        _ => SendFailure::NotSent(format!("the credential can't be opened: {error}")),
+    }
 }
 
 /// A session's own requests give tokens away; only the gateway makes them.

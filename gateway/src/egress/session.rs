@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     Core,
     answer::RawAnswer,
-    inject::bearer,
+    inject::{bearer, bound},
     target::Target,
     types::{CredentialRule, Exchange, OutBody, Scope, SendFailure, SessionRule},
 };
@@ -89,7 +89,7 @@ impl Slot {
         let mut state = self.state.lock().await;
         if !state.loaded {
             let kept = match core.vault.session(account, label).await {
-                Err(error @ VaultError::Corrupt(_)) => {
+                Err(error @ (VaultError::Corrupt(_) | VaultError::Unbound(_))) => {
                     // Worth no more than none: a login makes a new one.
                     tracing::warn!(%account, label, %error, "a kept session can't be opened");
                     None
@@ -244,6 +244,7 @@ impl Renewal {
 
     async fn ask(&self, exchange: &Exchange, before: Option<&Session>) -> Result<RawAnswer, SendFailure> {
         let target = Target::of_exchange(&self.scope, exchange).map_err(SendFailure::Denied)?;
+        bound(&self.scope, &self.credential, &target)?;
         let mut headers = HeaderMap::new();
         let body = if exchange.body.is_empty() { OutBody::None } else { OutBody::Bytes(self.json(exchange, before)?) };
         self.core.default_headers(&mut headers, matches!(body, OutBody::Bytes(_)));

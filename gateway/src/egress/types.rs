@@ -162,6 +162,8 @@ pub enum OutBody {
         path: PathBuf,
         /// Its length; a file of another length is not sent.
         size_bytes: u64,
+        /// SHA-256 of its bytes, lower-case hexadecimal; a file of other bytes is not sent.
+        digest: String,
         /// Sent as `Content-Type`.
         media_type: String,
     },
@@ -191,6 +193,8 @@ pub enum FormValue {
         path: PathBuf,
         /// Its length; a file of another length is not sent.
         size_bytes: u64,
+        /// SHA-256 of its bytes, lower-case hexadecimal; a file of other bytes is not sent.
+        digest: String,
         /// Sent as the part's `Content-Type`.
         media_type: String,
     },

@@ -53,6 +53,9 @@ pub struct Verdict {
     pub policy: String,
     /// Name and version of the plugin that judged: `guidelines 0.1.0`.
     pub plugin: String,
+    /// SHA-256 of its component, hexadecimal; empty for a verdict that an earlier version kept.
+    #[serde(default)]
+    pub plugin_digest: String,
     /// Decision.
     pub outcome: Outcome,
     /// Reasons.

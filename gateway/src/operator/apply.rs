@@ -7,14 +7,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    By, Ops, OpsError,
+    By, Ops, OpsError, caution,
     ops::leaf_of,
-    wire::{Applied, ChangeView, DiffView},
+    served,
+    wire::{Applied, ApplyRequest, ChangeView, DiffView},
 };
 use crate::{
     audit::leaf::Changed,
     clock::Clock,
-    config::{Change, ChangeKind, Config, Governance, digest_of},
+    config::{Change, ChangeKind, Config, Files, Governance, digest_of},
     gateway::Gateway,
     plugins::{Serving, Shelf},
     records::GovernanceRecord,
@@ -28,46 +29,73 @@ use crate::{
 pub async fn diff(gateway: &Arc<Gateway>) -> Result<DiffView, OpsError> {
     let new = read(gateway).await?;
     let current = gateway.governance.load_full();
+    let mut notes = caution::notes(&Ops::running(gateway), Some(&current), &new, &gateway.shelf).await?;
+    notes.extend(exchanged(gateway).await);
     Ok(DiffView {
         applied: Some(current.digest.clone()),
         folder: new.digest.clone(),
         changes: views(&Governance::diff(&current, &new)),
+        removals: caution::removals(&current.files, &new.files),
+        notes,
     })
 }
 
-/// Applies the folder on a running gateway. With `expected` only if the folder has that digest.
+/// Plugins that are another component in the plugin folder than the one that serves.
+async fn exchanged(gateway: &Arc<Gateway>) -> Vec<String> {
+    let gateway = Arc::clone(gateway);
+    let comparing = blocking(move || {
+        let disk = Shelf::read(&gateway.config.plugins.dir)?;
+        Ok(served::differences(&served::running(&gateway.registry.snapshot()), &disk))
+    });
+    comparing.await.unwrap_or_else(|error| vec![format!("the plugin folder can't be compared with what runs: {error}")])
+}
+
+/// Applies the folder on a running gateway. With an expected digest only if the folder has it.
 ///
 /// It goes on to its end once it began, whatever becomes of the caller.
 ///
 /// # Errors
 /// [`OpsError::Governance`] with every fault, [`OpsError::Plugins`], and what the stores say; nothing is changed then.
-pub async fn apply(gateway: &Arc<Gateway>, by: By, expected: Option<String>) -> Result<Applied, OpsError> {
+pub async fn apply(gateway: &Arc<Gateway>, by: By, wish: ApplyRequest) -> Result<Applied, OpsError> {
     let gateway = Arc::clone(gateway);
-    let applying = tokio::spawn(async move { apply_here(&gateway, &by, expected).await });
+    let applying = tokio::spawn(async move { apply_here(&gateway, &by, wish).await });
     applying.await.unwrap_or_else(|_| Err(OpsError::Internal("the apply broke off; see the gateway's log".into())))
 }
 
-async fn apply_here(gateway: &Arc<Gateway>, by: &By, expected: Option<String>) -> Result<Applied, OpsError> {
+async fn apply_here(gateway: &Arc<Gateway>, by: &By, wish: ApplyRequest) -> Result<Applied, OpsError> {
     let _one_at_a_time = gateway.applying.lock().await;
     let new = read(gateway).await?;
-    if expected.is_some_and(|expected| expected != new.digest) {
+    if wish.expected_digest.is_some_and(|expected| expected != new.digest) {
         return Err(OpsError::Invalid(
             "the folder is not the one that was shown any more; look at the difference again".into(),
         ));
     }
+    let old = gateway.governance.load_full();
+    caution::check(&old, &new, wish.allow_removal)?;
+    let ops = Ops::running(gateway);
+    let mut notes = caution::notes(&ops, Some(&old), &new, &gateway.shelf).await?;
+    notes.extend(exchanged(gateway).await);
     let (new, serving) = load(gateway, new).await?;
-    let changes = views(&Governance::diff(&gateway.governance.load(), &new));
+    let new = Arc::new(new);
+    let changes = views(&Governance::diff(&old, &new));
     let digest = new.digest.clone();
+    let components = served::components(&serving);
 
     // From here until the guard falls no call starts.
     let no_starts = gateway.starts.write().await;
-    keep(Ops::running(gateway), by, &new).await?;
+    served::note(&gateway.audit, &gateway.vault, gateway.clock.now(), &components, Some(by)).await?;
+    keep(ops, by, &new).await?;
     gateway.registry.replace(serving.adapters, serving.policies);
-    gateway.governance.store(Arc::new(new));
+    gateway.governance.store(Arc::clone(&new));
     drop(no_starts);
+    // From here on the governance is applied, and what fails is told without undoing it.
+    if let Err(error) = served::keep(&gateway.vault, &components).await {
+        tracing::error!(%error, "which plugins serve was not noted; the next start logs them again");
+    }
+    ops.revoke_ownerless(by, Some(&old), &new).await?;
 
     tracing::info!(%digest, %by, changes = changes.len(), "governance applied");
-    Ok(Applied { digest, changes })
+    Ok(Applied { digest, changes, notes })
 }
 
 /// Reads and checks the folder.
@@ -114,6 +142,10 @@ async fn keep(ops: Ops<'_>, by: &By, new: &Governance) -> Result<(), OpsError> {
 pub struct Offline {
     /// What would change.
     pub diff: DiffView,
+    /// What was applied, where it still holds.
+    old: Option<Governance>,
+    /// Its files.
+    before: Files,
     new: Governance,
 }
 
@@ -124,20 +156,22 @@ impl Offline {
     /// [`OpsError::Governance`] with every fault of the folder, [`OpsError::Records`].
     pub async fn read(stores: &Stores, config: &Config, shelf: &Shelf, clock: &dyn Clock) -> Result<Self, OpsError> {
         let new = Governance::load(&config.governance, shelf, clock.now()).map_err(OpsError::Governance)?;
-        let applied = stores.records.governance().await?;
-        let (digest, changes) = match applied {
-            None => (None, Governance::restart(&Default::default(), shelf).map(|none| Governance::diff(&none, &new))),
-            Some(applied) => {
-                let old = Governance::restart(&applied.files, shelf).map(|old| Governance::diff(&old, &new));
-                (Some(applied.digest), old)
+        let (digest, before) = match stores.records.governance().await? {
+            None => (None, Files::new()),
+            Some(applied) => (Some(applied.digest), applied.files),
+        };
+        let (old, changes) = match Governance::restart(&before, shelf) {
+            Ok(old) => {
+                let changes = Governance::diff(&old, &new);
+                (digest.is_some().then_some(old), changes)
             }
+            // What was applied may name a plugin that is gone; then the texts that differ are all that can be said.
+            Err(_) => (None, texts(&before, &new)),
         };
-        // What was applied may name a plugin that is gone; then the texts that differ are all that can be said.
-        let changes = match changes {
-            Ok(changes) => changes,
-            Err(_) => texts(stores.records.governance().await?.map(|applied| applied.files).unwrap_or_default(), &new),
-        };
-        Ok(Self { diff: DiffView { applied: digest, folder: new.digest.clone(), changes: views(&changes) }, new })
+        let notes = caution::notes(&Ops::offline(stores, clock), old.as_ref(), &new, shelf).await?;
+        let removals = caution::removals(&before, &new.files);
+        let diff = DiffView { applied: digest, folder: new.digest.clone(), changes: views(&changes), removals, notes };
+        Ok(Self { diff, old, before, new })
     }
 
     /// Loads the plugins once, so that the next start finds them good, and keeps the governance for it.
@@ -150,17 +184,25 @@ impl Offline {
         config: &Config,
         shelf: &Shelf,
         clock: &Arc<dyn Clock>,
+        allow_removal: bool,
     ) -> Result<Applied, OpsError> {
+        // An applied governance that does not hold any more has no people to compare with; its files can be compared.
+        caution::check_files(&self.before, &self.new.files, allow_removal)?;
+        if let Some(old) = &self.old {
+            caution::check(old, &self.new, allow_removal)?;
+        }
         if !self.new.accounts.is_empty() || !self.new.policies.is_empty() {
             shelf.load(&*start::host(config, &stores.vault, clock)?, &self.new, None)?;
         }
-        keep(Ops::offline(stores, clock.as_ref()), &By::Local, &self.new).await?;
-        Ok(Applied { digest: self.diff.folder, changes: self.diff.changes })
+        let ops = Ops::offline(stores, clock.as_ref());
+        keep(ops, &By::Local, &self.new).await?;
+        ops.revoke_ownerless(&By::Local, self.old.as_ref(), &self.new).await?;
+        Ok(Applied { digest: self.diff.folder, changes: self.diff.changes, notes: self.diff.notes })
     }
 }
 
 /// The files that differ.
-fn texts(old: crate::config::Files, new: &Governance) -> Vec<Change> {
+fn texts(old: &Files, new: &Governance) -> Vec<Change> {
     let names: BTreeSet<&String> = old.keys().chain(new.files.keys()).collect();
     let changed = |name: &&String| old.get(*name) != new.files.get(*name);
     let change = |name: &String| Change {

@@ -9,10 +9,10 @@ use crate::{
     audit::leaf::Changed,
     config::Governance,
     egress::{self, CredentialScheme},
-    host::manifest::{CredentialDecl, CredentialScheme as Declared},
+    host::manifest::{CredentialDecl, CredentialScheme as Declared, Origin},
     model::{Account, AccountId},
     plugins::Shelf,
-    vault::Vault,
+    vault::{Binding, Origins, Vault},
 };
 
 /// The accounts that there are and what their adapters want.
@@ -74,6 +74,8 @@ impl<'a> Wants<'a> {
                     wanted: true,
                     generation: None,
                     set_at: None,
+                    origin: None,
+                    again: false,
                 };
                 views.insert((view.account.clone(), view.label.clone()), view);
             }
@@ -87,11 +89,29 @@ impl<'a> Wants<'a> {
                 wanted: false,
                 generation: None,
                 set_at: None,
+                origin: None,
+                again: false,
             });
+            let account = self.governance.accounts.get(&kept.account);
+            let fits = |account: &Account| {
+                kept.origins.as_ref().is_some_and(|origins| origins.is_endpoint(&account.endpoint.origin()))
+            };
+            view.again = view.wanted && !account.is_some_and(|account| fits(account));
+            view.origin = kept.origins.as_ref().map(|origins| origins.endpoint().to_owned());
             view.generation = Some(kept.generation);
             view.set_at = Some(kept.created_at);
         }
         Ok(views.into_values().collect())
+    }
+
+    /// Where the account's credentials may go: its endpoint, and what the adapter's manifest names besides.
+    fn origins(&self, account: &Account) -> Origins {
+        let rules = self.shelf.manifest(&account.adapter).map_or(&[][..], |manifest| manifest.http.as_slice());
+        let further = rules.iter().filter_map(|rule| match &rule.origin {
+            Origin::AccountEndpoint => None,
+            Origin::Fixed(origin) => Some(origin.as_str()),
+        });
+        Origins::new(&account.endpoint, further)
     }
 }
 
@@ -135,7 +155,8 @@ impl Ops<'_> {
         }
         carried(declared, &secrets)?;
         let change = leaf_of(Changed::Credential, "set", format!("{}/{label}", account.id), None, by);
-        self.change(change, self.vault.set_credential(&account.id, label, secrets)).await?;
+        let origins = wants.origins(account);
+        self.change(change, self.vault.set_credential(&account.id, label, &origins, secrets)).await?;
         let views = self.list_credentials(wants).await?;
         let found = views.into_iter().find(|view| view.account == account.id.as_str() && view.label == label);
         found.ok_or_else(|| OpsError::Internal("the credential was set and is not in the list".into()))
@@ -163,5 +184,24 @@ impl Ops<'_> {
         let change = leaf_of(Changed::Credential, "revoke", format!("{account}/{label}"), None, by);
         self.change(change, self.vault.revoke_credential(&account, label)).await?;
         Ok(())
+    }
+
+    /// What operators must know of the credentials under a governance: which must be set again because their account points
+    /// elsewhere than when they were set.
+    ///
+    /// # Errors
+    /// The vault's.
+    pub async fn credentials_to_set_again(&self, wants: Wants<'_>) -> Result<Vec<String>, OpsError> {
+        let mut faults = Vec::new();
+        for account in wants.governance.accounts.values() {
+            for declared in wants.of(account) {
+                let binding = self.vault.binding(&account.id, &declared.label, &account.endpoint).await?;
+                // One that was never set is nothing that an apply changes.
+                if binding != Binding::Missing {
+                    faults.extend(binding.fault(account.id.as_str(), &declared.label, &account.endpoint));
+                }
+            }
+        }
+        Ok(faults)
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod apply;
 pub mod by;
+pub mod caution;
 pub mod credentials;
 pub mod error;
 pub mod keys;
 pub mod ops;
+pub mod served;
 pub mod standing;
 pub mod wire;
 

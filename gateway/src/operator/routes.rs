@@ -18,11 +18,15 @@ use super::{
     body::{Named, Strict},
     credentials::Wants,
     guard::Operator,
-    wire::{
-        Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, ReadyView, StatusView,
-    },
+    served,
+    wire::{Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, StatusView},
 };
-use crate::{audit::AuditHealth, config::Governance, gateway::Gateway, model::KeyId};
+use crate::{
+    audit::AuditHealth,
+    config::Governance,
+    gateway::{Gateway, READY, Readiness},
+    model::KeyId,
+};
 
 /// Everything that the operator listener serves.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -63,14 +67,11 @@ async fn livez() -> &'static str {
     "alive\n"
 }
 
-async fn readyz(State(gateway): Shared) -> Fresh<ReadyView> {
-    let (audit, records) = health(&gateway).await;
-    let stopping = gateway.stopping.is_set();
-    let ready = !stopping && audit.is_ok() && records.is_ok();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+async fn readyz(State(gateway): Shared) -> Fresh<Readiness> {
     // No key was shown, so the causes stay with the operators.
-    let word = |part: &Result<(), String>| if part.is_ok() { "normal" } else { "unavailable" }.to_owned();
-    Fresh(status, ReadyView { ready, audit: word(&audit), records: word(&records), stopping })
+    let readiness = gateway.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Fresh(status, readiness)
 }
 
 async fn health(gateway: &Gateway) -> (Result<(), String>, Result<(), String>) {
@@ -84,7 +85,7 @@ async fn health(gateway: &Gateway) -> (Result<(), String>, Result<(), String>) {
 async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusView> {
     let (audit, records) = health(&gateway).await;
     let ready = audit.is_ok() && records.is_ok();
-    let word = |part: Result<(), String>| part.err().unwrap_or_else(|| "normal".to_owned());
+    let word = |part: Result<(), String>| part.err().unwrap_or_else(|| READY.to_owned());
     let serving = gateway.registry.snapshot();
     let mut plugins: Vec<String> =
         serving.adapters.values().chain(serving.policies.values()).map(|release| release.label().to_owned()).collect();
@@ -99,6 +100,7 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
         governance: gateway.governance.load().digest.clone(),
         unapplied: apply::unapplied(&gateway),
         plugins,
+        components: served::running(&serving),
     })
 }
 
@@ -111,7 +113,7 @@ async fn apply_folder(
     Operator(by): Operator,
     Strict(wish): Strict<ApplyRequest>,
 ) -> Answer<Applied> {
-    ok(apply::apply(&gateway, by, wish.expected_digest).await?)
+    ok(apply::apply(&gateway, by, wish).await?)
 }
 
 async fn list_keys(State(gateway): Shared, _operator: Operator) -> Answer<Vec<KeyView>> {

@@ -166,7 +166,8 @@ async fn credentials_of_unknown_accounts_are_refused_and_old_ones_can_be_deleted
     assert!(bench.story().is_empty());
     // One that was set while the account was there.
     let account = crate::model::AccountId::new("acme");
-    bench.stores.vault.set_credential(&account, "app", secrets()).await.unwrap();
+    let origins = crate::vault::Origins::new(&"https://social.example".parse().unwrap(), []);
+    bench.stores.vault.set_credential(&account, "app", &origins, secrets()).await.unwrap();
     let listed = ops.list_credentials(wants).await.unwrap();
     assert!(listed.len() == 1 && !listed[0].wanted && listed[0].secrets == ["token"], "{listed:?}");
     ops.revoke_credential(&By::Local, "acme", "app").await.unwrap();
@@ -182,14 +183,14 @@ async fn an_apply_without_a_gateway_is_what_the_next_start_uses() {
     let read = || apply::Offline::read(&bench.stores, &config, &shelf, clock.as_ref());
     let first = read().await.unwrap();
     assert_eq!((first.diff.applied.clone(), first.diff.changes.len()), (None, 3));
-    let applied = first.apply(&bench.stores, &config, &shelf, &clock).await.unwrap();
+    let applied = first.apply(&bench.stores, &config, &shelf, &clock, false).await.unwrap();
     let apps = bench.folder.path().join("governance/apps.toml");
     std::fs::write(&apps, format!("{APPS}[[app]]\nid = \"careers\"\nowner = \"ops-1\"\n")).unwrap();
     assert!(!bench.governance().await.apps.contains_key("careers"), "an edit counts when it is applied");
     let second = read().await.unwrap();
     assert_eq!(second.diff.applied.as_ref(), Some(&applied.digest));
     assert_eq!(second.diff.changes.iter().map(|change| change.id.as_str()).collect::<Vec<_>>(), ["careers"]);
-    second.apply(&bench.stores, &config, &shelf, &clock).await.unwrap();
+    second.apply(&bench.stores, &config, &shelf, &clock, false).await.unwrap();
     assert!(bench.governance().await.apps.contains_key("careers"));
     let changes = bench.changes();
     assert_eq!(changes.len(), 2);
@@ -198,4 +199,33 @@ async fn an_apply_without_a_gateway_is_what_the_next_start_uses() {
     let faults = read().await.map(|_| ()).unwrap_err();
     assert!(matches!(&faults, OpsError::Governance(faults) if faults[0].file == "apps.toml"), "{faults:?}");
     assert_eq!(bench.changes().len(), 2);
+}
+
+#[tokio::test]
+async fn an_apply_without_a_gateway_is_as_careful() {
+    let bench = Bench::new().await;
+    let (config, shelf) = (bench.config(), Shelf::default());
+    let clock: Arc<dyn Clock> = bench.clock.clone();
+    let read = || apply::Offline::read(&bench.stores, &config, &shelf, clock.as_ref());
+    let put = |name: &str, text: &str| std::fs::write(bench.folder.path().join("governance").join(name), text).unwrap();
+    // A key from before anything was applied lives on.
+    let wish = KeyRequest { person: Some("editor-7".into()), ..KeyRequest::default() };
+    let made = bench.ops().create_key(&By::Local, &bench.governance().await, wish).await.unwrap();
+    read().await.unwrap().apply(&bench.stores, &config, &shelf, &clock, false).await.unwrap();
+    assert!(bench.stores.keys.verify(&made.key, bench.clock.now()).is_ok());
+    put("apps.toml", " \n");
+    let offline = read().await.unwrap();
+    assert_eq!(offline.diff.removals, ["apps.toml is empty, and what is applied has it with content"]);
+    let refused = offline.apply(&bench.stores, &config, &shelf, &clock, false).await;
+    assert!(matches!(&refused, Err(OpsError::Invalid(why)) if why.contains("--allow-removal")), "{refused:?}");
+    put("apps.toml", APPS);
+    put("people.toml", &PEOPLE.replace("operator", "author"));
+    let refused = read().await.unwrap().apply(&bench.stores, &config, &shelf, &clock, true).await;
+    assert!(matches!(&refused, Err(OpsError::Invalid(why)) if why.contains("`operator`")), "{refused:?}");
+    put("people.toml", "[[person]]\nid = \"ops-1\"\nroles = [\"operator\"]\n");
+    let gone = read().await.unwrap();
+    assert!(gone.diff.notes.iter().any(|note| note.contains(&made.info.id)), "{:?}", gone.diff.notes);
+    gone.apply(&bench.stores, &config, &shelf, &clock, false).await.unwrap();
+    assert_eq!(bench.stores.keys.verify(&made.key, bench.clock.now()).unwrap_err(), KeyRefused::Revoked);
+    assert!(bench.story().contains(&format!("revoke person:editor-7/{} local", made.info.id)), "{:?}", bench.story());
 }

@@ -9,6 +9,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
+use super::served::Components;
 use crate::{config::Change, vault::SECRETS_MAX};
 
 /// A key that somebody wants.
@@ -104,6 +105,12 @@ pub struct CredentialView {
     pub generation: Option<u64>,
     /// When it was set last.
     pub set_at: Option<Timestamp>,
+    /// The origin that it was set for: it is never sent to another account's endpoint.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// True where it must be set again, because the account points elsewhere now.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// One difference between two governances.
@@ -142,6 +149,12 @@ pub struct DiffView {
     pub folder: String,
     /// The differences.
     pub changes: Vec<ChangeView>,
+    /// Files of what is applied that are missing or empty now; applied only where that is allowed.
+    #[serde(default)]
+    pub removals: Vec<String>,
+    /// What operators must know besides: credentials to set again, keys that end, accounts without a policy, plugins that differ.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// An apply.
@@ -151,6 +164,9 @@ pub struct ApplyRequest {
     /// Apply only if the folder still has this digest: what was shown is what is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_digest: Option<String>,
+    /// True where files that were applied may be missing or empty.
+    #[serde(default)]
+    pub allow_removal: bool,
 }
 
 /// What was applied.
@@ -160,6 +176,9 @@ pub struct Applied {
     pub digest: String,
     /// What changed.
     pub changes: Vec<ChangeView>,
+    /// What operators must know besides; see [`DiffView::notes`].
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// How the gateway is.
@@ -169,11 +188,11 @@ pub struct StatusView {
     pub version: String,
     /// Can it do its work?
     pub ready: bool,
-    /// `normal`, or why the log can't be written.
+    /// `ready`, or why the log can't be written.
     pub audit: String,
     /// Leaves in the log.
     pub leaves: u64,
-    /// `normal`, or why the records can't be used.
+    /// `ready`, or why the records can't be used.
     pub records: String,
     /// SHA-256 of the applied governance.
     pub governance: String,
@@ -181,19 +200,9 @@ pub struct StatusView {
     pub unapplied: bool,
     /// Plugins that serve, name and version.
     pub plugins: Vec<String>,
-}
-
-/// Readiness.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ReadyView {
-    /// Can it do its work?
-    pub ready: bool,
-    /// `normal`, or what is wrong with the log.
-    pub audit: String,
-    /// `normal`, or what is wrong with the records.
-    pub records: String,
-    /// True while the gateway stops.
-    pub stopping: bool,
+    /// The components that serve, by the plugin's name.
+    #[serde(default)]
+    pub components: Components,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

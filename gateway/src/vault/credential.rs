@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::VaultError;
+use super::{Origins, VaultError};
 use crate::model::AccountId;
 
 /// Values in one credential.
@@ -31,12 +31,16 @@ pub struct CredentialInfo {
     pub created_at: Timestamp,
     /// Names of its values, in order.
     pub secrets: Vec<String>,
+    /// Where it may go, as it is noted beside the ciphertext; none for one that an earlier version set.
+    pub origins: Option<Origins>,
 }
 
 /// An opened credential. It has no `Debug` and no `Serialize`; only egress gets one.
 pub(crate) struct Credential {
     /// Names this very version: no two sealed values share it. Not secret.
     pub(crate) version: [u8; 32],
+    /// Where it may go: sealed with it.
+    pub(crate) origins: Origins,
     /// Values by name.
     pub(crate) secrets: BTreeMap<String, SecretString>,
 }

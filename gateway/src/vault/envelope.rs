@@ -12,8 +12,9 @@
 //! ```
 //!
 //! Each version of a value has a data key of its own, which seals this one message. Both encryptions have as associated
-//! data: what is sealed ("key" or "value") ‖ format ‖ kid ‖ commitment ‖ length of the name ‖ name ‖ generation, so that a
-//! row moved to another name or generation does not open. AES-GCM does not commit to its key, therefore
+//! data: what is sealed ("key" or "value") ‖ format ‖ kid ‖ commitment ‖ length of the name ‖ name ‖ generation, and for a value
+//! that may only go to certain origins ‖ length of their list ‖ list. So a row moved to another name, generation or origin does
+//! not open. AES-GCM does not commit to its key, therefore
 //! `HKDF(data key, "commit")` is stored and checked. The wrapping key, the kid and nothing else follow from the
 //! key-encryption key (HKDF-SHA-256).
 
@@ -37,7 +38,7 @@ const HEADER_BYTES: usize = 4 + KID_BYTES + KEY_BYTES + NONCE_LEN + KEY_BYTES + 
 pub(super) enum OpenError {
     /// Wrapped by another key-encryption key.
     OtherKek,
-    /// Not an envelope of this format, or not the one that was sealed under this name and generation.
+    /// Not an envelope of this format, or not the one that was sealed under this label.
     Changed,
 }
 
@@ -69,10 +70,10 @@ impl Wrapper {
     }
 
     /// Seals `value` under a fresh data key.
-    pub(super) fn seal(&self, name: &str, generation: u64, value: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(super) fn seal(&self, label: &Label<'_>, value: &[u8]) -> Result<Vec<u8>, SealError> {
         let data_key: Key = Zeroizing::new(random()?);
         let commitment = *expand(data_key.as_slice(), b"commit")?;
-        let identity = Identity { kid: self.kid, commitment, name, generation };
+        let identity = Identity { kid: self.kid, commitment, label };
 
         let wrap_nonce: [u8; NONCE_LEN] = random()?;
         let mut wrapped = Zeroizing::new(Vec::with_capacity(KEY_BYTES + TAG_BYTES));
@@ -91,13 +92,13 @@ impl Wrapper {
         Ok(envelope)
     }
 
-    /// Opens what was sealed under this name and generation.
-    pub(super) fn open(&self, name: &str, generation: u64, envelope: &[u8]) -> Result<Opened, OpenError> {
+    /// Opens what was sealed under this label.
+    pub(super) fn open(&self, label: &Label<'_>, envelope: &[u8]) -> Result<Opened, OpenError> {
         let parts = Parts::read(envelope).ok_or(OpenError::Changed)?;
         if parts.kid != self.kid {
             return Err(OpenError::OtherKek);
         }
-        let identity = Identity { kid: parts.kid, commitment: parts.commitment, name, generation };
+        let identity = Identity { kid: parts.kid, commitment: parts.commitment, label };
         let mut wrapped = Zeroizing::new(parts.wrapped.to_vec());
         let data_key = open_in_place(&self.key, parts.wrap_nonce, &identity.bytes(b"key"), &mut wrapped)?;
         let expected = expand(data_key, b"commit").map_err(|_| OpenError::Changed)?;
@@ -112,27 +113,35 @@ impl Wrapper {
     }
 }
 
+/// What a sealed value is.
+pub(super) struct Label<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Which value of that name.
+    pub(super) generation: u64,
+    /// Where it may go, for values that are sent.
+    pub(super) origins: Option<&'a str>,
+}
+
 /// What an envelope is bound to.
 struct Identity<'a> {
     kid: [u8; KID_BYTES],
     commitment: [u8; KEY_BYTES],
-    name: &'a str,
-    generation: u64,
+    label: &'a Label<'a>,
 }
 
 impl Identity<'_> {
     fn bytes(&self, what: &[u8]) -> Vec<u8> {
-        let length = u64::try_from(self.name.len()).unwrap_or(u64::MAX);
-        [
-            what,
-            MAGIC,
-            &self.kid,
-            &self.commitment,
-            &length.to_be_bytes(),
-            self.name.as_bytes(),
-            &self.generation.to_be_bytes(),
-        ]
-        .concat()
+        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
+        let Label { name, generation, origins } = self.label;
+        let mut bytes =
+            [what, MAGIC, &self.kid, &self.commitment, &length(name), name.as_bytes(), &generation.to_be_bytes()]
+                .concat();
+        if let Some(origins) = origins {
+            bytes.extend_from_slice(&length(origins));
+            bytes.extend_from_slice(origins.as_bytes());
+        }
+        bytes
     }
 }
 

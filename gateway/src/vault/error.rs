@@ -16,6 +16,9 @@ pub enum VaultError {
     /// A sealed value was changed, moved to another name or generation, or written by a newer version.
     #[error("the sealed value `{0}` is not what the vault wrote; restore it from a backup or set the credential again")]
     Corrupt(String),
+    /// Set by an earlier version, which did not seal it together with the origins that it may go to.
+    #[error("the sealed value `{0}` was set by an earlier version, which did not note for which address; set it again")]
+    Unbound(String),
     /// A name or value that the vault does not take.
     #[error("{0}")]
     Invalid(String),

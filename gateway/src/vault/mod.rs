@@ -4,6 +4,7 @@ mod credential;
 mod envelope;
 mod error;
 mod kek;
+mod origins;
 mod process;
 mod refused;
 mod store;
@@ -20,21 +21,26 @@ pub use credential::{CredentialInfo, SECRET_BYTES_MAX, SECRET_NAME_BYTES_MAX, SE
 pub use error::VaultError;
 use jiff::{SignedDuration, Timestamp};
 pub use kek::{KekSource, create_kek_file};
+pub use origins::{Binding, Origins};
+pub(crate) use origins::{elsewhere, unbound};
 pub use process::harden_process;
 pub use refused::{CredentialMark, Standing};
 pub use secrecy::SecretString;
 pub use store::SealedStore;
+use url::Url;
 use zeroize::Zeroizing;
 
 use self::{
     credential::{check_name, check_secrets, read_secrets, read_session, write_secrets, write_session},
-    envelope::{OpenError, SealError, Wrapper},
+    envelope::{Label, OpenError, SealError, Wrapper},
     kek::{KEY_BYTES, Key},
 };
 use crate::{clock::Clock, model::AccountId, records::SealedRecord};
 
 /// Name of the value that finds a wrong key at start and that keys for other purposes are derived from.
 const ROOT: &str = "vault/root";
+/// Where a value may go, in the open part of its row; what is sealed binds it.
+const ORIGINS: &str = "origins";
 /// How long an opened credential is used before the store is asked whether it is still the one, in milliseconds. Another
 /// process (`pressgate credential revoke`) is heard after that time; a change made by this process at once.
 const FRESH_MS: i64 = 1000;
@@ -91,14 +97,16 @@ impl Vault {
                 }
             }
             let root: Key = Zeroizing::new(envelope::random().map_err(no_cipher)?);
-            let blob = wrapper.seal(ROOT, 1, root.as_slice()).map_err(no_cipher)?;
+            let label = Label { name: ROOT, generation: 1, origins: None };
+            let blob = wrapper.seal(&label, root.as_slice()).map_err(no_cipher)?;
             let created_at = clock.now();
             let public = BTreeMap::new();
             store.put(SealedRecord { name: ROOT.into(), generation: 1, blob, public, created_at }).await?;
         }
         // Read back also when just written: of two processes that start at once, one root stands.
         let sealed = store.get(ROOT.into()).await?.ok_or_else(|| VaultError::Corrupt(ROOT.into()))?;
-        let opened = match wrapper.open(ROOT, sealed.generation, &sealed.blob) {
+        let label = Label { name: ROOT, generation: sealed.generation, origins: None };
+        let opened = match wrapper.open(&label, &sealed.blob) {
             Ok(opened) => opened,
             Err(OpenError::OtherKek) => return Err(VaultError::WrongKek),
             Err(OpenError::Changed) => return Err(VaultError::Corrupt(ROOT.into())),
@@ -110,7 +118,8 @@ impl Vault {
         Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, refused }))
     }
 
-    /// Sets an account's credential and answers its generation. Sessions of the one before are forgotten.
+    /// Sets an account's credential and answers its generation. It is sealed together with `origins`: to no other is it ever sent.
+    /// Sessions of the one before are forgotten.
     ///
     /// # Errors
     /// [`VaultError::Invalid`] for a name or value that can't be kept; [`VaultError::Store`].
@@ -118,6 +127,7 @@ impl Vault {
         &self,
         account: &AccountId,
         label: &str,
+        origins: &Origins,
         secrets: BTreeMap<String, SecretString>,
     ) -> Result<u64, VaultError> {
         let name = name_of("credential", account, label)?;
@@ -126,6 +136,7 @@ impl Vault {
             ("account".to_owned(), account.as_str().to_owned()),
             ("label".to_owned(), label.to_owned()),
             ("secrets".to_owned(), secrets.keys().cloned().collect::<Vec<_>>().join(",")),
+            (ORIGINS.to_owned(), origins.text()),
         ]);
         let _writing = self.writing.lock().await;
         let generation = self.put(name.clone(), public, &write_secrets(&secrets)).await?;
@@ -140,7 +151,7 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn credentials(&self) -> Result<Vec<CredentialInfo>, VaultError> {
         let mut list = Vec::new();
-        for sealed in self.store.list("credential/".into()).await? {
+        for sealed in self.store.list("credential/".into()).await?.into_iter().filter(is_kept) {
             let Some((account, label)) = sealed.name.strip_prefix("credential/").and_then(|name| name.split_once('/'))
             else {
                 continue;
@@ -152,31 +163,75 @@ impl Vault {
                 generation: sealed.generation,
                 created_at: sealed.created_at,
                 secrets: names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+                origins: sealed.public.get(ORIGINS).and_then(|text| Origins::parse(text)),
             });
         }
         list.sort_by(|a, b| (&a.account, &a.label).cmp(&(&b.account, &b.label)));
         Ok(list)
     }
 
-    /// Deletes a credential and its sessions; false where there was none.
+    /// Deletes a credential and its sessions; false where there was none. Its generation is kept, and goes on counting with the next
+    /// one, so that no two values ever share name and generation.
     ///
     /// # Errors
     /// [`VaultError::Store`].
     pub async fn revoke_credential(&self, account: &AccountId, label: &str) -> Result<bool, VaultError> {
         let name = name_of("credential", account, label)?;
         let _writing = self.writing.lock().await;
-        let deleted = self.store.delete(name.clone()).await?;
+        let kept = self.kept(&name).await?;
+        if let Some(sealed) = &kept {
+            let generation = next(sealed)?;
+            let (blob, public) = (Vec::new(), BTreeMap::new());
+            let created_at = self.clock.now();
+            self.store.put(SealedRecord { name: name.clone(), generation, blob, public, created_at }).await?;
+        }
         self.forget(&name);
         self.store.delete(name_of("session", account, label)?).await?;
-        Ok(deleted)
+        Ok(kept.is_some())
     }
 
-    /// True where the account has a credential of that label.
+    /// True where the account has a credential of that label, wherever it points.
     ///
     /// # Errors
     /// [`VaultError::Store`].
     pub async fn has_credential(&self, account: &AccountId, label: &str) -> Result<bool, VaultError> {
-        Ok(self.store.get(name_of("credential", account, label)?).await?.is_some())
+        Ok(self.kept(&name_of("credential", account, label)?).await?.is_some())
+    }
+
+    /// How the account's credential of that label stands to the endpoint that the account has now.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn binding(&self, account: &AccountId, label: &str, endpoint: &Url) -> Result<Binding, VaultError> {
+        let kept = self.kept(&name_of("credential", account, label)?).await?;
+        Ok(match kept.map(|sealed| sealed.public.get(ORIGINS).and_then(|text| Origins::parse(text))) {
+            None => Binding::Missing,
+            Some(None) => Binding::Unbound,
+            Some(Some(origins)) if origins.is_endpoint(&endpoint.origin()) => Binding::Fits,
+            Some(Some(origins)) => Binding::Elsewhere(origins.endpoint().to_owned()),
+        })
+    }
+
+    /// Keeps a text that must be this gateway's own when it is read again: what it did last, say. `name` as for a label.
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`], [`VaultError::Store`].
+    pub async fn keep_note(&self, name: &str, text: &str) -> Result<(), VaultError> {
+        check_name("note", name)?;
+        let _writing = self.writing.lock().await;
+        self.put(format!("note/{name}"), BTreeMap::new(), text.as_bytes()).await.map(drop)
+    }
+
+    /// The text that was kept last.
+    ///
+    /// # Errors
+    /// [`VaultError::Corrupt`] where it is another than the gateway kept, [`VaultError::Store`].
+    pub async fn note(&self, name: &str) -> Result<Option<String>, VaultError> {
+        check_name("note", name)?;
+        let Some(sealed) = self.kept(&format!("note/{name}")).await? else { return Ok(None) };
+        let opened = self.open_sealed(&sealed, None)?;
+        let text = std::str::from_utf8(&opened.value).map_err(|_| VaultError::Corrupt(sealed.name.clone()))?;
+        Ok(Some(text.to_owned()))
     }
 
     /// A key for one purpose: the same at each start, unrelated to that of any other purpose.
@@ -202,13 +257,13 @@ impl Vault {
         }
         // The lock keeps an older read from being remembered after a newer write.
         let _writing = self.writing.lock().await;
-        let sealed = self.store.get(name.clone()).await?;
+        let sealed = self.kept(&name).await?;
         let credential = match sealed {
             None => None,
             Some(sealed) => {
-                let opened = self.open_sealed(&sealed)?;
+                let (opened, origins) = self.open_bound(&sealed)?;
                 let secrets = read_secrets(&opened.value).ok_or_else(|| VaultError::Corrupt(name.clone()))?;
-                Some(Arc::new(Credential { version: opened.commitment, secrets }))
+                Some(Arc::new(Credential { version: opened.commitment, origins, secrets }))
             }
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,11 +283,14 @@ impl Vault {
     ) -> Result<bool, VaultError> {
         let credential = name_of("credential", account, label)?;
         let _writing = self.writing.lock().await;
-        let Some(sealed) = self.store.get(credential).await? else { return Ok(false) };
-        if self.open_sealed(&sealed)?.commitment != session.credential {
+        let Some(sealed) = self.kept(&credential).await? else { return Ok(false) };
+        let (opened, origins) = self.open_bound(&sealed)?;
+        if opened.commitment != session.credential {
             return Ok(false);
         }
-        self.put(name_of("session", account, label)?, BTreeMap::new(), &write_session(session)).await?;
+        // What it was got with may go nowhere else, and neither may it.
+        let public = BTreeMap::from([(ORIGINS.to_owned(), origins.text())]);
+        self.put(name_of("session", account, label)?, public, &write_session(session)).await?;
         Ok(true)
     }
 
@@ -240,22 +298,37 @@ impl Vault {
     pub(crate) async fn session(&self, account: &AccountId, label: &str) -> Result<Option<Session>, VaultError> {
         let name = name_of("session", account, label)?;
         let Some(sealed) = self.store.get(name.clone()).await? else { return Ok(None) };
-        let opened = self.open_sealed(&sealed)?;
+        let (opened, _) = self.open_bound(&sealed)?;
         read_session(&opened.value).map(Some).ok_or(VaultError::Corrupt(name))
+    }
+
+    /// The row of a value that was not revoked.
+    async fn kept(&self, name: &str) -> Result<Option<SealedRecord>, VaultError> {
+        Ok(self.store.get(name.to_owned()).await?.filter(is_kept))
     }
 
     /// Seals the next generation of a value. The caller holds `writing`.
     async fn put(&self, name: String, public: BTreeMap<String, String>, value: &[u8]) -> Result<u64, VaultError> {
-        let before = self.store.get(name.clone()).await?.map_or(0, |sealed| sealed.generation);
-        let generation = before.checked_add(1).ok_or_else(|| VaultError::Corrupt(name.clone()))?;
-        let blob = self.wrapper.seal(&name, generation, value).map_err(no_cipher)?;
+        let before = self.store.get(name.clone()).await?;
+        let generation = before.as_ref().map_or(Ok(1), next)?;
+        let label = Label { name: &name, generation, origins: public.get(ORIGINS).map(String::as_str) };
+        let blob = self.wrapper.seal(&label, value).map_err(no_cipher)?;
         let created_at = self.clock.now();
         self.store.put(SealedRecord { name, generation, blob, public, created_at }).await?;
         Ok(generation)
     }
 
-    fn open_sealed(&self, sealed: &SealedRecord) -> Result<envelope::Opened, VaultError> {
-        self.wrapper.open(&sealed.name, sealed.generation, &sealed.blob).map_err(|error| match error {
+    /// Opens a value that is bound to origins. Those in the open part of the row are the right ones where it opens.
+    fn open_bound(&self, sealed: &SealedRecord) -> Result<(envelope::Opened, Origins), VaultError> {
+        let corrupt = || VaultError::Corrupt(sealed.name.clone());
+        let text = sealed.public.get(ORIGINS).ok_or_else(|| VaultError::Unbound(sealed.name.clone()))?;
+        let opened = self.open_sealed(sealed, Some(text))?;
+        Ok((opened, Origins::parse(text).ok_or_else(corrupt)?))
+    }
+
+    fn open_sealed(&self, sealed: &SealedRecord, origins: Option<&str>) -> Result<envelope::Opened, VaultError> {
+        let label = Label { name: &sealed.name, generation: sealed.generation, origins };
+        self.wrapper.open(&label, &sealed.blob).map_err(|error| match error {
             OpenError::OtherKek => VaultError::WrongKek,
             OpenError::Changed => VaultError::Corrupt(sealed.name.clone()),
         })
@@ -272,6 +345,16 @@ impl Vault {
     fn forget(&self, name: &str) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
+}
+
+/// False for what only keeps the generation of a value that was revoked: it says nothing and has no ciphertext.
+fn is_kept(sealed: &SealedRecord) -> bool {
+    !(sealed.blob.is_empty() && sealed.public.is_empty())
+}
+
+/// The generation after this one.
+fn next(sealed: &SealedRecord) -> Result<u64, VaultError> {
+    sealed.generation.checked_add(1).ok_or_else(|| VaultError::Corrupt(sealed.name.clone()))
 }
 
 /// Name of a sealed value.

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Vault, VaultError, name_of};
+use super::{Binding, Vault, VaultError, name_of};
 use crate::{
     model::{Account, AccountId},
     records::SealedRecord,
@@ -25,8 +25,8 @@ pub struct CredentialMark {
 /// How a credential stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// There is none.
-    Missing,
+    /// There is none for the address that the account has: what to do, as a sentence.
+    Unfit(String),
     /// The network refused this very value; only another one helps.
     Refused,
     /// Nothing is known against it.
@@ -50,7 +50,16 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn standing(&self, account: &Account, label: &str) -> Result<Standing, VaultError> {
         let name = name_of("credential", &account.id, label)?;
-        let Some(sealed) = self.store.get(name.clone()).await? else { return Ok(Standing::Missing) };
+        let binding = self.binding(&account.id, label, &account.endpoint).await?;
+        if let Some(fault) = binding.fault(account.id.as_str(), label, &account.endpoint) {
+            return Ok(Standing::Unfit(fault));
+        }
+        let Some(sealed) = self.store.get(name.clone()).await? else {
+            // Revoked between the two looks.
+            return Ok(Standing::Unfit(
+                Binding::Missing.fault(account.id.as_str(), label, &account.endpoint).unwrap_or_default(),
+            ));
+        };
         let mark = mark(&sealed, account);
         Ok(if self.refused.holds(&name, &mark) { Standing::Refused } else { Standing::Usable(mark) })
     }

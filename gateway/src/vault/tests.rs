@@ -96,11 +96,21 @@ impl Fixture {
         Vault::open(&KekSource::File(kek.to_owned()), store.clone(), clock).await
     }
 
+    /// Sets a credential for [`ORIGIN`].
     pub(crate) async fn set(&self, label: &str, secrets: &[(&str, &str)]) -> u64 {
+        self.set_for(ORIGIN, label, secrets).await
+    }
+
+    /// Sets a credential for the account at `origin`.
+    pub(crate) async fn set_for(&self, origin: &str, label: &str, secrets: &[(&str, &str)]) -> u64 {
+        let origins = Origins::new(&origin.parse().expect("an address"), []);
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect();
-        self.vault.set_credential(&account(), label, secrets).await.expect("set")
+        self.vault.set_credential(&account(), label, &origins, secrets).await.expect("set")
     }
 }
+
+/// Where the account is, in tests that do not care.
+const ORIGIN: &str = "https://social.example";
 
 pub(crate) fn account() -> AccountId {
     AccountId::new("acme-sample")
@@ -183,6 +193,60 @@ async fn a_row_moved_to_another_name_or_generation_does_not_open() {
 }
 
 #[tokio::test]
+async fn generations_count_on_over_a_revocation() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.set("a", &[("token", "secret-a")]).await, 1);
+    let old = fixture.store.row("credential/acme-sample/a");
+    assert!(fixture.vault.revoke_credential(&account(), "a").await.expect("revoked"));
+    assert!(!fixture.vault.revoke_credential(&account(), "a").await.expect("asked"));
+    assert!(fixture.vault.credentials().await.expect("listed").is_empty());
+    assert!(value(&fixture.again().await.expect("opened"), "a", "token").await.is_none());
+    assert_eq!(fixture.set("a", &[("token", "secret-a2")]).await, 3, "the revocation is a generation");
+    // The value from before the revocation is not that of any later generation.
+    fixture.store.set(SealedRecord { generation: 3, ..old });
+    let vault = fixture.again().await.expect("opened");
+    assert!(matches!(vault.credential(&account(), "a").await, Err(VaultError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn a_credential_is_sealed_with_the_origin_that_it_was_set_for() {
+    let fixture = Fixture::new().await;
+    let name = "credential/acme-sample/a";
+    fixture.set_for("https://one.example", "a", &[("token", "secret-a")]).await;
+    let good = fixture.store.row(name);
+    let there = |text: &str| -> Url { text.parse().expect("an address") };
+    let binding = async |url: &str| fixture.vault.binding(&account(), "a", &there(url)).await.expect("asked");
+    assert_eq!(binding("https://one.example").await, Binding::Fits);
+    assert_eq!(binding("https://two.example").await, Binding::Elsewhere("https://one.example".into()));
+    let said = binding("https://two.example").await.fault("acme", "a", &there("https://two.example")).expect("a fault");
+    for word in ["https://one.example", "https://two.example", "acme", "again"] {
+        assert!(said.contains(word), "{said}");
+    }
+    // Who edits the row gives the credential to nobody: it does not open any more.
+    for origins in ["https://two.example", "https://one.example https://two.example", ""] {
+        let mut row = good.clone();
+        row.public.insert(ORIGINS.into(), origins.into());
+        fixture.store.set(row);
+        let vault = fixture.again().await.expect("opened");
+        assert!(matches!(vault.credential(&account(), "a").await, Err(VaultError::Corrupt(_))), "{origins}");
+    }
+    // A value that an earlier version sealed, without an origin.
+    let label = envelope::Label { name, generation: good.generation, origins: None };
+    let sealed = fixture.vault.wrapper.seal(&label, b"\0\0\0\x01a\0\0\0\x01b").expect("sealed");
+    let mut row = SealedRecord { blob: sealed, ..good.clone() };
+    row.public.remove(ORIGINS);
+    fixture.store.set(row.clone());
+    let vault = fixture.again().await.expect("opened");
+    let Err(error) = vault.credential(&account(), "a").await.map(|_| ()) else { panic!("it opened") };
+    assert!(error.to_string().contains("set it again"), "{error}");
+    assert_eq!(vault.binding(&account(), "a", &there("https://one.example")).await.expect("asked"), Binding::Unbound);
+    // Nor does such a value open under an origin that somebody gives it.
+    row.public.insert(ORIGINS.into(), "https://two.example".into());
+    fixture.store.set(row);
+    assert!(fixture.again().await.expect("opened").credential(&account(), "a").await.is_err());
+}
+
+#[tokio::test]
 async fn every_flipped_bit_is_found() {
     let fixture = Fixture::new().await;
     fixture.set("a", &[("token", "secret-a")]).await;
@@ -249,6 +313,7 @@ async fn a_session_belongs_to_its_version_of_the_credential() {
 async fn names_and_values_are_checked() {
     let fixture = Fixture::new().await;
     let secrets = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), SecretString::from(value))]);
+    let origins = Origins::new(&ORIGIN.parse().expect("an address"), []);
     let long = "x".repeat(SECRET_BYTES_MAX + 1);
     for (who, label, secrets) in [
         ("", "a", secrets("n", "v")),
@@ -261,7 +326,7 @@ async fn names_and_values_are_checked() {
         ("a", "b", secrets("n", "")),
         ("a", "b", secrets("n", &long)),
     ] {
-        let answer = fixture.vault.set_credential(&AccountId::new(who), label, secrets).await;
+        let answer = fixture.vault.set_credential(&AccountId::new(who), label, &origins, secrets).await;
         assert!(matches!(answer, Err(VaultError::Invalid(_))), "{who} {label}");
     }
 }

@@ -138,12 +138,17 @@ impl Governance {
             ("people.toml".to_owned(), people()),
             ("apps.toml".to_owned(), apps.concat()),
             ("accounts.toml".to_owned(), accounts.collect()),
-            ("grants.toml".to_owned(), self.rights.iter().map(|(_, text)| text.as_str()).collect()),
-            ("policies.toml".to_owned(), self.policies.iter().map(|(_, text)| text.as_str()).collect()),
+            // Not empty even without rules: that would be taken for a save that broke off.
+            ("grants.toml".to_owned(), commented(&self.rights)),
+            ("policies.toml".to_owned(), commented(&self.policies)),
         ]);
         files.extend(self.more.clone());
         files
     }
+}
+
+fn commented(entries: &[(String, String)]) -> String {
+    entries.iter().fold("# Of a test.\n\n".to_owned(), |text, (_, entry)| text + entry)
 }
 
 const BRANDS: &str = r#"

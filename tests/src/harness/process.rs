@@ -190,7 +190,7 @@ async fn spawn(site: &Site, user: Option<u32>) -> (Child, String) {
     let url = ready.unwrap_or_else(|_| panic!("no address within {START_TIMEOUT:?}:\n{}", log()));
     let url = url.unwrap_or_else(|| panic!("the program ended before it said its address:\n{}", log()));
     until(&format!("{url} answers"), || async {
-        let answer = http::try_call("GET", &format!("{url}/healthz"), &[], "", Duration::from_secs(5)).await;
+        let answer = http::try_call("GET", &format!("{url}/livez"), &[], "", Duration::from_secs(5)).await;
         answer.ok().filter(|answer| answer.status == 200)
     })
     .await;

@@ -11,7 +11,7 @@ use pressgate::clock::Clock;
 use pressgate::gateway::Gateway;
 use pressgate::keys::reveal;
 use pressgate::model::{AppId, KeyId, PersonId, Principal};
-use pressgate::operator::{By, apply::apply};
+use pressgate::operator::{By, apply::apply, wire::ApplyRequest};
 use pressgate::start::{Parts, start};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -125,7 +125,7 @@ impl Running {
     pub async fn try_apply(&mut self, governance: Governance) -> Result<(), String> {
         self.site.write_governance(&governance.files());
         let by = By::Person(PersonId::new("ops-1"));
-        let applied = apply(self.gateway(), by, None).await.map_err(|error| format!("{error:?}"));
+        let applied = apply(self.gateway(), by, ApplyRequest::default()).await.map_err(|error| format!("{error:?}"));
         applied.map(|_| self.governance = governance)
     }
 
@@ -172,7 +172,7 @@ impl Running {
 
     /// Whether it still answers.
     pub async fn assert_alive(&self) {
-        let answer: Answer = crate::http::get(&format!("{}/healthz", self.url), "").await;
+        let answer: Answer = crate::http::get(&format!("{}/livez", self.url), "").await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 

@@ -9,8 +9,9 @@ use pressgate::config::Config;
 use pressgate::keys::reveal;
 use pressgate::model::{AccountId, AppId, PersonId, Principal};
 use pressgate::start::{Parts, Stores, open_stores};
-use pressgate::vault::{SecretString, create_kek_file};
+use pressgate::vault::{Origins, SecretString, create_kek_file};
 use tempfile::TempDir;
+use url::Url;
 
 use super::built;
 use super::governance::{APPS, Files, PEOPLE};
@@ -20,6 +21,14 @@ const SEGMENT_BYTES: u64 = 1024 * 1024;
 
 /// A credential to be set: account, label, values by name.
 pub type Credential = (String, String, Vec<(String, String)>);
+
+/// Where the account is, by `accounts.toml`.
+fn endpoint(governance: &Files, account: &str) -> Url {
+    let accounts: toml::Table = governance["accounts.toml"].parse().expect("TOML");
+    let accounts = accounts["account"].as_array().expect("accounts");
+    let found = accounts.iter().find(|known| known["id"].as_str() == Some(account)).expect("the account");
+    found["endpoint"].as_str().expect("an endpoint").parse().expect("an address")
+}
 
 /// The folder.
 #[derive(Debug)]
@@ -48,7 +57,8 @@ impl Site {
         let stores = site.stores().await;
         for (account, label, values) in credentials {
             let values = values.iter().map(|(name, value)| (name.clone(), SecretString::from(value.clone()))).collect();
-            stores.vault.set_credential(&AccountId::new(account.clone()), label, values).await.expect("kept");
+            let origins = Origins::new(&endpoint(governance, account), []);
+            stores.vault.set_credential(&AccountId::new(account.clone()), label, &origins, values).await.expect("kept");
         }
         for app in APPS {
             site.add_key(&stores, Principal::App(AppId::new(app)), None).await;

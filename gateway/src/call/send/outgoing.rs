@@ -117,7 +117,8 @@ pub(super) fn outgoing(
         RequestBody::Bytes(bytes) => OutBody::Bytes(bytes.into()),
         RequestBody::Media(id) => {
             let (path, medium) = file(&id)?;
-            OutBody::File { path, size_bytes: medium.size_bytes, media_type: medium.media_type.clone() }
+            let (digest, media_type) = (medium.digest.clone(), medium.media_type.clone());
+            OutBody::File { path, size_bytes: medium.size_bytes, digest, media_type }
         }
         RequestBody::Multipart(fields) => {
             let mut out = Vec::with_capacity(fields.len());
@@ -126,7 +127,8 @@ pub(super) fn outgoing(
                     host::FormValue::Text(text) => FormValue::Text(text),
                     host::FormValue::Media(id) => {
                         let (path, medium) = file(&id)?;
-                        FormValue::File { path, size_bytes: medium.size_bytes, media_type: medium.media_type.clone() }
+                        let (digest, media_type) = (medium.digest.clone(), medium.media_type.clone());
+                        FormValue::File { path, size_bytes: medium.size_bytes, digest, media_type }
                     }
                 };
                 out.push(FormField { name: field.name, filename: field.filename, value });

@@ -23,7 +23,7 @@ use crate::model::hex::hex;
 use brands::Brands;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
-const KNOWN: [&str; 7] =
+pub const KNOWN: [&str; 7] =
     ["accounts.toml", "apps.toml", "brands.toml", "grants.toml", "limits.toml", "people.toml", "policies.toml"];
 
 /// What the checks of one file need of the others.

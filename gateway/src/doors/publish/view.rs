@@ -341,7 +341,7 @@ impl From<Attempt> for AttemptView {
 
 impl From<Verdict> for VerdictView {
     fn from(verdict: Verdict) -> Self {
-        let Verdict { policy, plugin, outcome, findings } = verdict;
+        let Verdict { policy, plugin, outcome, findings, .. } = verdict;
         Self { policy, plugin, outcome, findings: findings.into_iter().map(Into::into).collect() }
     }
 }

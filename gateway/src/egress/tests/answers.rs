@@ -131,9 +131,10 @@ async fn bodies_arrive_as_described() {
     let path = folder.path().join("medium");
     let medium: Vec<u8> = (0..300_000_u32).map(|index| (index % 251) as u8).collect();
     std::fs::write(&path, &medium).expect("written");
+    let digest = crate::egress::body::sha256_hex(&medium);
     let bench = Bench::new().await;
     let scope = scope_for(&server.origin);
-    let file = OutBody::File { path, size_bytes: 300_000, media_type: "video/mp4".into() };
+    let file = OutBody::File { path, size_bytes: 300_000, digest, media_type: "video/mp4".into() };
     for (body, told, sent) in [
         (OutBody::None, "0 - -\n", &b""[..]),
         (OutBody::Bytes(bytes::Bytes::new()), "0 text/x -\n", &b""[..]),
@@ -159,7 +160,7 @@ async fn failures_show_no_secret() {
     })
     .await;
     let bench = Bench::new().await;
-    bench.fixture.set("key", &[("token", "query-canary-1234")]).await;
+    bench.fixture.set_for(&server.origin, "key", &[("token", "query-canary-1234")]).await;
     let mut scope = scope_for(&server.origin);
     scope.credentials = vec![rule("key", CredentialScheme::Query("key".into()), &["token"])];
     let mut out = request("GET", "/x?private=yes");

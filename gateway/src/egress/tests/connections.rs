@@ -116,8 +116,8 @@ async fn a_connection_lasts_and_does_not_follow_the_name() {
 async fn credentials_and_accounts_share_no_connection() {
     let server = server::http(|_| async { answer(200, "") }).await;
     let bench = Bench::new().await;
-    bench.fixture.set("a", &[("token", "secret-a")]).await;
-    bench.fixture.set("b", &[("token", "secret-b")]).await;
+    bench.fixture.set_for(&server.origin, "a", &[("token", "secret-a")]).await;
+    bench.fixture.set_for(&server.origin, "b", &[("token", "secret-b")]).await;
     let mut scope = scope_for(&server.origin);
     scope.credentials =
         vec![rule("a", CredentialScheme::Bearer, &["token"]), rule("b", CredentialScheme::Bearer, &["token"])];

@@ -1,6 +1,7 @@
 //! Tests of egress against real local servers.
 
 mod answers;
+mod bound;
 mod connections;
 mod scrubbing;
 mod server;

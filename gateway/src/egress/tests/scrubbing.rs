@@ -146,8 +146,8 @@ async fn an_echo_shows_no_secret_in_any_scheme_and_encoding() {
     })
     .await;
     let bench = Bench::new().await;
-    bench.fixture.set("key", &[("user", "acme"), ("token", HEADER_CANARY)]).await;
-    bench.fixture.set("spare", &[("token", "another-secret-of-the-account")]).await;
+    bench.fixture.set_for(&server.origin, "key", &[("user", "acme"), ("token", HEADER_CANARY)]).await;
+    bench.fixture.set_for(&server.origin, "spare", &[("token", "another-secret-of-the-account")]).await;
     for (scheme, names) in schemes() {
         let mut scope = scope_for(&server.origin);
         scope.credentials =
@@ -186,7 +186,7 @@ async fn an_echo_in_tiny_pieces_shows_no_secret() {
     })
     .await;
     let bench = Bench::new().await;
-    bench.fixture.set("key", &[("token", HEADER_CANARY)]).await;
+    bench.fixture.set_for(&server.origin, "key", &[("token", HEADER_CANARY)]).await;
     let mut scope = scope_for(&server.origin);
     scope.timeout = std::time::Duration::from_secs(20);
     scope.credentials = vec![rule("key", CredentialScheme::Bearer, &["token"])];

@@ -91,7 +91,7 @@ fn exchange(path: &str, body: &[(&str, &str)], bearer: Option<&str>) -> Exchange
     Exchange { method: Method::POST, path: path.into(), body, bearer: bearer.map(str::to_owned) }
 }
 
-fn session_rule() -> CredentialRule {
+pub(super) fn session_rule() -> CredentialRule {
     let scheme = CredentialScheme::Session(SessionRule {
         login: exchange("/session/create", &[("identifier", "{identifier}"), ("password", "{password}")], None),
         refresh: exchange("/session/refresh", &[], Some("{refresh}")),
@@ -116,7 +116,10 @@ impl Setting {
         })
         .await;
         let bench = Arc::new(Bench::new().await);
-        bench.fixture.set("session", &[("identifier", "acme.example"), ("password", PASSWORD)]).await;
+        bench
+            .fixture
+            .set_for(&server.origin, "session", &[("identifier", "acme.example"), ("password", PASSWORD)])
+            .await;
         let mut scope = scope_for(&server.origin);
         scope.credentials = vec![session_rule()];
         Self { bench, network, scope, _server: server }
@@ -247,7 +250,11 @@ async fn a_refused_login_is_no_credential_and_is_not_hammered() {
     // A new credential is tried at once, the old one after the pause.
     setting.with(|network| network.login_status = None);
     assert!(setting.post().await.is_err());
-    setting.bench.fixture.set("session", &[("identifier", "acme.example"), ("password", PASSWORD)]).await;
+    setting
+        .bench
+        .fixture
+        .set_for(setting.scope.base.as_str(), "session", &[("identifier", "acme.example"), ("password", PASSWORD)])
+        .await;
     accepted(setting.post().await);
     assert_eq!(setting.counts(), (2, 0, 1));
 }

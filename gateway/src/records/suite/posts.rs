@@ -16,6 +16,7 @@ pub(in super::super) async fn a_post_comes_back_whole<P: Place>(place: P) {
     new.verdicts = vec![Verdict {
         policy: "guidelines".to_owned(),
         plugin: "guidelines 0.1.0".to_owned(),
+        plugin_digest: "ab12".to_owned(),
         outcome: Outcome::Hold,
         findings: vec![Finding {
             place: Some("media/0/alt".into()),
