@@ -17,7 +17,7 @@ use super::Intent;
 use crate::{
     audit::{Leaf, leaf},
     call::digest,
-    host::{PerformCall, PluginError},
+    host::{PerformCall, PluginError, manifest::Limits},
     model::TargetState,
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
@@ -26,6 +26,10 @@ pub use conclude::ATTEMPTS_MAX;
 use conclude::Conclusion;
 use settle::Settled;
 use wire::Wire;
+
+/// The longest that one attempt may wait for its adapter, in milliseconds: `discover`, `reconcile` and `perform`, one after the
+/// other.
+pub const ADAPTER_MS_MAX: u64 = 3 * Limits::CEILING.wall_ms;
 
 /// How an attempt ended; durable in log and records.
 #[derive(Debug, Clone)]
