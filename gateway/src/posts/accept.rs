@@ -17,9 +17,9 @@ use crate::{
         journey::{self, Journey},
         record,
         review::review,
+        send::ADAPTER_MS_MAX,
     },
     gateway::Gateway,
-    host::manifest::Limits,
     model::{Action, PostId, TargetState, Verdict},
     records::{Accepted as Kept, IdempotencyUse, NewPost, NewTarget, StoredAnswer},
     refusal::{Refusal, Stage, problem},
@@ -27,10 +27,8 @@ use crate::{
 
 /// A claim is given up after this long. An attempt that takes longer keeps its target: [`super::running`] knows of it.
 pub const LEASE: SignedDuration = SignedDuration::from_mins(10);
-/// Calls into the adapter that one attempt may make one after the other: `discover`, `reconcile`, `perform`.
-const ADAPTER_CALLS: i64 = 3;
 const _: () = assert!(
-    LEASE.as_secs() > ADAPTER_CALLS * (Limits::CEILING.wall_ms as i64 / 1000) + 120,
+    LEASE.as_millis() > ADAPTER_MS_MAX as i128 + 120_000,
     "a lease outlasts the adapter's calls, with two minutes for policies and stores"
 );
 

@@ -16,7 +16,7 @@ pub use outgoing::ReadOnly;
 use super::Intent;
 use crate::{
     audit::{Leaf, leaf},
-    host::{PerformCall, PluginError},
+    host::{PerformCall, PluginError, manifest::Limits},
     model::{TargetState, hex::unhex},
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
@@ -25,6 +25,10 @@ pub use conclude::ATTEMPTS_MAX;
 use conclude::Conclusion;
 use settle::Settled;
 use wire::Wire;
+
+/// The longest that one attempt may wait for its adapter, in milliseconds: `discover`, `reconcile` and `perform`, one after the
+/// other.
+pub const ADAPTER_MS_MAX: u64 = 3 * Limits::CEILING.wall_ms;
 
 /// How an attempt ended; durable in log and records.
 #[derive(Debug, Clone)]
