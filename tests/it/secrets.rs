@@ -26,22 +26,27 @@ async fn heavy_the_token_is_found_nowhere() {
     let canary = Config { token: CANARY.to_owned(), ..Config::default() };
     let net = SampleNetwork::start(canary).await.expect("a free port");
     let mut plan = Gate::new();
-    for number in 0..WRAPPINGS.len() {
+    let numbered = (0..WRAPPINGS.len()).map(|number| format!("acme-{number}"));
+    for account in numbered.chain((1..4).map(|round| format!("acme-refused-{round}"))) {
         let secrets = vec![("token".to_owned(), CANARY.to_owned())];
-        plan = plan.account_on("mastodon", "acme/snacks", &format!("acme-{number}"), &net.url, "token", secrets);
+        plan = plan.account_on("mastodon", "acme/snacks", &account, &net.url, "token", secrets);
     }
     // So much that nothing is left out of the log.
     let plan = plan.setting("log.filter", "\"trace\"").setting("egress.timeout_ms", "2000");
     let mut gate = plan.spawn().await;
     let mut heard = Heard::default();
     // An account's limits are asked for at its first post, so the first echo to each account is about them.
-    for (method, path) in
-        [("GET", "/api/v2/instance"), ("POST", STATUSES), ("POST", "/api/v2/media"), ("DELETE", STATUSES)]
-    {
+    let echoes = [("GET", "/api/v2/instance"), ("POST", STATUSES), ("POST", "/api/v2/media"), ("DELETE", STATUSES)];
+    for (round, (method, path)) in echoes.into_iter().enumerate() {
         for (number, (status, gzip, chunks)) in WRAPPINGS.into_iter().enumerate() {
             net.clear_faults().await;
             net.set_fault(Plan::next(1, method, path, Fault::Echo { status, gzip, chunks })).await;
-            one_life(&gate, &format!("acme-{number}"), "x", &mut heard).await;
+            // A credential that was refused is not used again, so each refusal has an account of its own.
+            let account = match (status, round) {
+                (Some(401), 1..) => format!("acme-refused-{round}"),
+                _ => format!("acme-{number}"),
+            };
+            one_life(&gate, &account, "x", &mut heard).await;
             let echoed = net.requests().await.into_iter().filter(|request| {
                 request.fault.is_some() && request.method == method && request.path.starts_with(path)
             });
