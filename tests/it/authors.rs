@@ -40,9 +40,13 @@ fn write_package(page: &str, folder: &Path) {
 
 /// Runs the program as an author does. Versions of other crates are the repository's, so that nothing is downloaded.
 fn pressgate(package: &Path, arguments: &[&str]) -> Result<String, String> {
+    run(&mut Command::new(built::program()), package, arguments)
+}
+
+fn run(program: &mut Command, package: &Path, arguments: &[&str]) -> Result<String, String> {
     fs::copy(repository().join("Cargo.lock"), package.join("Cargo.lock")).expect("copied");
     let target = plugins::folder().parent().expect("cargo's folder").to_owned();
-    let output = Command::new(built::program())
+    let output = program
         .args(arguments)
         .current_dir(package)
         .env("CARGO_TARGET_DIR", target)
@@ -52,6 +56,13 @@ fn pressgate(package: &Path, arguments: &[&str]) -> Result<String, String> {
     let told = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let (out, faults) = (told(output.stdout), told(output.stderr));
     if output.status.success() { Ok(out) } else { Err(out + &faults) }
+}
+
+/// The package's own tests, natively.
+fn own_tests(package: &Path) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let told = run(&mut Command::new(cargo), package, &["test", "--lib"]).expect("the documents hold");
+    assert!(told.contains("1 passed"), "{told}");
 }
 
 fn build(package: &Path) -> Result<String, String> {
@@ -87,6 +98,7 @@ async fn the_first_policy_builds_and_judges_and_what_can_not_serve_is_not_built(
     let folder = tempfile::tempdir().expect("a folder");
     write_package("writing-a-policy.md", folder.path());
     let package = folder.path().join("no-shouting");
+    own_tests(&package);
     let told = build(&package).expect("the documents hold");
     assert!(told.contains("no-shouting.wasm"), "{told}");
 
@@ -139,6 +151,7 @@ fn the_first_adapter_builds_and_stray_files_are_in_nobodys_way() {
     let folder = tempfile::tempdir().expect("a folder");
     write_package("writing-an-adapter.md", folder.path());
     let package = folder.path().join("tinynet");
+    own_tests(&package);
     build(&package).expect("the documents hold");
 
     let shelf = package.join("plugins");
