@@ -172,7 +172,11 @@ fn doctor_names_what_is_wrong_and_what_to_do() {
     write(at, &[("governance/apps.toml", "[[app]]\nid = \"x\"\n")]);
     let ran = run(at, "doctor", "");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.out.lines().any(|line| line.starts_with("FAULT  key-encryption  others may")), "{}", ran.out);
+    assert!(
+        ran.out.lines().any(|line| line.starts_with("FAULT  key-encryption ") && line.contains("others may")),
+        "{}",
+        ran.out
+    );
     for help in ["chmod 700", "chmod 600", "apps.toml:1: "] {
         assert!(ran.out.contains(help), "{help}: {}", ran.out);
     }

@@ -16,6 +16,9 @@ use crate::samples::{STATUSES, id, post, texts};
 /// The adapter may take this long here; its own manifest says two minutes.
 const WALL_MS: u64 = 1200;
 
+/// Leaves that the start writes, before the call's own.
+const BEFORE: usize = 3;
+
 /// The adapter with a short deadline, and nothing else.
 fn hasty_adapter() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -62,7 +65,7 @@ async fn an_effect_without_an_answer_is_unknown_and_has_its_outcome() {
             (&json!("unknown"), &json!("unanswered"))
         );
         assert_eq!(
-            story(&gate.leaves())[2..],
+            story(&gate.leaves())[BEFORE..],
             ["intent acme-mastodon post.create part-0 #1", "outcome part-0 unanswered -> unknown"]
         );
         clock.advance(SignedDuration::from_secs(1));
@@ -80,7 +83,7 @@ async fn the_second_part_of_a_thread_is_not_sent_again_before_it_was_settled() {
         let made = gate.post("/v1/posts", &thread()).await.expect(202);
         gate.until_state(&id(&made), "unknown").await;
         assert_eq!(
-            story(&gate.leaves())[2..],
+            story(&gate.leaves())[BEFORE..],
             [
                 "intent acme-mastodon post.create part-0 #1",
                 "outcome part-0 answered 200",
@@ -119,7 +122,7 @@ async fn an_intent_that_was_being_written_is_closed_as_not_sent() {
         told.iter().any(|line| line.contains("publishing")).then_some(told)
     });
     assert_eq!(
-        told.await[2..],
+        told.await[BEFORE..],
         [
             "intent acme-mastodon post.create part-0 #1",
             "outcome part-0 answered 200",

@@ -219,6 +219,7 @@ async fn networks(judge: &Judge) {
     net.set_fault(fail(Fault::Status { status: 422, stored: false })).await;
     let refused = judge.saw("platform-refused", &gate.publish(&post("acme-one", "x")).await);
     assert_eq!(refused["post"]["targets"][0]["attempts"][0]["status"], 422);
+    net.clear_faults().await;
     net.set_fault(fail(Fault::Status { status: 401, stored: false })).await;
     judge.saw("credential-refused", &gate.publish(&post("acme-one", "y")).await);
     busy.set_fault(fail(Fault::RateLimited { retry_after_s: Some(90) })).await;

@@ -82,7 +82,7 @@ mod tests {
         for state in words("TargetState") {
             assert!(TargetState::parse(state.as_str().unwrap()).is_some(), "{state}");
         }
-        assert_eq!(words("Health"), ["ready", "no-credential", "paused", "silent"]);
+        assert_eq!(words("Health"), ["ready", "no-credential", "reconnect", "paused", "silent"]);
         assert_eq!(words("Stage").first().unwrap(), "door");
         assert_eq!(schemas["PostView"]["properties"]["state"]["$ref"], "#/components/schemas/PostState");
     }
