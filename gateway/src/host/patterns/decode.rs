@@ -54,6 +54,7 @@ fn in_run(byte: u8) -> bool {
     IN_RUN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+#[allow(clippy::indexing_slicing, reason = "a table of every byte, made when this is compiled")]
 static IN_RUN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

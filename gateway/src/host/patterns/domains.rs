@@ -166,6 +166,7 @@ fn may_name(byte: u8) -> bool {
     NAMING.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+#[allow(clippy::indexing_slicing, reason = "a table of every byte, made when this is compiled")]
 static NAMING: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -7,6 +7,7 @@ const LATIN: u8 = 1;
 const CYRILLIC: u8 = 2;
 const LOOK_CLOSER: u8 = 4;
 
+#[allow(clippy::indexing_slicing, reason = "a table of every byte, made when this is compiled")]
 static BYTES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

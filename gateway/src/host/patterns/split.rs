@@ -75,6 +75,7 @@ const SPACE: u8 = 2;
 /// Begins another character.
 const BESIDE: u8 = 3;
 
+#[allow(clippy::indexing_slicing, reason = "a table of every byte, made when this is compiled")]
 static BYTES: [u8; 256] = {
     let mut table = [BESIDE; 256];
     let mut byte = 0;

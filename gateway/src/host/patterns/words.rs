@@ -93,6 +93,7 @@ const INSIDE: u8 = 0x40;
 /// Begins a letter of another script or an emoji.
 const WIDE: u8 = 0x80;
 
+#[allow(clippy::indexing_slicing, reason = "a table of every byte, made when this is compiled")]
 static BYTES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
