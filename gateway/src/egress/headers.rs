@@ -6,29 +6,12 @@ use http::{
 };
 
 use super::types::OutBody;
+use crate::model::headers::is_gateways;
 
 /// Headers of one request.
 const HEADERS_MAX: usize = 64;
 /// Length of one header value.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// Names that belong to the gateway; a plugin's are dropped. Names that start with `proxy-` are as well.
-const OURS: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// The plugin's headers without those of the gateway, and the gateway's defaults.
 pub(super) fn request_headers(
@@ -70,12 +53,13 @@ pub(super) fn request_headers(
 
 /// True for a name that only the gateway may set.
 pub(super) fn is_ours(name: &HeaderName) -> bool {
-    OURS.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
+    is_gateways(name.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::headers::GATEWAYS;
 
     fn build(given: &[(&str, &str)]) -> Result<HeaderMap, String> {
         let given: Vec<_> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -84,7 +68,7 @@ mod tests {
 
     #[test]
     fn headers_of_the_gateway_are_dropped_in_any_case() {
-        for name in OURS.iter().chain(&["proxy-authorization", "proxy-connection", "proxy-anything"]) {
+        for name in GATEWAYS.iter().chain(&["proxy-authorization", "proxy-connection", "proxy-anything"]) {
             let headers = build(&[(&name.to_uppercase(), "planted"), ("x-kept", "1")]).expect("valid");
             assert!(headers.values().all(|value| value != "planted"), "{name}");
             assert_eq!(headers["x-kept"], "1");

@@ -5,6 +5,7 @@ pub mod action;
 pub mod brand;
 pub mod content;
 pub mod grant;
+pub mod headers;
 pub mod hex;
 pub mod ids;
 pub mod post;

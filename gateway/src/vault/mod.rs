@@ -204,12 +204,7 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn binding(&self, account: &AccountId, label: &str, endpoint: &Url) -> Result<Binding, VaultError> {
         let kept = self.kept(&name_of("credential", account, label)?).await?;
-        Ok(match kept.map(|sealed| sealed.public.get(ORIGINS).and_then(|text| Origins::parse(text))) {
-            None => Binding::Missing,
-            Some(None) => Binding::Unbound,
-            Some(Some(origins)) if origins.is_endpoint(&endpoint.origin()) => Binding::Fits,
-            Some(Some(origins)) => Binding::Elsewhere(origins.endpoint().to_owned()),
-        })
+        Ok(binding_of(kept.as_ref(), endpoint))
     }
 
     /// Keeps a text that must be this gateway's own when it is read again: what it did last, say. `name` as for a label.
@@ -344,6 +339,16 @@ impl Vault {
 
     fn forget(&self, name: &str) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// How a row stands to an endpoint.
+fn binding_of(kept: Option<&SealedRecord>, endpoint: &Url) -> Binding {
+    match kept.map(|sealed| sealed.public.get(ORIGINS).and_then(|text| Origins::parse(text))) {
+        None => Binding::Missing,
+        Some(None) => Binding::Unbound,
+        Some(Some(origins)) if origins.is_endpoint(&endpoint.origin()) => Binding::Fits,
+        Some(Some(origins)) => Binding::Elsewhere(origins.endpoint().to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Binding, Vault, VaultError, name_of};
+use super::{Vault, VaultError, binding_of, name_of};
 use crate::{
     model::{Account, AccountId},
     records::SealedRecord,
@@ -50,15 +50,11 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn standing(&self, account: &Account, label: &str) -> Result<Standing, VaultError> {
         let name = name_of("credential", &account.id, label)?;
-        let binding = self.binding(&account.id, label, &account.endpoint).await?;
-        if let Some(fault) = binding.fault(account.id.as_str(), label, &account.endpoint) {
-            return Ok(Standing::Unfit(fault));
-        }
-        let Some(sealed) = self.store.get(name.clone()).await? else {
-            // Revoked between the two looks.
-            return Ok(Standing::Unfit(
-                Binding::Missing.fault(account.id.as_str(), label, &account.endpoint).unwrap_or_default(),
-            ));
+        let kept = self.kept(&name).await?;
+        let fault = binding_of(kept.as_ref(), &account.endpoint).fault(account.id.as_str(), label, &account.endpoint);
+        let sealed = match (kept, fault) {
+            (Some(sealed), None) => sealed,
+            (_, fault) => return Ok(Standing::Unfit(fault.unwrap_or_default())),
         };
         let mark = mark(&sealed, account);
         Ok(if self.refused.holds(&name, &mark) { Standing::Refused } else { Standing::Usable(mark) })

@@ -13,6 +13,7 @@ use super::super::convert;
 use super::super::exchange::{FormValue, Outbound, PluginRequest, RequestBody, SendError, StepKind};
 use super::super::grant::Reach;
 use super::CallState;
+use crate::model::headers::is_gateways;
 
 const STEP_BYTES_MAX: usize = 128;
 const STEPS_MAX: usize = 512;
@@ -144,32 +145,10 @@ fn headers(headers: &[(String, String)]) -> Result<(), String> {
     }
 }
 
-/// Headers that only the gateway sets: the credential comes from the vault, the rest belongs to one connection.
-const GATEWAYS: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-fn is_gateways(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    GATEWAYS.contains(&name.as_str()) || name.starts_with("proxy-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::headers::GATEWAYS;
 
     #[test]
     fn a_plugin_sets_no_header_of_the_gateway() {
