@@ -31,8 +31,8 @@ fn system_calls(reviews: u32) -> u64 {
 #[test]
 fn a_review_maps_and_protects_no_memory() {
     let (few, many) = (500, 3_500);
-    // The first run of a program differs from later ones by a few calls of the loader and the allocator, never by one for
-    // every tenth review.
+    // The allocator's heap grows by a page now and then, at other places on other machines: some tens of calls in a run. A guest
+    // whose memory is mapped or protected anew makes one for each review at least.
     let more = system_calls(many).saturating_sub(system_calls(few));
-    assert!(more < u64::from(many - few) / 100, "{more} more system calls for {} more reviews", many - few);
+    assert!(more < u64::from(many - few) / 10, "{more} more system calls for {} more reviews", many - few);
 }
