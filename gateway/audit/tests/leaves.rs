@@ -22,6 +22,9 @@ fn intent() -> Intent {
         grant: "g1".into(),
         content_digest: "sha256:00".into(),
         request_digest: "sha256:01".into(),
+        brand: Some("acme".into()),
+        door: Some("publish".into()),
+        commitments: vec![],
         adapter: "net 0.1.0".into(),
         adapter_digest: "sha256:02".into(),
         verdicts: vec![VerdictNote {
@@ -41,6 +44,8 @@ fn leaves_come_back_as_they_were_written() {
         intent: u64::MAX,
         post: "p1".into(),
         account: "acme-net".into(),
+        brand: None,
+        action: None,
         step: "create".into(),
         result: OutcomeResult::NotSent,
         status: Some(503),

@@ -91,7 +91,7 @@ impl Journey {
             action: self.action.map(|action| action.to_string()),
             post: self.post.as_ref().map(ToString::to_string),
             codes,
-            count: None,
+            ..leaf::Refused::default()
         }
     }
 }

@@ -166,6 +166,8 @@ async fn closing(records: &dyn Records, index: u64, intent: leaf::Intent) -> Res
         intent: index,
         post: intent.post,
         account: intent.account,
+        brand: intent.brand,
+        action: Some(intent.action),
         step: intent.step,
         result,
         status: None,

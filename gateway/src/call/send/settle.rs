@@ -100,6 +100,8 @@ async fn log(
         intent: unknown.intent,
         post: call.post().to_string(),
         account: call.account().id.to_string(),
+        brand: Some(call.account().brand.to_string()),
+        action: Some(call.draft().action.to_string()),
         step: unknown.step.clone(),
         result,
         status: answer.map(|answer| answer.status),

@@ -424,6 +424,8 @@ impl Wire {
             intent: sent.index,
             post: call.post().to_string(),
             account: call.account().id.to_string(),
+            brand: Some(call.account().brand.to_string()),
+            action: Some(call.draft().action.to_string()),
             step: sent.step.clone(),
             result,
             status: answer.map(|answer| answer.status),
