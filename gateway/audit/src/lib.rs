@@ -24,6 +24,7 @@ pub mod reader;
 pub mod recover;
 mod scan;
 pub mod tile;
+pub mod tree;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};

@@ -10,6 +10,9 @@ use crate::extents::{Extent, open_segment, segment_ids, survey};
 use crate::format::{Bad, segment_name};
 use crate::leaf::Leaf;
 use crate::scan::{Scan, Tail};
+use crate::tile::TILE_WIDTH;
+use crate::tree::files::stated_size;
+use crate::tree::{TREE_DIR, TreeFiles};
 
 /// How often a reader starts anew when files change under it.
 const CHANGES_MAX: u32 = 16;
@@ -31,6 +34,8 @@ pub struct LogReader {
     tail: Option<Tail>,
     last_batch: u64,
     last_offset: Option<u64>,
+    /// Leaves that the tree has are read from there.
+    tree: bool,
     over: bool,
 }
 
@@ -41,8 +46,14 @@ enum Next {
 }
 
 impl LogReader {
-    /// A reader of the log in a folder, from an index on.
+    /// A reader of the log in a folder, from an index on. Older leaves come from the tree in that folder, newer ones from the
+    /// write-ahead log.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
+        Self { tree: true, ..Self::segments(disk, dir, from) }
+    }
+
+    /// A reader of the write-ahead log alone.
+    pub(crate) fn segments(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
         Self {
             disk,
             dir: dir.to_owned(),
@@ -54,6 +65,7 @@ impl LogReader {
             tail: None,
             last_batch: from,
             last_offset: None,
+            tree: false,
             over: false,
         }
     }
@@ -63,6 +75,16 @@ impl LogReader {
     pub fn until(mut self, index: u64) -> Self {
         self.until = Some(index);
         self
+    }
+
+    /// Gives only leaves below an index, from now on.
+    pub fn set_until(&mut self, index: u64) {
+        self.until = Some(index);
+    }
+
+    /// The index that it gives next.
+    pub fn position(&self) -> u64 {
+        self.index
     }
 
     /// The next leaf's index and bytes, or `None` at the end of what is committed.
@@ -112,6 +134,11 @@ impl LogReader {
     pub(crate) fn into_end(self) -> Option<(Extent, Scan, Tail)> {
         let (extent, scan) = self.current?;
         Some((extent, scan, self.tail?))
+    }
+
+    /// The index after the last committed leaf of the segments, once the end was reached; 0 where there is no segment.
+    pub(crate) fn end(&self) -> u64 {
+        self.current.as_ref().map_or(0, |(_, scan)| scan.expected.index)
     }
 
     fn start_anew(&mut self) {
@@ -174,14 +201,30 @@ impl LogReader {
 
     /// Goes to the segment that holds the next index.
     fn enter(&mut self) -> Result<Next, ReadError> {
+        if self.tree {
+            let tree_dir = self.dir.join(TREE_DIR);
+            let size = stated_size(&*self.disk, &tree_dir);
+            if self.index < size {
+                self.current = None;
+                let files = TreeFiles::new(Arc::clone(&self.disk), &tree_dir, size);
+                let leaves = files.leaves(self.index / TILE_WIDTH)?;
+                let known = usize::try_from(self.index % TILE_WIDTH).unwrap_or(usize::MAX);
+                self.ready.extend(leaves.into_iter().skip(known));
+                return Ok(Next::Leaves);
+            }
+        }
         let (extents, _) = survey(&*self.disk, &self.dir)?;
         let Some(first) = extents.iter().find(|extent| !extent.is_empty()) else { return Ok(Next::End) };
-        if first.first > 0 {
+        if first.first > self.index {
+            if self.tree && self.changes < CHANGES_MAX {
+                // The tree may have got them while the segments were looked at.
+                return Ok(Next::Again);
+            }
             let file = self.dir.join(segment_name(first.id));
             return Err(ReadError::Corrupt(Box::new(Corrupt {
                 file,
                 offset: 0,
-                index: 0,
+                index: self.index,
                 why: "the segments before this one are missing",
                 evidence: format!("it starts at leaf {}", first.first),
             })));

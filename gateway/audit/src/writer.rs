@@ -47,6 +47,8 @@ pub struct WriterOptions {
     pub origin: String,
     /// So many leaves were acknowledged at least; a log that ends before is refused.
     pub at_least: u64,
+    /// So many leaves are in the tree, under a checkpoint that is durable: the segments need not have them any more.
+    pub covered: u64,
 }
 
 /// Writes a log. Only one exists for a folder at a time.
@@ -122,14 +124,18 @@ impl Writer {
     /// Opens a log, checks all of it, cuts a torn tail, and begins a fresh segment.
     pub fn open(options: WriterOptions, disk: Arc<dyn Disk>) -> Result<(Self, Option<Torn>), OpenError> {
         let size_bytes = check(&options)?;
-        let WriterOptions { dir, batch_bytes_max, origin, at_least, .. } = options;
+        let WriterOptions { dir, batch_bytes_max, origin, at_least, covered, .. } = options;
+        let at_least = at_least.max(covered);
         let write = |source| OpenError::Write { dir: dir.clone(), source };
         disk.create_dir_all(&dir).map_err(write)?;
+        if let Some(parent) = dir.parent() {
+            disk.sync_dir(parent).map_err(write)?;
+        }
         let lock = disk.lock(&dir.join(LOCK_NAME)).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked { dir: dir.clone() },
             _ => write(source),
         })?;
-        let mut found = recover(&disk, &dir, &origin)?;
+        let mut found = recover(&disk, &dir, &origin, covered)?;
         if found.next_index() < at_least {
             return Err(OpenError::Short { found: found.next_index(), dir, wanted: at_least });
         }
