@@ -20,9 +20,12 @@ pub mod format;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+mod plant;
 pub mod reader;
 pub mod recover;
 mod scan;
+#[cfg(test)]
+mod tests;
 pub mod tile;
 pub mod tree;
 pub mod writer;
@@ -32,4 +35,4 @@ pub use error::{CommitError, Corrupt, OpenError, ReadError};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
 pub use reader::LogReader;
 pub use recover::{Inspection, Torn, inspect};
-pub use writer::{Spare, SpareMaker, Writer, WriterOptions};
+pub use writer::{ActiveSegment, Spare, SpareMaker, Writer, WriterOptions};

@@ -36,6 +36,8 @@ pub struct LogReader {
     last_offset: Option<u64>,
     /// Leaves that the tree has are read from there.
     tree: bool,
+    /// The writer may have gone on in a later segment, which overrides what lies in this one and was not durable.
+    moved: bool,
     over: bool,
 }
 
@@ -66,6 +68,7 @@ impl LogReader {
             last_batch: from,
             last_offset: None,
             tree: false,
+            moved: false,
             over: false,
         }
     }
@@ -77,9 +80,10 @@ impl LogReader {
         self
     }
 
-    /// Gives only leaves below an index, from now on.
+    /// Gives only leaves below an index, from now on: one to which the log is durable.
     pub fn set_until(&mut self, index: u64) {
         self.until = Some(index);
+        self.moved = true;
     }
 
     /// The index that it gives next.
@@ -148,6 +152,13 @@ impl LogReader {
     }
 
     fn advance(&mut self) -> Result<Next, ReadError> {
+        if std::mem::take(&mut self.moved)
+            && let Some((extent, _)) = &self.current
+            && extent.end.is_none()
+            && segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id)
+        {
+            self.current = None;
+        }
         let Some((extent, scan)) = &mut self.current else { return self.enter() };
         if extent.end.is_some_and(|end| scan.expected.index >= end) {
             return self.enter();

@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::extents::{Extent, survey};
 use crate::format::segment_name;
+use crate::plant::{Plant, planted};
 use crate::reader::LogReader;
 use crate::tree::{TREE_DIR, files::stated_size};
 
@@ -77,17 +78,13 @@ impl Found {
 }
 
 /// Checks a whole log, for its writer.
-pub(crate) fn recover(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    origin: &str,
-    covered: u64,
-) -> Result<Found, OpenError> {
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str, covered: u64) -> Result<Found, OpenError> {
     let (extents, found) = survey(&**disk, dir)?;
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
     }
-    Ok(check(disk, dir, extents, covered)?)
+    let from = if planted(Plant::Covered) { extents.first().map_or(0, |extent| extent.first) } else { covered };
+    Ok(check(disk, dir, extents, from)?)
 }
 
 fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>, covered: u64) -> Result<Found, ReadError> {
