@@ -66,6 +66,10 @@ pub struct Audit {
     pub dir: PathBuf,
     /// Size of a segment.
     pub segment_bytes: u64,
+    /// The last checkpoint is kept here a second time.
+    pub second_checkpoint: PathBuf,
+    /// The key that signs checkpoints.
+    pub signing_key: PathBuf,
 }
 
 /// Plugins.
