@@ -38,7 +38,10 @@ impl Bench {
     }
 
     fn append(&self, leaves: Vec<Leaf>) {
-        self.runtime.block_on(self.log.append_all(leaves)).unwrap();
+        // A batch of a small segment takes no more.
+        for batch in leaves.chunks(400) {
+            self.runtime.block_on(self.log.append_all(batch.to_vec())).unwrap();
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
