@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A folder's worth of disk. Every durable step is explicit: nothing is durable before the matching `sync_*` returned `Ok`.
 pub trait Disk: Send + Sync {
@@ -19,10 +19,19 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder. Nothing depends on it.
+    fn remove_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// Cuts a file to `len_bytes`.
     fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()>;
     /// Makes the names in a folder durable (fsync of the folder).
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// A handle that hears of every failure to write in the file system of a folder from now on, for [`sync_many`]; `None` where
+    /// there is none, and each file is synced for itself.
+    fn watch(&self, _dir: &Path) -> io::Result<Option<File>> {
+        Ok(None)
+    }
     /// Takes the exclusive lock of a file, made where it is missing. The error is `WouldBlock` when somebody else has it. The
     /// lock ends when the guard is dropped or the process ends.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
@@ -38,6 +47,50 @@ pub trait DiskFile: Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// The file's length in bytes.
     fn len_bytes(&self) -> io::Result<u64>;
+}
+
+/// From so many files on, one sync of the whole file system is quicker than one for each.
+const SYNC_TOGETHER_LEAST: usize = 32;
+
+/// Makes files and the names in their folders durable. `whole` is what [`Disk::watch`] gave before the first of them was written.
+///
+/// # Errors
+/// Any of them may not be durable.
+pub fn sync_many(
+    disk: &dyn Disk,
+    whole: Option<&File>,
+    files: &[Box<dyn DiskFile>],
+    folders: &[PathBuf],
+) -> io::Result<()> {
+    if let Some(whole) = whole.filter(|_| files.len() >= SYNC_TOGETHER_LEAST) {
+        return Ok(rustix::fs::syncfs(whole)?);
+    }
+    files.iter().try_for_each(|file| file.sync_data())?;
+    folders.iter().try_for_each(|folder| disk.sync_dir(folder))
+}
+
+/// Makes a folder, and makes it durable before anything is put into it; the one above it is there for good. One that has something
+/// in it was made so.
+///
+/// # Errors
+/// The folder may not stay; the next attempt makes it anew.
+pub fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    if disk.list(folder).is_ok_and(|names| !names.is_empty()) {
+        return Ok(());
+    }
+    match disk.remove_dir(folder).map_err(|error| (error.kind(), error)) {
+        Err((io::ErrorKind::DirectoryNotEmpty, _)) => return Ok(()),
+        // A mount point, or a folder that somebody else made for us.
+        Ok(()) | Err((io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy, _)) => {}
+        Err((_, error)) => return Err(error),
+    }
+    disk.create_dir_all(folder)?;
+    let synced = folder.parent().map_or(Ok(()), |above| disk.sync_dir(above));
+    if synced.is_err() {
+        // A later sync would not tell that this one failed.
+        let _ = disk.remove_dir(folder);
+    }
+    synced
 }
 
 /// The machine's own file system.
@@ -76,6 +129,14 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir(dir)
+    }
+
+    fn watch(&self, dir: &Path) -> io::Result<Option<File>> {
+        File::open(dir).map(Some)
     }
 
     fn truncate(&self, path: &Path, len_bytes: u64) -> io::Result<()> {

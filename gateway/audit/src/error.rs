@@ -38,6 +38,9 @@ pub enum ReadError {
         /// What the disk said.
         source: io::Error,
     },
+    /// A file of the tree.
+    #[error(transparent)]
+    Tree(#[from] Box<crate::tree::TreeError>),
     /// A leaf is whole, but not the JSON of a leaf.
     #[error("leaf {index} is whole but can't be understood: {source}")]
     Leaf {
@@ -106,4 +109,10 @@ pub struct CommitError {
     pub uncertain: bool,
     /// What the disk said.
     pub source: io::Error,
+}
+
+impl From<crate::tree::TreeError> for ReadError {
+    fn from(error: crate::tree::TreeError) -> Self {
+        Self::Tree(Box::new(error))
+    }
 }

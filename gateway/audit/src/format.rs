@@ -49,6 +49,7 @@
 use std::ops::Range;
 
 use crate::leaf::LEAF_BYTES_MAX;
+use crate::plant::{Plant, planted};
 
 /// Unit of alignment: headers and batches begin at multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
@@ -246,7 +247,8 @@ pub fn parse_batch(bytes: &[u8], expected: Expected) -> Result<Batch, Bad> {
             return Err(bad("the batch is longer than batches may be"));
         }
         let leaf = bytes.get(start..start + length).ok_or_else(|| bad("the file ends within a frame"))?;
-        if u32_at(head, 4) != Some(frame_crc(expected, expected.index + leaves.len() as u64, leaf)) {
+        let crc = frame_crc(expected, expected.index + leaves.len() as u64, leaf);
+        if u32_at(head, 4) != Some(crc) && !planted(Plant::Checksum) {
             return Err(bad("the frame's checksum is wrong"));
         }
         leaves.push(start..start + length);

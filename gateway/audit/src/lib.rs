@@ -1,5 +1,8 @@
 //! The format of Pressgate's audit log: segments, frames, leaves and the rule of recovery.
 //!
+//! From it a Merkle tree is published that anybody's tools can check: [`merkle`] has the hashes and proofs, [`tile`] the files,
+//! [`note`] the signatures.
+//!
 //! This package knows nothing of the gateway, so that whoever checks a log needs nothing else. In reading order: [`leaf`] says
 //! what is logged, [`format`] how it lies in a file, [`recover`] what a start makes of the files, [`writer`] and [`reader`] use
 //! them, [`disk`] is what they stand on.
@@ -15,14 +18,23 @@ pub mod error;
 mod extents;
 pub mod format;
 pub mod leaf;
+pub mod merkle;
+pub mod note;
+mod plant;
+mod place;
 pub mod reader;
 pub mod recover;
 mod scan;
+#[cfg(test)]
+mod tests;
+pub mod tile;
+pub mod tree;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::{CommitError, Corrupt, OpenError, ReadError};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
-pub use reader::{LogReader, Picker, Place};
+pub use place::{Picker, Place};
+pub use reader::LogReader;
 pub use recover::{Inspection, Torn, inspect};
-pub use writer::{Spare, SpareMaker, Writer, WriterOptions};
+pub use writer::{ActiveSegment, Spare, SpareMaker, Writer, WriterOptions};

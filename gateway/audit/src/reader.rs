@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
 use crate::error::{Corrupt, ReadError};
 use crate::extents::{Extent, open_segment, segment_ids, survey};
-use crate::format::{Bad, Expected, FRAME_HEAD_BYTES, frame_leaf, segment_name};
-use crate::leaf::{LEAF_BYTES_MAX, Leaf};
+use crate::format::{Bad, FRAME_HEAD_BYTES, segment_name};
+use crate::leaf::Leaf;
+use crate::place::Place;
 use crate::scan::{Scan, Tail};
+use crate::tile::TILE_WIDTH;
+use crate::tree::files::stated_size;
+use crate::tree::{TREE_DIR, TreeFiles};
 
 /// How often a reader starts anew when files change under it.
 const CHANGES_MAX: u32 = 16;
@@ -26,64 +30,18 @@ pub struct LogReader {
     /// The next index to give.
     index: u64,
     until: Option<u64>,
-    ready: VecDeque<(Place, Vec<u8>)>,
+    ready: VecDeque<(Option<Place>, Vec<u8>)>,
     last_place: Option<Place>,
     changes: u32,
     tail: Option<Tail>,
     last_batch: u64,
     last_offset: Option<u64>,
+    /// Leaves that the tree has are read from there.
+    tree: bool,
+    /// The writer may have gone on in a later segment, which overrides what lies in this one and was not durable.
+    moved: bool,
     over: bool,
 }
-
-/// Where a leaf lies: what is needed to read it alone, and to tell that it is this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The segment's id.
-    pub segment: u64,
-    /// The number of its batch within the segment.
-    pub batch: u64,
-    /// Where its frame begins in the segment, in bytes.
-    pub offset: u64,
-}
-
-/// Reads single leaves by their places. Segments stay open between two of them.
-pub struct Picker {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
-    open: Option<(u64, Box<dyn DiskFile>)>,
-}
-
-impl Picker {
-    /// For the log in a folder.
-    pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
-        Self { disk, dir: dir.to_owned(), open: None }
-    }
-
-    /// The bytes of the leaf with this index, where it lies at this place; none where something else does, or nothing any more.
-    pub fn pick(&mut self, index: u64, place: Place) -> Option<Vec<u8>> {
-        if self.open.as_ref().is_none_or(|(segment, _)| *segment != place.segment) {
-            let file = self.disk.open(&self.dir.join(segment_name(place.segment))).ok()?;
-            self.open = Some((place.segment, file));
-        }
-        let (_, file) = self.open.as_ref()?;
-        let mut bytes = vec![0; GUESS_BYTES];
-        loop {
-            let count = file.read_at(&mut bytes, place.offset).ok()?;
-            let expected = Expected { segment: place.segment, batch: place.batch, index, batch_bytes_max: u32::MAX };
-            let read = bytes.get(..count)?;
-            if let Some(leaf) = frame_leaf(read, expected) {
-                return Some(leaf.to_vec());
-            }
-            if bytes.len() > GUESS_BYTES {
-                return None;
-            }
-            bytes.resize(FRAME_HEAD_BYTES + LEAF_BYTES_MAX, 0);
-        }
-    }
-}
-
-/// Bytes that are read of a leaf at first; few are longer.
-const GUESS_BYTES: usize = 4096;
 
 enum Next {
     Leaves,
@@ -92,8 +50,14 @@ enum Next {
 }
 
 impl LogReader {
-    /// A reader of the log in a folder, from an index on.
+    /// A reader of the log in a folder, from an index on. Older leaves come from the tree in that folder, newer ones from the
+    /// write-ahead log.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
+        Self { tree: true, ..Self::segments(disk, dir, from) }
+    }
+
+    /// A reader of the write-ahead log alone.
+    pub(crate) fn segments(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
         Self {
             disk,
             dir: dir.to_owned(),
@@ -106,6 +70,8 @@ impl LogReader {
             tail: None,
             last_batch: from,
             last_offset: None,
+            tree: false,
+            moved: false,
             over: false,
         }
     }
@@ -120,16 +86,24 @@ impl LogReader {
     /// Goes on up to another index, so that one reader can follow a writer of its own process for long. All leaves below it must
     /// be durable. What was read beyond the index before may be of a batch whose commit failed, and is read again.
     pub fn follow(&mut self, until: u64) -> Result<(), ReadError> {
-        self.until = Some(until);
+        self.set_until(until);
         self.changes = 0;
         self.over = false;
-        let Some((extent, scan)) = &mut self.current else { return Ok(()) };
-        scan.refresh();
-        if extent.end.is_none() && segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id) {
-            // A later segment overrides what stands here from some index on.
-            self.current = None;
+        if let Some((_, scan)) = &mut self.current {
+            scan.refresh();
         }
         Ok(())
+    }
+
+    /// Gives only leaves below an index, from now on: one to which the log is durable.
+    pub fn set_until(&mut self, index: u64) {
+        self.until = Some(index);
+        self.moved = true;
+    }
+
+    /// The index that it gives next.
+    pub fn position(&self) -> u64 {
+        self.index
     }
 
     /// The next leaf's index and bytes, or `None` at the end of what is committed.
@@ -139,7 +113,7 @@ impl LogReader {
                 return Ok(None);
             }
             if let Some((place, leaf)) = self.ready.pop_front() {
-                self.last_place = Some(place);
+                self.last_place = place;
                 self.index += 1;
                 self.changes = 0;
                 return Ok(Some((self.index - 1, leaf)));
@@ -166,7 +140,7 @@ impl LogReader {
         Ok(Some((index, Leaf::from_bytes(&bytes).map_err(|source| ReadError::Leaf { index, source })?)))
     }
 
-    /// Where the leaf lies that was given last.
+    /// Where the leaf lies that was given last; none where it came from the tree.
     pub fn place(&self) -> Option<Place> {
         self.last_place
     }
@@ -187,6 +161,11 @@ impl LogReader {
         Some((extent, scan, self.tail?))
     }
 
+    /// The index after the last committed leaf of the segments, once the end was reached; 0 where there is no segment.
+    pub(crate) fn end(&self) -> u64 {
+        self.current.as_ref().map_or(0, |(_, scan)| scan.expected.index)
+    }
+
     fn start_anew(&mut self) {
         self.changes += 1;
         self.current = None;
@@ -194,6 +173,13 @@ impl LogReader {
     }
 
     fn advance(&mut self) -> Result<Next, ReadError> {
+        if std::mem::take(&mut self.moved)
+            && let Some((extent, _)) = &self.current
+            && extent.end.is_none()
+            && segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id)
+        {
+            self.current = None;
+        }
         let Some((extent, scan)) = &mut self.current else { return self.enter() };
         if extent.end.is_some_and(|end| scan.expected.index >= end) {
             return self.enter();
@@ -209,7 +195,8 @@ impl LogReader {
                         && let Some(leaf) = bytes.get(place.clone())
                     {
                         let offset = offset + place.start.saturating_sub(FRAME_HEAD_BYTES) as u64;
-                        self.ready.push_back((Place { segment: extent.id, batch: number, offset }, leaf.to_vec()));
+                        let place = Place { segment: extent.id, batch: number, offset };
+                        self.ready.push_back((Some(place), leaf.to_vec()));
                     }
                 }
                 return Ok(Next::Leaves);
@@ -250,14 +237,30 @@ impl LogReader {
 
     /// Goes to the segment that holds the next index.
     fn enter(&mut self) -> Result<Next, ReadError> {
+        if self.tree {
+            let tree_dir = self.dir.join(TREE_DIR);
+            let size = stated_size(&*self.disk, &tree_dir);
+            if self.index < size {
+                self.current = None;
+                let files = TreeFiles::new(Arc::clone(&self.disk), &tree_dir, size);
+                let leaves = files.leaves(self.index / TILE_WIDTH)?;
+                let known = usize::try_from(self.index % TILE_WIDTH).unwrap_or(usize::MAX);
+                self.ready.extend(leaves.into_iter().skip(known).map(|leaf| (None, leaf)));
+                return Ok(Next::Leaves);
+            }
+        }
         let (extents, _) = survey(&*self.disk, &self.dir)?;
         let Some(first) = extents.iter().find(|extent| !extent.is_empty()) else { return Ok(Next::End) };
-        if first.first > 0 {
+        if first.first > self.index {
+            if self.tree && self.changes < CHANGES_MAX {
+                // The tree may have got them while the segments were looked at.
+                return Ok(Next::Again);
+            }
             let file = self.dir.join(segment_name(first.id));
             return Err(ReadError::Corrupt(Box::new(Corrupt {
                 file,
                 offset: 0,
-                index: 0,
+                index: self.index,
                 why: "the segments before this one are missing",
                 evidence: format!("it starts at leaf {}", first.first),
             })));

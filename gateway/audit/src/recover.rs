@@ -13,7 +13,9 @@ use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::extents::{Extent, survey};
 use crate::format::segment_name;
+use crate::plant::{Plant, planted};
 use crate::reader::LogReader;
+use crate::tree::{TREE_DIR, files::stated_size};
 
 /// A torn tail: what a crash left of a batch that nobody was told about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +53,8 @@ pub fn inspect(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Inspection, ReadError
         _ => {}
     }
     let (extents, origin) = survey(&**disk, dir)?;
-    let found = check(disk, dir, extents)?;
+    let covered = stated_size(&**disk, &dir.join(TREE_DIR));
+    let found = check(disk, dir, extents, covered)?;
     Ok(Inspection { origin, next_index: found.next_index(), torn: found.torn })
 }
 
@@ -75,21 +78,20 @@ impl Found {
 }
 
 /// Checks a whole log, for its writer.
-pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str) -> Result<Found, OpenError> {
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str, covered: u64) -> Result<Found, OpenError> {
     let (extents, found) = survey(&**disk, dir)?;
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
     }
-    Ok(check(disk, dir, extents)?)
+    let from = if planted(Plant::Covered) { extents.first().map_or(0, |extent| extent.first) } else { covered };
+    Ok(check(disk, dir, extents, from)?)
 }
 
-fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>) -> Result<Found, ReadError> {
-    let mut reader = LogReader::new(Arc::clone(disk), dir, 0);
-    let mut next_index = 0;
-    while let Some((index, _)) = reader.next_bytes()? {
-        next_index = index + 1;
-    }
-    let first = reader.last_batch();
+fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>, covered: u64) -> Result<Found, ReadError> {
+    let mut reader = LogReader::segments(Arc::clone(disk), dir, covered);
+    while reader.next_bytes()?.is_some() {}
+    let next_index = reader.end();
+    let first = reader.last_batch().min(next_index);
     let last_offset = reader.last_offset();
     let torn = reader.into_end().filter(|(_, _, tail)| tail.bytes > 0).map(|(extent, scan, tail)| Torn {
         segment: segment_name(extent.id),
@@ -98,7 +100,7 @@ fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>) -> Result<Found
         bytes: tail.bytes,
     });
     let mut leaves = Vec::new();
-    let mut again = LogReader::new(Arc::clone(disk), dir, first).until(next_index);
+    let mut again = LogReader::segments(Arc::clone(disk), dir, first).until(next_index);
     while let Some((_, bytes)) = again.next_bytes()? {
         leaves.push(bytes);
     }

@@ -148,6 +148,7 @@ impl AuditLog {
             batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
             origin: options.origin.clone(),
             at_least: options.at_least,
+            covered: 0,
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
         let recovered = Recovered { next_index: writer.next_index(), torn };

@@ -131,9 +131,7 @@ impl Feed {
         let (mut next, mut last) = (*mark, None);
         for _ in 0..BATCH_LEAVES {
             let Some((index, bytes)) = reader.next_bytes()? else { break };
-            // A reader always knows where it read.
-            let place = reader.place().unwrap_or(Place { segment: 0, batch: 0, offset: 0 });
-            put(&transaction, terms, index, place, &Facets::of(&bytes))?;
+            put(&transaction, terms, index, reader.place(), &Facets::of(&bytes))?;
             (next, last) = (index + 1, Some(bytes));
         }
         let Some(last) = last else { return Ok(()) };
@@ -160,13 +158,19 @@ fn put(
     connection: &Connection,
     terms: &mut HashMap<String, Term>,
     index: u64,
-    place: Place,
+    place: Option<Place>,
     facets: &Facets,
 ) -> rusqlite::Result<()> {
     let idx = signed(index);
     connection
         .prepare_cached("INSERT INTO leaf (idx, at_ms, segment, batch, offset) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![idx, facets.at_ms, signed(place.segment), signed(place.batch), signed(place.offset)])?;
+        .execute(params![
+            idx,
+            facets.at_ms,
+            place.map(|place| signed(place.segment)),
+            place.map(|place| signed(place.batch)),
+            place.map(|place| signed(place.offset)),
+        ])?;
     connection
         .prepare_cached(
             "INSERT INTO span (block, min_ms, max_ms) VALUES (?1, ?2, ?2) ON CONFLICT (block) DO UPDATE SET

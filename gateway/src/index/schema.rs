@@ -17,13 +17,14 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 /// Leaves of one span of time; a power of two.
 pub(super) const SPAN_LEAVES: u64 = 1024;
 
-/// `term`: what can be asked for exactly, and how often it stands. `posting`: which leaves have it. `span`: the earliest and the
+/// `leaf`: where it lies in the write-ahead log, for those that were read there; the others are in the tree, and so are these
+/// later. `term`: what can be asked for exactly, and how often it stands. `posting`: which leaves have it. `span`: the earliest and the
 /// latest time among a row of leaves, because times need not rise. `word`: which leaves have a word.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE leaf (
     idx INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,
-    segment INTEGER NOT NULL, batch INTEGER NOT NULL, offset INTEGER NOT NULL
+    segment INTEGER, batch INTEGER, offset INTEGER
 );
 CREATE TABLE term (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL);
 CREATE TABLE posting (term INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (term, idx)) WITHOUT ROWID;

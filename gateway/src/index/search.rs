@@ -8,7 +8,7 @@ use super::{
     schema::{self, SPAN_LEAVES},
 };
 use crate::{
-    audit::{Place, ReadError},
+    audit::{AuditLog, Picker, Place, ReadError},
     model::BrandPath,
 };
 
@@ -74,11 +74,8 @@ pub(super) fn leaf(shared: &Shared, index: u64) -> Result<Option<Vec<u8>>, Searc
         let mut candidates = Candidates::new(connection, &Query::default(), &[], 0, 0)?;
         Ok(candidates.check(index)?.map(|(_, place)| place))
     });
-    let picked = place.ok().flatten().and_then(|place| shared.log.picker().pick(index, place));
-    Ok(match picked {
-        Some(bytes) => Some(bytes),
-        None => shared.log.reader(index).next_bytes()?.map(|(_, bytes)| bytes),
-    })
+    let place = place.ok().flatten().flatten();
+    Leaves::new(&shared.log, shared.log.next_index()).read(index, place)
 }
 
 /// See [`super::AuditIndex::first_at`].
@@ -187,7 +184,7 @@ fn page(shared: &Shared, connection: &Connection, query: &Query) -> Result<Found
         return Ok(found);
     }
     let mut candidates = Candidates::new(&transaction, query, &groups, low, high)?;
-    let mut picker = shared.log.picker();
+    let mut log = Leaves::new(&shared.log, mark);
     let mut looked_at = None;
     for _ in 0..CANDIDATES_MAX {
         let Some(index) = candidates.next()? else { return Ok(found) };
@@ -195,11 +192,7 @@ fn page(shared: &Shared, connection: &Connection, query: &Query) -> Result<Found
             && filter.from_ms.is_none_or(|from| at_ms >= from)
             && filter.to_ms.is_none_or(|to| at_ms < to)
         {
-            let bytes = match picker.pick(index, place) {
-                Some(bytes) => Some(bytes),
-                None => shared.log.reader(index).next_bytes()?.map(|(_, bytes)| bytes),
-            };
-            if let Some(bytes) = bytes.filter(|bytes| filter.matches(&Facets::of(bytes))) {
+            if let Some(bytes) = log.read(index, place)?.filter(|bytes| filter.matches(&Facets::of(bytes))) {
                 found.leaves.push((index, bytes));
             }
         }
@@ -210,6 +203,48 @@ fn page(shared: &Shared, connection: &Connection, query: &Query) -> Result<Found
     }
     found.next = looked_at;
     Ok(found)
+}
+
+/// Leaves that the tree keeps together: whoever reads one has read them all.
+const TOGETHER: u64 = 256;
+
+/// Reads single leaves of the log.
+struct Leaves<'l> {
+    log: &'l AuditLog,
+    end: u64,
+    picker: Picker,
+    /// The leaves around the one that was read last from the tree, and the index of the first.
+    around: (u64, Vec<Vec<u8>>),
+}
+
+impl<'l> Leaves<'l> {
+    fn new(log: &'l AuditLog, end: u64) -> Self {
+        Self { log, end, picker: log.picker(), around: (0, Vec::new()) }
+    }
+
+    /// The bytes of a leaf: from its place where it is still there, else from wherever the log has it.
+    fn read(&mut self, index: u64, place: Option<Place>) -> Result<Option<Vec<u8>>, SearchError> {
+        if index >= self.end {
+            return Ok(None);
+        }
+        if let Some(bytes) = place.and_then(|place| self.picker.pick(index, place)) {
+            return Ok(Some(bytes));
+        }
+        let first = index / TOGETHER * TOGETHER;
+        let known = |around: &(u64, Vec<Vec<u8>>)| {
+            let at = usize::try_from(index.checked_sub(around.0)?).ok()?;
+            around.1.get(at).cloned()
+        };
+        if let Some(bytes) = known(&self.around) {
+            return Ok(Some(bytes));
+        }
+        let mut leaves = Vec::new();
+        for leaf in self.log.reader(first).until(self.end.min(first.saturating_add(TOGETHER))) {
+            leaves.push(leaf?.1);
+        }
+        self.around = (first, leaves);
+        Ok(known(&self.around))
+    }
 }
 
 /// Goes through the leaves that may fit.
@@ -310,7 +345,7 @@ impl<'c> Candidates<'c> {
     }
 
     /// Time and place of a candidate, where it has all the terms.
-    fn check(&mut self, index: u64) -> rusqlite::Result<Option<(i64, Place)>> {
+    fn check(&mut self, index: u64) -> rusqlite::Result<Option<(i64, Option<Place>)>> {
         let idx = i64::try_from(index).unwrap_or(i64::MAX);
         for terms in &self.rest {
             let mut any = false;
@@ -321,12 +356,13 @@ impl<'c> Candidates<'c> {
                 return Ok(None);
             }
         }
-        let unsigned = |row: &rusqlite::Row<'_>, column: usize| -> rusqlite::Result<u64> {
-            Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+        let unsigned = |row: &rusqlite::Row<'_>, column: usize| -> rusqlite::Result<Option<u64>> {
+            Ok(row.get::<_, Option<i64>>(column)?.and_then(|number| u64::try_from(number).ok()))
         };
-        let place = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, Place)> {
-            let (segment, batch, offset) = (unsigned(row, 1)?, unsigned(row, 2)?, unsigned(row, 3)?);
-            Ok((row.get(0)?, Place { segment, batch, offset }))
+        let place = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, Option<Place>)> {
+            let place = (unsigned(row, 1)?, unsigned(row, 2)?, unsigned(row, 3)?);
+            let (Some(segment), Some(batch), Some(offset)) = place else { return Ok((row.get(0)?, None)) };
+            Ok((row.get(0)?, Some(Place { segment, batch, offset })))
         };
         self.leaf.query_row([idx], place).optional()
     }
