@@ -17,6 +17,7 @@ use crate::{
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
+    index::AuditIndex,
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
@@ -182,6 +183,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         .append(Leaf::new(clock.now().as_millisecond(), event))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
+        .map_err(|error| files(&config.audit_index_path(), &error))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     Ok(Arc::new(Gateway {
@@ -193,6 +196,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         shelf,
         registry,
         facts: Default::default(),
+        index: Arc::new(index),
+        readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
         audit,
         records,

@@ -22,7 +22,8 @@ use std::sync::Arc;
 pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
-    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, ReadError, RealDisk, Torn, inspect,
+    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk, Torn,
+    inspect,
 };
 use pressgate_audit::{
     Writer, WriterOptions,
@@ -162,6 +163,7 @@ pub struct AuditLog {
     tree: Option<Arc<TreeThread>>,
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    origin: String,
 }
 
 impl AuditLog {
@@ -184,7 +186,7 @@ impl AuditLog {
             dir: options.dir.clone(),
             segment_bytes: options.segment_bytes,
             batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
-            origin: options.origin,
+            origin: options.origin.clone(),
             at_least: options.at_least,
             covered,
         };
@@ -210,7 +212,10 @@ impl AuditLog {
             }
             None => None,
         };
-        Ok((AuditLog { shared, threads: Arc::new(threads), tree, disk, dir: options.dir }, recovered))
+        Ok((
+            AuditLog { shared, threads: Arc::new(threads), tree, disk, dir: options.dir, origin: options.origin },
+            recovered,
+        ))
     }
 
     /// How the tree stands, and a way to hear of each checkpoint; `None` without a tree.
@@ -250,13 +255,29 @@ impl AuditLog {
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
     /// the writer goes on meanwhile.
     pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
-        let mut reader = LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index());
+        let mut reader = self.reader(from);
         while let Some((index, leaf)) = reader.next_leaf()? {
             if visit(index, leaf).is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// A reader from an index on, up to the last leaf that is durable now; [`LogReader::follow`] takes it further. It blocks while
+    /// it reads, and never the writer.
+    pub fn reader(&self, from: u64) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
+    }
+
+    /// Reads single leaves of which the places are known.
+    pub fn picker(&self) -> Picker {
+        Picker::new(Arc::clone(&self.disk), &self.dir)
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The index that the next leaf gets; all below it are durable.

@@ -198,7 +198,7 @@ impl Worker {
     /// One checkpoint. Is there more?
     fn publish_some(&mut self, until: u64) -> Result<bool, String> {
         let Grower { tree, keys, .. } = &mut self.grower;
-        self.reader.set_until(until);
+        self.reader.follow(until).map_err(|error| error.to_string())?;
         while tree.waiting_bytes() < WAITING_BYTES_MAX
             && let Some((_, leaf)) = self.reader.next_bytes().map_err(|error| error.to_string())?
         {

@@ -115,7 +115,7 @@ impl Open {
 
     /// What the gateway does each second.
     fn publish(&mut self, disk: &SimDisk, ledger: &mut Ledger) -> Option<Published> {
-        self.reader.set_until(self.writer.next_index());
+        self.reader.follow(self.writer.next_index()).expect("the segments can be listed");
         while let Some((_, leaf)) = self.reader.next_bytes().expect("a log that is open can be read") {
             self.tree.push(&leaf);
         }
