@@ -20,11 +20,14 @@ pub mod format;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod reader;
+pub mod receipt;
 pub mod recover;
 mod scan;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};
