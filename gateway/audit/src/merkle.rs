@@ -211,13 +211,7 @@ pub fn check_inclusion(index: u64, size: u64, leaf: Hash, proof: &[Hash], root: 
 ///
 /// # Errors
 /// [`ProofError`] says what does not hold.
-pub fn check_consistency(
-    old: u64,
-    new: u64,
-    old_root: Hash,
-    new_root: Hash,
-    proof: &[Hash],
-) -> Result<(), ProofError> {
+pub fn check_consistency(old: u64, new: u64, old_root: Hash, new_root: Hash, proof: &[Hash]) -> Result<(), ProofError> {
     if old > new {
         return Err(ProofError::Range);
     }

@@ -196,7 +196,8 @@ impl Signer {
     /// The name can't be one.
     pub fn from_seed(name: &str, algorithm: Algorithm, seed: Zeroizing<[u8; KEY_BYTES]>) -> Result<Self, NoteError> {
         check_name(name)?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| NoteError::Key("the seed is no key"))?;
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| NoteError::Key("the seed is no key"))?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| NoteError::Key("it has not 32 bytes"))?;
         Ok(Self { verifier: Verifier::new(name, algorithm, public), pair, seed })
     }

@@ -77,12 +77,7 @@ impl Found {
 }
 
 /// Checks a whole log, for its writer.
-pub(crate) fn recover(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    origin: &str,
-    covered: u64,
-) -> Result<Found, OpenError> {
+pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str, covered: u64) -> Result<Found, OpenError> {
     let (extents, found) = survey(&**disk, dir)?;
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });

@@ -148,7 +148,10 @@ impl Receipt {
         // A name that stands twice, or that is not known, is refused: nothing in a receipt goes unchecked.
         let receipt: Self = serde_json::from_slice(bytes).map_err(|error| ReceiptError::Form(error.to_string()))?;
         if receipt.form != RECEIPT_FORM {
-            return Err(ReceiptError::Form(format!("its form is `{}`, and only `{RECEIPT_FORM}` is known", receipt.form)));
+            return Err(ReceiptError::Form(format!(
+                "its form is `{}`, and only `{RECEIPT_FORM}` is known",
+                receipt.form
+            )));
         }
         Ok(receipt)
     }

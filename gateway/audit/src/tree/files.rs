@@ -84,7 +84,10 @@ impl TreeFiles {
         for (place, (leaf, hash)) in leaves.into_iter().zip(&hashes).enumerate() {
             if leaf_hash(leaf) != *hash {
                 let leaf = index * TILE_WIDTH + place as u64;
-                return Err(damaged(self.path(tile), &format!("leaf {leaf} does not have the hash that is in the tree")));
+                return Err(damaged(
+                    self.path(tile),
+                    &format!("leaf {leaf} does not have the hash that is in the tree"),
+                ));
             }
             all.push(leaf.to_vec());
         }

@@ -126,9 +126,10 @@ impl VerifyError {
     /// The file that is wrong, where it is one.
     pub fn file(&self) -> Option<&std::path::Path> {
         match self {
-            Self::Checkpoint { file, .. } | Self::Origin { file, .. } | Self::Leaf { file, .. } | Self::Io { file, .. } => {
-                Some(file)
-            }
+            Self::Checkpoint { file, .. }
+            | Self::Origin { file, .. }
+            | Self::Leaf { file, .. }
+            | Self::Io { file, .. } => Some(file),
             Self::Segments(ReadError::Corrupt(corrupt)) => Some(&corrupt.file),
             Self::Segments(ReadError::Io { file, .. }) => Some(file),
             _ => None,

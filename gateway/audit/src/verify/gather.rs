@@ -204,9 +204,9 @@ impl Pair {
     ) -> Option<Defect> {
         let mut rest = bytes;
         for place in 0..width {
-            let leaf = rest.split_first_chunk::<2>().and_then(|(length, after)| {
-                after.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-            });
+            let leaf = rest
+                .split_first_chunk::<2>()
+                .and_then(|(length, after)| after.split_at_checked(usize::from(u16::from_be_bytes(*length))));
             let Some((leaf, after)) = leaf else {
                 return Some(Defect { place, why: "the file ends before it" });
             };
@@ -216,7 +216,8 @@ impl Pair {
             }
             rest = after;
         }
-        (ends_here && !rest.is_empty()).then_some(Defect { place: width, why: "there is more in the file than its leaves" })
+        (ends_here && !rest.is_empty())
+            .then_some(Defect { place: width, why: "there is more in the file than its leaves" })
     }
 
     fn bundle(&mut self) -> Bundle {
@@ -316,7 +317,9 @@ pub(super) fn read_tile(
                 length if length < wanted && row.len() < width => {
                     Some(Defect { place: row.len(), why: "the file ends before it" })
                 }
-                length if length != wanted => Some(Defect { place: width, why: "the file's length is not that of its hashes" }),
+                length if length != wanted => {
+                    Some(Defect { place: width, why: "the file's length is not that of its hashes" })
+                }
                 _ => None,
             }
         }

@@ -56,7 +56,12 @@ struct Handover {
 }
 
 /// Follows the changes of the key.
-pub(super) fn keys(noted: &Noted, origin: &str, trusted: &Verifier, known: &mut Known<'_>) -> Result<Keys, VerifyError> {
+pub(super) fn keys(
+    noted: &Noted,
+    origin: &str,
+    trusted: &Verifier,
+    known: &mut Known<'_>,
+) -> Result<Keys, VerifyError> {
     let mut steps = Vec::new();
     for (index, leaf) in &noted.leaves {
         let Event::KeyHandover(handover) = &leaf.event else { continue };

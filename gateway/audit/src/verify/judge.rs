@@ -177,7 +177,9 @@ impl Case<'_> {
         let gathered = self.gathered;
         let above = authentic.levels.first().map(Vec::as_slice).unwrap_or_default();
         for (index, bundle) in (0_u64..).zip(&gathered.bundles) {
-            let Some(hash) = usize::try_from(index).ok().and_then(|at| above.get(at)).copied().flatten() else { continue };
+            let Some(hash) = usize::try_from(index).ok().and_then(|at| above.get(at)).copied().flatten() else {
+                continue;
+            };
             let gone = bundle.pruned && self.may_be_gone(index);
             if bundle.stored != Some(hash) || !(bundle.agrees || gone) {
                 self.bundle(index, hash, gone, faults)?;
@@ -185,7 +187,11 @@ impl Case<'_> {
         }
         if (gathered.bundles.len() as u64) < gathered.size / TILE_WIDTH {
             let index = gathered.bundles.len() as u64;
-            faults.add(index * TILE_WIDTH, self.file(Kind::Hashes(0), index), "the file is missing, and so are its leaves");
+            faults.add(
+                index * TILE_WIDTH,
+                self.file(Kind::Hashes(0), index),
+                "the file is missing, and so are its leaves",
+            );
         }
         if let Some(pair) = &gathered.edge {
             let truth: Row = authentic.edge.iter().copied().map(Some).collect();
@@ -203,7 +209,8 @@ impl Case<'_> {
         let mut pair = Pair::default();
         pair.read(self.disk, self.dir, index, TILE_WIDTH as usize, &mut Vec::new())?;
         let mut scratch = Vec::new();
-        let truth = [&pair.stored, &pair.made].into_iter().find(|row| fold_row(row, &mut scratch) == Some(hash)).cloned();
+        let truth =
+            [&pair.stored, &pair.made].into_iter().find(|row| fold_row(row, &mut scratch) == Some(hash)).cloned();
         match truth {
             Some(truth) => self.pair(index, &pair, &truth, gone, faults),
             None => faults.add(index * TILE_WIDTH, self.file(Kind::Hashes(0), index), UNRELATED),
@@ -220,7 +227,9 @@ impl Case<'_> {
         if gone {
             return;
         }
-        if let Some(found) = difference(&pair.made, truth, width, pair.made_defect, "it is not the leaf that was logged") {
+        if let Some(found) =
+            difference(&pair.made, truth, width, pair.made_defect, "it is not the leaf that was logged")
+        {
             faults.add(index * TILE_WIDTH + found.place as u64, self.file(Kind::Entries, index), found.why);
         }
     }
@@ -334,7 +343,8 @@ impl Known<'_> {
         let file = Tile::new(Kind::Hashes(0), tile, TILE_WIDTH as u16);
         let (mut bytes, mut row) = (Vec::new(), Row::new());
         super::gather::read_tile(self.disk, self.dir, file, &mut bytes, &mut row)?;
-        let wanted = usize::try_from(tile).ok().and_then(|at| self.authentic.levels.first()?.get(at).copied().flatten());
+        let wanted =
+            usize::try_from(tile).ok().and_then(|at| self.authentic.levels.first()?.get(at).copied().flatten());
         if wanted.is_none() || fold_row(&row, &mut Vec::new()) != wanted {
             let why = "the file changed while it was checked".to_owned();
             return Err(VerifyError::Leaf { file: self.dir.join(file.path()), index: tile * TILE_WIDTH, why });

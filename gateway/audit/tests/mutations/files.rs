@@ -8,9 +8,10 @@ use pressgate_audit::note::Algorithm;
 use pressgate_audit::tile::{Kind, TILE_WIDTH, Tile};
 use pressgate_audit::verify::{VerifyError, verify};
 
+use crate::support::azul::Azul;
 use crate::support::go::Go;
 use crate::support::{
-    Dice, Files, LOG_DIR, ORIGIN, azul, count, key, leaf, leaves, log, log_key, naive_root, options, seed, signed, tile_path,
+    Dice, Files, LOG_DIR, ORIGIN, count, key, leaf, leaves, log, log_key, naive_root, options, seed, signed, tile_path,
     tree, tree_path,
 };
 use crate::{CLASS_LEAST, Tally};
@@ -306,7 +307,11 @@ fn checkpoints(log: &Log, kind: &'static str, dice: &mut Dice) -> Evil {
         // A second line of the same signature would be no fault.
         "checkpoint: a line duplicated" => {
             let at = dice.below(3);
-            lines.iter().enumerate().flat_map(|(place, line)| line.repeat(1 + usize::from(place == at)).into_bytes()).collect()
+            lines
+                .iter()
+                .enumerate()
+                .flat_map(|(place, line)| line.repeat(1 + usize::from(place == at)).into_bytes())
+                .collect()
         }
         "checkpoint: two lines swapped" => {
             let (low, high) = dice.two_below(lines.len());
@@ -360,19 +365,22 @@ fn counted_changes_of_files_are_found_by_three_verifiers() {
         let log = Log::new(size);
         let mut go = Go::start(&vkey, &log.files);
         assert_eq!(verify(&log.files, Path::new(LOG_DIR), &options()).unwrap().checkpoint.size, size);
-        assert_eq!(azul::verify(&log.files, &vkey), Ok(size));
+        let azul = Azul::start(&vkey, &log.files);
+        assert_eq!(azul.verify(&log.files), Ok(size));
         assert_eq!(go.as_mut().map_or(Ok(size), |go| go.verify(&log.files)), Ok(size));
         for _ in 0..total.div_ceil(SIZES.len()) {
             let (kind, maker) = kinds[done % kinds.len()];
             done += 1;
             let evil = maker(&log, kind, &mut dice);
             let told = format!("{} (log of {size}, number {done})", evil.kind);
-            let Err(error) = verify(&evil.files, Path::new(LOG_DIR), &options()) else { panic!("ours accepts: {told}") };
+            let Err(error) = verify(&evil.files, Path::new(LOG_DIR), &options()) else {
+                panic!("ours accepts: {told}")
+            };
             assert_eq!(error.first_bad_index(), Some(evil.index), "{told}: {error}");
             if let Some(file) = &evil.file {
                 assert_eq!(error.file(), Some(file.as_path()), "{told}: {error}");
             }
-            assert!(azul::verify(&evil.files, &vkey).is_err(), "tlog_tiles accepts: {told}");
+            assert!(azul.verify(&evil.files).is_err(), "tlog_tiles accepts: {told}");
             assert!(go.as_mut().is_none_or(|go| go.verify(&evil.files).is_err()), "Go accepts: {told}");
             tally.add(evil.kind);
         }
@@ -425,7 +433,7 @@ fn legal_differences_are_accepted_by_three_verifiers() {
     for (told, files, size) in cases {
         let report = verify(&files, Path::new(LOG_DIR), &options()).unwrap_or_else(|error| panic!("{told}: {error}"));
         assert_eq!(report.checkpoint.size, size, "{told}");
-        assert_eq!(azul::verify(&files, &vkey), Ok(size), "{told}");
+        assert_eq!(Azul::start(&vkey, &Files::default()).verify(&files), Ok(size), "{told}");
         assert_eq!(go.as_mut().map_or(Ok(size), |go| go.verify(&files)), Ok(size), "{told}");
     }
 }

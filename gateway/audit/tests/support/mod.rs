@@ -61,7 +61,8 @@ pub fn count(default: usize) -> usize {
 
 /// The seed of a counted test, printed.
 pub fn seed() -> u64 {
-    let seed = std::env::var("PRESSGATE_SEED").map_or(20_261_123, |seed| seed.parse().expect("PRESSGATE_SEED is a number"));
+    let seed =
+        std::env::var("PRESSGATE_SEED").map_or(20_261_123, |seed| seed.parse().expect("PRESSGATE_SEED is a number"));
     println!("PRESSGATE_SEED={seed}");
     seed
 }
