@@ -22,13 +22,16 @@ pub mod merkle;
 pub mod note;
 mod plant;
 mod place;
+pub mod proof;
 pub mod reader;
+pub mod receipt;
 pub mod recover;
 mod scan;
 #[cfg(test)]
 mod tests;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk};
