@@ -316,7 +316,7 @@ fn what_the_writer_itself_may_leave_is_accepted() {
     assert_eq!((seen.until, seen.torn_bytes > 0), (SIZE + 3, true));
     // A copy of the tree alone, by itself and as a log without segments.
     let mut files = log.files.clone();
-    files.0.retain(|path, _| !path.extension().is_some_and(|kind| kind == "segment"));
+    files.0.retain(|path, _| path.extension().is_none_or(|kind| kind != "segment"));
     assert_eq!(verify(&files, dir, &options).unwrap().segments, None);
     assert_eq!(verify(&files, &dir.join("tree"), &options).unwrap().segments, None);
 }
