@@ -16,6 +16,7 @@ use crate::{
     host::{Host, Registry},
     keys::Keys,
     limits::{Limits, Pauses},
+    openings::Openings,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
@@ -49,6 +50,8 @@ pub struct Gateway {
     pub audit: AuditLog,
     /// What should happen.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// Credentials.
     pub vault: Arc<Vault>,
     /// The only way to a network.

@@ -35,6 +35,7 @@ pub mod limits;
 pub mod media;
 pub mod audit;
 pub mod records;
+pub mod openings;
 
 pub mod operator;
 pub mod cli;

@@ -20,10 +20,14 @@ use crate::{
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
+    openings::Openings,
     operator::{OpsError, served},
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
-    records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
+    records::{
+        GovernanceRecord, Records, RecordsError,
+        sqlite::{SqliteRecords, SqliteSubjectKeys},
+    },
     vault::{KekSource, SealedStore, Vault},
 };
 pub use look::{LogLook, Look, look};
@@ -86,6 +90,8 @@ pub struct Stores {
     pub audit: AuditLog,
     /// The records.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// The vault.
     pub vault: Arc<Vault>,
     /// The keys.
@@ -104,6 +110,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let vault = Vault::open(&kek_source(config), sealed, Arc::clone(&parts.clock))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let subject_keys = Arc::new(SqliteSubjectKeys::open(&config.subject_keys_file())?);
+    let openings = Arc::new(Openings::new(
+        belonging::origin(&node),
+        Arc::clone(&records),
+        subject_keys,
+        Arc::clone(&vault),
+        Arc::clone(&parts.clock),
+    ));
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
     let options = AuditOptions {
@@ -132,14 +146,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, records, vault, keys })
+    Ok(Stores { lock, audit, records, openings, vault, keys })
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
-    let Stores { lock, audit, records, vault, keys } = stores;
+    let Stores { lock, audit, records, openings, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -177,6 +191,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         open_intents: OpenIntents::new(audit.clone()),
         audit,
         records,
+        openings,
         vault,
         egress: Arc::new(egress),
         keys,

@@ -49,12 +49,16 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("call", STAGES),
-    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop"]),
+    (
+        "posts",
+        &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop"],
+    ),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
+    ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
@@ -83,11 +87,12 @@ const HELD: &[&str] = &[
     "media",
     "audit",
     "records",
+    "openings",
 ];
 
 const STAGES: &[&str] = &[
     "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "keys", "limits", "media", "audit",
-    "records",
+    "records", "openings",
 ];
 
 /// A word of the code, the modules that may have it, and why.
