@@ -38,6 +38,8 @@ pub struct Gateway {
     pub starts: RwLock<()>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
+    /// One erasure at a time.
+    pub erasing: tokio::sync::Mutex<()>,
     /// The plugin host.
     pub host: Arc<Host>,
     /// The components that were found.

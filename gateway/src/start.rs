@@ -21,7 +21,11 @@ use crate::{
     limits::{DefaultLimit, Limits},
     media::MediaStore,
     openings::Openings,
-    operator::{OpsError, served},
+    operator::{
+        OpsError,
+        erasures::{Carrier, resume},
+        served,
+    },
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
     records::{
@@ -167,6 +171,9 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let egress = egress(&config, &vault, &clock)?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
+    let carrier =
+        Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
+    resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     // The log names what serves before it does.
     let failed = |error: OpsError| StartError::Other(error.to_string());
     served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
@@ -184,6 +191,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         applying: Mutex::new(()),
+        erasing: Mutex::new(()),
         host,
         shelf,
         registry,

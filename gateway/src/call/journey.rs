@@ -67,7 +67,13 @@ impl Journey {
             accounts.push(None);
         }
         let (commitments, openings, fault) = self.commit(gateway).await;
-        let leaf = |account| leaf::Refused { commitments: commitments.clone(), ..self.leaf(&refusal, account) };
+        let governance = gateway.governance.load_full();
+        let leaf = |account| {
+            let leaf = self.leaf(&refusal, account);
+            let brand = leaf.account.as_deref().and_then(|id| governance.accounts.get(id));
+            let brand = brand.map(|account| account.brand.to_string());
+            leaf::Refused { commitments: commitments.clone(), brand, ..leaf }
+        };
         let leaves: Vec<leaf::Refused> = accounts.into_iter().map(leaf).collect();
         for leaf in &leaves {
             tell(leaf, &refusal);

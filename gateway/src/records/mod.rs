@@ -105,6 +105,8 @@ pub trait Records: Send + Sync + 'static {
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;
     /// One erasure.
     fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>>;
+    /// The erasure that a leaf tells of.
+    fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>>;
     /// Confirms an erasure: from now on it will happen. False where it was confirmed before, or there is none.
     fn confirm_erasure(&self, id: String, by: PersonId, at: Timestamp, log_from: u64) -> Answer<'_, bool>;
     /// Erasures that are confirmed and not done, oldest first.

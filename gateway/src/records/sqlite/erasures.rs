@@ -60,6 +60,15 @@ pub(super) fn one(connection: &Connection, id: &str) -> Result<Option<ErasureRec
     rows.next()?.map(read).transpose()
 }
 
+/// `Records::erasure_of_leaf`. Erasures are few.
+pub(super) fn of_leaf(connection: &Connection, leaf: u64) -> Result<Option<ErasureRecord>, RecordsError> {
+    let id: Option<String> = connection
+        .prepare_cached("SELECT id FROM erasures WHERE leaf = ?1")?
+        .query_row([signed(leaf, "a leaf's index")?], |row| row.get(0))
+        .optional()?;
+    id.map_or(Ok(None), |id| one(connection, &id))
+}
+
 /// `Records::confirm_erasure`.
 pub(super) fn confirm(
     connection: &Connection,

@@ -215,6 +215,10 @@ impl Records for SqliteRecords {
         self.read(move |connection| erasures::one(connection, &id))
     }
 
+    fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>> {
+        self.read(move |connection| erasures::of_leaf(connection, leaf))
+    }
+
     fn confirm_erasure(&self, id: String, by: PersonId, at: Timestamp, log_from: u64) -> Answer<'_, bool> {
         self.write(move |connection| erasures::confirm(connection, &id, &by, at, log_from))
     }

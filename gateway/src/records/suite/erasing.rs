@@ -184,6 +184,8 @@ pub(in super::super) async fn an_erasure_takes_everything_of_its_subject<P: Plac
     store.finish_erasure("e1".to_owned(), 8).await.unwrap();
     assert!(store.erasures_under_way().await.unwrap().is_empty());
     assert_eq!(store.erasure("e1".to_owned()).await.unwrap().unwrap().leaf, Some(8));
+    assert_eq!(store.erasure_of_leaf(8).await.unwrap().unwrap().id, "e1");
+    assert_eq!(store.erasure_of_leaf(9).await.unwrap(), None);
     confirmed(&store, "e2", EDITOR).await;
     assert_eq!(carry_out(&store, "e2", None).await.erased, ErasedCounts::default(), "again is harmless");
 }
