@@ -20,6 +20,7 @@ use crate::{
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
+    reveals::Reveals,
     stop::Stop,
     vault::Vault,
 };
@@ -66,6 +67,8 @@ pub struct Gateway {
     pub pauses: Pauses,
     /// Media.
     pub media: Arc<MediaStore>,
+    /// Requests to open commitments.
+    pub reveals: Reveals,
     /// Refusals before authentication.
     pub strangers: Strangers,
     /// Intents without an outcome.

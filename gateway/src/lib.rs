@@ -25,6 +25,7 @@ pub mod listen;
 pub mod doors;
 pub mod call;
 pub mod posts;
+pub mod reveals;
 
 pub mod host;
 pub mod plugins;

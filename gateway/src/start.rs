@@ -206,6 +206,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         limits,
         pauses: Default::default(),
         media: Arc::new(media),
+        reveals: Default::default(),
         strangers: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),

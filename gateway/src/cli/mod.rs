@@ -7,6 +7,7 @@ pub mod plugin;
 
 mod apply;
 mod ask;
+mod audit;
 mod check;
 mod client;
 mod context;
@@ -70,6 +71,9 @@ enum Command {
     /// Posts that wait for a vote, with your own key.
     #[command(subcommand)]
     Post(post::Command),
+    /// What is done with the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look for what would keep the gateway from working, and say what to do.
     Doctor,
     /// Build and list plugins.
@@ -130,6 +134,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Key(command) => key::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Doctor => doctor::run(&context).await,
         Command::Plugin(plugins::Command::List) => plugins::list(&context),
         Command::Init(_) | Command::Plugin(_) => Err(Failure::Usage("this command was handled before".into())),
@@ -157,6 +162,7 @@ mod tests {
             "pressgate credential set acme --label app --from-file -",
             "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
             "pressgate key create --person chief-1 --note laptop --save-key k",
+            "pressgate audit erase --subject editor-7 --basis gdpr-art-17 --confirm erasure_1",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -164,6 +170,7 @@ mod tests {
             "pressgate key create",
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",
+            "pressgate audit erase --subject editor-7",
             "pressgate frobnicate",
             "pressgate",
         ] {

@@ -7,6 +7,7 @@ pub mod listener;
 pub mod openapi;
 pub mod problem;
 pub mod publish;
+pub mod reveals;
 mod shape;
 mod strict;
 pub mod text;
@@ -31,6 +32,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/validate", post(publish::posts::validate))
         .route("/v1/me", get(publish::me::me))
         .route("/v1/accounts", get(publish::accounts::list))
+        .route("/v1/audit/reveals", post(reveals::ask))
+        .route("/v1/audit/reveals/{id}", get(reveals::look))
+        .route("/v1/audit/reveals/{id}/confirmations", post(reveals::confirm))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))

@@ -118,19 +118,16 @@ impl<'a> Carrier<'a> {
     async fn logged(&self, erasure: &ErasureRecord) -> Result<Option<u64>, OpsError> {
         let by = people(erasure);
         let (subject, basis) = (erasure.subject.clone(), erasure.basis.clone());
-        let mut found = None;
         let same = move |leaf: &Leaf| match &leaf.event {
             Event::Erasure(leaf) => leaf.subject == subject && leaf.basis == basis && leaf.by == by,
             _ => false,
         };
-        found = self
-            .read(erasure.log_from, found.take(), move |found: &mut Option<u64>, index, leaf| {
-                if found.is_none() && same(leaf) {
-                    *found = Some(index);
-                }
-            })
-            .await?;
-        Ok(found)
+        let first = move |found: &mut Option<u64>, index, leaf: &Leaf| {
+            if found.is_none() && same(leaf) {
+                *found = Some(index);
+            }
+        };
+        self.read(erasure.log_from, None, first).await
     }
 
     async fn log(&self, erasure: &ErasureRecord) -> Result<u64, OpsError> {

@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "keys",
             "listen",
             "media",
+            "reveals",
             "stop",
         ],
     ),
@@ -53,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "posts",
         &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop"],
     ),
+    ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
@@ -88,6 +90,7 @@ const HELD: &[&str] = &[
     "audit",
     "records",
     "openings",
+    "reveals",
 ];
 
 const STAGES: &[&str] = &[
