@@ -1,5 +1,6 @@
 //! The suite on SQLite, and what is SQLite's own: versions, plans, faults of the disk.
 
+mod deleted;
 mod faults;
 mod versions;
 
