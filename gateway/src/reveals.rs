@@ -12,13 +12,13 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::openings::Opened;
 use crate::{
     audit::{Event, Leaf, leaf},
     call::{Caller, journey::Journey, record},
     config::AuditScope,
     gateway::Gateway,
     model::{AuditRight, BrandPath, PersonId, Principal, hex::hex},
-    openings::Opened,
     records::Commitment,
     refusal::{Fault, Refusal, Stage, problem},
 };

@@ -16,8 +16,7 @@ use super::{body::JsonBody, caller::Known, json, problem::Problem, publish::refu
 use crate::{
     gateway::Gateway,
     model::hex::hex,
-    openings::Opened,
-    reveals::{self, Reveal, Seen, Wish},
+    reveals::{self, Opened, Reveal, Seen, Wish},
 };
 
 /// What somebody wants to see, and why.

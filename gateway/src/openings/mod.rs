@@ -22,6 +22,7 @@ use aws_lc_rs::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
+use jiff::Timestamp;
 use pressgate_audit::leaf::{COMMITMENT_BYTES, Place, SALT_BYTES};
 use zeroize::Zeroizing;
 
@@ -157,6 +158,14 @@ impl Openings {
     /// The key store can't be written.
     pub async fn destroy_key(&self, subject: &str) -> Result<bool, OpeningsError> {
         self.ring.destroy(subject).await
+    }
+
+    /// The same where the key was made before that time: one that came back from a backup, say.
+    ///
+    /// # Errors
+    /// The key store can't be written.
+    pub async fn destroy_older_key(&self, subject: &str, than: Timestamp) -> Result<bool, OpeningsError> {
+        self.ring.destroy_older(subject, than).await
     }
 
     /// Brings the file of the keys into one, so that a copy of it is whole. For a stop in order.

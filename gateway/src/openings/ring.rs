@@ -9,6 +9,7 @@ use aws_lc_rs::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
+use jiff::Timestamp;
 
 use super::OpeningsError;
 use crate::{
@@ -85,6 +86,15 @@ impl Ring {
         let _changing = self.changing.lock().await;
         self.held().remove(subject);
         Ok(self.store.destroy_subject_key(subject.to_owned()).await?)
+    }
+
+    /// Destroys a key that was made before.
+    pub(super) async fn destroy_older(&self, subject: &str, than: Timestamp) -> Result<bool, OpeningsError> {
+        let key = self.store.subject_key(subject.to_owned()).await?;
+        if key.is_none_or(|key| key.created_at > than) {
+            return Ok(false);
+        }
+        self.destroy(subject).await
     }
 
     pub(super) async fn gather(&self) -> Result<(), OpeningsError> {

@@ -111,6 +111,8 @@ pub trait Records: Send + Sync + 'static {
     fn confirm_erasure(&self, id: String, by: PersonId, at: Timestamp, log_from: u64) -> Answer<'_, bool>;
     /// Erasures that are confirmed and not done, oldest first.
     fn erasures_under_way(&self) -> Answer<'_, Vec<ErasureRecord>>;
+    /// Subjects that were erased, each with the time of its last confirmation.
+    fn erased_subjects(&self) -> Answer<'_, Vec<(String, Timestamp)>>;
     /// Posts of a subject that wait for something or are being worked on; their content is still needed.
     fn open_posts_of(&self, subject: String) -> Answer<'_, OpenPosts>;
     /// How many openings, and how many posts with their content, there are of a subject.

@@ -44,7 +44,7 @@ struct Leaves {
 }
 
 /// Carries on every erasure that was confirmed and not done, and those that the log tells of and these records, restored from a
-/// backup, did not know.
+/// backup, did not know; and destroys keys that came back.
 ///
 /// # Errors
 /// The stores; the gateway must not serve what should be gone.
@@ -52,6 +52,12 @@ pub async fn resume(carrier: &Carrier<'_>) -> Result<(), OpsError> {
     for erasure in carrier.records.erasures_under_way().await? {
         tracing::warn!(erasure = erasure.id, "an erasure that was broken off is carried on");
         carrier.carry(&erasure).await?;
+    }
+    for (subject, at) in carrier.records.erased_subjects().await? {
+        // Keys from a backup: nothing is sealed under them any more, and nothing shall be.
+        if carrier.openings.destroy_older_key(&subject, at).await.map_err(told)? {
+            tracing::warn!(subject, "a key that was erased had come back, and was destroyed again");
+        }
     }
     Ok(())
 }

@@ -92,6 +92,19 @@ pub(super) fn under_way(connection: &Connection) -> Result<Vec<ErasureRecord>, R
     Ok(found)
 }
 
+/// `Records::erased_subjects`. Erasures are few.
+pub(super) fn subjects(connection: &Connection) -> Result<Vec<(String, Timestamp)>, RecordsError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT subject, max(confirmed_at) FROM erasures WHERE leaf IS NOT NULL GROUP BY subject ORDER BY subject",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, time(row.get(1)?)?));
+    }
+    Ok(found)
+}
+
 /// `Records::open_posts_of`, at most 20 of them by name.
 pub(super) fn open_posts(connection: &Connection, subject: &str) -> Result<OpenPosts, RecordsError> {
     let of = format!(

@@ -227,6 +227,10 @@ impl Records for SqliteRecords {
         self.read(erasures::under_way)
     }
 
+    fn erased_subjects(&self) -> Answer<'_, Vec<(String, Timestamp)>> {
+        self.read(erasures::subjects)
+    }
+
     fn open_posts_of(&self, subject: String) -> Answer<'_, OpenPosts> {
         self.read(move |connection| erasures::open_posts(connection, &subject))
     }

@@ -187,6 +187,7 @@ pub(in super::super) async fn an_erasure_takes_everything_of_its_subject<P: Plac
     assert_eq!(store.erasure_of_leaf(8).await.unwrap().unwrap().id, "e1");
     assert_eq!(store.erasure_of_leaf(9).await.unwrap(), None);
     confirmed(&store, "e2", EDITOR).await;
+    assert_eq!(store.erased_subjects().await.unwrap(), [(EDITOR.to_owned(), at(60))], "of those that are done");
     assert_eq!(carry_out(&store, "e2", None).await.erased, ErasedCounts::default(), "again is harmless");
 }
 
