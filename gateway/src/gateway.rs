@@ -17,9 +17,11 @@ use crate::{
     index::AuditIndex,
     keys::Keys,
     limits::{Limits, Pauses, Readings},
+    openings::Openings,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
+    reveals::Reveals,
     stop::Stop,
     vault::Vault,
 };
@@ -38,6 +40,8 @@ pub struct Gateway {
     pub starts: RwLock<()>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
+    /// One erasure at a time.
+    pub erasing: tokio::sync::Mutex<()>,
     /// The plugin host.
     pub host: Arc<Host>,
     /// The components that were found.
@@ -54,6 +58,8 @@ pub struct Gateway {
     pub readings: Arc<Readings>,
     /// What should happen.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// Credentials.
     pub vault: Arc<Vault>,
     /// The only way to a network.
@@ -66,6 +72,8 @@ pub struct Gateway {
     pub pauses: Pauses,
     /// Media.
     pub media: Arc<MediaStore>,
+    /// Requests to open commitments.
+    pub reveals: Reveals,
     /// Refusals before authentication.
     pub strangers: Strangers,
     /// Intents without an outcome.

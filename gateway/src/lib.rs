@@ -25,6 +25,7 @@ pub mod listen;
 pub mod doors;
 pub mod call;
 pub mod posts;
+pub mod reveals;
 
 pub mod host;
 pub mod plugins;
@@ -36,6 +37,7 @@ pub mod media;
 pub mod audit;
 pub mod index;
 pub mod records;
+pub mod openings;
 
 pub mod operator;
 pub mod cli;

@@ -21,10 +21,18 @@ use crate::{
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
-    operator::{OpsError, served},
+    openings::Openings,
+    operator::{
+        OpsError,
+        erasures::{Carrier, resume},
+        served,
+    },
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
-    records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
+    records::{
+        GovernanceRecord, Records, RecordsError,
+        sqlite::{SqliteRecords, SqliteSubjectKeys},
+    },
     vault::{KekSource, SealedStore, Vault},
 };
 pub use look::{LogLook, Look, look};
@@ -88,6 +96,8 @@ pub struct Stores {
     pub audit: AuditLog,
     /// The records.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// The vault.
     pub vault: Arc<Vault>,
     /// The keys.
@@ -106,6 +116,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let vault = Vault::open(&kek_source(config), sealed, Arc::clone(&parts.clock))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let subject_keys = Arc::new(SqliteSubjectKeys::open(&config.subject_keys_file())?);
+    let openings = Arc::new(Openings::new(
+        belonging::origin(&node),
+        Arc::clone(&records),
+        subject_keys,
+        Arc::clone(&vault),
+        Arc::clone(&parts.clock),
+    ));
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
     let origin = belonging::origin(&node);
@@ -152,14 +170,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, records, vault, keys })
+    Ok(Stores { lock, audit, records, openings, vault, keys })
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
-    let Stores { lock, audit, records, vault, keys } = stores;
+    let Stores { lock, audit, records, openings, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -173,6 +191,9 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let egress = egress(&config, &vault, &clock)?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
+    let carrier =
+        Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
+    resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     // The log names what serves before it does.
     let failed = |error: OpsError| StartError::Other(error.to_string());
     served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
@@ -192,6 +213,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         applying: Mutex::new(()),
+        erasing: Mutex::new(()),
         host,
         shelf,
         registry,
@@ -201,12 +223,14 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         open_intents: OpenIntents::new(audit.clone()),
         audit,
         records,
+        openings,
         vault,
         egress: Arc::new(egress),
         keys,
         limits,
         pauses: Default::default(),
         media: Arc::new(media),
+        reveals: Default::default(),
         strangers: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),

@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Call, Clearance, authorise, journey};
+use super::{Call, Clearance, authorise, digest, journey};
 use crate::{
     audit::{AuditHealth, AuditUnavailable, Leaf, leaf},
     gateway::Gateway,
     host::Safety,
-    records::{Claim, TargetRecord},
+    model::Action,
+    records::{Claim, Commitment, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Effect<'a> {
     pub kind: leaf::EffectKind,
     /// How it avoids a duplicate.
     pub safety: &'a Safety,
-    /// Digest of the request without its credential.
+    /// Digest of the request without its credential; the leaf has it under the post's salt.
     pub request_digest: String,
 }
 
@@ -43,8 +44,8 @@ pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) 
         return Err(Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."));
     };
     // A call whose first effect is already on the network has started; revoking its grant now would leave half a thread.
-    let started = claim.steps.iter().any(|step| step.kind == "effect")
-        && clearance.call().draft().action != crate::model::Action::POST_DELETE;
+    let started =
+        claim.steps.iter().any(|step| step.kind == "effect") && clearance.call().draft().action != Action::POST_DELETE;
     Ok(Intent { gateway: Arc::clone(gateway), clearance, claim, target, started: AtomicBool::new(started) })
 }
 
@@ -103,6 +104,14 @@ impl Intent {
         self.gateway.audit.append_all(leaves).await.map_err(|error: AuditUnavailable| unavailable(&error))
     }
 
+    /// What the leaves of this attempt commit to; the openings are kept since the claim. A recall is somebody's own call.
+    fn commitments(&self) -> &[Commitment] {
+        match self.call().draft().action {
+            Action::POST_DELETE => self.call().caller().kept(),
+            _ => &self.target.commitments,
+        }
+    }
+
     fn leaf(&self, effect: Effect<'_>) -> leaf::Intent {
         let call = self.call();
         let judgement = self.clearance.approval().judgement();
@@ -121,10 +130,10 @@ impl Intent {
             key: call.caller().key().to_string(),
             grant: judgement.admission().permit().grant().id.to_string(),
             content_digest: self.target.digest.clone(),
-            request_digest: effect.request_digest,
+            request_digest: digest::keyed(&self.claim.post.salt, &effect.request_digest),
             brand: Some(call.account().brand.to_string()),
-            door: None,
-            commitments: Vec::new(),
+            door: Some(call.caller().door().to_owned()),
+            commitments: self.commitments().to_vec(),
             adapter: call.adapter().label().to_owned(),
             adapter_digest: call.adapter().digest().to_owned(),
             verdicts: journey::notes(judgement.verdicts()),

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -37,7 +37,7 @@ impl Strangers {
     pub fn count(&self, source: IpAddr, now: Timestamp) {
         let sources = &mut self.counts().sources;
         let second = now.as_second();
-        let mut key = (second, source.to_string());
+        let mut key = (second, prefix(source));
         if sources.len() >= SOURCES_MAX && !sources.contains_key(&key) {
             key.1 = "other".into();
         }
@@ -90,6 +90,20 @@ impl Strangers {
     }
 }
 
+/// The network that an address is in: /24 of IPv4, /48 of IPv6. An address alone may be a person's.
+fn prefix(source: IpAddr) -> String {
+    match source.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{}/24", Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
 fn over(caller: &Caller, count: u64) -> leaf::Refused {
     let who = journey::who(caller);
     leaf::Refused {
@@ -106,6 +120,14 @@ fn over(caller: &Caller, count: u64) -> leaf::Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_told_by_its_network() {
+        let told = |text: &str| prefix(text.parse().unwrap());
+        assert_eq!(told("203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(told("::ffff:203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(told("2001:db8:1:2::7"), "2001:db8:1::/48");
+    }
 
     #[test]
     fn a_flood_of_sources_is_counted_in_bounded_space() {

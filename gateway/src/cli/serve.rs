@@ -149,6 +149,9 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
         tracing::error!(%error, "the stop is not in the log");
     }
+    if let Err(error) = gateway.openings.gather_keys().await {
+        tracing::warn!(%error, "the keys of subjects stay in two files; copy both for a backup");
+    }
     if let Err(error) = gateway.records.gather().await {
         tracing::warn!(%error, "the records stay in two files; a backup needs both");
     }

@@ -163,6 +163,11 @@ impl Config {
         self.data.join("records")
     }
 
+    /// File with the keys of subjects: kept apart from the records, so that a backup may be too.
+    pub fn subject_keys_file(&self) -> PathBuf {
+        self.data.join("subject-keys.sqlite")
+    }
+
     /// Folder of the encrypted credentials.
     pub fn vault_dir(&self) -> PathBuf {
         self.data.join("vault")

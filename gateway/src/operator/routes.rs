@@ -17,9 +17,13 @@ use super::{
     apply,
     body::{Named, Strict},
     credentials::Wants,
+    erasures,
     guard::Operator,
     served,
-    wire::{Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, StatusView},
+    wire::{
+        Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, ErasureRequest, ErasureView, KeyRequest,
+        KeyView, StatusView,
+    },
 };
 use crate::{
     audit::AuditHealth,
@@ -38,6 +42,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/apply", post(apply_folder))
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
+        .route("/operator/erasures", post(ask_erasure))
+        .route("/operator/erasures/{id}", get(show_erasure))
+        .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
         .route("/operator/credentials", get(list_credentials))
         .route("/operator/credentials/{account}/{label}", put(set_credential).merge(delete(revoke_credential)))
         .fallback(answer::no_such_path)
@@ -141,6 +148,28 @@ async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Named(id): N
             move |gateway| async move { Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await },
         );
     ok(revoked.await?)
+}
+
+async fn ask_erasure(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<ErasureRequest>,
+) -> Result<Response, Problem> {
+    let asked = to_the_end(&gateway, move |gateway| async move { erasures::ask(&gateway, &by, wish).await });
+    Ok(Fresh(StatusCode::CREATED, asked.await?).into_response())
+}
+
+async fn show_erasure(State(gateway): Shared, _operator: Operator, Named(id): Named<String>) -> Answer<ErasureView> {
+    ok(erasures::show(&gateway, &id).await?)
+}
+
+async fn confirm_erasure(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<ErasureRequest>,
+) -> Answer<ErasureView> {
+    ok(to_the_end(&gateway, move |gateway| async move { erasures::confirm(&gateway, &by, &id, wish).await }).await?)
 }
 
 fn wants<'a>(gateway: &'a Gateway, governance: &'a Governance) -> Wants<'a> {

@@ -8,6 +8,7 @@ mod origins;
 mod process;
 mod refused;
 mod store;
+mod wrapped;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -429,7 +429,10 @@ impl Wire {
             step: sent.step.clone(),
             result,
             status: answer.map(|answer| answer.status),
-            response_digest: answer.map(|answer| digest::sha256_hex(&answer.body)),
+            response_digest: answer.map(|answer| {
+                // A network repeats what it was told, so this is a digest of the text too.
+                digest::keyed(&self.intent.claim().post.salt, &digest::sha256_hex(&answer.body))
+            }),
             target_state: None,
             platform_ids: Vec::new(),
             recovered: false,

@@ -1,5 +1,6 @@
 //! `pressgate audit`: one file for each subcommand.
 
+mod erase;
 mod leaves;
 mod search;
 mod tail;
@@ -9,9 +10,11 @@ use super::{
     outcome::{Failure, Report},
 };
 
-/// `audit search|tail`.
+/// `audit …`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Erase everything that a person or an app left: two operators are needed. The log stays whole.
+    Erase(erase::Args),
     /// Search the audit log, with your own key and the right `audit:read`.
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
@@ -21,6 +24,7 @@ pub enum Command {
 /// Runs the command.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
     match command {
+        Command::Erase(args) => erase::run(context, &args).await,
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
     }

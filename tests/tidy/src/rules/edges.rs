@@ -47,16 +47,22 @@ const TABLE: &[(&str, &[&str])] = &[
             "limits",
             "listen",
             "media",
+            "reveals",
             "stop",
         ],
     ),
     ("call", STAGES),
-    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop"]),
+    (
+        "posts",
+        &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop"],
+    ),
+    ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
+    ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
@@ -87,11 +93,13 @@ const HELD: &[&str] = &[
     "media",
     "audit",
     "records",
+    "openings",
+    "reveals",
 ];
 
 const STAGES: &[&str] = &[
     "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "keys", "limits", "media", "audit",
-    "records",
+    "records", "openings",
 ];
 
 /// A word of the code, the modules that may have it, and why.
