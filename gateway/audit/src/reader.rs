@@ -65,6 +65,21 @@ impl LogReader {
         self
     }
 
+    /// Goes on up to another index, so that one reader can follow a writer of its own process for long. All leaves below it must
+    /// be durable. What was read beyond the index before may be of a batch whose commit failed, and is read again.
+    pub fn follow(&mut self, until: u64) -> Result<(), ReadError> {
+        self.until = Some(until);
+        self.changes = 0;
+        self.over = false;
+        let Some((extent, scan)) = &mut self.current else { return Ok(()) };
+        scan.refresh();
+        if extent.end.is_none() && segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id) {
+            // A later segment overrides what stands here from some index on.
+            self.current = None;
+        }
+        Ok(())
+    }
+
     /// The next leaf's index and bytes, or `None` at the end of what is committed.
     pub fn next_bytes(&mut self) -> Result<Option<(u64, Vec<u8>)>, ReadError> {
         loop {

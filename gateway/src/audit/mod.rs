@@ -179,13 +179,19 @@ impl AuditLog {
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
     /// the writer goes on meanwhile.
     pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
-        let mut reader = LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index());
+        let mut reader = self.reader(from);
         while let Some((index, leaf)) = reader.next_leaf()? {
             if visit(index, leaf).is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// A reader from an index on, up to the last leaf that is durable now; [`LogReader::follow`] takes it further. It blocks while
+    /// it reads, and never the writer.
+    pub fn reader(&self, from: u64) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
     }
 
     /// The index that the next leaf gets; all below it are durable.
