@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
+    export::{self, ExportParts, Exports},
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
@@ -84,6 +85,8 @@ pub struct Stores {
     pub lock: std::fs::File,
     /// The log.
     pub audit: AuditLog,
+    /// The log's name.
+    pub origin: String,
     /// The records.
     pub records: Arc<dyn Records>,
     /// The vault.
@@ -106,11 +109,12 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
+    let origin = belonging::origin(&node);
     let options = AuditOptions {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
         queue_max: AUDIT_QUEUE_MAX,
-        origin: belonging::origin(&node),
+        origin: origin.clone(),
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
     };
@@ -132,14 +136,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, records, vault, keys })
+    Ok(Stores { lock, audit, origin, records, vault, keys })
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
-    let Stores { lock, audit, records, vault, keys } = stores;
+    let Stores { lock, audit, origin, records, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -150,7 +154,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let components = served::components(&serving);
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
-    let egress = egress(&config, &vault, &clock)?;
+    let egress = Arc::new(egress(&config, &vault, &clock)?);
+    let exports = exports(&config, &origin, &audit, &vault, &egress, &clock).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
     // The log names what serves before it does.
@@ -178,7 +183,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         audit,
         records,
         vault,
-        egress: Arc::new(egress),
+        egress,
+        exports,
         keys,
         limits,
         pauses: Default::default(),
@@ -192,6 +198,22 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The exports, opened and named in the log.
+async fn exports(
+    config: &Config,
+    origin: &str,
+    audit: &AuditLog,
+    vault: &Vault,
+    egress: &Arc<Egress>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Exports, StartError> {
+    let parts = ExportParts { config, origin, audit, egress, clock };
+    let exports = Exports::open(&parts).map_err(|error| StartError::Other(error.to_string()))?;
+    export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
+    export::keep(vault, &config.export).await.map_err(StartError::Other)?;
+    Ok(exports)
 }
 
 /// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The
