@@ -30,11 +30,11 @@ use std::{
 };
 
 pub use carry::unfit;
-pub use own::{OwnRequest, Proof};
 use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
+pub use own::{OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
 pub use types::*;

@@ -2,10 +2,9 @@
 
 use aws_lc_rs::hmac;
 use base64::{
-    Engine,
-    alphabet,
-    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    Engine, alphabet,
     engine::DecodePaddingMode,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
 };
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;

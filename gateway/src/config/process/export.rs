@@ -276,11 +276,17 @@ impl Checker<'_> {
                 Some(SecretFrom::Env(env.into_inner()))
             }
             RawSecret { file: None, env: Some(env) } => {
-                self.fault(env.span().start, "export.secret.env: this is not the name of an environment variable".into());
+                self.fault(
+                    env.span().start,
+                    "export.secret.env: this is not the name of an environment variable".into(),
+                );
                 None
             }
             _ => {
-                self.fault(at, "export.secret: give one of `file` and `env`; the secret itself never stands here".into());
+                self.fault(
+                    at,
+                    "export.secret: give one of `file` and `env`; the secret itself never stands here".into(),
+                );
                 None
             }
         }
@@ -394,7 +400,8 @@ mod tests {
                 "{text}: {faults:?}"
             );
         }
-        let header = "[[export]]\nname = \"a\"\nkind = \"otlp\"\nurl = \"https://x\"\nsecret = { env = \"T\" }\nheader = ";
+        let header =
+            "[[export]]\nname = \"a\"\nkind = \"otlp\"\nurl = \"https://x\"\nsecret = { env = \"T\" }\nheader = ";
         assert!(parse(&format!("{header}\"X-Api-Key\"\n")).is_ok());
         for bad in ["host", "content-length", "a b", "content-type"] {
             assert!(parse(&format!("{header}\"{bad}\"\n")).unwrap_err()[0].contains("p.toml:6: "), "{bad}");

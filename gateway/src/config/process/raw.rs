@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{export::RawExport, Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins};
+use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport};
 use crate::config::{Fault, fault::line_of};
 
 /// Addresses of the two listeners.

@@ -18,8 +18,7 @@ pub(super) struct Class {
 }
 
 /// Where nothing else fits.
-pub(super) const BASE: Class =
-    Class { uid: 0, name: "Base Event", category_uid: 0, category_name: "Uncategorized" };
+pub(super) const BASE: Class = Class { uid: 0, name: "Base Event", category_uid: 0, category_name: "Uncategorized" };
 /// Who tried to get in.
 pub(super) const AUTHENTICATION: Class = iam(3002, "Authentication");
 /// What the gateway works by was changed.

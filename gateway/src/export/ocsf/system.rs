@@ -27,9 +27,9 @@ pub(super) fn change(draft: &mut Draft, change: &Change) {
     if change.what == Changed::Plugin {
         draft.class(LIFECYCLE, plugin_activity(word));
         let digest = draft.text("digest");
-        let mut app = json!({ "name": subject, "type": "plugin" });
+        let mut app = json!({ "name": subject });
         if let Some((name, version)) = subject.rsplit_once(' ') {
-            app = json!({ "name": name, "version": version, "type": "plugin" });
+            app = json!({ "name": name, "version": version });
         }
         if let Some(digest) = digest {
             app["uid"] = digest.into();

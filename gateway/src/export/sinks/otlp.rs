@@ -70,9 +70,11 @@ fn partial(body: &[u8], events: u64) -> Taken {
 /// The records, already encoded and with commas between them, as a request.
 pub(in crate::export) fn request(origin: &str, records: &[u8]) -> Vec<u8> {
     let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
-    let resource = json!({ "attributes": [attribute("service.name", "pressgate"), attribute("service.instance.id", origin)] });
+    let resource =
+        json!({ "attributes": [attribute("service.name", "pressgate"), attribute("service.instance.id", origin)] });
     let scope = json!({ "name": SCOPE, "version": ocsf::VERSION });
-    let head = format!("{{\"resourceLogs\":[{{\"resource\":{resource},\"scopeLogs\":[{{\"scope\":{scope},\"logRecords\":[");
+    let head =
+        format!("{{\"resourceLogs\":[{{\"resource\":{resource},\"scopeLogs\":[{{\"scope\":{scope},\"logRecords\":[");
     [head.as_bytes(), records, b"]}]}]}"].concat()
 }
 
@@ -156,7 +158,9 @@ mod tests {
         let taken = |body: &str| partial(body.as_bytes(), 5).rejected;
         assert_eq!(taken(r#"{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"old"}}"#), 3);
         assert_eq!(taken(r#"{"partialSuccess":{"rejectedLogRecords":2}}"#), 2);
-        for fine in ["", "{}", "[]", "ok", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedLogRecords":"0"}}"#] {
+        for fine in
+            ["", "{}", "[]", "ok", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":{"rejectedLogRecords":"0"}}"#]
+        {
             assert_eq!(taken(fine), 0, "{fine}");
         }
     }
@@ -168,7 +172,10 @@ mod tests {
         let record = record(&event, 1_700_000_000_500);
         assert_eq!(record["timeUnixNano"], "1700000000123000000");
         assert_eq!(record["observedTimeUnixNano"], "1700000000500000000");
-        assert_eq!((&record["severityNumber"], &record["attributes"][0]["value"]["stringValue"]), (&json!(13), &json!("o#7")));
+        assert_eq!(
+            (&record["severityNumber"], &record["attributes"][0]["value"]["stringValue"]),
+            (&json!(13), &json!("o#7"))
+        );
         let body = record["body"]["kvlistValue"]["values"].as_array().unwrap();
         assert_eq!(body[0], json!({"key": "time", "value": {"intValue": "1700000000123"}}));
         let list = &body.iter().find(|field| field["key"] == "list").unwrap()["value"]["arrayValue"]["values"];

@@ -58,6 +58,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
+    ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
     ("records", &["model"]),
     ("operator", ALL),
     ("cli", ALL),
@@ -82,6 +83,7 @@ const HELD: &[&str] = &[
     "limits",
     "media",
     "audit",
+    "export",
     "records",
 ];
 
