@@ -18,6 +18,7 @@ use crate::{
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
+    index::AuditIndex,
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
@@ -85,8 +86,6 @@ pub struct Stores {
     pub lock: std::fs::File,
     /// The log.
     pub audit: AuditLog,
-    /// The log's name.
-    pub origin: String,
     /// The records.
     pub records: Arc<dyn Records>,
     /// The vault.
@@ -109,12 +108,11 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
-    let origin = belonging::origin(&node);
     let options = AuditOptions {
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
         queue_max: AUDIT_QUEUE_MAX,
-        origin: origin.clone(),
+        origin: belonging::origin(&node),
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
     };
@@ -136,14 +134,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, origin, records, vault, keys })
+    Ok(Stores { lock, audit, records, vault, keys })
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
-    let Stores { lock, audit, origin, records, vault, keys } = stores;
+    let Stores { lock, audit, records, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -155,7 +153,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
-    let exports = exports(&config, &origin, &audit, &vault, &egress, &clock).await?;
+    let exports = exports(&config, &audit, &vault, &egress, &clock).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
     // The log names what serves before it does.
@@ -168,6 +166,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         .append(Leaf::new(clock.now().as_millisecond(), event))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
+        .map_err(|error| files(&config.audit_index_path(), &error))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     Ok(Arc::new(Gateway {
@@ -179,6 +179,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         shelf,
         registry,
         facts: Default::default(),
+        index: Arc::new(index),
+        readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
         audit,
         records,
@@ -203,13 +205,12 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
 /// The exports, opened and named in the log.
 async fn exports(
     config: &Config,
-    origin: &str,
     audit: &AuditLog,
     vault: &Vault,
     egress: &Arc<Egress>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Exports, StartError> {
-    let parts = ExportParts { config, origin, audit, egress, clock };
+    let parts = ExportParts { config, audit, egress, clock };
     let exports = Exports::open(&parts).map_err(|error| StartError::Other(error.to_string()))?;
     export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
     export::keep(vault, &config.export).await.map_err(StartError::Other)?;

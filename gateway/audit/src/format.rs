@@ -254,6 +254,14 @@ pub fn parse_batch(bytes: &[u8], expected: Expected) -> Result<Batch, Bad> {
     }
 }
 
+/// The leaf of the frame that these bytes begin with, where it is the expected one and is all there.
+pub fn frame_leaf(bytes: &[u8], expected: Expected) -> Option<&[u8]> {
+    let head = bytes.get(..FRAME_HEAD_BYTES)?;
+    let length = usize::try_from(u32_at(head, 0)?).ok().filter(|length| (1..=LEAF_BYTES_MAX).contains(length))?;
+    let leaf = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
+    (u32_at(head, 4)? == frame_crc(expected, expected.index, leaf)).then_some(leaf)
+}
+
 /// Looks for a good commit frame of a later batch than the expected one. Such a batch was begun only after the expected one was
 /// durable, so it proves that the expected one was acknowledged. Returns its place and its batch number.
 pub fn find_later_commit(bytes: &[u8], expected: Expected) -> Option<(usize, u64)> {

@@ -23,6 +23,6 @@ pub mod writer;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::{CommitError, Corrupt, OpenError, ReadError};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
-pub use reader::LogReader;
+pub use reader::{LogReader, Picker, Place};
 pub use recover::{Inspection, Torn, inspect};
 pub use writer::{Spare, SpareMaker, Writer, WriterOptions};

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::{Corrupt, ReadError};
 use crate::extents::{Extent, open_segment, segment_ids, survey};
-use crate::format::{Bad, segment_name};
-use crate::leaf::Leaf;
+use crate::format::{Bad, Expected, FRAME_HEAD_BYTES, frame_leaf, segment_name};
+use crate::leaf::{LEAF_BYTES_MAX, Leaf};
 use crate::scan::{Scan, Tail};
 
 /// How often a reader starts anew when files change under it.
@@ -26,13 +26,64 @@ pub struct LogReader {
     /// The next index to give.
     index: u64,
     until: Option<u64>,
-    ready: VecDeque<Vec<u8>>,
+    ready: VecDeque<(Place, Vec<u8>)>,
+    last_place: Option<Place>,
     changes: u32,
     tail: Option<Tail>,
     last_batch: u64,
     last_offset: Option<u64>,
     over: bool,
 }
+
+/// Where a leaf lies: what is needed to read it alone, and to tell that it is this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The segment's id.
+    pub segment: u64,
+    /// The number of its batch within the segment.
+    pub batch: u64,
+    /// Where its frame begins in the segment, in bytes.
+    pub offset: u64,
+}
+
+/// Reads single leaves by their places. Segments stay open between two of them.
+pub struct Picker {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    open: Option<(u64, Box<dyn DiskFile>)>,
+}
+
+impl Picker {
+    /// For the log in a folder.
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self { disk, dir: dir.to_owned(), open: None }
+    }
+
+    /// The bytes of the leaf with this index, where it lies at this place; none where something else does, or nothing any more.
+    pub fn pick(&mut self, index: u64, place: Place) -> Option<Vec<u8>> {
+        if self.open.as_ref().is_none_or(|(segment, _)| *segment != place.segment) {
+            let file = self.disk.open(&self.dir.join(segment_name(place.segment))).ok()?;
+            self.open = Some((place.segment, file));
+        }
+        let (_, file) = self.open.as_ref()?;
+        let mut bytes = vec![0; GUESS_BYTES];
+        loop {
+            let count = file.read_at(&mut bytes, place.offset).ok()?;
+            let expected = Expected { segment: place.segment, batch: place.batch, index, batch_bytes_max: u32::MAX };
+            let read = bytes.get(..count)?;
+            if let Some(leaf) = frame_leaf(read, expected) {
+                return Some(leaf.to_vec());
+            }
+            if bytes.len() > GUESS_BYTES {
+                return None;
+            }
+            bytes.resize(FRAME_HEAD_BYTES + LEAF_BYTES_MAX, 0);
+        }
+    }
+}
+
+/// Bytes that are read of a leaf at first; few are longer.
+const GUESS_BYTES: usize = 4096;
 
 enum Next {
     Leaves,
@@ -50,6 +101,7 @@ impl LogReader {
             index: from,
             until: None,
             ready: VecDeque::new(),
+            last_place: None,
             changes: 0,
             tail: None,
             last_batch: from,
@@ -86,7 +138,8 @@ impl LogReader {
             if self.until.is_some_and(|until| self.index >= until) {
                 return Ok(None);
             }
-            if let Some(leaf) = self.ready.pop_front() {
+            if let Some((place, leaf)) = self.ready.pop_front() {
+                self.last_place = Some(place);
                 self.index += 1;
                 self.changes = 0;
                 return Ok(Some((self.index - 1, leaf)));
@@ -111,6 +164,11 @@ impl LogReader {
     pub fn next_leaf(&mut self) -> Result<Option<(u64, Leaf)>, ReadError> {
         let Some((index, bytes)) = self.next_bytes()? else { return Ok(None) };
         Ok(Some((index, Leaf::from_bytes(&bytes).map_err(|source| ReadError::Leaf { index, source })?)))
+    }
+
+    /// Where the leaf lies that was given last.
+    pub fn place(&self) -> Option<Place> {
+        self.last_place
     }
 
     /// The index of the first leaf of the batch that was read last.
@@ -141,14 +199,17 @@ impl LogReader {
             return self.enter();
         }
         let end = extent.end.unwrap_or(u64::MAX);
-        let offset = scan.offset;
+        let (offset, number) = (scan.offset, scan.expected.batch);
         let bad = match scan.next()? {
             Ok((batch, bytes)) => {
                 self.last_batch = batch.first_index;
                 self.last_offset = Some(offset);
                 for (index, place) in (batch.first_index..end).zip(batch.leaves) {
-                    if index >= self.index {
-                        self.ready.extend(bytes.get(place).map(<[u8]>::to_vec));
+                    if index >= self.index
+                        && let Some(leaf) = bytes.get(place.clone())
+                    {
+                        let offset = offset + place.start.saturating_sub(FRAME_HEAD_BYTES) as u64;
+                        self.ready.push_back((Place { segment: extent.id, batch: number, offset }, leaf.to_vec()));
                     }
                 }
                 return Ok(Next::Leaves);

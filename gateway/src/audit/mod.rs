@@ -18,7 +18,8 @@ use std::sync::Arc;
 pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
-    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, ReadError, RealDisk, Torn, inspect,
+    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk, Torn,
+    inspect,
 };
 use pressgate_audit::{Writer, WriterOptions};
 
@@ -133,6 +134,7 @@ pub struct AuditLog {
     threads: Arc<Threads>,
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    origin: String,
 }
 
 impl AuditLog {
@@ -144,7 +146,7 @@ impl AuditLog {
             dir: options.dir.clone(),
             segment_bytes: options.segment_bytes,
             batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
-            origin: options.origin,
+            origin: options.origin.clone(),
             at_least: options.at_least,
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
@@ -152,7 +154,7 @@ impl AuditLog {
         let shared = Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1)));
         let threads = Threads::start(Arc::clone(&shared), writer)
             .map_err(|source| OpenError::Write { dir: options.dir.clone(), source })?;
-        Ok((AuditLog { shared, threads: Arc::new(threads), disk, dir: options.dir }, recovered))
+        Ok((AuditLog { shared, threads: Arc::new(threads), disk, dir: options.dir, origin: options.origin }, recovered))
     }
 
     /// Appends one leaf. It is durable when this returns its index.
@@ -192,6 +194,16 @@ impl AuditLog {
     /// it reads, and never the writer.
     pub fn reader(&self, from: u64) -> LogReader {
         LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
+    }
+
+    /// Reads single leaves of which the places are known.
+    pub fn picker(&self) -> Picker {
+        Picker::new(Arc::clone(&self.disk), &self.dir)
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The index that the next leaf gets; all below it are durable.

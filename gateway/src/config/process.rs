@@ -168,6 +168,11 @@ impl Config {
         self.data.join("vault")
     }
 
+    /// The search index of the log, which can be made anew from it at any time.
+    pub fn audit_index_path(&self) -> PathBuf {
+        self.data.join("audit-index.sqlite")
+    }
+
     /// Folder of stored media.
     pub fn media_dir(&self) -> PathBuf {
         self.data.join("media")

@@ -47,8 +47,6 @@ pub struct ExportError {
 pub struct ExportParts<'a> {
     /// `pressgate.toml`.
     pub config: &'a Config,
-    /// The log's name.
-    pub origin: &'a str,
     /// The log.
     pub audit: &'a AuditLog,
     /// The only way out.
@@ -76,10 +74,10 @@ impl Exports {
             let dir = parts.config.export_dir();
             folders::private(&dir).map_err(|cause| error(format!("{}: {cause}", dir.display())))?;
             let next = parts.audit.next_index();
-            let cursor = CursorFile::open(&dir, config, parts.origin, next).map_err(error)?;
+            let cursor = CursorFile::open(&dir, config, parts.audit.origin(), next).map_err(error)?;
             let sink = Sink::open(config, parts.egress, parts.clock).map_err(error)?;
             let shared = Arc::new(Shared::new(config, cursor, parts.audit.clone(), Arc::clone(parts.clock)));
-            runners.push(Runner::new(Arc::clone(&shared), sink, parts.origin));
+            runners.push(Runner::new(Arc::clone(&shared), sink, parts.audit.origin()));
             exports.all.push(shared);
         }
         exports.runners = Mutex::new(runners);

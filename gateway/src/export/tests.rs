@@ -84,8 +84,7 @@ impl Bench {
 
     fn open(&self) -> (Exports, Runner) {
         let clock: Arc<dyn Clock> = self.fixture.clock.clone();
-        let parts =
-            ExportParts { config: &self.config, origin: "o", audit: &self.audit, egress: &self.egress, clock: &clock };
+        let parts = ExportParts { config: &self.config, audit: &self.audit, egress: &self.egress, clock: &clock };
         let exports = Exports::open(&parts).unwrap();
         let runner = exports.runners.lock().unwrap().remove(0);
         (exports, runner)

@@ -42,7 +42,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "call",
             "posts",
             "host",
+            "index",
             "keys",
+            "limits",
             "listen",
             "media",
             "stop",
@@ -59,6 +61,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
     ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
+    ("index", &["model", "audit"]),
     ("records", &["model"]),
     ("operator", ALL),
     ("cli", ALL),
@@ -76,6 +79,7 @@ const HELD: &[&str] = &[
     "call",
     "posts",
     "host",
+    "index",
     "plugins",
     "egress",
     "vault",
@@ -98,7 +102,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
-    ("rusqlite", &["records"], "only the records know a database"),
+    ("rusqlite", &["records", "index"], "only the records and the search index know a database"),
 ];
 
 /// The edges and words that the tables do not have.
