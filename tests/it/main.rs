@@ -22,6 +22,7 @@ mod crash;
 mod deadline;
 mod exchanged;
 mod export;
+mod export_api;
 mod framing;
 mod held;
 mod idempotency;

@@ -35,6 +35,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/accounts", get(publish::accounts::list))
         .route("/v1/audit", get(audit::search::search))
         .route("/v1/audit/stream", get(audit::stream::stream))
+        .route("/v1/audit/export", get(audit::export::export))
         .route("/v1/audit/{index}", get(audit::search::read))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))

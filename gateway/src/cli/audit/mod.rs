@@ -1,5 +1,6 @@
 //! `pressgate audit`: one file for each subcommand.
 
+mod export;
 mod leaves;
 mod search;
 mod tail;
@@ -9,13 +10,15 @@ use super::{
     outcome::{Failure, Report},
 };
 
-/// `audit search|tail`.
+/// `audit search|tail|export`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Search the audit log, with your own key and the right `audit:read`.
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
     Tail(tail::Args),
+    /// Write a part of the log to a file, with your own key and the right `audit:export`.
+    Export(export::Args),
 }
 
 /// Runs the command.
@@ -23,5 +26,6 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     match command {
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
     }
 }

@@ -33,6 +33,8 @@ const TABLE: &[(&str, &[&str])] = &[
             // Their answers are views of what is kept, and readiness tells how the log is.
             "records",
             "audit",
+            // A part of the log to take away is in the form of the exports.
+            "export",
             "model",
             "clock",
             "refusal",
