@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::{Config, Governance},
     egress::Egress,
+    export::Exports,
     host::{Host, Registry},
     index::AuditIndex,
     keys::Keys,
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub vault: Arc<Vault>,
     /// The only way to a network.
     pub egress: Arc<Egress>,
+    /// Where the log goes besides its own disk.
+    pub exports: Exports,
     /// API keys.
     pub keys: Keys,
     /// Callers' limits.

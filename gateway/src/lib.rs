@@ -35,6 +35,7 @@ pub mod keys;
 pub mod limits;
 pub mod media;
 pub mod audit;
+pub mod export;
 pub mod index;
 pub mod records;
 pub mod openings;

@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
+    export::{self, ExportParts, Exports},
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
@@ -188,7 +189,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let components = served::components(&serving);
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
-    let egress = egress(&config, &vault, &clock)?;
+    let egress = Arc::new(egress(&config, &vault, &clock)?);
+    let exports = exports(&config, &audit, &vault, &egress, &clock).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
     let carrier =
@@ -225,7 +227,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         records,
         openings,
         vault,
-        egress: Arc::new(egress),
+        egress,
+        exports,
         keys,
         limits,
         pauses: Default::default(),
@@ -240,6 +243,21 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The exports, opened and named in the log.
+async fn exports(
+    config: &Config,
+    audit: &AuditLog,
+    vault: &Vault,
+    egress: &Arc<Egress>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Exports, StartError> {
+    let parts = ExportParts { config, audit, egress, clock };
+    let exports = Exports::open(&parts).map_err(|error| StartError::Other(error.to_string()))?;
+    export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
+    export::keep(vault, &config.export).await.map_err(StartError::Other)?;
+    Ok(exports)
 }
 
 /// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The

@@ -55,6 +55,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
+        tokio::spawn(export(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -104,6 +105,10 @@ impl Signals {
     }
 }
 
+async fn export(gateway: Arc<Gateway>) {
+    gateway.exports.run(&gateway.stopping).await;
+}
+
 /// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
 async fn apply(gateway: &Arc<Gateway>) {
     match operator::apply::apply(gateway, By::LocalSignal, ApplyRequest::default()).await {
@@ -125,7 +130,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 }
 
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
-async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut Signals) -> bool {
+async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 4], signals: &mut Signals) -> bool {
     tracing::info!("stopping");
     gateway.stopping.set();
     let ended = async {

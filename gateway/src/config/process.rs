@@ -2,6 +2,7 @@
 //!
 //! Two steps: a raw value that serde fills (unknown keys are errors), then a checked one whose paths are resolved.
 
+mod export;
 mod raw;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Fault;
+pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
 
 /// Size of the largest `pressgate.toml`.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -35,6 +37,8 @@ pub struct Config {
     pub limits: Limits,
     /// HTTP out.
     pub egress: Egress,
+    /// Where the audit log is exported to.
+    pub export: Vec<Export>,
     /// The process's own log.
     pub log: Log,
 }
@@ -181,6 +185,11 @@ impl Config {
     /// Folder of stored media.
     pub fn media_dir(&self) -> PathBuf {
         self.data.join("media")
+    }
+
+    /// Folder of what the exports remember: how far each has come.
+    pub fn export_dir(&self) -> PathBuf {
+        self.data.join("export")
     }
 
     /// Folder of compiled plugins, which only the gateway writes.

@@ -108,6 +108,7 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
         unapplied: apply::unapplied(&gateway),
         plugins,
         components: served::running(&serving),
+        exports: gateway.exports.status(),
     })
 }
 

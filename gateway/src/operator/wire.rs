@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::served::Components;
-use crate::{config::Change, vault::SECRETS_MAX};
+use crate::{config::Change, export::ExportStatus, vault::SECRETS_MAX};
 
 /// A key that somebody wants.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -246,6 +246,9 @@ pub struct StatusView {
     /// The components that serve, by the plugin's name.
     #[serde(default)]
     pub components: Components,
+    /// Where the log is exported to, and how far each has come.
+    #[serde(default)]
+    pub exports: Vec<ExportStatus>,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

@@ -5,6 +5,7 @@
 mod cases;
 mod commits;
 mod disk;
+mod export;
 mod figure;
 mod load;
 mod machine;
@@ -26,8 +27,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 3] =
-    [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
+const BENCHES: [Bench; 4] = [
+    ("plugins", plugins::measure),
+    ("policies", policies::measure),
+    ("publish", publish::measure),
+    ("export", export::measure),
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

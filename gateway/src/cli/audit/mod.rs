@@ -1,6 +1,7 @@
 //! `pressgate audit`: one file for each subcommand.
 
 mod erase;
+mod export;
 mod leaves;
 mod search;
 mod tail;
@@ -19,6 +20,8 @@ pub enum Command {
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
     Tail(tail::Args),
+    /// Write a part of the log to a file, with your own key and the right `audit:export`.
+    Export(export::Args),
 }
 
 /// Runs the command.
@@ -27,5 +30,6 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Erase(args) => erase::run(context, &args).await,
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
     }
 }

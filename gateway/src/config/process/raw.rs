@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins};
+use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport};
 use crate::config::{Fault, fault::line_of};
 
 /// Addresses of the two listeners.
@@ -47,6 +47,7 @@ struct Raw {
     plugins: RawPlugins,
     limits: RawLimits,
     egress: RawEgress,
+    export: Vec<Spanned<RawExport>>,
     log: RawLog,
 }
 
@@ -105,12 +106,14 @@ struct RawLog {
     filter: Option<Spanned<String>>,
 }
 
-struct Number {
-    default: u64,
-    allowed: RangeInclusive<u64>,
+/// A number's default and bounds.
+pub(super) struct Number {
+    pub(super) default: u64,
+    pub(super) allowed: RangeInclusive<u64>,
 }
 
-struct Checker<'a> {
+/// Collects what is wrong.
+pub(super) struct Checker<'a> {
     text: &'a str,
     file: &'a str,
     base: &'a Path,
@@ -162,12 +165,13 @@ impl Checker<'_> {
                     .collect(),
                 timeout_ms: self.number("egress.timeout_ms", raw.egress.timeout_ms, &EGRESS_TIMEOUT_MS),
             },
+            export: self.exports(raw.export),
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             data,
         }
     }
 
-    fn fault(&mut self, offset: usize, message: String) {
+    pub(super) fn fault(&mut self, offset: usize, message: String) {
         self.faults.push(Fault::new(self.file, line_of(self.text, offset), message));
     }
 
@@ -193,7 +197,7 @@ impl Checker<'_> {
         })
     }
 
-    fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {
+    pub(super) fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {
         let (text, at) = spanned(raw, default);
         if text.is_empty() || text.contains('\0') {
             self.fault(at, format!("{key}: a path must not be empty or contain a NUL"));
@@ -201,7 +205,7 @@ impl Checker<'_> {
         self.base.join(text)
     }
 
-    fn number(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u64 {
+    pub(super) fn number(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u64 {
         let Some(raw) = raw else { return number.default };
         match u64::try_from(*raw.get_ref()) {
             Ok(value) if number.allowed.contains(&value) => value,
@@ -213,7 +217,7 @@ impl Checker<'_> {
         }
     }
 
-    fn small(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u32 {
+    pub(super) fn small(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u32 {
         u32::try_from(self.number(key, raw, number)).unwrap_or(u32::MAX)
     }
 
@@ -254,6 +258,6 @@ impl Checker<'_> {
 }
 
 /// A value and the byte at which it starts; a default has no place.
-fn spanned(raw: Option<Spanned<String>>, default: &str) -> (String, usize) {
+pub(super) fn spanned(raw: Option<Spanned<String>>, default: &str) -> (String, usize) {
     raw.map_or_else(|| (default.to_owned(), 0), |raw| (raw.get_ref().clone(), raw.span().start))
 }

@@ -150,7 +150,7 @@ fn brand(value: Option<String>) -> Result<Option<BrandPath>, Refusal> {
     Ok(Some(BrandPath::new(value)))
 }
 
-fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<String>, Refusal> {
+pub(super) fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<String>, Refusal> {
     match value {
         Some(text) if !known.contains(&text.as_str()) => {
             let list = known.join("`, `");
@@ -160,7 +160,7 @@ fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<St
     }
 }
 
-fn instant(name: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
+pub(super) fn instant(name: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
     let Some(value) = value else { return Ok(None) };
     let fault = || {
         let example = "2030-01-31T00:00:00Z";

@@ -33,6 +33,8 @@ const TABLE: &[(&str, &[&str])] = &[
             // Their answers are views of what is kept, and readiness tells how the log is.
             "records",
             "audit",
+            // A part of the log to take away is in the form of the exports.
+            "export",
             "model",
             "clock",
             "refusal",
@@ -66,6 +68,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
+    ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
     ("index", &["model", "audit"]),
     ("records", &["model"]),
     ("operator", ALL),
@@ -92,6 +95,7 @@ const HELD: &[&str] = &[
     "limits",
     "media",
     "audit",
+    "export",
     "records",
     "openings",
     "reveals",
