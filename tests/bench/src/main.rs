@@ -11,6 +11,7 @@ mod machine;
 mod plugins;
 mod policies;
 mod publish;
+mod reading;
 mod rounds;
 mod summary;
 
@@ -26,8 +27,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 3] =
-    [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
+const BENCHES: [Bench; 4] = [
+    ("plugins", plugins::measure),
+    ("policies", policies::measure),
+    ("publish", publish::measure),
+    ("reading", reading::measure),
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
