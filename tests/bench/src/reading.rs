@@ -115,79 +115,103 @@ async fn fill(gate: &GateProcess, begin_ms: i64) -> u64 {
     end
 }
 
+/// Who does what in a record.
+struct Deed {
+    number: u64,
+    app: String,
+    editor: String,
+    key: String,
+    account: String,
+    brand: String,
+    post: String,
+    digest: String,
+}
+
 /// Nine of twenty an intent, the next its outcome; two refusals.
 fn record(first: u64, number: u64, begin_ms: i64) -> Leaf {
-    let at_ms = begin_ms + i64::try_from(number).unwrap_or(0) * APART_MS;
     // Numbers that follow each other are of different actors, and of the same in an intent and its outcome.
     let mixed = (number / 2).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let (actor, account) = (mixed % ACTORS, (mixed / ACTORS) % ACCOUNTS);
-    let (app, account, brand) =
-        (format!("app-{actor:03}"), format!("account-{account:02}"), format!("acme/b{}", account % 10));
-    let (post, key) = (format!("post_{mixed:032x}"), format!("K{actor:011}"));
-    let digest = format!("{:064x}", mixed.wrapping_mul(0x0123_4567_89ab_cdef));
+    let deed = Deed {
+        number,
+        app: format!("app-{actor:03}"),
+        editor: format!("editor-{}", mixed % 30),
+        key: format!("K{actor:011}"),
+        account: format!("account-{account:02}"),
+        brand: format!("acme/b{}", account % 10),
+        post: format!("post_{mixed:032x}"),
+        digest: format!("{:064x}", mixed.wrapping_mul(0x0123_4567_89ab_cdef)),
+    };
+    let at_ms = begin_ms + i64::try_from(number).unwrap_or(0) * APART_MS;
     match number % 20 {
-        18 | 19 => Leaf::new(
-            at_ms,
-            leaf::Refused {
-                stage: "authorise".into(),
-                problem: "no-grant".into(),
-                app: Some(app),
-                key: Some(key),
-                account: Some(account),
-                brand: Some(brand),
-                action: Some("post.create".into()),
-                ..leaf::Refused::default()
-            },
-        ),
-        even if even % 2 == 0 => Leaf::new(
-            at_ms,
-            leaf::Intent {
-                post,
-                account,
-                action: "post.create".into(),
-                step: "part-0".into(),
-                attempt: 1,
-                effect_kind: leaf::EffectKind::Effect,
-                safety: "native-key".into(),
-                app: Some(app),
-                person: None,
-                on_behalf_of: Some(format!("editor-{}", mixed % 30)),
-                key,
-                grant: "newsroom-all".into(),
-                content_digest: digest.clone(),
-                request_digest: digest.clone(),
-                brand: Some(brand),
-                door: Some("publish".into()),
-                commitments: Vec::new(),
-                adapter: "mastodon 0.1.0".into(),
-                adapter_digest: digest.clone(),
-                verdicts: vec![leaf::VerdictNote {
-                    policy: "house-rules".into(),
-                    plugin: "guidelines 0.1.0".into(),
-                    plugin_digest: digest,
-                    outcome: "allow".into(),
-                    codes: Vec::new(),
-                }],
-                approvals: Vec::new(),
-            },
-        ),
-        _ => Leaf::new(
-            at_ms,
-            leaf::Outcome {
-                intent: first + number - 1,
-                post,
-                account,
-                brand: Some(brand),
-                action: Some("post.create".into()),
-                step: "part-0".into(),
-                result: leaf::OutcomeResult::Answered,
-                status: Some(200),
-                response_digest: Some(digest),
-                target_state: Some("published".into()),
-                platform_ids: vec![format!("{}", 110_000_000_000_000_000_u64 + number)],
-                recovered: false,
-            },
-        ),
+        18 | 19 => Leaf::new(at_ms, deed.refused()),
+        even if even % 2 == 0 => Leaf::new(at_ms, deed.intent()),
+        _ => Leaf::new(at_ms, deed.outcome(first + number - 1)),
+    }
+}
+
+impl Deed {
+    fn refused(self) -> leaf::Refused {
+        leaf::Refused {
+            stage: "authorise".into(),
+            problem: "no-grant".into(),
+            app: Some(self.app),
+            key: Some(self.key),
+            account: Some(self.account),
+            brand: Some(self.brand),
+            action: Some("post.create".into()),
+            ..leaf::Refused::default()
+        }
+    }
+
+    fn intent(self) -> leaf::Intent {
+        let verdict = leaf::VerdictNote {
+            policy: "house-rules".into(),
+            plugin: "guidelines 0.1.0".into(),
+            plugin_digest: self.digest.clone(),
+            outcome: "allow".into(),
+            codes: Vec::new(),
+        };
+        leaf::Intent {
+            post: self.post,
+            account: self.account,
+            action: "post.create".into(),
+            step: "part-0".into(),
+            attempt: 1,
+            effect_kind: leaf::EffectKind::Effect,
+            safety: "native-key".into(),
+            app: Some(self.app),
+            person: None,
+            on_behalf_of: Some(self.editor),
+            key: self.key,
+            grant: "newsroom-all".into(),
+            content_digest: self.digest.clone(),
+            request_digest: self.digest.clone(),
+            brand: Some(self.brand),
+            door: Some("publish".into()),
+            commitments: Vec::new(),
+            adapter: "mastodon 0.1.0".into(),
+            adapter_digest: self.digest,
+            verdicts: vec![verdict],
+            approvals: Vec::new(),
+        }
+    }
+
+    fn outcome(self, intent: u64) -> leaf::Outcome {
+        leaf::Outcome {
+            intent,
+            post: self.post,
+            account: self.account,
+            brand: Some(self.brand),
+            action: Some("post.create".into()),
+            step: "part-0".into(),
+            result: leaf::OutcomeResult::Answered,
+            status: Some(200),
+            response_digest: Some(self.digest),
+            target_state: Some("published".into()),
+            platform_ids: vec![(110_000_000_000_000_000 + self.number).to_string()],
+            recovered: false,
+        }
     }
 }
 
