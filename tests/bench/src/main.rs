@@ -12,6 +12,7 @@ mod machine;
 mod plugins;
 mod policies;
 mod publish;
+mod reading;
 mod rounds;
 mod summary;
 
@@ -27,11 +28,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
     ("plugins", plugins::measure),
     ("policies", policies::measure),
     ("publish", publish::measure),
     ("export", export::measure),
+    ("reading", reading::measure),
 ];
 
 fn main() -> ExitCode {
