@@ -14,8 +14,9 @@ use crate::{
     config::{Config, Governance},
     egress::Egress,
     host::{Host, Registry},
+    index::AuditIndex,
     keys::Keys,
-    limits::{Limits, Pauses},
+    limits::{Limits, Pauses, Readings},
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
@@ -47,6 +48,10 @@ pub struct Gateway {
     pub facts: FactsBook,
     /// What did happen.
     pub audit: AuditLog,
+    /// What makes a search of it fast.
+    pub index: Arc<AuditIndex>,
+    /// Who reads the log now.
+    pub readings: Arc<Readings>,
     /// What should happen.
     pub records: Arc<dyn Records>,
     /// Credentials.

@@ -34,6 +34,7 @@ pub mod keys;
 pub mod limits;
 pub mod media;
 pub mod audit;
+pub mod index;
 pub mod records;
 
 pub mod operator;

@@ -112,6 +112,8 @@ pub mod problem {
             "The account's adapter does not offer this action. GET /v1/accounts lists what each account can do.";
         NO_GRANT = "no-grant", 403, Rule, false, "No grant allows this",
             "Deny is the default. Ask the owner of the account for a grant in grants.toml that names you, the account or its brand, and the action.";
+        NO_AUDIT_RIGHT = "no-audit-right", 403, Rule, false, "No right on the audit log",
+            "Deny is the default, and no role gives a right on the log, `operator` included. The detail names the right: ask for an [[auditor]] entry in grants.toml that names you and the right.";
         DENIED = "denied", 403, Rule, false, "A deny entry forbids this",
             "A deny entry beats every grant. The detail gives its reason.";
         RATE_LIMITED = "rate-limited", 429, Rule, true, "Too many calls",
@@ -157,6 +159,8 @@ pub mod problem {
             "Nothing leaves unrecorded, so nothing was sent. Operators: see /readyz and the audit disk.";
         STATE_UNAVAILABLE = "state-unavailable", 503, Gateway, true, "The record store can't be used",
             "Nothing was sent. Operators: see /readyz and the disk of the record store.";
+        INDEX_UNAVAILABLE = "index-unavailable", 503, Gateway, true, "The audit log can't be searched now",
+            "The search index is being made from the log, or it can't be written. The log itself is not concerned: single leaves and the stream are served. Operators: see the process's own log.";
         SHUTTING_DOWN = "shutting-down", 503, Gateway, true, "The gateway is stopping",
             "Try again; another instance or the restarted one will answer.";
         INTERNAL = "internal", 500, Gateway, true, "The gateway failed",

@@ -10,13 +10,14 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
-    audit::{AuditLog, AuditOptions, Disk, Leaf, RealDisk, leaf},
+    audit::{AuditLog, AuditOptions, AuditTree, Disk, Leaf, RealDisk, SigningKeys, leaf},
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
+    index::AuditIndex,
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
@@ -27,6 +28,7 @@ use crate::{
     vault::{KekSource, SealedStore, Vault},
 };
 pub use look::{LogLook, Look, look};
+use pressgate_audit::tree::{CHECKPOINT, TREE_DIR};
 
 /// Appends that may wait for the log's writer.
 const AUDIT_QUEUE_MAX: usize = 65_536;
@@ -106,11 +108,16 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .map_err(|error| StartError::Other(error.to_string()))?;
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
+    let origin = belonging::origin(&node);
+    let has_checkpoint = [&config.audit.dir.join(TREE_DIR).join(CHECKPOINT), &config.audit.second_checkpoint];
+    let has_checkpoint = has_checkpoint.iter().any(|file| file.exists());
+    let signing = SigningKeys::open(&config.audit.signing_key, &origin, has_checkpoint).map_err(StartError::Files)?;
     let options = AuditOptions {
+        tree: Some(AuditTree { keys: signing, second: config.audit.second_checkpoint.clone() }),
         dir: config.audit.dir.clone(),
         segment_bytes: config.audit.segment_bytes,
         queue_max: AUDIT_QUEUE_MAX,
-        origin: belonging::origin(&node),
+        origin,
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
     };
@@ -129,6 +136,19 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     if let Some(leaf) = recovered.leaf(now.as_millisecond()) {
         audit.append(leaf).await.map_err(|error| StartError::Other(error.to_string()))?;
+    }
+    if recovered.second_missing {
+        let file = &config.audit.second_checkpoint;
+        tracing::warn!(file = %file.display(), "the second checkpoint was missing: a log that was rolled back would not have been noticed");
+        let event = leaf::Change {
+            what: leaf::Changed::Log,
+            action: "second-checkpoint-missing".into(),
+            subject: "log".into(),
+            digest: None,
+            by: "start".into(),
+        };
+        let noted = audit.append(Leaf::new(now.as_millisecond(), event)).await;
+        noted.map_err(|error| StartError::Other(error.to_string()))?;
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
@@ -163,6 +183,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         .append(Leaf::new(clock.now().as_millisecond(), event))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
+        .map_err(|error| files(&config.audit_index_path(), &error))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     Ok(Arc::new(Gateway {
@@ -174,6 +196,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         shelf,
         registry,
         facts: Default::default(),
+        index: Arc::new(index),
+        readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
         audit,
         records,

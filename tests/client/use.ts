@@ -163,6 +163,22 @@ async function refusals(): Promise<void> {
   await assert.rejects(api.readPost({ client: newsroom, path: { id: 'post_unknown' }, throwOnError: true }))
 }
 
+async function audit(): Promise<void> {
+  const refused = await api.searchAudit({ client: newsroom })
+  assert.equal(refused.error?.type, '/problems/no-audit-right')
+  const query = { action: 'post.create', outcome: 'answered', limit: 5 }
+  let page = await api.searchAudit({ client: chief, query, throwOnError: true })
+  while (page.data.items.length === 0) {
+    // The index follows the log; the answer says how far it is.
+    assert.ok((page.data.indexed_through ?? -1) <= (page.data.logged_through ?? -1))
+    page = await api.searchAudit({ client: chief, query, throwOnError: true })
+  }
+  const first = page.data.items[0]
+  assert.ok(first)
+  const one = await api.readAudit({ client: chief, path: { index: first.index }, throwOnError: true })
+  assert.deepEqual(one.data, first)
+}
+
 // What must not compile: each line below is an error of types, and would be reported as unused if it were none.
 export function neverCalled(post: PostView, problem: Problem): void {
   // @ts-expect-error a post has accounts
@@ -195,3 +211,4 @@ await whoAndWhere()
 await publishReadAndDelete()
 await vote()
 await refusals()
+await audit()

@@ -12,6 +12,7 @@ mod host;
 
 mod adapter;
 mod audit_faults;
+mod audit_reading;
 mod authors;
 mod bad_input;
 mod bluesky;

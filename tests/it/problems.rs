@@ -74,10 +74,30 @@ async fn every_problem_type_that_is_listed_is_met() {
         log(judge),
         records(judge),
         tampered(judge),
+        index(judge),
     );
     stopping(judge).await;
     let seen = judge.seen.lock().expect("no thread died").clone();
     assert_eq!(seen, judge.listed.keys().cloned().collect());
+}
+
+/// The log, without a right on it and without an index.
+async fn index(judge: &Judge) {
+    let mut gate = Gate::new()
+        .govern(|governance| {
+            governance.auditor("soc", "app:agency", &["audit:read"], None);
+        })
+        .start()
+        .await;
+    let told = judge.saw("no-audit-right", &gate.caller("person:ops-1").get("/v1/audit").await);
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("`audit:read`")), "{told}");
+    gate.stop().await;
+    let file = gate.data().join("audit-index.sqlite");
+    std::fs::remove_file(&file).expect("an index");
+    std::fs::create_dir(&file).expect("in its place");
+    gate.restart().await;
+    judge.saw("index-unavailable", &gate.caller("app:agency").get("/v1/audit").await);
+    gate.caller("app:agency").get("/v1/audit/0").await.expect(200);
 }
 
 /// What is no request of ours, or no valid one.

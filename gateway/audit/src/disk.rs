@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A folder's worth of disk. Every durable step is explicit: nothing is durable before the matching `sync_*` returned `Ok`.
@@ -69,13 +69,38 @@ pub fn sync_many(
     folders.iter().try_for_each(|folder| disk.sync_dir(folder))
 }
 
+/// Makes a folder, and makes it durable before anything is put into it; the one above it is there for good. One that has something
+/// in it was made so.
+///
+/// # Errors
+/// The folder may not stay; the next attempt makes it anew.
+pub fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    if disk.list(folder).is_ok_and(|names| !names.is_empty()) {
+        return Ok(());
+    }
+    match disk.remove_dir(folder).map_err(|error| (error.kind(), error)) {
+        Err((io::ErrorKind::DirectoryNotEmpty, _)) => return Ok(()),
+        // A mount point, or a folder that somebody else made for us.
+        Ok(()) | Err((io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy, _)) => {}
+        Err((_, error)) => return Err(error),
+    }
+    disk.create_dir_all(folder)?;
+    let synced = folder.parent().map_or(Ok(()), |above| disk.sync_dir(above));
+    if synced.is_err() {
+        // A later sync would not tell that this one failed.
+        let _ = disk.remove_dir(folder);
+    }
+    synced
+}
+
 /// The machine's own file system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        // The log is its owner's alone, like the folder that it lies in.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

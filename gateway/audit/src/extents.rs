@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::disk::Disk;
 use crate::error::{Corrupt, ReadError};
 use crate::format::{segment_id, segment_name};
+use crate::plant::{Plant, planted};
 use crate::scan::Scan;
 
 /// A segment and the leaves of it that count.
@@ -50,9 +51,20 @@ pub(crate) fn open_segment(disk: &dyn Disk, dir: &Path, id: u64) -> Result<Scan,
 
 /// All segments of a log in order, the overridden ones too, and their origin.
 pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Extent>, Option<String>), ReadError> {
+    survey_of(disk, dir, segment_ids(disk, dir)?)
+}
+
+/// The segments up to one, as they were before there was a later one.
+pub(crate) fn extents_until(disk: &dyn Disk, dir: &Path, last: u64) -> Result<Vec<Extent>, ReadError> {
+    let ids: Vec<u64> = segment_ids(disk, dir)?.into_iter().filter(|id| *id <= last).collect();
+    // Mostly there is one.
+    if ids.len() < 2 { Ok(Vec::new()) } else { Ok(survey_of(disk, dir, ids)?.0) }
+}
+
+fn survey_of(disk: &dyn Disk, dir: &Path, ids: Vec<u64>) -> Result<(Vec<Extent>, Option<String>), ReadError> {
     let mut extents = Vec::new();
     let mut origin: Option<String> = None;
-    for id in segment_ids(disk, dir)? {
+    for id in ids {
         let scan = open_segment(disk, dir, id)?;
         extents.push(Extent { id, first: scan.header.first_index, end: None });
         let found = origin.get_or_insert_with(|| scan.header.origin.clone());
@@ -70,6 +82,9 @@ pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Extent>, Option
     for extent in extents.iter_mut().rev() {
         extent.end = end;
         end = Some(end.map_or(extent.first, |end| end.min(extent.first)));
+        if planted(Plant::Override) {
+            extent.end = extent.end.map(|end| end + 1);
+        }
     }
     Ok((extents, origin))
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::{Corrupt, ReadError};
 use crate::extents::{Extent, open_segment, segment_ids, survey};
-use crate::format::{Bad, segment_name};
+use crate::format::{Bad, FRAME_HEAD_BYTES, segment_name};
 use crate::leaf::Leaf;
+use crate::place::Place;
 use crate::scan::{Scan, Tail};
 use crate::tile::TILE_WIDTH;
 use crate::tree::files::stated_size;
@@ -29,7 +30,8 @@ pub struct LogReader {
     /// The next index to give.
     index: u64,
     until: Option<u64>,
-    ready: VecDeque<Vec<u8>>,
+    ready: VecDeque<(Option<Place>, Vec<u8>)>,
+    last_place: Option<Place>,
     changes: u32,
     tail: Option<Tail>,
     last_batch: u64,
@@ -61,6 +63,7 @@ impl LogReader {
             index: from,
             until: None,
             ready: VecDeque::new(),
+            last_place: None,
             changes: 0,
             tail: None,
             last_batch: from,
@@ -77,9 +80,19 @@ impl LogReader {
         self
     }
 
-    /// Gives only leaves below an index, from now on.
-    pub fn set_until(&mut self, index: u64) {
-        self.until = Some(index);
+    /// Goes on up to another index, so that one reader can follow a writer of its own process for long. All leaves below it must
+    /// be durable. What was read beyond the index before may be of a batch whose commit failed, and is read again.
+    pub fn follow(&mut self, until: u64) -> Result<(), ReadError> {
+        self.until = Some(until);
+        self.changes = 0;
+        self.over = false;
+        let Some((extent, scan)) = &mut self.current else { return Ok(()) };
+        scan.refresh();
+        if extent.end.is_none() && segment_ids(&*self.disk, &self.dir)?.last() != Some(&extent.id) {
+            // A later segment overrides what stands here from some index on.
+            self.current = None;
+        }
+        Ok(())
     }
 
     /// The index that it gives next.
@@ -93,7 +106,8 @@ impl LogReader {
             if self.until.is_some_and(|until| self.index >= until) {
                 return Ok(None);
             }
-            if let Some(leaf) = self.ready.pop_front() {
+            if let Some((place, leaf)) = self.ready.pop_front() {
+                self.last_place = place;
                 self.index += 1;
                 self.changes = 0;
                 return Ok(Some((self.index - 1, leaf)));
@@ -118,6 +132,11 @@ impl LogReader {
     pub fn next_leaf(&mut self) -> Result<Option<(u64, Leaf)>, ReadError> {
         let Some((index, bytes)) = self.next_bytes()? else { return Ok(None) };
         Ok(Some((index, Leaf::from_bytes(&bytes).map_err(|source| ReadError::Leaf { index, source })?)))
+    }
+
+    /// Where the leaf lies that was given last; none where it came from the tree.
+    pub fn place(&self) -> Option<Place> {
+        self.last_place
     }
 
     /// The index of the first leaf of the batch that was read last.
@@ -153,14 +172,18 @@ impl LogReader {
             return self.enter();
         }
         let end = extent.end.unwrap_or(u64::MAX);
-        let offset = scan.offset;
+        let (offset, number) = (scan.offset, scan.expected.batch);
         let bad = match scan.next()? {
             Ok((batch, bytes)) => {
                 self.last_batch = batch.first_index;
                 self.last_offset = Some(offset);
                 for (index, place) in (batch.first_index..end).zip(batch.leaves) {
-                    if index >= self.index {
-                        self.ready.extend(bytes.get(place).map(<[u8]>::to_vec));
+                    if index >= self.index
+                        && let Some(leaf) = bytes.get(place.clone())
+                    {
+                        let offset = offset + place.start.saturating_sub(FRAME_HEAD_BYTES) as u64;
+                        let place = Place { segment: extent.id, batch: number, offset };
+                        self.ready.push_back((Some(place), leaf.to_vec()));
                     }
                 }
                 return Ok(Next::Leaves);
@@ -209,7 +232,7 @@ impl LogReader {
                 let files = TreeFiles::new(Arc::clone(&self.disk), &tree_dir, size);
                 let leaves = files.leaves(self.index / TILE_WIDTH)?;
                 let known = usize::try_from(self.index % TILE_WIDTH).unwrap_or(usize::MAX);
-                self.ready.extend(leaves.into_iter().skip(known));
+                self.ready.extend(leaves.into_iter().skip(known).map(|leaf| (None, leaf)));
                 return Ok(Next::Leaves);
             }
         }

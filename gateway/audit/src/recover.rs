@@ -13,6 +13,7 @@ use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::extents::{Extent, survey};
 use crate::format::segment_name;
+use crate::plant::{Plant, planted};
 use crate::reader::LogReader;
 use crate::tree::{TREE_DIR, files::stated_size};
 
@@ -82,7 +83,8 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str, covered: u
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
     }
-    Ok(check(disk, dir, extents, covered)?)
+    let from = if planted(Plant::Covered) { extents.first().map_or(0, |extent| extent.first) } else { covered };
+    Ok(check(disk, dir, extents, from)?)
 }
 
 fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>, covered: u64) -> Result<Found, ReadError> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::disk::DiskFile;
 use crate::error::{Corrupt, ReadError};
 use crate::format::{BLOCK_BYTES, Bad, Batch, COMMIT_BYTES, Expected, Header, find_later_commit, padded, parse_batch};
+use crate::plant::{Plant, planted};
 
 /// How much is read ahead, in bytes.
 const AHEAD_BYTES: usize = 256 * 1024;
@@ -90,7 +91,7 @@ impl Scan {
             // A commit frame may lie across the border.
             at += (AHEAD_BYTES - COMMIT_BYTES) as u64;
         }
-        if last_used > reach {
+        if last_used > reach || (planted(Plant::TornTail) && last_used > self.offset) {
             let evidence = format!("there is data at byte {}, further than one batch reaches", last_used - 1);
             return Err(self.corrupt(bad, evidence));
         }

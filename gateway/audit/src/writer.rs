@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, make_folder};
 use crate::error::{CommitError, OpenError};
 use crate::format::{
     BATCH_BYTES_CEILING, BLOCK_BYTES, COMMIT_BYTES, Expected, FRAME_HEAD_BYTES, Header, ORIGIN_BYTES_MAX, batch_bytes,
     encode_batch, padded, segment_name,
 };
 use crate::leaf::LEAF_BYTES_MAX;
+use crate::plant::{Plant, planted};
 use crate::recover::{Found, Torn, recover};
 
 /// A segment that is made in a hurry, after a failure or when none is ready, is no larger than this, in bytes: it fits a disk that
@@ -61,10 +62,26 @@ pub struct Writer {
     next_index: u64,
     next_id: u64,
     active: Option<Active>,
+    at: ActiveSegment,
     spare: Option<Spare>,
     scratch: Vec<u8>,
     trouble: Option<io::Error>,
     _lock: Box<dyn Send + Sync>,
+}
+
+/// The segment that the writer is at: durable, under its name, and the newest. Others may look while the writer goes on.
+#[derive(Debug, Clone, Default)]
+pub struct ActiveSegment(Arc<AtomicU64>);
+
+impl ActiveSegment {
+    /// Its id; `None` while the disk refuses to take one.
+    pub fn id(&self) -> Option<u64> {
+        self.0.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    fn set(&self, id: Option<u64>) {
+        self.0.store(id.map_or(0, |id| id + 1), Ordering::Release);
+    }
 }
 
 struct Active {
@@ -127,10 +144,7 @@ impl Writer {
         let WriterOptions { dir, batch_bytes_max, origin, at_least, covered, .. } = options;
         let at_least = at_least.max(covered);
         let write = |source| OpenError::Write { dir: dir.clone(), source };
-        disk.create_dir_all(&dir).map_err(write)?;
-        if let Some(parent) = dir.parent() {
-            disk.sync_dir(parent).map_err(write)?;
-        }
+        make_folder(&*disk, &dir).map_err(write)?;
         let lock = disk.lock(&dir.join(LOCK_NAME)).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked { dir: dir.clone() },
             _ => write(source),
@@ -140,7 +154,11 @@ impl Writer {
             return Err(OpenError::Short { found: found.next_index(), dir, wanted: at_least });
         }
         remove_spares(&*disk, &dir);
-        let (first, leaves) = std::mem::take(&mut found.last);
+        let (mut first, mut leaves) = std::mem::take(&mut found.last);
+        if planted(Plant::LastBatch) {
+            first += leaves.len() as u64;
+            leaves.clear();
+        }
         // An older log may have had larger batches.
         let last_bytes = u32::try_from(batch_bytes(leaves.iter().map(Vec::len))).unwrap_or(u32::MAX);
         let batch_bytes_max = batch_bytes_max.max(last_bytes);
@@ -151,6 +169,7 @@ impl Writer {
             next_index: first,
             next_id: found.extents.last().map_or(0, |extent| extent.id + 1),
             active: None,
+            at: ActiveSegment::default(),
             spare: None,
             scratch: Vec::new(),
             trouble: None,
@@ -205,12 +224,15 @@ impl Writer {
         }
         // Taken out: whatever goes wrong from here on, this segment is not touched again.
         let mut uncertain = false;
-        if let Some(active) =
-            self.active.take().filter(|active| active.offset + padded(bytes) as u64 <= active.size_bytes)
-        {
+        let fits = |active: &Active| active.offset + padded(bytes) as u64 <= active.size_bytes;
+        if !self.active.as_ref().is_some_and(fits) {
+            self.at.set(None);
+        }
+        if let Some(active) = self.active.take().filter(fits) {
             match self.extend(active, leaves) {
                 Ok(active) => return Ok(self.committed(active, leaves)),
                 Err(error) => {
+                    self.at.set(None);
                     uncertain = true;
                     self.trouble = Some(error);
                 }
@@ -230,6 +252,11 @@ impl Writer {
         }
     }
 
+    /// The segment that it is at.
+    pub fn active_segment(&self) -> ActiveSegment {
+        self.at.clone()
+    }
+
     /// What made the writer leave a segment since this was asked last, though the commit may have succeeded in another.
     pub fn take_trouble(&mut self) -> Option<io::Error> {
         self.trouble.take()
@@ -238,6 +265,7 @@ impl Writer {
     fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {
         let first = self.next_index;
         self.next_index += leaves.len() as u64;
+        self.at.set(Some(active.expected.segment));
         self.active = Some(active);
         first
     }

@@ -6,10 +6,14 @@
 
 mod faulty;
 mod queue;
+mod signing;
 mod threads;
+mod tree;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tree_tests;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -18,12 +22,21 @@ use std::sync::Arc;
 pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
-    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, ReadError, RealDisk, Torn, inspect,
+    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk, Torn,
+    inspect,
 };
-use pressgate_audit::{Writer, WriterOptions};
+use pressgate_audit::{
+    Writer, WriterOptions,
+    note::Verifier,
+    tree::{Tree, TreeError, TreeOptions},
+};
+pub use signing::SigningKeys;
+pub use tree::{AuditTree, TreeStatus};
 
 use queue::Shared;
 use threads::Threads;
+use tokio::sync::watch;
+use tree::{Grower, TreeThread};
 
 /// The usual size of a segment, in bytes.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
@@ -36,7 +49,7 @@ const BATCH_BYTES_MAX: u64 = 1024 * 1024;
 const BATCH_BYTES_LEAST: u64 = 128 * 1024;
 
 /// How to open a log.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AuditOptions {
     /// The log's folder; made when it is missing.
     pub dir: PathBuf,
@@ -48,6 +61,8 @@ pub struct AuditOptions {
     pub origin: String,
     /// So many leaves were acknowledged at least: a log that ends before is refused, unchanged.
     pub at_least: u64,
+    /// The tree that is published of it. Without one the segments stay for ever and nobody can verify the log.
+    pub tree: Option<AuditTree>,
 }
 
 impl AuditOptions {
@@ -59,6 +74,7 @@ impl AuditOptions {
             queue_max: QUEUE_MAX_DEFAULT,
             origin: origin.into(),
             at_least: 0,
+            tree: None,
         }
     }
 }
@@ -70,6 +86,8 @@ pub struct Recovered {
     pub next_index: u64,
     /// What was cut from the end. It is already gone from the log; [`Recovered::leaf`] is to be appended, so that the log says so.
     pub torn: Option<Torn>,
+    /// The tree has a checkpoint, and its second copy is not there.
+    pub second_missing: bool,
 }
 
 impl Recovered {
@@ -84,6 +102,17 @@ impl Recovered {
         };
         Some(Leaf::new(at_ms, recovery))
     }
+}
+
+/// Why a log can't be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Its segments.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
 }
 
 /// The leaf is not in the log. The text is for operators.
@@ -131,28 +160,75 @@ pub enum AuditHealth {
 pub struct AuditLog {
     shared: Arc<Shared>,
     threads: Arc<Threads>,
+    tree: Option<Arc<TreeThread>>,
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    origin: String,
 }
 
 impl AuditLog {
     /// Opens the log, checks all of it and cuts a torn tail. Fails when acknowledged leaves are damaged, when another process has
     /// the log, or when the disk can't be written. Blocks while it reads the whole log.
-    pub fn open(options: AuditOptions, disk: Arc<dyn Disk>) -> Result<(AuditLog, Recovered), OpenError> {
+    pub fn open(options: AuditOptions, disk: Arc<dyn Disk>) -> Result<(AuditLog, Recovered), LogError> {
         let batch_bytes_max = (options.segment_bytes / 4).clamp(BATCH_BYTES_LEAST, BATCH_BYTES_MAX);
+        let tree = options.tree.map(|tree| {
+            let tree_options = TreeOptions {
+                log_dir: options.dir.clone(),
+                second: tree.second,
+                origin: options.origin.clone(),
+                keys: tree.keys.all().into_iter().map(|key| key.verifier().clone()).collect(),
+            };
+            Tree::load(&tree_options, Arc::clone(&disk)).map(|loaded| (loaded, tree_options, tree.keys))
+        });
+        let tree = tree.transpose()?;
+        let covered = tree.as_ref().map_or(0, |(tree, ..)| tree.size());
         let writer_options = WriterOptions {
             dir: options.dir.clone(),
             segment_bytes: options.segment_bytes,
             batch_bytes_max: u32::try_from(batch_bytes_max).unwrap_or(u32::MAX),
-            origin: options.origin,
+            origin: options.origin.clone(),
             at_least: options.at_least,
+            covered,
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
-        let recovered = Recovered { next_index: writer.next_index(), torn };
+        let mut recovered = Recovered { next_index: writer.next_index(), torn, second_missing: false };
+        let active = writer.active_segment();
         let shared = Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1)));
-        let threads = Threads::start(Arc::clone(&shared), writer)
-            .map_err(|source| OpenError::Write { dir: options.dir.clone(), source })?;
-        Ok((AuditLog { shared, threads: Arc::new(threads), disk, dir: options.dir }, recovered))
+        let write = |source| OpenError::Write { dir: options.dir.clone(), source };
+        let caught_up = match tree {
+            Some((mut tree, tree_options, keys)) => {
+                let second = tree.catch_up(&tree_options, recovered.next_index)?;
+                recovered.second_missing = covered > 0 && !second;
+                Some((tree, keys))
+            }
+            None => None,
+        };
+        let threads = Threads::start(Arc::clone(&shared), writer).map_err(write)?;
+        let tree = match caught_up {
+            Some((tree, keys)) => {
+                let (disk, dir) = (Arc::clone(&disk), options.dir.clone());
+                let grower = Grower { shared: Arc::clone(&shared), disk, dir, tree, keys, active };
+                Some(Arc::new(TreeThread::start(grower).map_err(write)?))
+            }
+            None => None,
+        };
+        Ok((
+            AuditLog { shared, threads: Arc::new(threads), tree, disk, dir: options.dir, origin: options.origin },
+            recovered,
+        ))
+    }
+
+    /// How the tree stands, and a way to hear of each checkpoint; `None` without a tree.
+    pub fn tree(&self) -> Option<watch::Receiver<TreeStatus>> {
+        self.tree.as_ref().map(|tree| tree.status())
+    }
+
+    /// Changes the key that signs checkpoints, and logs it. Blocks. The result is the new verifier key.
+    ///
+    /// # Errors
+    /// A sentence that says why the old key stays.
+    pub fn rotate_key(&self, by: &str) -> Result<Verifier, String> {
+        self.tree.as_ref().map_or_else(|| Err("this log has no tree".to_owned()), |tree| tree.rotate(by.to_owned()))
     }
 
     /// Appends one leaf. It is durable when this returns its index.
@@ -179,13 +255,29 @@ impl AuditLog {
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
     /// the writer goes on meanwhile.
     pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
-        let mut reader = LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index());
+        let mut reader = self.reader(from);
         while let Some((index, leaf)) = reader.next_leaf()? {
             if visit(index, leaf).is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// A reader from an index on, up to the last leaf that is durable now; [`LogReader::follow`] takes it further. It blocks while
+    /// it reads, and never the writer.
+    pub fn reader(&self, from: u64) -> LogReader {
+        LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
+    }
+
+    /// Reads single leaves of which the places are known.
+    pub fn picker(&self) -> Picker {
+        Picker::new(Arc::clone(&self.disk), &self.dir)
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The index that the next leaf gets; all below it are durable.
@@ -196,5 +288,8 @@ impl AuditLog {
     /// Commits what waits and stops the writer. Blocks until it is done; later appends are refused.
     pub fn close(&self) {
         self.threads.stop();
+        if let Some(tree) = &self.tree {
+            tree.stop();
+        }
     }
 }

@@ -47,7 +47,7 @@ async fn until_normal(log: &AuditLog) {
 fn many_appenders_get_each_index_once_and_a_restart_finds_all() {
     let dir = tempfile::tempdir().unwrap();
     let (log, recovered) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
-    assert_eq!(recovered, Recovered { next_index: 0, torn: None });
+    assert_eq!(recovered, Recovered { next_index: 0, torn: None, second_missing: false });
     let promised = runtime().block_on(async {
         let mut tasks = Vec::new();
         for task in 0..32_u64 {

@@ -53,9 +53,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         ("person", "people", governance.people.len()),
         ("grant", "grants", governance.grants.len()),
         ("deny entry", "deny entries", governance.denies.len()),
+        ("auditor", "auditors", governance.auditors.len()),
         ("policy", "policies", governance.policies.len()),
     ];
-    let text = counts.map(|(one, many, count)| counted(count, one, many)).join(", ");
+    // Rights on the log are rare; a house without them reads nothing of them.
+    let shown = counts.iter().filter(|(one, _, count)| *count > 0 || *one != "auditor");
+    let text = shown.map(|(one, many, count)| counted(*count, one, many)).collect::<Vec<_>>().join(", ");
     let counts: serde_json::Map<_, _> =
         counts.into_iter().map(|(_, many, count)| (many.replace(' ', "_"), count.into())).collect();
     let json = json!({ "holds": true, "digest": governance.digest, "counts": counts, "warnings": warnings });

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -19,6 +19,8 @@ use super::outcome::Failure;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take; an apply may compile plugins.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a stream may be silent; the gateway says more often that it is alive.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Longest answer.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -66,11 +68,22 @@ impl Client {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Option<Zeroizing<Vec<u8>>>) -> Result<Reply, Failure> {
+        let (head, body) = self.request(method, path, body).await?.into_parts();
+        let body =
+            Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| self.broken(&error))?.to_bytes();
+        Ok(Reply { status: head.status.as_u16(), body })
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Response<Incoming>, Failure> {
         let address = self.address;
-        let broken = |error: &dyn std::fmt::Display| Failure::Unreachable(format!("the gateway at {address}: {error}"));
         let stream = self.connect().await?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, address.to_string());
         if let Some(key) = &self.key {
@@ -84,9 +97,25 @@ impl Client {
         }
         let body = Full::new(body.map(Bytes::from_owner).unwrap_or_default());
         let request = request.body(body).map_err(|error| Failure::refused(error.to_string()))?;
-        let (head, body) = sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?.to_bytes();
-        Ok(Reply { status: head.status.as_u16(), body })
+        sender.send_request(request).await.map_err(|error| self.broken(&error))
+    }
+
+    /// Sends a request without a body, and gives the lines of its answer as they come.
+    pub async fn stream(&self, path: &str) -> Result<Lines, Failure> {
+        let address = self.address;
+        let (head, body) = match tokio::time::timeout(ANSWER_TIMEOUT, self.request(Method::GET, path, None)).await {
+            Ok(answer) => answer?.into_parts(),
+            Err(_) => return Err(Failure::Unreachable(format!("the gateway at {address} did not answer"))),
+        };
+        if !head.status.is_success() {
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| self.broken(&error))?;
+            return Err(Reply { status: head.status.as_u16(), body: body.to_bytes() }.problem());
+        }
+        Ok(Lines { address, body, held: Vec::new() })
+    }
+
+    fn broken(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::Unreachable(format!("the gateway at {}: {error}", self.address))
     }
 
     #[allow(
@@ -102,6 +131,39 @@ impl Client {
             Err(_) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
         };
         Err(Failure::Unreachable(format!("no gateway answers at {address}: {why}. Does `pressgate serve` run?")))
+    }
+}
+
+/// An answer that comes line by line.
+pub struct Lines {
+    address: SocketAddr,
+    body: Incoming,
+    held: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line, without its end; none at the end of the answer. Fails where nothing comes for too long.
+    pub async fn next(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.held.drain(..=end).collect();
+                line.pop();
+                return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+            }
+            if self.held.len() > ANSWER_BYTES_MAX {
+                return Err(self.broken(&"a line is too long"));
+            }
+            match tokio::time::timeout(SILENCE_MAX, self.body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => self.held.extend(frame.into_data().unwrap_or_default()),
+                Ok(Some(Err(error))) => return Err(self.broken(&error)),
+                Err(_) => return Err(self.broken(&"nothing came for too long")),
+            }
+        }
+    }
+
+    fn broken(&self, error: &dyn std::fmt::Display) -> Failure {
+        Failure::Unreachable(format!("the gateway at {}: {error}", self.address))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod plugin;
 
 mod apply;
 mod ask;
+mod audit;
 mod check;
 mod client;
 mod context;
@@ -44,7 +45,7 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
-    /// `post` from PRESSGATE_KEY.
+    /// `post` and `audit` from PRESSGATE_KEY.
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -70,6 +71,9 @@ enum Command {
     /// Posts that wait for a vote, with your own key.
     #[command(subcommand)]
     Post(post::Command),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look for what would keep the gateway from working, and say what to do.
     Doctor,
     /// Build and list plugins.
@@ -130,6 +134,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Key(command) => key::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Doctor => doctor::run(&context).await,
         Command::Plugin(plugins::Command::List) => plugins::list(&context),
         Command::Init(_) | Command::Plugin(_) => Err(Failure::Usage("this command was handled before".into())),
@@ -154,6 +159,8 @@ mod tests {
             "pressgate key list --json",
             "pressgate key --json list --config x.toml",
             "pressgate post approve post_1 --digest ab --note fine --key-file k",
+            "pressgate audit search --actor app:newsroom --from 2030-01-01T00:00:00Z --oldest --limit 500",
+            "pressgate audit tail -n 0 --follow --json",
             "pressgate credential set acme --label app --from-file -",
             "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
             "pressgate key create --person chief-1 --note laptop --save-key k",

@@ -151,6 +151,13 @@ pub fn print(text: &str) {
     let _ = out.flush();
 }
 
+/// Without control characters, which could move the cursor of a terminal.
+pub fn safe(text: &str) -> String {
+    text.chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .collect()
+}
+
 /// A number of things: `1 policy`, `2 policies`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -6,7 +6,7 @@ use super::{
     client::Client,
     context::Context,
     key::part,
-    outcome::{Failure, Report},
+    outcome::{Failure, Report, safe},
     reach::public_address,
     table::table,
 };
@@ -148,12 +148,6 @@ fn listed(page: &Value) -> String {
         vec![safe(text(post, "id")), safe(text(post, "state")), safe(text(post, "created_at")), accounts.join(", ")]
     };
     table(&["id", "state", "made", "accounts"], &several(page, "posts").map(row).collect::<Vec<_>>())
-}
-
-fn safe(text: &str) -> String {
-    text.chars()
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
-        .collect()
 }
 
 #[cfg(test)]

@@ -152,9 +152,13 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
     if let Err(error) = gateway.records.gather().await {
         tracing::warn!(%error, "the records stay in two files; a backup needs both");
     }
-    let audit = gateway.audit.clone();
+    let (audit, index) = (gateway.audit.clone(), Arc::clone(&gateway.index));
     // It waits for the disk.
-    let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+    let _ = tokio::task::spawn_blocking(move || {
+        audit.close();
+        index.close();
+    })
+    .await;
     tracing::info!("stopped");
     in_time
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Governance, json::escaped};
-use crate::model::{Deny, Grant, Grantee, Scope};
+use crate::model::{Auditor, Deny, Grant, Grantee, Scope};
 
 /// What happens to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,7 +25,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// To what kind of thing: `brand`, `account`, `app`, `person`, `grant`, `deny`, `policy`, `limit`.
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `grant`, `deny`, `auditor`, `policy`, `limit`.
     pub what: &'static str,
     /// Its name.
     pub id: String,
@@ -72,6 +72,7 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("person", people);
     kind("grant", grants);
     kind("deny", denies);
+    kind("auditor", auditors);
     kind("policy", policies);
     kind("limit", limits);
     changes.extend(order(old, new));
@@ -260,6 +261,23 @@ fn denies(of: &Governance) -> Things {
         ]
     };
     of.denies.iter().map(|deny| (deny.id.to_string(), fields(deny))).collect()
+}
+
+fn auditors(of: &Governance) -> Things {
+    let on = |auditor: &Auditor| match &auditor.brand {
+        Some(brand) => format!("brand {brand}"),
+        None => "the whole log".to_owned(),
+    };
+    let fields = |auditor: &Auditor| {
+        vec![
+            ("for", Field::One(auditor.holder.to_string())),
+            ("rights", Field::Several(auditor.rights.iter().map(ToString::to_string).collect())),
+            ("on", Field::One(on(auditor))),
+            ("owner", Field::One(auditor.owner.to_string())),
+            ("expires", Field::One(auditor.expires.to_string())),
+        ]
+    };
+    of.auditors.iter().map(|auditor| (auditor.id.to_string(), fields(auditor))).collect()
 }
 
 fn scope(scope: &Scope) -> String {

@@ -11,8 +11,8 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Fault, Files, check, diff, files, rights::Index};
-use crate::model::{Account, AccountId, AppId, BrandPath, Deny, Grant, PersonId, PluginName};
+use super::{Change, Fault, Files, auditors, check, diff, files, rights::Index};
+use crate::model::{Account, AccountId, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName};
 
 /// A node of the tree of brands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +192,8 @@ pub struct Governance {
     pub grants: Vec<Arc<Grant>>,
     /// In the order of the file.
     pub denies: Vec<Deny>,
+    /// In the order of the file.
+    pub auditors: Vec<Arc<Auditor>>,
     /// In the order of the file, which is the order of judgement.
     pub policies: Vec<PolicyRule>,
     /// Limits of single apps.
@@ -201,6 +203,7 @@ pub struct Governance {
     /// The texts that it was made of.
     pub files: Files,
     pub(super) index: Index,
+    pub(super) auditor_index: auditors::Index,
 }
 
 impl Governance {

@@ -1,8 +1,10 @@
 //! Configuration, from raw text to checked values: every error names file and line.
 //!
 //! `pressgate.toml` is for the process ([`Config`]). The governance folder is what security teams review: brands,
-//! accounts, apps, people, grants, policies, limits ([`Governance`]). [`rights::decide`] answers who may do what.
+//! accounts, apps, people, grants, policies, limits ([`Governance`]). [`rights::decide`] answers who may do what, and
+//! [`Governance::audit_right`] who may do what with the log.
 
+pub mod auditors;
 mod check;
 pub use check::{KNOWN as TOP_FILES, digest_of};
 mod diff;
@@ -16,6 +18,7 @@ pub mod rights;
 mod schema;
 mod table;
 
+pub use auditors::{AuditReach, AuditScope, NoAuditRight};
 pub use diff::{Change, ChangeKind};
 pub use fault::Fault;
 pub use files::Files;

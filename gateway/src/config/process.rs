@@ -66,6 +66,10 @@ pub struct Audit {
     pub dir: PathBuf,
     /// Size of a segment.
     pub segment_bytes: u64,
+    /// The last checkpoint is kept here a second time.
+    pub second_checkpoint: PathBuf,
+    /// The key that signs checkpoints.
+    pub signing_key: PathBuf,
 }
 
 /// Plugins.
@@ -162,6 +166,11 @@ impl Config {
     /// Folder of the encrypted credentials.
     pub fn vault_dir(&self) -> PathBuf {
         self.data.join("vault")
+    }
+
+    /// The search index of the log, which can be made anew from it at any time.
+    pub fn audit_index_path(&self) -> PathBuf {
+        self.data.join("audit-index.sqlite")
     }
 
     /// Folder of stored media.

@@ -173,6 +173,11 @@ impl<'d> Entry<'d> {
         report.fault(self.file.file, line, format!("{label}: {message}"));
     }
 
+    /// What kind of entry it is: `grant`.
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// The file's name.
     pub(super) fn file(&self) -> &'d str {
         self.file.file

@@ -1,5 +1,6 @@
 //! Doors: HTTP in. A door reads a request, hands it to the posts or the path, and renders what comes back.
 
+pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod json;
@@ -7,6 +8,7 @@ pub mod listener;
 pub mod openapi;
 pub mod problem;
 pub mod publish;
+mod query;
 mod shape;
 mod strict;
 pub mod text;
@@ -31,6 +33,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/validate", post(publish::posts::validate))
         .route("/v1/me", get(publish::me::me))
         .route("/v1/accounts", get(publish::accounts::list))
+        .route("/v1/audit", get(audit::search::search))
+        .route("/v1/audit/stream", get(audit::stream::stream))
+        .route("/v1/audit/{index}", get(audit::search::read))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))

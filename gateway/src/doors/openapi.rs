@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::publish;
+use super::{audit, publish};
 use crate::refusal::problem;
 
 #[derive(OpenApi)]
@@ -19,7 +19,8 @@ use crate::refusal::problem;
     ),
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
-        publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list
+        publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
+        audit::search::search, audit::search::read, audit::stream::stream
     ),
     modifiers(&Bearer),
     security(("key" = []))

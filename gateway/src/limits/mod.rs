@@ -1,6 +1,7 @@
 //! Limits that protect the gate and share it fairly, and the pauses that networks ask for.
 
 mod pauses;
+mod readings;
 
 use std::{
     collections::HashMap,
@@ -11,6 +12,7 @@ use std::{
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 pub use pauses::Pauses;
+pub use readings::{Reading, Readings};
 
 use crate::{
     config::{Limit, LimitRules},

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod action;
+pub mod auditor;
 pub mod brand;
 pub mod content;
 pub mod grant;
@@ -14,6 +15,7 @@ pub mod verdict;
 
 pub use account::Account;
 pub use action::Action;
+pub use auditor::{AuditRight, Auditor};
 pub use brand::BrandPath;
 pub use content::{Draft, MediaRef, Part};
 pub use grant::{Deny, Grant, Grantee, Scope};

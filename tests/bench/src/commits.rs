@@ -67,6 +67,7 @@ mod tests {
             batch_bytes_max: 1 << 16,
             origin: "test".to_owned(),
             at_least: 0,
+            covered: 0,
         };
         let (mut writer, _) = Writer::open(options, Arc::new(RealDisk)).expect("a log");
         // Of every length, so that a commit frame lies across the end of a block too.

@@ -51,13 +51,13 @@ impl Governance {
         governance
     }
 
-    /// Takes every grant and deny entry away.
+    /// Takes every grant, deny entry and auditor away.
     pub fn without_grants(&mut self) -> &mut Self {
         self.rights.clear();
         self
     }
 
-    /// Takes one grant or deny entry away.
+    /// Takes one grant, deny entry or auditor away.
     ///
     /// # Panics
     /// When there is none of that id.
@@ -104,6 +104,29 @@ impl Governance {
         let actions = if actions.is_empty() { String::new() } else { format!("actions = {actions:?}\n") };
         let text =
             format!("[[deny]]\nid = {id:?}\n{whom}\n{}\n{actions}reason = \"the test says so\"\n\n", field(place));
+        self.rights.push((id.to_owned(), text));
+        self
+    }
+
+    /// Adds rights on the audit log until [`FAR`], for a brand and those below, or for the whole log.
+    pub fn auditor(&mut self, id: &str, holder: &str, rights: &[&str], brand: Option<&str>) -> &mut Self {
+        self.auditor_until(id, holder, rights, brand, FAR)
+    }
+
+    /// The same with its expiry.
+    pub fn auditor_until(
+        &mut self,
+        id: &str,
+        holder: &str,
+        rights: &[&str],
+        brand: Option<&str>,
+        expires: &str,
+    ) -> &mut Self {
+        let brand = brand.map(|brand| format!("brand = {brand:?}\n")).unwrap_or_default();
+        let holder = field(holder);
+        let text = format!(
+            "[[auditor]]\nid = {id:?}\n{holder}\nrights = {rights:?}\n{brand}owner = \"chief-1\"\nexpires = {expires}\n\n"
+        );
         self.rights.push((id.to_owned(), text));
         self
     }

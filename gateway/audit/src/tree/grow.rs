@@ -70,19 +70,19 @@ impl Frontier {
         self.full.push((tile, bytes));
     }
 
-    /// Bytes of the files that became full since [`Frontier::forget_full`].
+    /// Bytes of the files that became full since they were taken.
     pub fn full_bytes(&self) -> usize {
         self.full_bytes
     }
 
-    /// The files that became full since [`Frontier::forget_full`].
+    /// The files that became full since they were taken.
     pub(super) fn full(&self) -> &[(Tile, Vec<u8>)] {
         &self.full
     }
 
-    pub(super) fn forget_full(&mut self) {
-        self.full.clear();
+    pub(super) fn take_full(&mut self) -> Vec<(Tile, Vec<u8>)> {
         self.full_bytes = 0;
+        std::mem::take(&mut self.full)
     }
 
     /// The files that are not full, as they are now.

@@ -9,12 +9,13 @@ use super::files::{damaged, read_checkpoint};
 use super::{CHECKPOINT, Frontier, TREE_DIR, Tree, TreeError, TreeFiles};
 use crate::disk::Disk;
 use crate::error::ReadError;
-use crate::extents::survey;
+use crate::extents::extents_until;
 use crate::format::segment_name;
 use crate::merkle::empty_root;
 use crate::note::{Checkpoint, NoteError, Verifier};
 use crate::reader::LogReader;
 use crate::tile::{Kind, TILE_LEVELS_MAX, TILE_WIDTH, push_entry};
+use crate::writer::ActiveSegment;
 
 /// Which tree.
 #[derive(Debug, Clone)]
@@ -68,6 +69,7 @@ impl Tree {
             second: options.second.clone(),
             origin: options.origin.clone(),
             frontier,
+            covered: size,
             published: 0,
             folders: BTreeSet::new(),
             unsure: true,
@@ -129,14 +131,15 @@ fn trusted(disk: &dyn Disk, file: &Path, options: &TreeOptions) -> Result<Option
 }
 
 /// Removes the segments of the write-ahead log whose leaves are all covered by a checkpoint that is durable in both places. The
-/// last segment stays. Returns how many went; a file that can't be removed is left for the next time.
+/// segment that the writer is at stays; a later one is none yet. Returns how many went; a file that can't be removed is left for
+/// the next time.
 ///
 /// # Errors
 /// The folder or a segment can't be read.
-pub fn remove_covered(disk: &dyn Disk, log_dir: &Path, covered: u64) -> Result<u64, ReadError> {
-    let (extents, _) = survey(disk, log_dir)?;
+pub fn remove_covered(disk: &dyn Disk, log_dir: &Path, covered: u64, active: &ActiveSegment) -> Result<u64, ReadError> {
+    let Some(active) = active.id() else { return Ok(0) };
     let mut removed = 0;
-    for extent in &extents {
+    for extent in extents_until(disk, log_dir, active)? {
         if extent.end.is_some_and(|end| end <= covered) && disk.remove(&log_dir.join(segment_name(extent.id))).is_ok() {
             removed += 1;
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{CHECKPOINT, Frontier};
-use crate::disk::{Disk, DiskFile, sync_many};
+use crate::disk::{Disk, DiskFile, make_folder, sync_many};
 use crate::note::{Checkpoint, Signer};
+use crate::plant::{Plant, planted};
 use crate::tile::{TILE_WIDTH, Tile};
 
 /// A tree on a disk, and its one writer.
@@ -18,6 +19,8 @@ pub struct Tree {
     pub(super) second: PathBuf,
     pub(super) origin: String,
     pub(super) frontier: Frontier,
+    /// So many leaves are in durable files, which a checkpoint may count on: these stay as they are.
+    pub(super) covered: u64,
     /// The size of the last checkpoint that is durable in both places.
     pub(super) published: u64,
     /// Folders that are there.
@@ -65,53 +68,62 @@ impl Tree {
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size: self.frontier.size(), root: self.frontier.root() };
         let note = checkpoint.sign(keys, time_s);
-        let unsure = std::mem::replace(&mut self.unsure, true);
-        self.write_files(unsure)?;
-        write_note(&*self.disk, &self.dir.join(CHECKPOINT), &note)?;
-        write_note(&*self.disk, &self.second, &note)?;
+        self.write_files()?;
+        // From here on a checkpoint may count on them, also one that seems to fail.
+        self.covered = checkpoint.size;
         self.unsure = false;
+        let full = self.frontier.take_full();
+        write_note(&*self.disk, &self.dir.join(CHECKPOINT), &note)?;
+        self.remove_superseded(&full);
+        write_note(&*self.disk, &self.second, &note)?;
         self.published = checkpoint.size;
-        self.remove_superseded();
-        self.frontier.forget_full();
         Ok(Published { checkpoint, note })
     }
 
-    fn write_files(&mut self, unsure: bool) -> io::Result<()> {
+    fn write_files(&mut self) -> io::Result<()> {
+        let partial = self.frontier.partial();
+        // What a checkpoint may count on is never touched.
+        let new = |tile: &Tile| Tile::of_size(tile.kind, tile.index, self.covered).next() != Some(*tile);
+        let wanted: Vec<(PathBuf, &[u8])> = self
+            .frontier
+            .full()
+            .iter()
+            .chain(&partial)
+            .filter(|(tile, _)| new(tile))
+            .map(|(tile, bytes)| (self.dir.join(tile.path()), bytes.as_slice()))
+            .collect();
+        let parents = wanted.iter().filter_map(|(path, _)| path.parent());
+        for folder in std::iter::once(self.dir.as_path()).chain(parents) {
+            ensure_folder(&*self.disk, &mut self.folders, &self.log_dir, folder)?;
+        }
+        let unsure = std::mem::replace(&mut self.unsure, true);
         // Opened before anything is written: it hears of every failure from here on.
         let whole = self.disk.watch(&self.dir)?;
-        let partial = self.frontier.partial();
-        let mut files: Vec<Box<dyn DiskFile>> = Vec::new();
+        let mut files: Vec<Box<dyn DiskFile>> = Vec::with_capacity(wanted.len());
         let mut folders = BTreeSet::new();
-        for (tile, bytes) in self.frontier.full().iter().chain(&partial) {
-            let path = self.dir.join(tile.path());
-            let folder = path.parent().unwrap_or(&self.dir);
-            if !self.folders.contains(folder) {
-                self.disk.create_dir_all(folder)?;
-            }
-            // A new folder is a name in the one above, up to the log's own.
-            let above = folder.ancestors().take_while(|above| above.starts_with(&self.log_dir));
-            for (folder, below) in above.zip(std::iter::once(None).chain(folder.ancestors().map(Some))) {
-                if below.is_none_or(|below| !self.folders.contains(below)) {
-                    folders.insert(folder.to_owned());
+        for (path, bytes) in wanted {
+            if planted(Plant::TilesTrusted) {
+                if self.disk.open(&path).is_ok() {
+                    continue;
                 }
-            }
-            if unsure {
+            } else if unsure {
                 remove_old(&*self.disk, &path)?;
             }
             let file = self.disk.create(&path)?;
             file.write_all_at(bytes, 0)?;
             files.push(file);
+            folders.extend(path.parent().map(Path::to_owned));
+        }
+        if planted(Plant::TilesUnsynced) {
+            return Ok(());
         }
         let folders: Vec<PathBuf> = folders.into_iter().collect();
-        sync_many(&*self.disk, whole.as_ref(), &files, &folders)?;
-        // Only now are they known to stay.
-        self.folders.extend(folders);
-        Ok(())
+        sync_many(&*self.disk, whole.as_ref(), &files, &folders)
     }
 
     /// Partial files go once the full one is there and covered. They are in nobody's way, so a failure is left alone.
-    fn remove_superseded(&self) {
-        for (tile, _) in self.frontier.full() {
+    fn remove_superseded(&self, full: &[(Tile, Vec<u8>)]) {
+        for (tile, _) in full {
             let Some(folder) = partial_folder(&self.dir, *tile) else { continue };
             let Ok(names) = self.disk.list(&folder) else { continue };
             for name in names {
@@ -126,6 +138,17 @@ impl Tree {
 fn partial_folder(dir: &Path, tile: Tile) -> Option<PathBuf> {
     let partial = Tile { width: (TILE_WIDTH - 1) as u16, ..tile };
     dir.join(partial.path()).parent().map(Path::to_owned)
+}
+
+/// Makes folders durable, below `top`, before anything is put into them.
+fn ensure_folder(disk: &dyn Disk, known: &mut BTreeSet<PathBuf>, top: &Path, folder: &Path) -> io::Result<()> {
+    if folder == top || known.contains(folder) {
+        return Ok(());
+    }
+    ensure_folder(disk, known, top, folder.parent().unwrap_or(top))?;
+    make_folder(disk, folder)?;
+    known.insert(folder.to_owned());
+    Ok(())
 }
 
 fn remove_old(disk: &dyn Disk, path: &Path) -> io::Result<()> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{
     super::{
         fault::did_you_mean,
@@ -17,9 +19,11 @@ const DENY_KEYS: &[&str] = &["id", "app", "person", "everyone", "account", "bran
 
 pub(super) fn grants(context: &Context<'_>, document: &Document<'_>) -> (Vec<Grant>, Vec<Deny>) {
     let report = context.report;
-    document.only(&["grant", "deny"], report);
-    // Refusals cite both kinds by id alone.
-    Names::collect(document, "grant", "id", report).add(document, "deny", "id", report);
+    document.only(&["grant", "deny", "auditor"], report);
+    // Refusals and the log cite all kinds by id alone.
+    let mut names = Names::collect(document, "grant", "id", report);
+    names.add(document, "deny", "id", report);
+    names.add(document, "auditor", "id", report);
     let grants = document.entries("grant", Some(report));
     let denies = document.entries("deny", Some(report));
     (
@@ -40,17 +44,7 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
     let actions = actions(context, entry);
     let act_for = act_for(context, entry);
     let owner = entry.required("owner", report).filter(|owner| context.people.resolve(entry, "owner", owner, report));
-    if !entry.has("expires") {
-        entry.missing(report, "`expires`");
-    }
-    let expires = entry.instant("expires", report);
-    if let Some(expires) = expires.as_ref().filter(|expires| expires.value <= context.now) {
-        entry.fault(
-            expires.line,
-            report,
-            format!("`expires`: {} is in the past; renew it or delete the grant", expires.value),
-        );
-    }
+    let expires = expires(context, entry);
     let (Some(Grantee::One(holder)), Some(owner)) = (holder, owner) else { return None };
     Some(Grant {
         id: GrantId::new(id?),
@@ -59,8 +53,22 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
         actions: actions?,
         act_for,
         owner: PersonId::new(owner.value),
-        expires: expires?.value,
+        expires: expires?,
     })
+}
+
+/// The end, which must be given, and must not lie in the past when a person writes it.
+pub(super) fn expires(context: &Context<'_>, entry: &Entry<'_>) -> Option<Timestamp> {
+    let report = context.report;
+    if !entry.has("expires") {
+        entry.missing(report, "`expires`");
+    }
+    let expires = entry.instant("expires", report)?;
+    if expires.value <= context.now {
+        let message = format!("`expires`: {} is in the past; renew it or delete the {}", expires.value, entry.kind());
+        entry.fault(expires.line, report, message);
+    }
+    Some(expires.value)
 }
 
 fn deny(context: &Context<'_>, entry: &Entry<'_>) -> Option<Deny> {
@@ -75,7 +83,7 @@ fn deny(context: &Context<'_>, entry: &Entry<'_>) -> Option<Deny> {
 }
 
 /// Whom the entry is for: exactly one of the keys.
-fn holder(context: &Context<'_>, entry: &Entry<'_>, keys: &[&str]) -> Option<Grantee> {
+pub(super) fn holder(context: &Context<'_>, entry: &Entry<'_>, keys: &[&str]) -> Option<Grantee> {
     let report = context.report;
     match one_of(context, entry, keys)? {
         "app" => {

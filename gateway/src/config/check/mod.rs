@@ -1,6 +1,7 @@
 //! Checks the governance files: all faults, each with file and line. One file of code for each file of rules.
 
 mod accounts;
+mod auditors;
 mod brands;
 mod grants;
 mod limits;
@@ -67,7 +68,9 @@ pub(super) fn check(
     let people = people::people(&context, &people);
     let apps = people::apps(&context, &apps);
     let accounts = accounts::accounts(&context, &accounts);
-    let (grants, denies) = grants::grants(&context, &open("grants.toml"));
+    let grants = open("grants.toml");
+    let auditors = auditors::auditors(&context, &grants);
+    let (grants, denies) = grants::grants(&context, &grants);
     let (policies, referenced) = policies::policies(&context, &open("policies.toml"));
     let limits = limits::limits(&context, &open("limits.toml"));
     strangers(files, &referenced, &report);
@@ -79,8 +82,24 @@ pub(super) fn check(
     }
     let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
     let index = Index::new(&grants, &denies);
+    let auditors: Vec<_> = auditors.into_iter().map(Arc::new).collect();
+    let auditor_index = super::auditors::Index::new(&auditors);
     let (digest, files) = (digest_of(files), files.clone());
-    Ok(Governance { brands, accounts, apps, people, grants, denies, policies, limits, digest, files, index })
+    Ok(Governance {
+        brands,
+        accounts,
+        apps,
+        people,
+        grants,
+        denies,
+        auditors,
+        policies,
+        limits,
+        digest,
+        files,
+        index,
+        auditor_index,
+    })
 }
 
 /// A misspelt file name would silently take its rules away.

@@ -289,6 +289,30 @@ fn faults_of_grants() {
 }
 
 #[test]
+fn faults_of_auditors() {
+    let auditor = |rest: &str| with("grants.toml", &format!("[[auditor]]\nid = \"soc\"\n{rest}"));
+    let good = "person = \"chief-1\"\nrights = [\"audit:read\"]\nowner = \"ops-1\"\nexpires = 2030-01-01T00:00:00Z\n";
+    assert!(auditor(good).is_empty());
+    assert!(auditor(&format!("{good}brand = \"acme/snacks\"\n")).is_empty());
+    only(&auditor(&format!("{good}brand = \"acme/x\"\n")), "grants.toml:14", "there is no brand `acme/x`");
+    only(&auditor(&format!("{good}brand = 3\n")), "grants.toml:14", "must be a string");
+    only(&auditor(&format!("{good}account = \"acme-m\"\n")), "grants.toml:14", "unknown key `account`");
+    only(&auditor(&format!("{good}app = \"newsroom\"\n")), "grants.toml:10", "only one of `app` or `person`");
+    only(&auditor(&good.replace("chief-1", "chief-2")), "grants.toml:10", "did you mean `chief-1`?");
+    only(&auditor(&good.replace("audit:read", "audit:raed")), "grants.toml:11", "did you mean `audit:read`?");
+    only(&auditor(&good.replace("audit:read", "audit:*")), "grants.toml:11", "wildcards are not allowed");
+    only(&auditor(&good.replace("\"audit:read\"", "")), "grants.toml:11", "at least one right");
+    only(&auditor(&good.replace("rights = [\"audit:read\"]\n", "")), "grants.toml:8", "`rights` is missing");
+    only(&auditor(&good.replace("2030", "2020")), "grants.toml:13", "renew it or delete the auditor");
+    only(&auditor(&good.replace("owner = \"ops-1\"\n", "")), "grants.toml:8", "`owner` is missing");
+    let everyone = good.replace("person = \"chief-1\"", "everyone = true");
+    let faults = auditor(&everyone);
+    assert!(faults.iter().any(|fault| fault.contains("unknown key `everyone`")), "{faults:?}");
+    let twin = with("grants.toml", &format!("[[auditor]]\nid = \"g\"\n{good}"));
+    only(&twin, "grants.toml:9", "another `g` above");
+}
+
+#[test]
 fn a_restart_accepts_what_expired_meanwhile() {
     let later = "2031-01-01T00:00:00Z".parse().unwrap();
     assert!(Governance::check(&good(), &plugins(), later).is_err());

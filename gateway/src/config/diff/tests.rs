@@ -89,6 +89,25 @@ fn a_person_reads_what_changes() {
 }
 
 #[test]
+fn a_right_on_the_log_shows_what_it_reaches() {
+    let soc = "[[auditor]]\nid = \"soc\"\nperson = \"chief-1\"\nrights = [\"audit:read\"]\nowner = \"chief-1\"\n\
+               expires = 2099-01-01T00:00:00Z\nbrand = \"acme\"\n";
+    let (old, mut new) = (example(), example());
+    new.get_mut("grants.toml").unwrap().push_str(soc);
+    let lines = |old: &Files, new: &Files| {
+        let changes = Governance::diff(&governance(old), &governance(new));
+        changes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let added = "+ auditor soc: for person:chief-1; rights audit:read; on brand acme; owner chief-1; expires 2099-01-01T00:00:00Z";
+    assert_eq!(lines(&old, &new), [added]);
+    let mut wider = new.clone();
+    let text = wider.get_mut("grants.toml").unwrap();
+    text.truncate(text.len() - "brand = \"acme\"\n".len());
+    *text = text.replace("audit:read\"", "audit:read\", \"audit:export\"");
+    assert_eq!(lines(&new, &wider), ["~ auditor soc: rights +audit:export; on brand acme → the whole log"]);
+}
+
+#[test]
 fn another_order_of_policies_is_a_change() {
     let (mut old, mut new) = (example(), example());
     let (one, two) =

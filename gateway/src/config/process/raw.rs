@@ -70,6 +70,8 @@ struct RawKek {
 struct RawAudit {
     dir: Option<Spanned<String>>,
     segment_bytes: Option<Spanned<i64>>,
+    second_checkpoint: Option<Spanned<String>>,
+    signing_key: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -129,6 +131,14 @@ impl Checker<'_> {
                     None => data.join("audit"),
                 },
                 segment_bytes: self.number("audit.segment_bytes", raw.audit.segment_bytes, &SEGMENT_BYTES),
+                second_checkpoint: match raw.audit.second_checkpoint {
+                    Some(file) => self.path("audit.second_checkpoint", Some(file), ""),
+                    None => data.join("audit-checkpoint"),
+                },
+                signing_key: match raw.audit.signing_key {
+                    Some(file) => self.path("audit.signing_key", Some(file), ""),
+                    None => data.join("audit-key"),
+                },
             },
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
             limits: Limits {

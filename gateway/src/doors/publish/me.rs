@@ -24,6 +24,8 @@ pub struct MeView {
     pub grants: Vec<GrantView>,
     /// Brands for which held posts may be approved.
     pub approves: Vec<String>,
+    /// Live rights on the audit log.
+    pub audits: Vec<AuditorView>,
 }
 
 /// A grant.
@@ -48,6 +50,23 @@ pub struct GrantView {
     pub expires: Timestamp,
 }
 
+/// A right on the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditorView {
+    /// Its name.
+    pub id: String,
+    /// Of `audit:read`, `audit:reveal`, `audit:export`.
+    pub rights: Vec<String>,
+    /// Only for leaves of this brand and those below; null means the whole log.
+    #[schema(required = true)]
+    pub brand: Option<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires: Timestamp,
+}
+
 /// Who am I, and what may I do?
 #[utoipa::path(get, path = "/v1/me", operation_id = "whoAmI", tag = "me",
     responses((status = 200, body = MeView, description = "The caller."),
@@ -56,6 +75,18 @@ pub async fn me(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> Js
     let governance = gateway.governance.load();
     let now = gateway.clock.now();
     let live = governance.grants_of(caller.principal()).iter().filter(|grant| grant.expires > now);
+    let audits = governance
+        .auditors_of(caller.principal())
+        .iter()
+        .filter(|auditor| auditor.is_live(now))
+        .map(|auditor| AuditorView {
+            id: auditor.id.to_string(),
+            rights: auditor.rights.iter().map(ToString::to_string).collect(),
+            brand: auditor.brand.as_ref().map(ToString::to_string),
+            owner: auditor.owner.to_string(),
+            expires: auditor.expires,
+        })
+        .collect();
     let approves = match caller.principal() {
         Principal::Person(person) => {
             governance.people.get(person).map(|person| person.approves.clone()).unwrap_or_default()
@@ -84,5 +115,6 @@ pub async fn me(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> Js
         key: caller.key().to_string(),
         grants,
         approves: approves.iter().map(ToString::to_string).collect(),
+        audits,
     })
 }

@@ -18,6 +18,6 @@ use crate::{
 use super::problem::Problem;
 
 /// Closes a journey that ended at the door: who asks badly is known, so it is logged like any refusal.
-pub(super) async fn refused(gateway: &Gateway, caller: &Caller, refusal: Refusal) -> Problem {
+pub(in crate::doors) async fn refused(gateway: &Gateway, caller: &Caller, refusal: Refusal) -> Problem {
     Journey::begin(caller).refuse(gateway, refusal).await.into()
 }

@@ -24,7 +24,8 @@ use crate::{
         caller::{Known, PostPath, idempotency_key, wait},
         json,
         problem::Problem,
-        text::{fault, shortened},
+        query::{parameter, unread},
+        text::shortened,
         words::PostStates,
     },
     gateway::Gateway,
@@ -318,21 +319,6 @@ fn filter(gateway: &Gateway, caller: &Caller, query: ListParams) -> Result<PostF
         cursor => cursor.flatten(),
     };
     Ok(PostFilter { accounts, state, campaign: query.campaign, after, limit })
-}
-
-/// A query that can't be read: what is known of it is the name of the parameter.
-fn unread(rejection: &QueryRejection) -> Refusal {
-    let why = shortened(&rejection.body_text(), 300);
-    let why = why.rsplit(": ").next().unwrap_or(&why);
-    let detail = format!("The query does not fit: {why}. Each parameter stands at most once; see /v1/openapi.json.");
-    Refusal::new(problem::INVALID, Stage::Door, detail)
-}
-
-/// A fault in one parameter of the query.
-fn parameter(name: &str, message: String) -> Refusal {
-    let mut fault = fault("", &format!("parameter-{name}"), message.clone());
-    fault.pointer = None;
-    Refusal::new(problem::INVALID, Stage::Door, message).with_faults(vec![fault])
 }
 
 /// One post.

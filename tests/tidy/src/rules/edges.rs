@@ -42,7 +42,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "call",
             "posts",
             "host",
+            "index",
             "keys",
+            "limits",
             "listen",
             "media",
             "stop",
@@ -58,6 +60,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock"]),
+    ("index", &["model", "audit"]),
     ("records", &["model"]),
     ("operator", ALL),
     ("cli", ALL),
@@ -75,6 +78,7 @@ const HELD: &[&str] = &[
     "call",
     "posts",
     "host",
+    "index",
     "plugins",
     "egress",
     "vault",
@@ -96,7 +100,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
-    ("rusqlite", &["records"], "only the records know a database"),
+    ("rusqlite", &["records", "index"], "only the records and the search index know a database"),
 ];
 
 /// The edges and words that the tables do not have.

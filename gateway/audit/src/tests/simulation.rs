@@ -9,10 +9,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pressgate_audit::{Disk, DiskFile};
+use crate::{Disk, DiskFile};
 
 const PAGE_BYTES: usize = 4096;
 const SECTOR_BYTES: usize = 512;
@@ -55,17 +55,65 @@ struct Inode {
 
 #[derive(Debug, Clone)]
 enum NameOp {
-    Put(String, usize),
-    Drop(String),
-    Move(String, String, usize),
+    Put(PathBuf, usize),
+    Drop(PathBuf),
+    Move(PathBuf, PathBuf, usize),
+    Folder(PathBuf),
+    DropFolder(PathBuf),
+}
+
+impl NameOp {
+    /// The folder whose sync makes it durable.
+    fn folder(&self) -> &Path {
+        let (Self::Put(path, _)
+        | Self::Drop(path)
+        | Self::Move(_, path, _)
+        | Self::Folder(path)
+        | Self::DropFolder(path)) = self;
+        path.parent().unwrap_or(Path::new("/"))
+    }
+}
+
+/// What a folder tree looks like.
+#[derive(Debug, Default, Clone)]
+struct Names {
+    files: BTreeMap<PathBuf, usize>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Names {
+    fn apply(&mut self, op: &NameOp) {
+        match op {
+            NameOp::Put(name, inode) => drop(self.files.insert(name.clone(), *inode)),
+            NameOp::Drop(name) => drop(self.files.remove(name)),
+            NameOp::Move(from, to, inode) => {
+                self.files.remove(from);
+                self.files.insert(to.clone(), *inode);
+            }
+            NameOp::Folder(name) => drop(self.folders.insert(name.clone())),
+            NameOp::DropFolder(name) => drop(self.folders.remove(name)),
+        }
+    }
+
+    fn reachable(&self, path: &Path) -> bool {
+        path.ancestors().skip(1).all(|above| above == Path::new("/") || self.folders.contains(above))
+    }
+
+    /// What lies in a folder that is not there is not there.
+    fn drop_unreachable(&mut self) {
+        let folders = self.folders.clone();
+        self.folders.retain(|path| Self { files: BTreeMap::new(), folders: folders.clone() }.reachable(path));
+        let kept = self.clone();
+        self.files.retain(|path, _| kept.reachable(path));
+    }
 }
 
 #[derive(Debug)]
 struct State {
     dice: Dice,
     inodes: Vec<Inode>,
-    names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
+    names: Names,
+    durable_names: Names,
     pending: Vec<NameOp>,
     locked: bool,
     /// Operations until the power goes.
@@ -76,6 +124,7 @@ struct State {
     /// Every operation fails while this many are left.
     outage: u64,
     operations: u64,
+    power_cuts: u64,
 }
 
 enum Luck {
@@ -153,29 +202,14 @@ impl State {
         }
     }
 
-    fn apply(names: &mut BTreeMap<String, usize>, op: &NameOp) {
-        match op {
-            NameOp::Put(name, inode) => drop(names.insert(name.clone(), *inode)),
-            NameOp::Drop(name) => drop(names.remove(name)),
-            NameOp::Move(from, to, inode) => {
-                names.remove(from);
-                names.insert(to.clone(), *inode);
-            }
-        }
-    }
-
     fn name(&mut self, op: NameOp) {
-        Self::apply(&mut self.names, &op);
+        self.names.apply(&op);
         self.pending.push(op);
     }
 
     fn inode(&self, path: &Path) -> io::Result<usize> {
-        self.names.get(&file_name(path)).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names.files.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// The disk. Clones are the same disk.
@@ -187,8 +221,8 @@ impl SimDisk {
         Self(Arc::new(Mutex::new(State {
             dice: Dice::new(seed ^ 0x5eed),
             inodes: Vec::new(),
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
+            names: Names::default(),
+            durable_names: Names::default(),
             pending: Vec::new(),
             locked: false,
             fuse: None,
@@ -196,6 +230,7 @@ impl SimDisk {
             fault_in: 0,
             outage: 0,
             operations: 0,
+            power_cuts: 0,
         })))
     }
 
@@ -243,10 +278,12 @@ impl SimDisk {
         }
         for op in std::mem::take(&mut state.pending) {
             if state.dice.one_in(2) {
-                State::apply(&mut state.durable_names, &op);
+                state.durable_names.apply(&op);
             }
         }
+        state.durable_names.drop_unreachable();
         state.names = state.durable_names.clone();
+        state.power_cuts += 1;
         state.dark = false;
         state.fuse = None;
         state.locked = false;
@@ -261,22 +298,32 @@ impl SimDisk {
     }
 
     /// A file as it lies on the disk.
-    pub fn durable(&self, name: &str) -> Vec<u8> {
+    pub fn durable(&self, path: &Path) -> Vec<u8> {
         let state = self.state();
-        state.inodes[state.durable_names[name]].durable.clone()
+        state.inodes[state.durable_names.files[path]].durable.clone()
     }
 
     /// Changes one bit of a file, on the disk and in the cache.
-    pub fn flip(&self, name: &str, offset: usize, bit: u8) {
+    pub fn flip(&self, path: &Path, offset: usize, bit: u8) {
         let state = &mut *self.state();
-        let inode = &mut state.inodes[state.names[name]];
+        let inode = &mut state.inodes[state.names.files[path]];
         inode.durable[offset] ^= 1 << bit;
         inode.cached[offset] ^= 1 << bit;
     }
 
-    /// The names of the segments.
-    pub fn segments(&self) -> Vec<String> {
-        self.state().names.keys().filter(|name| name.ends_with(".segment")).cloned().collect()
+    /// All files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.state().names.files.keys().cloned().collect()
+    }
+
+    /// The segments.
+    pub fn segments(&self) -> Vec<PathBuf> {
+        self.files().into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "segment")).collect()
+    }
+
+    /// How often the power went.
+    pub fn power_cuts(&self) -> u64 {
+        self.state().power_cuts
     }
 
     /// A disk of its own with the same content.
@@ -298,12 +345,29 @@ impl SimDisk {
 }
 
 impl Disk for SimDisk {
-    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let missing: Vec<PathBuf> = dir
+            .ancestors()
+            .filter(|above| *above != Path::new("/") && !state.names.folders.contains(*above))
+            .map(Path::to_owned)
+            .collect();
+        for folder in missing.into_iter().rev() {
+            if let Luck::Fails = state.luck()? {
+                return Err(state.failure());
+            }
+            state.name(NameOp::Folder(folder));
+        }
         Ok(())
     }
 
-    fn list(&self, _dir: &Path) -> io::Result<Vec<String>> {
-        Ok(self.state().names.keys().cloned().collect())
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.state();
+        if dir != Path::new("/") && !state.names.folders.contains(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = state.names.files.keys().filter(|path| path.parent() == Some(dir));
+        Ok(inside.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -313,7 +377,11 @@ impl Disk for SimDisk {
         }
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
-        state.name(NameOp::Put(file_name(path), inode));
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        if folder != Path::new("/") && !state.names.folders.contains(folder) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.name(NameOp::Put(path.to_owned(), inode));
         Ok(Box::new(SimFile { disk: self.clone(), inode }))
     }
 
@@ -328,7 +396,7 @@ impl Disk for SimDisk {
         let luck = state.luck()?;
         let fails = matches!(luck, Luck::Fails);
         if !fails || state.dice.one_in(2) {
-            state.name(NameOp::Move(file_name(from), file_name(to), inode));
+            state.name(NameOp::Move(from.to_owned(), to.to_owned(), inode));
         }
         if fails { Err(state.failure()) } else { Ok(()) }
     }
@@ -339,7 +407,23 @@ impl Disk for SimDisk {
         if let Luck::Fails = state.luck()? {
             return Err(state.failure());
         }
-        state.name(NameOp::Drop(file_name(path)));
+        state.name(NameOp::Drop(path.to_owned()));
+        Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.names.folders.contains(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let used = state.names.files.keys().chain(&state.names.folders).any(|path| path.parent() == Some(dir));
+        if used {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        if let Luck::Fails = state.luck()? {
+            return Err(state.failure());
+        }
+        state.name(NameOp::DropFolder(dir.to_owned()));
         Ok(())
     }
 
@@ -356,22 +440,22 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let state = &mut *self.state();
-        let luck = state.luck()?;
-        if let Luck::Fails = luck {
-            // A part is durable, the rest never will be, and nobody will say so.
-            for op in std::mem::take(&mut state.pending) {
-                if state.dice.one_in(2) {
-                    State::apply(&mut state.durable_names, &op);
-                }
+        if dir != Path::new("/") && !state.names.folders.contains(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let fails = matches!(state.luck()?, Luck::Fails);
+        let (here, elsewhere) = std::mem::take(&mut state.pending).into_iter().partition(|op| op.folder() == dir);
+        state.pending = elsewhere;
+        let here: Vec<NameOp> = here;
+        for op in &here {
+            // When it fails a part is durable, the rest never will be, and nobody will say so.
+            if !fails || state.dice.one_in(2) {
+                state.durable_names.apply(op);
             }
-            return Err(state.failure());
         }
-        for op in std::mem::take(&mut state.pending) {
-            State::apply(&mut state.durable_names, &op);
-        }
-        Ok(())
+        if fails { Err(state.failure()) } else { Ok(()) }
     }
 
     fn lock(&self, _path: &Path) -> io::Result<Box<dyn Send + Sync>> {

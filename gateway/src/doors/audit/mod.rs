@@ -1,0 +1,8 @@
+//! Reading the audit log: `/v1/audit`. Each use needs a right that no role gives, and is a leaf of the log itself.
+
+mod ask;
+mod right;
+pub mod search;
+pub mod stream;
+
+pub use right::{note, permitted};

@@ -1,0 +1,310 @@
+//! `GET /v1/audit/stream`: the log as server-sent events, from the past into the present.
+//!
+//! The log is the buffer: each stream reads it at the pace of its own reader, and keeps no more than a few blocks in memory. A
+//! stream writes one leaf when it begins and one when it ends, and none for what it shows, so that streams of streams end.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body::Frame;
+use serde::Deserialize;
+use tokio::{sync::mpsc, time::Instant};
+use utoipa::IntoParams;
+
+use super::{
+    super::{caller::Known, publish::refused, query::unread},
+    ask::{self, Asked, SearchQuery},
+    right::{note, permitted, reach},
+    search::{LeafView, too_many},
+};
+use crate::{
+    audit::{LogReader, ReadError, leaf},
+    call::Caller,
+    gateway::Gateway,
+    index::{Facets, Filter},
+    limits::Reading,
+    model::AuditRight,
+    refusal::Refusal,
+};
+
+/// How often a stream that has shown everything looks for more.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A stream that has nothing to show says that it is alive.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
+/// Leaves that are read at once, and bytes of events that are made of them before they are sent.
+const BLOCK_LEAVES: usize = 1_024;
+const BLOCK_BYTES: usize = 64 * 1024;
+/// Blocks that wait for a slow reader.
+const BLOCKS_MAX: usize = 2;
+/// What a client waits before it connects again, in milliseconds.
+const RETRY_MS: u32 = 2_000;
+
+/// Which leaves, from where on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// Only of this actor: `app:newsroom`, `person:editor-7`, or an id alone for either.
+    actor: Option<String>,
+    /// Only about this account.
+    account: Option<String>,
+    /// Only of this brand and those below.
+    brand: Option<String>,
+    /// Only of this action.
+    action: Option<String>,
+    /// Only with this outcome, see the search.
+    outcome: Option<String>,
+    /// Only of this kind, see the search.
+    kind: Option<String>,
+    /// Begin with what happened at this time (RFC 3339).
+    from: Option<String>,
+    /// Only leaves that hold all these words.
+    text: Option<String>,
+    /// Begin after this index. `Last-Event-ID` goes before it.
+    #[param(value_type = Option<u64>)]
+    cursor: Option<String>,
+}
+
+/// Follows the audit log.
+#[utoipa::path(get, path = "/v1/audit/stream", operation_id = "streamAudit", tag = "audit",
+    params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, nullable = false, description = "Go on after this index; clients send it by themselves when they connect again. Without it, `cursor` and `from` the stream begins with the present.")),
+    responses((status = 200, content_type = "text/event-stream", body = String, description = "Server-sent events. `leaf`: its id is the index, its data a LeafView. `end`: why the gateway ended the stream. Comments and bare ids show that the stream is alive and how far it has read."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn stream(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    headers: HeaderMap,
+    query: Result<Query<StreamQuery>, QueryRejection>,
+) -> Response {
+    match begin(&gateway, &caller, &headers, query).await {
+        Ok(response) => response,
+        Err(refusal) => refused(&gateway, &caller, refusal).await.into_response(),
+    }
+}
+
+async fn begin(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    headers: &HeaderMap,
+    query: Result<Query<StreamQuery>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let scope = permitted(gateway, caller, AuditRight::Read)?;
+    let Query(query) = query.map_err(|rejection| unread(&rejection))?;
+    let Asked { query, told } = SearchQuery::from(query).check()?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::trim);
+    let last = ask::index("Last-Event-ID", last.filter(|last| !last.is_empty()).map(str::to_owned))?;
+    let Some(reading) = gateway.readings.stream(caller.principal()) else {
+        return Err(too_many("streams"));
+    };
+    let start = match (last.or(query.after), query.filter.from_ms) {
+        (Some(after), _) => after.saturating_add(1),
+        (None, Some(from_ms)) => first_at(gateway, from_ms).await,
+        (None, None) => gateway.audit.next_index(),
+    };
+    let read = leaf::Read {
+        what: "audit.stream".into(),
+        grant: Some(scope.grant()),
+        filter: told,
+        from: Some(start),
+        ..leaf::Read::default()
+    };
+    let opened = note(gateway, caller, read).await?;
+    let (sender, receiver) = mpsc::channel(BLOCKS_MAX);
+    let feed = Feed {
+        gateway: Arc::clone(gateway),
+        caller: caller.clone(),
+        filter: query.filter,
+        next: start,
+        opened,
+        shown: 0,
+        sender,
+        _reading: reading,
+    };
+    tokio::spawn(feed.run());
+    let mut response = Body::new(Events(receiver)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(response)
+}
+
+/// Where leaves of this time begin. Without an index it is the beginning of the log, and the filter does the rest.
+async fn first_at(gateway: &Arc<Gateway>, from_ms: i64) -> u64 {
+    let index = Arc::clone(&gateway.index);
+    let found = tokio::task::spawn_blocking(move || index.first_at(from_ms)).await;
+    found.ok().and_then(Result::ok).unwrap_or(0)
+}
+
+impl From<StreamQuery> for SearchQuery {
+    fn from(query: StreamQuery) -> Self {
+        let StreamQuery { actor, account, brand, action, outcome, kind, from, text, cursor } = query;
+        Self { actor, account, brand, action, outcome, kind, from, text, cursor, ..Self::default() }
+    }
+}
+
+/// Why a stream ends.
+enum End {
+    /// The reader went away.
+    Gone,
+    /// The right or the key is no longer there.
+    Revoked,
+    /// The gateway stops.
+    Stopping,
+    /// The log can't be read.
+    Failed,
+}
+
+/// Reads the log for one stream.
+struct Feed {
+    gateway: Arc<Gateway>,
+    caller: Caller,
+    filter: Filter,
+    /// The next index to look at.
+    next: u64,
+    /// The leaf that says that the stream began.
+    opened: u64,
+    /// Leaves that were shown.
+    shown: u64,
+    sender: mpsc::Sender<Bytes>,
+    _reading: Reading,
+}
+
+/// What was read at once.
+struct Block {
+    reader: LogReader,
+    text: String,
+    next: u64,
+    shown: u64,
+}
+
+impl Feed {
+    async fn run(mut self) {
+        let gateway = Arc::clone(&self.gateway);
+        // The last leaf is written before the log is closed.
+        let _working = gateway.stopping.begin();
+        let gone = self.sender.clone();
+        let end = tokio::select! {
+            end = self.follow() => end,
+            () = gone.closed() => End::Gone,
+            () = gateway.stopping.wait() => End::Stopping,
+        };
+        drop(gone);
+        self.end(end).await;
+    }
+
+    async fn follow(&mut self) -> End {
+        let mut reader = self.gateway.audit.reader(self.next);
+        let mut said = Instant::now();
+        if self.sender.send(Bytes::from(format!("retry: {RETRY_MS}\n\n"))).await.is_err() {
+            return End::Gone;
+        }
+        loop {
+            // At each block, so that a right that was taken away shows nothing more.
+            let Some(filter) = self.filter() else { return End::Revoked };
+            let until = self.gateway.audit.next_index();
+            if self.next < until {
+                let next = self.next;
+                let read = tokio::task::spawn_blocking(move || block(reader, &filter, next, until)).await;
+                let Ok(Ok(block)) = read else { return End::Failed };
+                reader = block.reader;
+                let moved = block.next > self.next;
+                if !block.text.is_empty() {
+                    // Where the reader is slow, this waits, and nobody else does.
+                    if self.sender.send(block.text.into()).await.is_err() {
+                        return End::Gone;
+                    }
+                    said = Instant::now();
+                }
+                (self.next, self.shown) = (block.next, self.shown + block.shown);
+                if moved {
+                    continue;
+                }
+            }
+            if said.elapsed() >= KEEP_ALIVE_EVERY {
+                // The bare id tells a client where to go on, though nothing of what was read was for it.
+                let id = self.next.checked_sub(1).map(|last| format!("id: {last}\n")).unwrap_or_default();
+                if self.sender.send(Bytes::from(format!(": alive\n{id}\n"))).await.is_err() {
+                    return End::Gone;
+                }
+                said = Instant::now();
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// The filter with the reach of this moment; none where key or right are gone.
+    fn filter(&self) -> Option<Filter> {
+        let now = self.gateway.clock.now();
+        let key = self.gateway.keys.record(self.caller.key())?;
+        if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
+            return None;
+        }
+        let scope = permitted(&self.gateway, &self.caller, AuditRight::Read).ok()?;
+        Some(Filter { reach: reach(&scope), ..self.filter.clone() })
+    }
+
+    async fn end(self, end: End) {
+        let why = match end {
+            End::Gone => "gone",
+            End::Revoked => "revoked",
+            End::Stopping => "stopping",
+            End::Failed => "failed",
+        };
+        let read = leaf::Read {
+            what: "audit.stream.end".into(),
+            filter: Some(format!("opened={}&why={why}", self.opened)),
+            count: Some(self.shown),
+            ..leaf::Read::default()
+        };
+        if let Err(error) = note(&self.gateway, &self.caller, read).await {
+            tracing::warn!(%error, "the end of a stream is not in the log");
+        }
+        // Who no longer listens, or has no room, sees the connection end.
+        let _ = self.sender.try_send(Bytes::from(format!("event: end\ndata: {{\"why\":\"{why}\"}}\n\n")));
+    }
+}
+
+/// Reads some leaves and makes events of those that fit.
+fn block(mut reader: LogReader, filter: &Filter, mut next: u64, until: u64) -> Result<Block, ReadError> {
+    reader.follow(until)?;
+    let (mut text, mut shown) = (String::new(), 0);
+    for _ in 0..BLOCK_LEAVES {
+        let Some((index, bytes)) = reader.next_bytes()? else { break };
+        next = index + 1;
+        if !filter.matches(&Facets::of(&bytes)) {
+            continue;
+        }
+        let data = serde_json::to_string(&LeafView::new(index, &bytes)).unwrap_or_default();
+        text.push_str(&format!("id: {index}\nevent: leaf\ndata: {data}\n\n"));
+        shown += 1;
+        if text.len() >= BLOCK_BYTES {
+            break;
+        }
+    }
+    Ok(Block { reader, text, next, shown })
+}
+
+/// The body of an answer that is made while it is sent.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|block| block.map(|block| Ok(Frame::data(block))))
+    }
+}
