@@ -219,8 +219,8 @@ pub fn check_consistency(old: u64, new: u64, old_root: Hash, new_root: Hash, pro
         if !proof.is_empty() {
             return Err(ProofError::Length);
         }
-        let expected = if old == 0 { empty_root() } else { new_root };
-        return if old_root == expected { Ok(()) } else { Err(ProofError::Root) };
+        let holds = (old != new || old_root == new_root) && (old != 0 || old_root == empty_root());
+        return if holds { Ok(()) } else { Err(ProofError::Root) };
     }
     let mut hashes = proof.iter();
     // A whole tree on the left is its own first hash.
