@@ -35,6 +35,8 @@ pub mod limits;
 pub mod media;
 pub mod audit;
 pub mod records;
+pub mod metrics;
+pub mod pulse;
 
 pub mod operator;
 pub mod cli;

@@ -23,6 +23,7 @@ use crate::{
     operator::{OpsError, served},
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
+    pulse,
     records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
     vault::{KekSource, SealedStore, Vault},
 };
@@ -113,6 +114,10 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         origin: belonging::origin(&node),
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
+        reserve_bytes: config.audit.reserve_bytes,
+        slow_after: Duration::from_millis(config.audit.slow_ms),
+        blocked_after: Duration::from_millis(config.audit.blocked_ms),
+        low_disk_percent: config.audit.low_disk_percent,
     };
     let (audit, recovered) =
         AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
@@ -159,12 +164,14 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     served::keep(&vault, &components).await.map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
+    let started_ms = clock.now().as_millisecond();
     audit
-        .append(Leaf::new(clock.now().as_millisecond(), event))
+        .append(Leaf::new(started_ms, event))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    let counters = Arc::default();
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -175,7 +182,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         registry,
         facts: Default::default(),
         open_intents: OpenIntents::new(audit.clone()),
-        audit,
         records,
         vault,
         egress: Arc::new(egress),
@@ -183,11 +189,15 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         limits,
         pauses: Default::default(),
         media: Arc::new(media),
+        metrics: pulse::metrics(&audit, &counters),
+        counters,
+        started_ms,
         strangers: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
         stopping: Default::default(),
+        audit,
         clock,
         config,
         _lock: lock,

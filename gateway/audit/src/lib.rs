@@ -20,7 +20,7 @@ pub mod recover;
 mod scan;
 pub mod writer;
 
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use error::{CommitError, Corrupt, OpenError, ReadError};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
 pub use reader::LogReader;

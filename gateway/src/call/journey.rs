@@ -43,6 +43,7 @@ impl Journey {
     pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
         if let Some(caller) = self.caller.as_ref().filter(|_| refusal.problem == problem::RATE_LIMITED) {
             // Summed, so that who exceeds a limit does not fill the log.
+            gateway.counters.denied.add(1);
             gateway.strangers.count_limited(caller, gateway.clock.now());
             return refusal;
         }
@@ -60,9 +61,13 @@ impl Journey {
         for leaf in &leaves {
             tell(leaf, &refusal);
         }
+        let denied = leaves.len() as u64;
         let leaves = leaves.into_iter().map(|leaf| Leaf::new(at_ms, leaf)).collect();
         match gateway.audit.append_all(leaves).await {
-            Ok(_) => refusal,
+            Ok(_) => {
+                gateway.counters.denied.add(denied);
+                refusal
+            }
             Err(error) => record::unavailable(&error),
         }
     }

@@ -10,8 +10,11 @@ use pressgate::audit::{Event, Leaf, leaf};
 /// refused authorise no-grant acme-mastodon
 /// held acme-mastodon | vote chief-1 approve | change governance apply | lifecycle start
 /// ```
+///
+/// Heartbeats and the log's own states are left out: they come with time, and belong to no call.
 pub fn story(leaves: &[Leaf]) -> Vec<String> {
-    leaves.iter().map(line).collect()
+    let of_time = |leaf: &&Leaf| matches!(leaf.event, Event::Heartbeat(_) | Event::State(_));
+    leaves.iter().filter(|leaf| !of_time(leaf)).map(line).collect()
 }
 
 /// Every intent with its index.
@@ -60,6 +63,13 @@ fn line(leaf: &Leaf) -> String {
         Event::Lifecycle(l) => format!("lifecycle {}", name(&l.event)),
         Event::Recovery(_) => "recovery".to_owned(),
         Event::Read(r) => format!("read {}", r.what),
+        Event::Heartbeat(h) => format!("heartbeat {}/{}/{}/{}", h.accepted, h.denied, h.sent, h.failed),
+        Event::State(s) => format!("state {} -> {} {}", s.before, s.state, s.code),
+        Event::Alarm(a) => format!("alarm {} {}", a.code, if a.raised { "raised" } else { "ended" }),
+        Event::Erasure(e) => format!("erasure {}", e.values),
+        Event::Retention(r) => format!("retention {}", r.below),
+        Event::KeyChange(k) => format!("key-change {}", k.by),
+        Event::KeyHandover(k) => format!("key-handover {}", k.change),
         Event::Unknown => "unknown".to_owned(),
     }
 }

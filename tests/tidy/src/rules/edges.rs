@@ -49,7 +49,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("call", STAGES),
-    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop"]),
+    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop", "pulse"]),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
@@ -57,8 +57,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("keys", &["model", "clock", "records"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
-    ("audit", &["model", "clock"]),
+    ("audit", &["model", "clock", "metrics"]),
     ("records", &["model"]),
+    ("metrics", &[]),
+    // What the log says of the gateway as a whole, at an even pace.
+    ("pulse", &["clock", "gateway", "audit", "metrics", "stop"]),
     ("operator", ALL),
     ("cli", ALL),
     ("lib", ALL),
@@ -83,6 +86,7 @@ const HELD: &[&str] = &[
     "media",
     "audit",
     "records",
+    "metrics",
 ];
 
 const STAGES: &[&str] = &[
