@@ -100,7 +100,8 @@ impl Page {
 }
 
 fn sample(text: &mut String, name: &str, suffix: &str, labels: Labels<'_>, value: f64) {
-    let shown: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true))).collect();
+    let shown: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true))).collect();
     let labels = if shown.is_empty() { String::new() } else { format!("{{{}}}", shown.join(",")) };
     // Writing to a text does not fail.
     let _ = writeln!(text, "{name}{suffix}{labels} {value}");

@@ -165,10 +165,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
     let started_ms = clock.now().as_millisecond();
-    audit
-        .append(Leaf::new(started_ms, event))
-        .await
-        .map_err(|error| StartError::Other(error.to_string()))?;
+    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     let counters = Arc::default();

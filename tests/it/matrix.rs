@@ -23,7 +23,7 @@ use line::Line;
 use trouble::{TROUBLES, Trouble};
 
 /// Rows that run at the same time.
-const ROWS_AT_ONCE: usize = 4;
+const ROWS_AT_ONCE: usize = 6;
 /// How long a disk may hang here.
 const BLOCKED_MS: u64 = 300;
 /// At least so many cells.
@@ -95,7 +95,10 @@ impl Bench {
 
     /// Waits until everything that was accepted has come to an end, and the log is in order.
     async fn settle(&self) {
-        until("the log is in order", || async { (self.gate.gateway().audit.health().word() == "normal").then_some(()) }).await;
+        until("the log is in order", || async {
+            (self.gate.gateway().audit.health().word() == "normal").then_some(())
+        })
+        .await;
         let ended = || async {
             let posts = self.gate.get("/v1/posts?limit=200").await;
             let posts = if posts.status == 200 { posts.expect(200) } else { return None };

@@ -204,8 +204,13 @@ async fn a_busy_day(gate: &GateProcess, net: &sample_network::Running) {
     for _ in 0..5 {
         problem(&http::get(&format!("{}/v1/me", gate.url), "nonsense").await, "unauthenticated");
     }
-    net.set_fault(sample_network::Plan::next(1, "POST", STATUSES, sample_network::Fault::Status { status: 422, stored: false }))
-        .await;
+    net.set_fault(sample_network::Plan::next(
+        1,
+        "POST",
+        STATUSES,
+        sample_network::Fault::Status { status: 422, stored: false },
+    ))
+    .await;
     problem(&gate.publish(&post("acme-mastodon", "no")).await, "platform-refused");
     net.set_fault(sample_network::Plan::next(
         1,
@@ -221,8 +226,7 @@ async fn a_busy_day(gate: &GateProcess, net: &sample_network::Running) {
 #[tokio::test(flavor = "multi_thread")]
 async fn heartbeats_say_what_the_other_leaves_say() {
     let net = network().await;
-    let mut gate =
-        Gate::new().account("acme-mastodon", &net).setting("audit.heartbeat_seconds", "1").spawn().await;
+    let mut gate = Gate::new().account("acme-mastodon", &net).setting("audit.heartbeat_seconds", "1").spawn().await;
     a_busy_day(&gate, &net).await;
     tokio::time::sleep(Duration::from_millis(2_300)).await;
     assert_eq!(gate.terminate().await, Some(0));

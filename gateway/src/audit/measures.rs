@@ -8,8 +8,9 @@ use super::states::STATE_WORDS;
 use crate::metrics::{Counter, Histogram, Page};
 
 /// Bounds of the histogram of commits, in microseconds.
-const COMMIT_US: &[u64] =
-    &[250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000];
+const COMMIT_US: &[u64] = &[
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000,
+];
 /// Bounds of the histogram of leaves in a commit.
 const LEAVES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048];
 const US_PER_S: f64 = 1_000_000.0;

@@ -183,7 +183,8 @@ impl AuditLog {
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
         let recovered = Recovered { next_index: writer.next_index(), torn };
-        let shared = Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1), bounds));
+        let shared =
+            Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1), bounds));
         let emergency = Arc::new(Emergency::new(Arc::clone(&disk), &options.dir, bounds.reserve_bytes));
         let maker = writer.spare_maker();
         let room = Room { disk: Arc::clone(&disk), dir: options.dir.clone(), maker, emergency };

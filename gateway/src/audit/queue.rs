@@ -269,7 +269,8 @@ impl State {
             let more = if self.states.is_low() { bounds.segment_bytes } else { 0 };
             self.space.filter(|space| space.free_bytes < bounds.low_bytes(space).saturating_add(more)).map(|space| {
                 let mib = |bytes: u64| bytes / (1024 * 1024);
-                let (free, total, least) = (mib(space.free_bytes), mib(space.total_bytes), mib(bounds.low_bytes(&space)));
+                let (free, total, least) =
+                    (mib(space.free_bytes), mib(space.total_bytes), mib(bounds.low_bytes(&space)));
                 ("space-low", format!("{free} MiB of {total} MiB are free, and {least} MiB must be"))
             })
         };

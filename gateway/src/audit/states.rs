@@ -192,9 +192,17 @@ impl States {
             "normal" => tracing::info!(before, "the audit log is in order again"),
             "slow" => tracing::warn!(before, reason, "ALARM: the audit log is slow; reads of low priority are put off"),
             "low-disk" => {
-                tracing::error!(before, reason, "ALARM: the audit log's disk is nearly full; nothing is sent until there is room")
+                tracing::error!(
+                    before,
+                    reason,
+                    "ALARM: the audit log's disk is nearly full; nothing is sent until there is room"
+                )
             }
-            _ => tracing::error!(before, reason, "ALARM: the audit log is blocked: nothing is recorded, so nothing may leave"),
+            _ => tracing::error!(
+                before,
+                reason,
+                "ALARM: the audit log is blocked: nothing is recorded, so nothing may leave"
+            ),
         }
         let change = leaf::State { state: state.into(), before: before.into(), since_ms: now_ms, code: code.into() };
         self.changes.push_back(change);
@@ -281,8 +289,7 @@ mod tests {
         assert!(!states.health().takes_effects() && states.health().takes_leaves());
         states.low(6, why(false, ""));
         states.slow(7, why(false, ""));
-        let told: Vec<_> =
-            states.take_changes().into_iter().map(|c| (c.before, c.state, c.since_ms, c.code)).collect();
+        let told: Vec<_> = states.take_changes().into_iter().map(|c| (c.before, c.state, c.since_ms, c.code)).collect();
         let told: Vec<_> = told.iter().map(|c| (c.0.as_str(), c.1.as_str(), c.2, c.3.as_str())).collect();
         let expected = [
             ("normal", "slow", 1, "commit-slow"),

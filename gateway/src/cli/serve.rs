@@ -22,8 +22,7 @@ use crate::{
     listen,
     operator::{self, By, wire::ApplyRequest},
     posts::work,
-    pulse,
-    start,
+    pulse, start,
 };
 
 /// How long a stop waits for calls that have begun.

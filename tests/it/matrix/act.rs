@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::harness::Caller;
 use tests::harness::caller::JSON;
-use tests::http::Answer;
+use tests::http::{Answer, Failure};
 
 use super::Bench;
 use crate::samples::{PNG, id, post};
@@ -76,23 +76,28 @@ impl Act {
             (Self::Vote, Ready::Post(held)) => {
                 bench.gate.caller("person:chief-1").vote(&id(&held), "approve").await.status
             }
-            (_, ready) => self.ask(&bench.gate, ready).await.status,
+            (_, ready) => self.ask(&bench.gate, ready).await.expect("an answer").status,
         }
     }
 
-    /// The same for what the app `newsroom` may ask.
-    pub(super) async fn ask(self, caller: &Caller, ready: Ready) -> Answer {
+    /// The same for what the app `newsroom` may ask; no answer comes from a gateway that is killed.
+    pub(super) async fn ask(self, caller: &Caller, ready: Ready) -> Result<Answer, Failure> {
         let body = match (self, &ready) {
             (Self::Recall, Ready::Post(post)) => {
                 let path = format!("/v1/posts/{}", id(post));
-                return caller.send("DELETE", &path, &[WAIT], "").await;
+                return caller.try_send("DELETE", &path, &[WAIT], "").await;
             }
-            (Self::Upload, _) => return caller.send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await,
-            (Self::Validate, _) => return caller.post("/v1/validate", &post(ACCOUNT, "may I?")).await,
+            (Self::Upload, _) => {
+                return caller.try_send("POST", "/v1/media", &[("content-type", "image/png")], PNG).await;
+            }
+            (Self::Validate, _) => {
+                let body = post(ACCOUNT, "may I?").to_string();
+                return caller.try_send("POST", "/v1/validate", &[JSON], body).await;
+            }
             (Self::Read, _) => {
                 caller.get("/v1/accounts").await;
                 caller.get("/v1/me").await;
-                return caller.get("/v1/posts").await;
+                return caller.try_send("GET", "/v1/posts", &[], "").await;
             }
             (Self::Thread, _) => {
                 json!({"accounts": [ACCOUNT], "content": {"text": "1", "thread": [{"text": "2"}, {"text": "3"}]}})
@@ -108,6 +113,6 @@ impl Act {
             (Self::Refusal, _) => post("nobody", "x"),
             _ => post(ACCOUNT, "hello"),
         };
-        caller.send("POST", "/v1/posts", &[JSON, WAIT], body.to_string()).await
+        caller.try_send("POST", "/v1/posts", &[JSON, WAIT], body.to_string()).await
     }
 }

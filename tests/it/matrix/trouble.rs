@@ -38,6 +38,9 @@ pub(super) enum Trouble {
 }
 
 pub(super) const TROUBLES: [Trouble; 18] = [
+    // The two that take longest come first.
+    Trouble::LogLow,
+    Trouble::NetDown,
     Trouble::None,
     Trouble::LogFull,
     Trouble::LogFullForNew,
@@ -46,11 +49,9 @@ pub(super) const TROUBLES: [Trouble; 18] = [
     Trouble::LogSync,
     Trouble::LogHangs,
     Trouble::LogSlow,
-    Trouble::LogLow,
     Trouble::RecordsLocked,
     Trouble::RecordsBroken,
     Trouble::NoPlugin,
-    Trouble::NetDown,
     Trouble::NetBusy,
     Trouble::NetFails,
     Trouble::NetSlow,

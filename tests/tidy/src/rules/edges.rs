@@ -49,7 +49,10 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("call", STAGES),
-    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop", "pulse"]),
+    (
+        "posts",
+        &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop", "pulse"],
+    ),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
