@@ -18,6 +18,7 @@ use crate::{
     index::AuditIndex,
     keys::Keys,
     limits::{Limits, Pauses, Readings},
+    metrics::{Counters, Registry as Metrics},
     openings::Openings,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
@@ -77,6 +78,12 @@ pub struct Gateway {
     pub media: Arc<MediaStore>,
     /// Requests to open commitments.
     pub reveals: Reveals,
+    /// What was done since the start.
+    pub counters: Arc<Counters>,
+    /// When the gateway started, in milliseconds since 1970-01-01 UTC.
+    pub started_ms: i64,
+    /// What can be measured; parts add their own.
+    pub metrics: Metrics,
     /// Refusals before authentication.
     pub strangers: Strangers,
     /// Intents without an outcome.
@@ -101,9 +108,9 @@ pub const BLOCKED: &str = "blocked";
 /// Can the gateway do its work? Both listeners answer this at `/readyz`, in the same words.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Readiness {
-    /// True where everything below is well.
+    /// True where it takes calls: neither log nor records are blocked, and it does not stop.
     pub ready: bool,
-    /// The log: `ready` or `blocked`.
+    /// The log: `ready`, `slow` (reads of low priority are put off), `low-disk` (nothing is sent) or `blocked`.
     pub audit: String,
     /// The record store: `ready` or `blocked`.
     pub records: String,
@@ -114,10 +121,12 @@ pub struct Readiness {
 impl Gateway {
     /// Looks whether the log and the records can be used.
     pub async fn readiness(&self) -> Readiness {
-        let audit = matches!(self.audit.health(), AuditHealth::Normal);
+        let audit = self.audit.health();
         let records = self.records.healthy().await.is_ok();
         let stopping = self.stopping.is_set();
         let word = |good| if good { READY } else { BLOCKED }.to_owned();
-        Readiness { ready: audit && records && !stopping, audit: word(audit), records: word(records), stopping }
+        let log = if audit == AuditHealth::Normal { READY } else { audit.word() };
+        let ready = audit.takes_leaves() && records && !stopping;
+        Readiness { ready, audit: log.to_owned(), records: word(records), stopping }
     }
 }

@@ -39,6 +39,8 @@ pub mod export;
 pub mod index;
 pub mod records;
 pub mod openings;
+pub mod metrics;
+pub mod pulse;
 
 pub mod operator;
 pub mod cli;

@@ -30,6 +30,7 @@ use crate::{
     },
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
+    pulse,
     records::{
         GovernanceRecord, Records, RecordsError,
         sqlite::{SqliteRecords, SqliteSubjectKeys},
@@ -139,6 +140,10 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         origin,
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
+        reserve_bytes: config.audit.reserve_bytes,
+        slow_after: Duration::from_millis(config.audit.slow_ms),
+        blocked_after: Duration::from_millis(config.audit.blocked_ms),
+        low_disk_percent: config.audit.low_disk_percent,
     };
     let (audit, recovered) =
         AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
@@ -202,14 +207,13 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     served::keep(&vault, &components).await.map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
-    audit
-        .append(Leaf::new(clock.now().as_millisecond(), event))
-        .await
-        .map_err(|error| StartError::Other(error.to_string()))?;
+    let started_ms = clock.now().as_millisecond();
+    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    let counters = Arc::default();
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -223,7 +227,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         index: Arc::new(index),
         readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
-        audit,
         records,
         openings,
         vault,
@@ -234,11 +237,15 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         pauses: Default::default(),
         media: Arc::new(media),
         reveals: Default::default(),
+        metrics: pulse::metrics(&audit, &counters),
+        counters,
+        started_ms,
         strangers: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
         stopping: Default::default(),
+        audit,
         clock,
         config,
         _lock: lock,

@@ -107,6 +107,7 @@ fn known(governance: &Governance, holder: &Principal) -> bool {
 /// strangers must not be able to fill the log.
 pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| {
+        gateway.counters.denied.add(1);
         gateway.strangers.count(source, gateway.clock.now());
         Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail))
     };

@@ -53,6 +53,7 @@ impl Journey {
     pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
         if let Some(caller) = self.caller.as_ref().filter(|_| refusal.problem == problem::RATE_LIMITED) {
             // Summed, so that who exceeds a limit does not fill the log.
+            gateway.counters.denied.add(1);
             gateway.strangers.count_limited(caller, gateway.clock.now());
             return refusal;
         }
@@ -78,8 +79,12 @@ impl Journey {
         for leaf in &leaves {
             tell(leaf, &refusal);
         }
+        let denied = leaves.len() as u64;
         let leaves = leaves.into_iter().map(|leaf| Leaf::new(at_ms, leaf)).collect();
         let (logged, kept) = tokio::join!(gateway.audit.append_all(leaves), gateway.openings.keep(openings));
+        if logged.is_ok() {
+            gateway.counters.denied.add(denied);
+        }
         let fault = fault.or_else(|| kept.err().map(|error| committed::unavailable(&error)));
         match (logged, fault) {
             (Err(error), _) => record::unavailable(&error),

@@ -15,6 +15,11 @@ use crate::{
     refusal::{Refusal, Stage, problem},
 };
 
+/// When to come back while the disk is nearly full, in seconds: somebody has to make room.
+const LOW_DISK_RETRY_S: u64 = 30;
+/// When to come back while the log is slow, in seconds.
+const SLOW_RETRY_S: u64 = 10;
+
 /// Proof that a target is claimed and that what is sent for it will be recorded first.
 pub struct Intent {
     gateway: Arc<Gateway>,
@@ -38,7 +43,7 @@ pub(super) struct Effect<'a> {
 
 /// Takes a cleared call whose target was claimed.
 pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) -> Result<Intent, Refusal> {
-    log_is_writable(gateway)?;
+    log_takes_effects(gateway)?;
     let account = &clearance.call().account().id;
     let Some(target) = claim.post.targets.iter().find(|target| target.account == *account).cloned() else {
         return Err(Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."));
@@ -46,15 +51,41 @@ pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) 
     // A call whose first effect is already on the network has started; revoking its grant now would leave half a thread.
     let started =
         claim.steps.iter().any(|step| step.kind == "effect") && clearance.call().draft().action != Action::POST_DELETE;
+    gateway.counters.accepted.add(1);
     Ok(Intent { gateway: Arc::clone(gateway), clearance, claim, target, started: AtomicBool::new(started) })
 }
 
 /// Refuses early while the log can't be written: nothing leaves unrecorded.
 pub fn log_is_writable(gateway: &Gateway) -> Result<(), Refusal> {
-    match gateway.audit.health() {
-        AuditHealth::Normal => Ok(()),
-        AuditHealth::Blocked { reason, .. } => Err(unavailable(&reason)),
+    let health = gateway.audit.health();
+    if health.takes_leaves() { Ok(()) } else { Err(unavailable(&health.reason().unwrap_or_default())) }
+}
+
+/// Refuses side effects before the disk is full: what room is left is for refusals, votes and what operators do. A call whose
+/// first effect is out goes on, since half a thread would be worse.
+pub fn log_takes_effects(gateway: &Gateway) -> Result<(), Refusal> {
+    let health = gateway.audit.health();
+    if health.takes_effects() {
+        return Ok(());
     }
+    let reason = health.reason().unwrap_or_default();
+    if !health.takes_leaves() {
+        return Err(unavailable(&reason));
+    }
+    let detail = "The audit log's disk is nearly full. What room is left is kept for refusals, votes and operators, so nothing was sent.";
+    let refusal = Refusal::new(problem::AUDIT_UNAVAILABLE, Stage::Record, detail);
+    Err(refusal.because(reason).retry_after(LOW_DISK_RETRY_S))
+}
+
+/// Puts reads of low priority off while the log is slow: what asks only to know, and could ask later. No leaf tells of it, since
+/// that would make the log slower still; a counter does.
+pub fn may_read(gateway: &Gateway) -> Result<(), Refusal> {
+    if !matches!(gateway.audit.health(), AuditHealth::Slow { .. }) {
+        return Ok(());
+    }
+    gateway.counters.shed.add(1);
+    let detail = "The audit log is slow, and what only asks is put off until it is not. Nothing was done.";
+    Err(Refusal::new(problem::AUDIT_SLOW, Stage::Record, detail).retry_after(SLOW_RETRY_S))
 }
 
 /// The refusal for a log that can't be written.

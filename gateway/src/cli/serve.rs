@@ -22,7 +22,7 @@ use crate::{
     listen,
     operator::{self, By, wire::ApplyRequest},
     posts::work,
-    start,
+    pulse, start,
 };
 
 /// How long a stop waits for calls that have begun.
@@ -150,6 +150,7 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 4], signals: &mut
     let now = gateway.clock.now();
     gateway.strangers.flush_all(&gateway.audit, now).await;
     work::keep_house(gateway).await;
+    pulse::last(gateway).await;
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Stop, version: env!("CARGO_PKG_VERSION").to_owned() };
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
         tracing::error!(%error, "the stop is not in the log");

@@ -74,6 +74,16 @@ pub struct Audit {
     pub second_checkpoint: PathBuf,
     /// The key that signs checkpoints.
     pub signing_key: PathBuf,
+    /// Size of the emergency reserve; none for 0.
+    pub reserve_bytes: u64,
+    /// With less than this share of the disk free nothing is sent, in per cent.
+    pub low_disk_percent: u8,
+    /// A commit that takes longer is slow.
+    pub slow_ms: u64,
+    /// Nobody waits longer for a disk that makes nothing durable.
+    pub blocked_ms: u64,
+    /// How often the log says how much was done.
+    pub heartbeat_seconds: u64,
 }
 
 /// Plugins.

@@ -29,6 +29,7 @@ use crate::{
     audit::AuditHealth,
     config::Governance,
     gateway::{Gateway, READY, Readiness},
+    metrics::CONTENT_TYPE,
     model::KeyId,
 };
 
@@ -37,6 +38,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/operator/status", get(status))
         .route("/operator/diff", get(diff))
         .route("/operator/apply", post(apply_folder))
@@ -81,17 +83,25 @@ async fn readyz(State(gateway): Shared) -> Fresh<Readiness> {
     Fresh(status, readiness)
 }
 
-async fn health(gateway: &Gateway) -> (Result<(), String>, Result<(), String>) {
-    let audit = match gateway.audit.health() {
-        AuditHealth::Normal => Ok(()),
-        AuditHealth::Blocked { reason, .. } => Err(reason),
-    };
-    (audit, gateway.records.healthy().await.map_err(|error| error.to_string()))
+/// What can be measured. As with readiness, no key is asked for: it holds counts, and names nobody.
+async fn metrics(State(gateway): Shared) -> Response {
+    let text = gateway.metrics.render();
+    let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
+}
+
+/// `ready`, or the log's state and its cause.
+fn log_state(health: &AuditHealth) -> String {
+    match health.reason() {
+        Some(reason) => format!("{}: {reason}", health.word()),
+        None => READY.to_owned(),
+    }
 }
 
 async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusView> {
-    let (audit, records) = health(&gateway).await;
-    let ready = audit.is_ok() && records.is_ok();
+    let audit = gateway.audit.health();
+    let records = gateway.records.healthy().await.map_err(|error| error.to_string());
+    let ready = audit.takes_leaves() && records.is_ok();
     let word = |part: Result<(), String>| part.err().unwrap_or_else(|| READY.to_owned());
     let serving = gateway.registry.snapshot();
     let mut plugins: Vec<String> =
@@ -101,7 +111,7 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
     ok(StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready,
-        audit: word(audit),
+        audit: log_state(&audit),
         leaves: gateway.audit.next_index(),
         records: word(records),
         governance: gateway.governance.load().digest.clone(),

@@ -231,7 +231,7 @@ pub struct StatusView {
     pub version: String,
     /// Can it do its work?
     pub ready: bool,
-    /// `ready`, or why the log can't be written.
+    /// `ready`, or the log's state and why it is in it: `slow: …`, `low-disk: …`, `blocked: …`.
     pub audit: String,
     /// Leaves in the log.
     pub leaves: u64,

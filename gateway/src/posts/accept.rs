@@ -66,6 +66,9 @@ pub enum Accepted {
 /// Runs every stage up to `clear` for every account, keeps the post and sets it on its way. A refusal is in the log when this
 /// returns.
 pub async fn accept(gateway: &Arc<Gateway>, caller: &Caller, asked: Asked) -> Result<Accepted, Refusal> {
+    if asked.dry_run {
+        record::may_read(gateway)?;
+    }
     let id = PostId::fresh(gateway.clock.now());
     let action = if asked.submission.reply_to.is_some() { Action::COMMENT_CREATE } else { Action::POST_CREATE };
     let journey = Journey::begin(&caller.clone().acting_for(asked.submission.on_behalf_of.clone()))
@@ -147,6 +150,8 @@ async fn set_out(
     clearances: Vec<Clearance>,
     verdicts: Vec<Verdict>,
 ) -> Result<Accepted, Refusal> {
+    // Not before: what is refused for another reason, or held, is recorded also where the room is low.
+    record::log_takes_effects(gateway)?;
     let judgements: Vec<_> = clearances.iter().map(|clearance| clearance.approval().judgement().clone()).collect();
     let (mut post, now) = new_post(gateway, id, asked, &judgements, TargetState::Publishing, verdicts)?;
     if let Some(first) = judgements.first() {

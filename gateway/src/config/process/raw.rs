@@ -21,6 +21,12 @@ const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_1
 const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
 const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
+/// The default is four segments where that is less.
+const RESERVE_BYTES: Number = Number { default: 268_435_456, allowed: 0..=1_099_511_627_776 };
+const LOW_DISK_PERCENT: Number = Number { default: 5, allowed: 0..=50 };
+const SLOW_MS: Number = Number { default: 50, allowed: 1..=60_000 };
+const BLOCKED_MS: Number = Number { default: 2_000, allowed: 100..=60_000 };
+const HEARTBEAT_SECONDS: Number = Number { default: 30, allowed: 1..=3_600 };
 const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
 const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
 const EGRESS_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
@@ -73,6 +79,11 @@ struct RawAudit {
     segment_bytes: Option<Spanned<i64>>,
     second_checkpoint: Option<Spanned<String>>,
     signing_key: Option<Spanned<String>>,
+    reserve_bytes: Option<Spanned<i64>>,
+    low_disk_percent: Option<Spanned<i64>>,
+    slow_ms: Option<Spanned<i64>>,
+    blocked_ms: Option<Spanned<i64>>,
+    heartbeat_seconds: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -128,21 +139,7 @@ impl Checker<'_> {
             listen: self.listen(raw.listen),
             governance: self.path("governance", raw.governance, "governance"),
             kek,
-            audit: Audit {
-                dir: match raw.audit.dir {
-                    Some(dir) => self.path("audit.dir", Some(dir), ""),
-                    None => data.join("audit"),
-                },
-                segment_bytes: self.number("audit.segment_bytes", raw.audit.segment_bytes, &SEGMENT_BYTES),
-                second_checkpoint: match raw.audit.second_checkpoint {
-                    Some(file) => self.path("audit.second_checkpoint", Some(file), ""),
-                    None => data.join("audit-checkpoint"),
-                },
-                signing_key: match raw.audit.signing_key {
-                    Some(file) => self.path("audit.signing_key", Some(file), ""),
-                    None => data.join("audit-key"),
-                },
-            },
+            audit: self.audit(raw.audit, &data),
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
@@ -168,6 +165,28 @@ impl Checker<'_> {
             export: self.exports(raw.export),
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             data,
+        }
+    }
+
+    fn audit(&mut self, raw: RawAudit, data: &Path) -> Audit {
+        let segment_bytes = self.number("audit.segment_bytes", raw.segment_bytes, &SEGMENT_BYTES);
+        let usual = RESERVE_BYTES.default.min(segment_bytes.saturating_mul(4));
+        let reserve = Number { default: usual, ..RESERVE_BYTES };
+        let percent = self.number("audit.low_disk_percent", raw.low_disk_percent, &LOW_DISK_PERCENT);
+        let mut place = |key: &str, given: Option<Spanned<String>>, usual: &str| match given {
+            Some(path) => self.path(key, Some(path), ""),
+            None => data.join(usual),
+        };
+        Audit {
+            dir: place("audit.dir", raw.dir, "audit"),
+            second_checkpoint: place("audit.second_checkpoint", raw.second_checkpoint, "audit-checkpoint"),
+            signing_key: place("audit.signing_key", raw.signing_key, "audit-key"),
+            segment_bytes,
+            reserve_bytes: self.number("audit.reserve_bytes", raw.reserve_bytes, &reserve),
+            low_disk_percent: u8::try_from(percent).unwrap_or(u8::MAX),
+            slow_ms: self.number("audit.slow_ms", raw.slow_ms, &SLOW_MS),
+            blocked_ms: self.number("audit.blocked_ms", raw.blocked_ms, &BLOCKED_MS),
+            heartbeat_seconds: self.number("audit.heartbeat_seconds", raw.heartbeat_seconds, &HEARTBEAT_SECONDS),
         }
     }
 

@@ -32,6 +32,15 @@ fn without_any_key_everything_has_a_usable_value() {
 }
 
 #[test]
+fn the_emergency_reserve_is_four_segments_and_256_mib_at_most() {
+    let reserve = |text: &str| parse(text).unwrap().audit.reserve_bytes;
+    assert_eq!(reserve(""), 256 << 20);
+    assert_eq!(reserve("[audit]\nsegment_bytes = 1048576\n"), 4 << 20);
+    assert_eq!(reserve("[audit]\nsegment_bytes = 1073741824\n"), 256 << 20);
+    assert_eq!(reserve("[audit]\nreserve_bytes = 0\n"), 0);
+}
+
+#[test]
 fn relative_paths_start_at_the_file_and_absolute_ones_stay() {
     let text = "data = \"/var/lib/pressgate\"\ngovernance = \"rules\"\n[audit]\ndir = \"/audit\"\n\
                 [egress]\nextra_roots = [\"ca.pem\", \"/ca2.pem\"]\n";
@@ -52,6 +61,9 @@ fn faults_name_their_line() {
     only("[limits]\n\nburst = 0\n", 3, "limits.burst: 0 is not within 1 and");
     only("[limits]\njson_bytes_max = -1\n", 2, "not within");
     only("[audit]\nsegment_bytes = 1\n", 2, "not within");
+    only("[audit]\nheartbeat_seconds = 0\n", 2, "audit.heartbeat_seconds: 0 is not within 1 and 3600");
+    only("[audit]\nlow_disk_percent = 51\n", 2, "not within");
+    only("[audit]\nblocked_ms = 99\n", 2, "not within");
     only("[kek]\nfile = \"a\"\nenv = \"B\"\n", 1, "only one of");
     only("[kek]\nenv = \"A=B\"\n", 2, "environment variable");
     only("[kek]\ncommand = []\n", 2, "must name a program");

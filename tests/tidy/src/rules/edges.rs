@@ -56,7 +56,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("call", STAGES),
     (
         "posts",
-        &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop"],
+        &[
+            "model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop",
+            "pulse",
+        ],
     ),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records"]),
@@ -67,10 +70,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
-    ("audit", &["model", "clock"]),
+    ("audit", &["model", "clock", "metrics"]),
     ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
     ("index", &["model", "audit"]),
     ("records", &["model"]),
+    ("metrics", &[]),
+    // What the log says of the gateway as a whole, at an even pace.
+    ("pulse", &["clock", "gateway", "audit", "metrics", "stop"]),
     ("operator", ALL),
     ("cli", ALL),
     ("lib", ALL),
@@ -99,6 +105,7 @@ const HELD: &[&str] = &[
     "records",
     "openings",
     "reveals",
+    "metrics",
 ];
 
 const STAGES: &[&str] = &[
