@@ -28,6 +28,8 @@ const ACCOUNTS: u64 = 50;
 const CALLS_PER_S: f64 = 1_000.0;
 const CONNECTIONS: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Before anything is written.
+const QUIET: Duration = Duration::from_secs(5);
 const TIME: Duration = Duration::from_secs(20);
 /// Between two searches.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -75,6 +77,7 @@ async fn run() -> Vec<Figure> {
 
     let address = gate.url.trim_start_matches("http://").parse().expect("an address");
     let app = Arc::new(App::new(address, gate.site.key("app:newsroom"), ACCOUNT, cases::posts()));
+    let (quiet_ms, _) = search_until(&auditor, begin_ms, Instant::now() + QUIET).await;
     app.post_at(CALLS_PER_S, WARM_UP, CONNECTIONS).await;
     let load = tokio::spawn({
         let app = Arc::clone(&app);
@@ -95,6 +98,7 @@ async fn run() -> Vec<Figure> {
     vec![
         Figure::once("audit_search_p99_ms", at(&times_ms, 0.99), "ms").bar(Bar::Below(100.0)),
         Figure::once("audit_search_p50_ms", at(&times_ms, 0.5), "ms"),
+        Figure::once("audit_search_quiet_p99_ms", at(&sorted(&quiet_ms), 0.99), "ms"),
         Figure::once("audit_search_beside_calls_per_s", calls_per_s, "calls/s").bar(Bar::AtLeast(CALLS_PER_S * 0.99)),
         Figure::once("audit_index_leaves_per_s", index_per_s, "leaves/s").bar(Bar::AtLeast(5_000.0)),
     ]
