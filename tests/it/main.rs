@@ -37,3 +37,4 @@ mod revoke;
 mod rights;
 mod secrets;
 mod stores;
+mod verifying;

@@ -1,21 +1,35 @@
 //! `pressgate audit`: one file for each subcommand.
 
+mod key;
 mod leaves;
+mod prove;
+mod receipt;
 mod search;
 mod tail;
+mod verify;
 
 use super::{
     context::Context,
     outcome::{Failure, Report},
 };
 
-/// `audit search|tail`.
+/// `audit search|tail|verify|prove|receipt|verify-receipt|key`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Search the audit log, with your own key and the right `audit:read`.
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
     Tail(tail::Args),
+    /// Check a log offline: that its leaves are those that its checkpoint covers, and that this was signed.
+    Verify(verify::Args),
+    /// Print the proof that a leaf is in the log (C2SP tlog-proof).
+    Prove(prove::Args),
+    /// Print what the log says of a post, with proofs.
+    Receipt(receipt::Args),
+    /// Check a receipt, without the log.
+    VerifyReceipt(receipt::VerifyArgs),
+    /// Print the verifier key of this gateway's log, for those who check it.
+    Key,
 }
 
 /// Runs the command.
@@ -23,5 +37,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     match command {
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Verify(args) => verify::run(&args),
+        Command::Prove(args) => prove::run(context, &args),
+        Command::Receipt(args) => receipt::make(context, &args),
+        Command::VerifyReceipt(args) => receipt::check(&args),
+        Command::Key => key::run(context),
     }
 }
