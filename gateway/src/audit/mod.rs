@@ -305,6 +305,11 @@ impl AuditLog {
         measures::show(&self.shared, page);
     }
 
+    /// Commits since the log was opened, and the leaves in them.
+    pub fn counts(&self) -> (u64, u64) {
+        self.shared.measures.counts()
+    }
+
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
     /// the writer goes on meanwhile.
     pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
