@@ -46,4 +46,5 @@ mod secrets;
 mod states;
 mod stores;
 mod syscalls;
+mod tree;
 mod verifying;

@@ -6,6 +6,7 @@
 //! third thread watches: where the disk hangs, nobody waits for it longer than a bound. The states are in [`states`].
 
 mod faulty;
+mod kept;
 mod measures;
 mod queue;
 mod reserve;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use faulty::{Fault, FaultyDisk};
+pub use kept::TreeFile;
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
     Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk,

@@ -34,8 +34,8 @@ pub enum Command {
     Receipt(receipt::Args),
     /// Check a receipt, without the log.
     VerifyReceipt(receipt::VerifyArgs),
-    /// Print the verifier key of this gateway's log, for those who check it.
-    Key,
+    /// Print the verifier key of this gateway's log, for those who check it; or change the signing key.
+    Key(key::Args),
 }
 
 /// Runs the command.
@@ -49,6 +49,6 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Prove(args) => prove::run(context, &args),
         Command::Receipt(args) => receipt::make(context, &args),
         Command::VerifyReceipt(args) => receipt::check(&args),
-        Command::Key => key::run(context),
+        Command::Key(args) => key::run(context, &args).await,
     }
 }
