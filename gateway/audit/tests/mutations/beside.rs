@@ -190,6 +190,18 @@ fn segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
             });
             None
         }
+        _ => return whole_segments(log, kind, dice),
+    };
+    (files, found)
+}
+
+/// Changes of a segment as a whole.
+fn whole_segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
+    let mut files = log.files.clone();
+    let filled: Vec<&Segment> = log.segments.iter().filter(|segment| !segment.batches.is_empty()).collect();
+    let at = dice.below(filled.len());
+    let segment = filled[at];
+    let found = match kind {
         "segment: a bit of the header flipped" => {
             let byte = dice.below(BLOCK_BYTES);
             files.edit(&segment.path, |bytes| bytes[byte] ^= 1 << dice.below(8));
