@@ -13,13 +13,17 @@ use crate::{
     clock::Clock,
     config::{Config, Governance},
     egress::Egress,
+    export::Exports,
     host::{Host, Registry},
     index::AuditIndex,
     keys::Keys,
     limits::{Limits, Pauses, Readings},
+    metrics::{Counters, Registry as Metrics},
+    openings::Openings,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
+    reveals::Reveals,
     stop::Stop,
     vault::Vault,
 };
@@ -38,6 +42,8 @@ pub struct Gateway {
     pub starts: RwLock<()>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
+    /// One erasure at a time.
+    pub erasing: tokio::sync::Mutex<()>,
     /// The plugin host.
     pub host: Arc<Host>,
     /// The components that were found.
@@ -54,10 +60,14 @@ pub struct Gateway {
     pub readings: Arc<Readings>,
     /// What should happen.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// Credentials.
     pub vault: Arc<Vault>,
     /// The only way to a network.
     pub egress: Arc<Egress>,
+    /// Where the log goes besides its own disk.
+    pub exports: Exports,
     /// API keys.
     pub keys: Keys,
     /// Callers' limits.
@@ -66,6 +76,14 @@ pub struct Gateway {
     pub pauses: Pauses,
     /// Media.
     pub media: Arc<MediaStore>,
+    /// Requests to open commitments.
+    pub reveals: Reveals,
+    /// What was done since the start.
+    pub counters: Arc<Counters>,
+    /// When the gateway started, in milliseconds since 1970-01-01 UTC.
+    pub started_ms: i64,
+    /// What can be measured; parts add their own.
+    pub metrics: Metrics,
     /// Refusals before authentication.
     pub strangers: Strangers,
     /// Intents without an outcome.
@@ -90,9 +108,9 @@ pub const BLOCKED: &str = "blocked";
 /// Can the gateway do its work? Both listeners answer this at `/readyz`, in the same words.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Readiness {
-    /// True where everything below is well.
+    /// True where it takes calls: neither log nor records are blocked, and it does not stop.
     pub ready: bool,
-    /// The log: `ready` or `blocked`.
+    /// The log: `ready`, `slow` (reads of low priority are put off), `low-disk` (nothing is sent) or `blocked`.
     pub audit: String,
     /// The record store: `ready` or `blocked`.
     pub records: String,
@@ -103,10 +121,12 @@ pub struct Readiness {
 impl Gateway {
     /// Looks whether the log and the records can be used.
     pub async fn readiness(&self) -> Readiness {
-        let audit = matches!(self.audit.health(), AuditHealth::Normal);
+        let audit = self.audit.health();
         let records = self.records.healthy().await.is_ok();
         let stopping = self.stopping.is_set();
         let word = |good| if good { READY } else { BLOCKED }.to_owned();
-        Readiness { ready: audit && records && !stopping, audit: word(audit), records: word(records), stopping }
+        let log = if audit == AuditHealth::Normal { READY } else { audit.word() };
+        let ready = audit.takes_leaves() && records && !stopping;
+        Readiness { ready, audit: log.to_owned(), records: word(records), stopping }
     }
 }

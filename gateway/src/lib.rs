@@ -25,6 +25,7 @@ pub mod listen;
 pub mod doors;
 pub mod call;
 pub mod posts;
+pub mod reveals;
 
 pub mod host;
 pub mod plugins;
@@ -34,8 +35,12 @@ pub mod keys;
 pub mod limits;
 pub mod media;
 pub mod audit;
+pub mod export;
 pub mod index;
 pub mod records;
+pub mod openings;
+pub mod metrics;
+pub mod pulse;
 
 pub mod operator;
 pub mod cli;

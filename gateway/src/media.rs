@@ -160,10 +160,7 @@ impl MediaStore {
             return Err(MediaError::UnknownType);
         };
         tokio::fs::rename(&part, self.path(&id)).await?;
-        let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || std::fs::File::open(dir).and_then(|dir| dir.sync_all()))
-            .await
-            .map_err(io::Error::other)??;
+        self.sync().await?;
         let (width, height) = size(media_type, &head);
         Ok(MediaRecord {
             id,
@@ -183,6 +180,13 @@ impl MediaStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Makes removals durable: no power cut brings the names back.
+    pub async fn sync(&self) -> io::Result<()> {
+        let dir = self.dir.clone();
+        let synced = tokio::task::spawn_blocking(move || std::fs::File::open(dir).and_then(|dir| dir.sync_all()));
+        synced.await.map_err(io::Error::other)?
     }
 
     async fn write<B>(

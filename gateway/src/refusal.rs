@@ -157,6 +157,8 @@ pub mod problem {
             "The target's attempts hold what came back. A state of `unknown` is looked up before anything is sent again.";
         AUDIT_UNAVAILABLE = "audit-unavailable", 503, Gateway, true, "The audit log can't be written",
             "Nothing leaves unrecorded, so nothing was sent. Operators: see /readyz and the audit disk.";
+        AUDIT_SLOW = "audit-slow", 503, Gateway, true, "The audit log is slow",
+            "What only asks is put off while the log's disk is slow; posts go on. Wait for the seconds in `Retry-After`. Operators: see /readyz, /metrics and the audit disk.";
         STATE_UNAVAILABLE = "state-unavailable", 503, Gateway, true, "The record store can't be used",
             "Nothing was sent. Operators: see /readyz and the disk of the record store.";
         INDEX_UNAVAILABLE = "index-unavailable", 503, Gateway, true, "The audit log can't be searched now",

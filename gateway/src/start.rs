@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
+    export::{self, ExportParts, Exports},
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
@@ -21,10 +22,19 @@ use crate::{
     keys::Keys,
     limits::{DefaultLimit, Limits},
     media::MediaStore,
-    operator::{OpsError, served},
+    openings::Openings,
+    operator::{
+        OpsError,
+        erasures::{Carrier, resume},
+        served,
+    },
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
-    records::{GovernanceRecord, Records, RecordsError, sqlite::SqliteRecords},
+    pulse,
+    records::{
+        GovernanceRecord, Records, RecordsError,
+        sqlite::{SqliteRecords, SqliteSubjectKeys},
+    },
     vault::{KekSource, SealedStore, Vault},
 };
 pub use look::{LogLook, Look, look};
@@ -88,6 +98,8 @@ pub struct Stores {
     pub audit: AuditLog,
     /// The records.
     pub records: Arc<dyn Records>,
+    /// What leaves commit to.
+    pub openings: Arc<Openings>,
     /// The vault.
     pub vault: Arc<Vault>,
     /// The keys.
@@ -106,6 +118,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let vault = Vault::open(&kek_source(config), sealed, Arc::clone(&parts.clock))
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
+    let subject_keys = Arc::new(SqliteSubjectKeys::open(&config.subject_keys_file())?);
+    let openings = Arc::new(Openings::new(
+        belonging::origin(&node),
+        Arc::clone(&records),
+        subject_keys,
+        Arc::clone(&vault),
+        Arc::clone(&parts.clock),
+    ));
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
     let origin = belonging::origin(&node);
@@ -120,6 +140,10 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         origin,
         // The records never learn of a leaf before it is durable.
         at_least: records.applied_leaf().await?,
+        reserve_bytes: config.audit.reserve_bytes,
+        slow_after: Duration::from_millis(config.audit.slow_ms),
+        blocked_after: Duration::from_millis(config.audit.blocked_ms),
+        low_disk_percent: config.audit.low_disk_percent,
     };
     let (audit, recovered) =
         AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
@@ -152,14 +176,14 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, records, vault, keys })
+    Ok(Stores { lock, audit, records, openings, vault, keys })
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, .. } = parts;
-    let Stores { lock, audit, records, vault, keys } = stores;
+    let Stores { lock, audit, records, openings, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -170,28 +194,32 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let components = served::components(&serving);
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
-    let egress = egress(&config, &vault, &clock)?;
+    let egress = Arc::new(egress(&config, &vault, &clock)?);
+    let exports = exports(&config, &audit, &vault, &egress, &clock).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
+    let carrier =
+        Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
+    resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     // The log names what serves before it does.
     let failed = |error: OpsError| StartError::Other(error.to_string());
     served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
     served::keep(&vault, &components).await.map_err(failed)?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
-    audit
-        .append(Leaf::new(clock.now().as_millisecond(), event))
-        .await
-        .map_err(|error| StartError::Other(error.to_string()))?;
+    let started_ms = clock.now().as_millisecond();
+    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    let counters = Arc::default();
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         applying: Mutex::new(()),
+        erasing: Mutex::new(()),
         host,
         shelf,
         registry,
@@ -199,23 +227,44 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         index: Arc::new(index),
         readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
-        audit,
         records,
+        openings,
         vault,
-        egress: Arc::new(egress),
+        egress,
+        exports,
         keys,
         limits,
         pauses: Default::default(),
         media: Arc::new(media),
+        reveals: Default::default(),
+        metrics: pulse::metrics(&audit, &counters),
+        counters,
+        started_ms,
         strangers: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
         stopping: Default::default(),
+        audit,
         clock,
         config,
         _lock: lock,
     }))
+}
+
+/// The exports, opened and named in the log.
+async fn exports(
+    config: &Config,
+    audit: &AuditLog,
+    vault: &Vault,
+    egress: &Arc<Egress>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Exports, StartError> {
+    let parts = ExportParts { config, audit, egress, clock };
+    let exports = Exports::open(&parts).map_err(|error| StartError::Other(error.to_string()))?;
+    export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
+    export::keep(vault, &config.export).await.map_err(StartError::Other)?;
+    Ok(exports)
 }
 
 /// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The

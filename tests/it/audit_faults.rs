@@ -161,7 +161,7 @@ impl Drop for Tmpfs {
 async fn heavy_a_real_file_system_fills_up_and_is_freed() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().join("audit");
-    let Some(disk) = Tmpfs::mount(&dir, "8m") else { return };
+    let Some(disk) = Tmpfs::mount(&dir, "16m") else { return };
     let net = network().await;
     let gate = Gate::new()
         .account("acme-mastodon", &net)
@@ -177,13 +177,24 @@ async fn heavy_a_real_file_system_fills_up_and_is_freed() {
         .output()
         .expect("dd runs");
     assert!(!filled.status.success(), "the file system is full");
-    // Refusals fill what was made ahead: each is a leaf.
+    let state = || async {
+        let ready = tests::http::get(&format!("{}/readyz", gate.url), "").await;
+        ready.json::<serde_json::Value>()["audit"].as_str().map(str::to_owned)
+    };
+    until("it is known", || async { (state().await.as_deref() == Some("low-disk")).then_some(()) }).await;
+    let refused = gate.publish(&post("acme-mastodon", "low")).await;
+    problem(&refused, "audit-unavailable");
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    // Refusals fill what was made ahead, and then the emergency reserve: each is a leaf.
     let nonsense = json!({"colour": 1});
     let mut leaves = 0;
     while gate.publish(&nonsense).await.status != 503 {
         leaves += 1;
         assert!(leaves < 40_000, "the reserve is used up some time");
     }
+    assert!(leaves > 512, "more than the segment at hand and the one made ahead take: {leaves}");
+    assert!(!dir.join("emergency-reserve").exists(), "it was given up");
+    assert_eq!(state().await.as_deref(), Some("blocked"));
     for _ in 0..3 {
         problem(&gate.publish(&post("acme-mastodon", "during")).await, "audit-unavailable");
     }
@@ -193,6 +204,19 @@ async fn heavy_a_real_file_system_fills_up_and_is_freed() {
         || async { Some(gate.publish(&post("acme-mastodon", "after")).await).filter(|answer| answer.status == 201) };
     until("the log goes on", again).await;
     assert_eq!(texts(&net).await, ["before", "after"]);
+    until("the reserve is back", || async { dir.join("emergency-reserve").exists().then_some(()) }).await;
+    let told = || async {
+        let leaves = gate.leaves();
+        let states = leaves.iter().filter_map(|leaf| match &leaf.event {
+            pressgate::audit::Event::State(state) => Some(state.state.clone()),
+            _ => None,
+        });
+        let states: Vec<_> = states.collect();
+        (states.last().map(String::as_str) == Some("normal")).then_some(states)
+    };
+    let states = until("the log tells of it", told).await;
+    assert_eq!(states.first().map(String::as_str), Some("low-disk"));
+    assert!(states.iter().any(|state| state == "blocked"), "{states:?}");
     drop(gate);
     drop(disk);
 }

@@ -136,6 +136,9 @@ async fn the_description_of_the_api_names_every_route_and_problem() {
         ("/v1/validate", vec!["post"]),
         ("/v1/media", vec!["post"]),
         ("/v1/me", vec!["get"]),
+        ("/v1/audit/reveals", vec!["post"]),
+        ("/v1/audit/reveals/{id}", vec!["get"]),
+        ("/v1/audit/reveals/{id}/confirmations", vec!["post"]),
         ("/v1/accounts", vec!["get"]),
     ] {
         let known = paths.get(path).unwrap_or_else(|| panic!("{path} is not described"));

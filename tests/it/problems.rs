@@ -315,7 +315,14 @@ async fn silent() -> String {
 async fn log(judge: &Judge) {
     let net = network().await;
     let disk = FaultyDisk::new();
-    let gate = Gate::new().account("acme-mastodon", &net).disk(&disk).start().await;
+    let gate = Gate::new().account("acme-mastodon", &net).disk(&disk).setting("audit.slow_ms", "50").start().await;
+    disk.set(audit::Fault::Slow);
+    let slow = || async {
+        let answer = gate.post("/v1/validate", &post("acme-mastodon", "x")).await;
+        problem(&gate.publish(&post("nobody", "x")).await, "unknown-account");
+        (answer.status == 503).then_some(answer)
+    };
+    judge.saw("audit-slow", &until("the log is slow", slow).await);
     disk.set(audit::Fault::Full);
     judge.saw("audit-unavailable", &gate.publish(&post("acme-mastodon", "x")).await);
     disk.set(audit::Fault::None);

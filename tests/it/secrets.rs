@@ -4,7 +4,7 @@ mod bluesky;
 mod echo;
 mod linear_memory;
 mod memory;
-mod needles;
+pub(crate) mod needles;
 mod search;
 
 use std::os::unix::fs::MetadataExt;

@@ -1,13 +1,15 @@
-//! Published specifications as judges: the Mastodon API (OpenAPI 3.1) and the lexicons of the AT Protocol. They are
+//! Published specifications as judges: the Mastodon API (OpenAPI 3.1), the lexicons of the AT Protocol, and OCSF. They are
 //! read from the folder that `PRESSGATE_SPECS` names.
 
 pub mod form;
 pub mod lexicon;
+pub mod ocsf;
 pub mod openapi;
 
 use std::path::PathBuf;
 
 pub use lexicon::Lexicons;
+pub use ocsf::Ocsf;
 pub use openapi::OpenApi;
 
 use crate::skip::skipped;
@@ -41,6 +43,14 @@ impl Specs {
     /// When the file is not there or not readable.
     pub fn mastodon(&self) -> OpenApi {
         OpenApi::load(&self.folder.join("mastodon/openapi.json"))
+    }
+
+    /// OCSF.
+    ///
+    /// # Panics
+    /// When the folder is not there or a file is not readable.
+    pub fn ocsf(&self) -> Ocsf {
+        Ocsf::load(&self.folder.join("ocsf"))
     }
 
     /// The lexicons of the AT Protocol and Bluesky.

@@ -35,6 +35,20 @@ pub trait Disk: Send + Sync {
     /// Takes the exclusive lock of a file, made where it is missing. The error is `WouldBlock` when somebody else has it. The
     /// lock ends when the guard is dropped or the process ends.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
+    /// The room of the file system that a folder is on. The error is `Unsupported` where the disk can't tell.
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let _ = dir;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The room of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What this process may still take, in bytes.
+    pub free_bytes: u64,
+    /// All of it, in bytes.
+    pub total_bytes: u64,
 }
 
 /// An open file.
@@ -157,6 +171,13 @@ impl Disk for RealDisk {
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(dir)?;
+        // What is kept back for root is not ours.
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space { free_bytes: bytes(found.f_bavail), total_bytes: bytes(found.f_blocks) })
     }
 }
 

@@ -34,7 +34,7 @@ pub mod tree;
 pub mod verify;
 pub mod writer;
 
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use error::{CommitError, Corrupt, OpenError, ReadError};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
 pub use place::{Picker, Place};

@@ -262,6 +262,13 @@ impl Writer {
         self.trouble.take()
     }
 
+    /// Takes back everything from index `first` on, of the last commit, which nobody was told of. It is overridden by the next
+    /// commit, which goes to a fresh segment; only a crash before that may bring it back.
+    pub fn take_back(&mut self, first: u64) {
+        self.next_index = self.next_index.min(first);
+        self.active = None;
+    }
+
     fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {
         let first = self.next_index;
         self.next_index += leaves.len() as u64;

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pressgate_audit::{Disk, DiskFile, RealDisk};
+use pressgate_audit::{Disk, DiskFile, RealDisk, Space};
 
 /// How a [`FaultyDisk`] fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,12 @@ pub enum Fault {
     FullForNew = 5,
     /// Writes work, and a sync does not return before the fault is over.
     Hang = 6,
+    /// Every sync takes a tenth of a second.
+    Slow = 7,
 }
+
+/// How long a slow sync takes.
+const SLOW_SYNC: Duration = Duration::from_millis(100);
 
 /// How often a sync that hangs looks whether the fault is over.
 const HANG_LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -36,17 +41,23 @@ const HANG_LOOK_EVERY: Duration = Duration::from_millis(5);
 pub struct FaultyDisk {
     inner: Arc<dyn Disk>,
     fault: Arc<AtomicU8>,
+    space: Arc<Mutex<Option<Space>>>,
 }
 
 impl FaultyDisk {
     /// A disk in good order, on the machine's own file system.
     pub fn new() -> Self {
-        Self { inner: Arc::new(RealDisk), fault: Arc::default() }
+        Self { inner: Arc::new(RealDisk), fault: Arc::default(), space: Arc::default() }
     }
 
     /// Fails in this way from now on.
     pub fn set(&self, fault: Fault) {
         self.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Says that it has this room, whatever it has; none is the truth again.
+    pub fn set_space(&self, space: Option<Space>) {
+        *self.space.lock().unwrap_or_else(PoisonError::into_inner) = space;
     }
 
     /// How it fails now.
@@ -60,7 +71,7 @@ impl FaultyDisk {
             Fault::Full | Fault::FullForNew => Err(io::ErrorKind::StorageFull.into()),
             Fault::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Fault::WriteError => Err(input_output_error()),
-            Fault::None | Fault::SyncError | Fault::Hang => Ok(()),
+            Fault::None | Fault::SyncError | Fault::Hang | Fault::Slow => Ok(()),
         }
     }
 
@@ -87,6 +98,7 @@ fn fault(switch: &AtomicU8) -> Fault {
         4 => Fault::SyncError,
         5 => Fault::FullForNew,
         6 => Fault::Hang,
+        7 => Fault::Slow,
         _ => Fault::None,
     }
 }
@@ -138,6 +150,11 @@ impl Disk for FaultyDisk {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
         self.inner.lock(path)
     }
+
+    fn space(&self, dir: &Path) -> io::Result<Space> {
+        let set = *self.space.lock().unwrap_or_else(PoisonError::into_inner);
+        set.map_or_else(|| self.inner.space(dir), Ok)
+    }
 }
 
 struct FaultyFile {
@@ -158,7 +175,7 @@ impl DiskFile for FaultyFile {
             }
             Fault::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             Fault::WriteError => Err(input_output_error()),
-            Fault::None | Fault::FullForNew | Fault::SyncError | Fault::Hang => {
+            Fault::None | Fault::FullForNew | Fault::SyncError | Fault::Hang | Fault::Slow => {
                 self.inner.write_all_at(bytes, offset_bytes)
             }
         }
@@ -170,6 +187,10 @@ impl DiskFile for FaultyFile {
         }
         match fault(&self.fault) {
             Fault::SyncError => Err(input_output_error()),
+            Fault::Slow => {
+                std::thread::sleep(SLOW_SYNC);
+                self.inner.sync_data()
+            }
             _ => self.inner.sync_data(),
         }
     }

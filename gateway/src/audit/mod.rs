@@ -1,12 +1,17 @@
 //! The writer of the audit log: leaves in, durable indices out. The format is in package `pressgate-audit`.
 //!
 //! One thread commits whatever queued while the last commit ran: one write, one fdatasync, then all who waited are told. A second
-//! thread makes the next segment ahead. When the disk fails and a fresh segment can't be made either, the log is blocked: whoever
-//! waits and whoever comes is refused at once, and a probe looks four times a second whether the disk is back.
+//! thread makes the next segment ahead and sees to room. When the disk fails and a fresh segment can't be made either, the log is
+//! blocked: whoever waits and whoever comes is refused at once, and a probe looks four times a second whether the disk is back. A
+//! third thread watches: where the disk hangs, nobody waits for it longer than a bound. The states are in [`states`].
 
 mod faulty;
+mod measures;
 mod queue;
+mod reserve;
+mod room;
 mod signing;
+pub mod states;
 mod threads;
 mod tree;
 
@@ -18,12 +23,13 @@ mod tree_tests;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use faulty::{Fault, FaultyDisk};
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
-    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk, Torn,
-    inspect,
+    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk,
+    Space, Torn, inspect,
 };
 use pressgate_audit::{
     Writer, WriterOptions,
@@ -33,15 +39,29 @@ use pressgate_audit::{
 pub use signing::SigningKeys;
 pub use tree::{AuditTree, TreeStatus};
 
-use queue::Shared;
+pub use states::AuditHealth;
+
+use queue::{Bounds, Shared};
+use reserve::Emergency;
+use room::Room;
 use threads::Threads;
 use tokio::sync::watch;
 use tree::{Grower, TreeThread};
+
+use crate::metrics::Page;
 
 /// The usual size of a segment, in bytes.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// The usual bound on appends that wait.
 pub const QUEUE_MAX_DEFAULT: usize = 16_384;
+/// The largest usual emergency reserve, in bytes; four segments where that is less.
+pub const RESERVE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+/// A commit that takes longer is slow.
+pub const SLOW_AFTER_DEFAULT: Duration = Duration::from_millis(50);
+/// Nobody waits longer for a disk that makes nothing durable.
+pub const BLOCKED_AFTER_DEFAULT: Duration = Duration::from_secs(2);
+/// With less than this share of the disk free nothing is sent, in per cent.
+pub const LOW_DISK_PERCENT_DEFAULT: u8 = 5;
 
 /// The most bytes of a batch, with its frames; less in small segments.
 const BATCH_BYTES_MAX: u64 = 1024 * 1024;
@@ -63,6 +83,14 @@ pub struct AuditOptions {
     pub at_least: u64,
     /// The tree that is published of it. Without one the segments stay for ever and nobody can verify the log.
     pub tree: Option<AuditTree>,
+    /// Size of the emergency reserve, in bytes; none for 0.
+    pub reserve_bytes: u64,
+    /// A commit that takes longer is slow.
+    pub slow_after: Duration,
+    /// Nobody waits longer for a disk that makes nothing durable.
+    pub blocked_after: Duration,
+    /// With less than this share of the disk free the log is low on disk, in per cent; always with less than two segments.
+    pub low_disk_percent: u8,
 }
 
 impl AuditOptions {
@@ -75,8 +103,27 @@ impl AuditOptions {
             origin: origin.into(),
             at_least: 0,
             tree: None,
+            reserve_bytes: reserve_bytes_default(SEGMENT_BYTES_DEFAULT),
+            slow_after: SLOW_AFTER_DEFAULT,
+            blocked_after: BLOCKED_AFTER_DEFAULT,
+            low_disk_percent: LOW_DISK_PERCENT_DEFAULT,
         }
     }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            slow_after: self.slow_after,
+            blocked_after: self.blocked_after,
+            low_disk_percent: self.low_disk_percent,
+            segment_bytes: self.segment_bytes,
+            reserve_bytes: self.reserve_bytes,
+        }
+    }
+}
+
+/// The usual emergency reserve for segments of a size, in bytes.
+pub fn reserve_bytes_default(segment_bytes: u64) -> u64 {
+    segment_bytes.saturating_mul(4).min(RESERVE_BYTES_DEFAULT)
 }
 
 /// What the start found.
@@ -130,8 +177,8 @@ pub struct AuditUnavailable {
 pub enum UnavailableKind {
     /// The disk fails, and nothing of the leaf can be found on it.
     Blocked,
-    /// The disk failed while the leaf was written. When health is `Normal` again the leaf is gone for good; only a crash before
-    /// that may leave it in the log. Take it as "perhaps recorded": do not act on it, and do not deny it.
+    /// The disk failed, or hung, while the leaf was written. When health is no longer `Blocked` the leaf is gone for good; only a crash
+    /// before that may leave it in the log. Take it as "perhaps recorded": do not act on it, and do not deny it.
     Uncertain,
     /// Too much waits.
     Queue,
@@ -139,20 +186,6 @@ pub enum UnavailableKind {
     Unfit,
     /// The log was closed.
     Closed,
-}
-
-/// Can the log be written?
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditHealth {
-    /// Yes.
-    Normal,
-    /// No; every append is refused until the disk recovers.
-    Blocked {
-        /// Since when, in milliseconds since 1970-01-01 UTC.
-        since_ms: i64,
-        /// The cause, for operators.
-        reason: String,
-    },
 }
 
 /// The log. Cheap to clone; the writer stops with [`AuditLog::close`] or with the last clone.
@@ -170,6 +203,7 @@ impl AuditLog {
     /// Opens the log, checks all of it and cuts a torn tail. Fails when acknowledged leaves are damaged, when another process has
     /// the log, or when the disk can't be written. Blocks while it reads the whole log.
     pub fn open(options: AuditOptions, disk: Arc<dyn Disk>) -> Result<(AuditLog, Recovered), LogError> {
+        let bounds = options.bounds();
         let batch_bytes_max = (options.segment_bytes / 4).clamp(BATCH_BYTES_LEAST, BATCH_BYTES_MAX);
         let tree = options.tree.map(|tree| {
             let tree_options = TreeOptions {
@@ -193,7 +227,8 @@ impl AuditLog {
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
         let mut recovered = Recovered { next_index: writer.next_index(), torn, second_missing: false };
         let active = writer.active_segment();
-        let shared = Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1)));
+        let shared =
+            Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1), bounds));
         let write = |source| OpenError::Write { dir: options.dir.clone(), source };
         let caught_up = match tree {
             Some((mut tree, tree_options, keys)) => {
@@ -203,7 +238,10 @@ impl AuditLog {
             }
             None => None,
         };
-        let threads = Threads::start(Arc::clone(&shared), writer).map_err(write)?;
+        let emergency = Arc::new(Emergency::new(Arc::clone(&disk), &options.dir, bounds.reserve_bytes));
+        let maker = writer.spare_maker();
+        let room = Room { disk: Arc::clone(&disk), dir: options.dir.clone(), maker, emergency };
+        let threads = Threads::start(Arc::clone(&shared), writer, room).map_err(write)?;
         let tree = match caught_up {
             Some((tree, keys)) => {
                 let (disk, dir) = (Arc::clone(&disk), options.dir.clone());
@@ -252,6 +290,26 @@ impl AuditLog {
         self.shared.health()
     }
 
+    /// The changes of its state that are in no leaf yet, oldest first. Whoever takes them writes them down.
+    pub fn take_changes(&self) -> Vec<leaf::State> {
+        self.shared.state().states.take_changes()
+    }
+
+    /// Puts changes back that could not be written down.
+    pub fn untake_changes(&self, changes: Vec<leaf::State>) {
+        self.shared.state().states.untake_changes(changes);
+    }
+
+    /// Puts its measurements on a page.
+    pub fn show(&self, page: &mut Page) {
+        measures::show(&self.shared, page);
+    }
+
+    /// Commits since the log was opened, and the leaves in them.
+    pub fn counts(&self) -> (u64, u64) {
+        self.shared.measures.counts()
+    }
+
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;
     /// the writer goes on meanwhile.
     pub fn replay(&self, from: u64, visit: &mut dyn FnMut(u64, Leaf) -> ControlFlow<()>) -> Result<(), ReadError> {
@@ -285,7 +343,7 @@ impl AuditLog {
         self.shared.next_index()
     }
 
-    /// Commits what waits and stops the writer. Blocks until it is done; later appends are refused.
+    /// Commits what waits and stops the writer. Blocks until it is done, ten seconds at most; later appends are refused.
     pub fn close(&self) {
         self.threads.stop();
         if let Some(tree) = &self.tree {

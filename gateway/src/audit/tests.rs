@@ -5,8 +5,20 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+const SEGMENT_BYTES: u64 = 256 * 1024;
+const RESERVE_BYTES: u64 = 300 * 1024;
+
 fn options(dir: &std::path::Path) -> AuditOptions {
-    AuditOptions { segment_bytes: 256 * 1024, queue_max: 256, ..AuditOptions::new(dir, "acme/audit/node-1") }
+    AuditOptions {
+        segment_bytes: SEGMENT_BYTES,
+        queue_max: 256,
+        reserve_bytes: RESERVE_BYTES,
+        // A machine under load is no slow, hanging or full disk; tests of those say what they want.
+        slow_after: Duration::from_secs(60),
+        blocked_after: Duration::from_secs(20),
+        low_disk_percent: 0,
+        ..AuditOptions::new(dir, "acme/audit/node-1")
+    }
 }
 
 fn note(number: u64) -> Leaf {
@@ -36,11 +48,24 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 async fn until_normal(log: &AuditLog) {
+    until(log, "normal").await;
+}
+
+async fn until(log: &AuditLog, state: &str) {
     let start = Instant::now();
-    while log.health() != AuditHealth::Normal {
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", log.health());
+    while log.health().word() != state {
+        assert!(start.elapsed() < Duration::from_secs(20), "{state}: {:?}", log.health());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// State and code of each change since this was asked last.
+fn changes(log: &AuditLog) -> Vec<(String, String)> {
+    log.take_changes().into_iter().map(|change| (change.state, change.code)).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(state, code)| ((*state).to_owned(), (*code).to_owned())).collect()
 }
 
 #[test]
@@ -81,7 +106,7 @@ fn many_appenders_get_each_index_once_and_a_restart_finds_all() {
     log.close();
     drop(log);
     let (log, recovered) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
-    assert_eq!(recovered, Recovered { next_index: 32 * 40, torn: None });
+    assert_eq!(recovered, Recovered { next_index: 32 * 40, torn: None, second_missing: false });
     check(&log);
 }
 
@@ -268,12 +293,12 @@ fn two_cannot_write_one_log_and_a_foreign_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
     let second = AuditLog::open(options(dir.path()), Arc::new(RealDisk));
-    assert!(matches!(second, Err(OpenError::Locked { .. })));
+    assert!(matches!(second, Err(LogError::Open(OpenError::Locked { .. }))));
     log.close();
     let closed = runtime().block_on(log.append(note(1))).unwrap_err();
     assert_eq!(closed.kind, UnavailableKind::Closed);
     let foreign = AuditOptions { origin: "other".into(), ..options(dir.path()) };
-    assert!(matches!(AuditLog::open(foreign, Arc::new(RealDisk)), Err(OpenError::Origin { .. })));
+    assert!(matches!(AuditLog::open(foreign, Arc::new(RealDisk)), Err(LogError::Open(OpenError::Origin { .. }))));
     assert!(AuditLog::open(options(dir.path()), Arc::new(RealDisk)).is_ok());
 }
 
@@ -322,4 +347,181 @@ fn a_leaf_is_not_lost_for_a_long_text() {
     let person = refused.on_behalf_of.as_deref().unwrap();
     assert!(person.starts_with("žžž") && person.ends_with("…[cut, 140000 bytes]"), "{person}");
     assert_eq!((refused.problem.as_str(), refused.codes.len()), ("no-grant", 100));
+}
+
+#[test]
+fn nobody_waits_for_ever_on_a_disk_that_hangs_and_what_was_refused_is_gone_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let bound = Duration::from_millis(300);
+    let patient = AuditOptions { blocked_after: bound, ..options(dir.path()) };
+    let (log, _) = AuditLog::open(patient, Arc::new(disk.clone())).unwrap();
+    runtime().block_on(async {
+        log.append(note(1)).await.unwrap();
+        disk.set(Fault::Hang);
+        let since = Instant::now();
+        let first = tokio::spawn({
+            let log = log.clone();
+            async move { log.append(note(2)).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let behind: Vec<_> = (3..20)
+            .map(|value| {
+                let log = log.clone();
+                tokio::spawn(async move { log.append(note(value)).await })
+            })
+            .collect();
+        assert_eq!(first.await.unwrap().unwrap_err().kind, UnavailableKind::Uncertain, "it may be on the disk");
+        assert!(since.elapsed() >= bound);
+        for task in behind {
+            assert_eq!(task.await.unwrap().unwrap_err().kind, UnavailableKind::Blocked);
+        }
+        assert!(since.elapsed() < bound * 4, "{:?}", since.elapsed());
+        let now = Instant::now();
+        assert_eq!(log.append(note(99)).await.unwrap_err().kind, UnavailableKind::Blocked);
+        assert!(now.elapsed() < bound / 2, "from then on at once");
+        assert_eq!((log.next_index(), numbers(&log, 0)), (1, vec![1]));
+        disk.set(Fault::None);
+        until_normal(&log).await;
+        assert_eq!(numbers(&log, 0), [1], "its sync came back well, and it is taken back all the same");
+        assert_eq!(changes(&log), pairs(&[("blocked", "disk-hangs"), ("normal", "recovered")]));
+        assert_eq!(log.append(note(100)).await, Ok(1));
+    });
+    drop(log);
+    let (log, recovered) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
+    assert_eq!((numbers(&log, 0), recovered.next_index), (vec![1, 100], 2));
+}
+
+#[test]
+fn a_disk_that_hangs_again_and_again_keeps_every_acknowledged_leaf_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let patient = AuditOptions { blocked_after: Duration::from_millis(100), ..options(dir.path()) };
+    let (log, _) = AuditLog::open(patient, Arc::new(disk.clone())).unwrap();
+    let (mut promised, mut hung) = (Vec::new(), 0);
+    runtime().block_on(async {
+        for round in 0..12_u64 {
+            let tasks: Vec<_> = (0..8)
+                .map(|task| {
+                    let log = log.clone();
+                    tokio::spawn(async move { (round * 100 + task, log.append(note(round * 100 + task)).await) })
+                })
+                .collect();
+            if round % 3 == 1 {
+                disk.set(Fault::Hang);
+            }
+            for task in tasks {
+                match task.await.unwrap() {
+                    (value, Ok(index)) => promised.push((index, value)),
+                    (_, Err(_)) => hung += 1,
+                }
+            }
+            if round % 3 == 1 {
+                let _ = log.append(note(9_999)).await;
+            }
+            disk.set(Fault::None);
+            until_normal(&log).await;
+        }
+    });
+    drop(log);
+    promised.sort_unstable();
+    let (log, _) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
+    let found: Vec<_> = (0..).zip(numbers(&log, 0)).collect();
+    assert_eq!(found, promised);
+    assert!(promised.len() >= 64, "{} promised, {hung} refused", promised.len());
+}
+
+#[test]
+fn slow_commits_and_a_queue_that_is_half_full_make_the_log_slow() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let strict = AuditOptions { slow_after: Duration::from_millis(50), ..options(dir.path()) };
+    let (log, _) = AuditLog::open(strict, Arc::new(disk.clone())).unwrap();
+    runtime().block_on(async {
+        disk.set(Fault::Slow);
+        for value in 0..3 {
+            log.append(note(value)).await.unwrap();
+        }
+        until(&log, "slow").await;
+        assert!(log.health().takes_effects(), "what is slow works");
+        assert_eq!(changes(&log), pairs(&[("slow", "commit-slow")]));
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let (log, _) =
+        AuditLog::open(AuditOptions { queue_max: 8, ..options(dir.path()) }, Arc::new(disk.clone())).unwrap();
+    runtime().block_on(async {
+        disk.set(Fault::Hang);
+        let tasks: Vec<_> = (0..7)
+            .map(|value| {
+                let log = log.clone();
+                tokio::spawn(async move { log.append(note(value)).await })
+            })
+            .collect();
+        until(&log, "slow").await;
+        assert_eq!(changes(&log), pairs(&[("slow", "queue-half-full")]));
+        disk.set(Fault::None);
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_disk_with_little_room_is_told_and_goes_on_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let total_bytes = 100 * 1024 * 1024;
+    let room = |free_bytes| Some(Space { free_bytes, total_bytes });
+    disk.set_space(room(50 * 1024 * 1024));
+    let share = AuditOptions { low_disk_percent: 5, ..options(dir.path()) };
+    let (log, _) = AuditLog::open(share, Arc::new(disk.clone())).unwrap();
+    runtime().block_on(async {
+        assert_eq!(log.health(), AuditHealth::Normal);
+        disk.set_space(room(5 * 1024 * 1024));
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        assert_eq!(log.health(), AuditHealth::Normal, "5 % is enough");
+        disk.set_space(room(5 * 1024 * 1024 - 1));
+        until(&log, "low-disk").await;
+        assert!(log.health().takes_leaves() && !log.health().takes_effects());
+        log.append(note(1)).await.unwrap();
+        disk.set_space(room(5 * 1024 * 1024 + 1));
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+        assert_eq!(log.health().word(), "low-disk", "it does not flutter about the bound");
+        disk.set_space(room(6 * 1024 * 1024));
+        until_normal(&log).await;
+        assert_eq!(changes(&log), pairs(&[("low-disk", "space-low"), ("normal", "recovered")]));
+    });
+    drop(log);
+    // Without a share, two segments count; and a start sees it before it serves.
+    disk.set_space(room(2 * SEGMENT_BYTES - 1));
+    let (log, _) = AuditLog::open(options(dir.path()), Arc::new(disk.clone())).unwrap();
+    assert_eq!(log.health().word(), "low-disk");
+}
+
+#[test]
+fn a_full_disk_takes_the_emergency_reserve_and_gets_it_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let (log, _) = AuditLog::open(options(dir.path()), Arc::new(disk.clone())).unwrap();
+    let held = || std::fs::metadata(dir.path().join("emergency-reserve")).is_ok_and(|file| file.len() == RESERVE_BYTES);
+    let until_held = async || {
+        let start = Instant::now();
+        while !held() {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    runtime().block_on(async {
+        until_held().await;
+        disk.set(Fault::Full);
+        log.append(note(1)).await.unwrap_err();
+        assert!(!held(), "it was given up before anybody was refused");
+        assert_eq!(log.health().word(), "blocked", "this disk stays full");
+        disk.set(Fault::None);
+        until(&log, "normal").await;
+        until_held().await;
+        let states: Vec<_> = changes(&log).into_iter().map(|(state, _)| state).collect();
+        assert_eq!(states, ["low-disk", "blocked", "low-disk", "normal"]);
+    });
 }

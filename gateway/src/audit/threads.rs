@@ -1,22 +1,25 @@
-//! The two threads of the log: one commits, one makes segments ahead.
+//! The threads of the log: one commits, one sees to room ahead, one watches the two.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pressgate_audit::{SpareMaker, Writer};
+use pressgate_audit::{CommitError, Writer};
 
-use super::queue::{Job, Reserve, Shared, blocked, closed};
-use super::{AuditHealth, AuditUnavailable, UnavailableKind};
-use crate::clock::{Clock, SystemClock};
+use super::queue::{Reserve, Shared, blocked, closed, now_ms};
+use super::reserve::Emergency;
+use super::room::{Room, keep_room};
+use super::{AuditUnavailable, UnavailableKind};
 
 /// How often a blocked log looks whether the disk is back.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
-/// How long after a failure the next segment is tried again; it doubles up to the longest.
-const RESERVE_RETRY: Duration = Duration::from_millis(500);
-/// The longest pause between two tries.
-const RESERVE_RETRY_LONGEST: Duration = Duration::from_secs(30);
+/// How often the watch looks, at most and at least.
+const WATCH_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// The longest that a close waits for a disk that hangs; then the threads are left to the end of the process.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// How often a close looks whether the threads have ended.
+const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// The running threads. They end with [`Threads::stop`], or when this is dropped.
 pub(super) struct Threads {
@@ -25,12 +28,15 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start(shared: Arc<Shared>, writer: Writer) -> io::Result<Self> {
-        let maker = writer.spare_maker();
+    pub(super) fn start(shared: Arc<Shared>, writer: Writer, room: Room) -> io::Result<Self> {
+        room.look(&shared);
         let threads = Self { shared: Arc::clone(&shared), running: Mutex::default() };
-        let for_maker = Arc::clone(&shared);
-        threads.keep(Builder::new().name("audit-reserve".into()).spawn(move || make_reserves(&for_maker, &maker))?);
-        threads.keep(Builder::new().name("audit-writer".into()).spawn(move || write(&shared, writer))?);
+        let emergency = Arc::clone(&room.emergency);
+        let for_room = Arc::clone(&shared);
+        threads.keep(Builder::new().name("audit-reserve".into()).spawn(move || keep_room(&for_room, &room))?);
+        let for_watch = Arc::clone(&shared);
+        threads.keep(Builder::new().name("audit-watch".into()).spawn(move || watch(&for_watch))?);
+        threads.keep(Builder::new().name("audit-writer".into()).spawn(move || write(&shared, writer, &emergency))?);
         Ok(threads)
     }
 
@@ -38,15 +44,23 @@ impl Threads {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
     }
 
-    /// Lets the writer finish what waits, and ends both threads.
+    /// Lets the writer finish what waits, and ends the threads. A thread that the disk does not let go is left behind.
     pub(super) fn stop(&self) {
         self.shared.state().closed = true;
         self.shared.work.notify_all();
         self.shared.reserve_work.notify_all();
+        let deadline = Instant::now() + CLOSE_WAIT;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in running.drain(..) {
-            // A thread that panicked has refused all who waited.
-            let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(CLOSE_LOOK_EVERY);
+            }
+            if thread.is_finished() {
+                // A thread that panicked has refused all who waited.
+                let _ = thread.join();
+            } else {
+                tracing::error!(thread = thread.thread().name(), "the audit log is closed while its disk hangs");
+            }
         }
     }
 }
@@ -63,20 +77,23 @@ struct LastOrders<'a>(&'a Shared);
 impl Drop for LastOrders<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        state.closed = true;
+        (state.closed, state.ended) = (true, true);
         state.refuse_all(&closed());
+        let reason = "the writer of the audit log ended".to_owned();
+        state.refuse_in_flight(&AuditUnavailable { kind: UnavailableKind::Uncertain, reason });
+        self.0.watch_work.notify_all();
     }
 }
 
-fn write(shared: &Shared, mut writer: Writer) {
+fn write(shared: &Shared, mut writer: Writer, emergency: &Emergency) {
     let _last_orders = LastOrders(shared);
-    while let Some(jobs) = next_batch(shared, &mut writer) {
-        commit(shared, &mut writer, jobs);
+    while let Some(leaves) = next_batch(shared, &mut writer) {
+        commit(shared, &mut writer, emergency, &leaves);
     }
 }
 
-/// Waits for something to commit. No jobs are a probe of the disk; `None` is the end.
-fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Job>> {
+/// Waits for something to commit. No leaves are a probe of the disk; `None` is the end.
+fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Vec<u8>>> {
     let mut state = shared.state();
     loop {
         if let Reserve::Ready(_) = state.reserve
@@ -94,7 +111,7 @@ fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Job>> {
         if state.closed {
             return None;
         }
-        if state.health == AuditHealth::Normal {
+        if !state.states.is_blocked() {
             state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             continue;
         }
@@ -106,81 +123,113 @@ fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Job>> {
     }
 }
 
-fn commit(shared: &Shared, writer: &mut Writer, jobs: Vec<Job>) {
-    let mut leaves = Vec::new();
-    let mut answers = Vec::with_capacity(jobs.len());
-    for mut job in jobs {
-        answers.push((leaves.len() as u64, job.answer));
-        leaves.append(&mut job.leaves);
-    }
-    let committed = writer.commit(&leaves);
+fn commit(shared: &Shared, writer: &mut Writer, emergency: &Emergency, leaves: &[Vec<u8>]) {
+    let started = Instant::now();
+    let committed = commit_with_reserve(shared, writer, emergency, leaves);
     if let Some(error) = writer.take_trouble() {
         tracing::warn!(%error, "the audit log left a segment that the disk failed to write");
     }
+    let mut state = shared.state();
+    let in_flight = std::mem::take(&mut state.in_flight);
+    let now = Instant::now();
     match committed {
+        Ok(first) if in_flight.given_up => {
+            // Who asked for it was told that it is not recorded, and has acted on that.
+            drop(state);
+            writer.take_back(first);
+        }
         Ok(first) => {
+            state.last_durable = now;
+            if !leaves.is_empty() {
+                let took = now.saturating_duration_since(started);
+                state.window.add(now, took);
+                shared.measures.committed(leaves.len() as u64, took);
+            }
             shared.set_next_index(writer.next_index());
-            end_block(shared);
-            for (place, answer) in answers {
+            if state.states.is_blocked() {
+                state.states.unblock(now_ms());
+                // What could not be made meanwhile is tried again at once.
+                shared.reserve_work.notify_one();
+            }
+            drop(state);
+            for (place, answer) in in_flight.answers {
                 // Who no longer listens needs no answer.
                 let _ = answer.send(Ok(first + place));
             }
         }
         Err(error) => {
             let reason = error.source.to_string();
-            begin_block(shared, &reason);
+            state.states.block(now_ms(), code(&error.source), &reason);
+            shared.measures.refused(UnavailableKind::Blocked, state.refuse_all(&blocked(&reason)));
+            drop(state);
             let kind = if error.uncertain { UnavailableKind::Uncertain } else { UnavailableKind::Blocked };
-            for (_, answer) in answers {
+            shared.measures.refused(kind, in_flight.answers.len() as u64);
+            for (_, answer) in in_flight.answers {
                 let _ = answer.send(Err(AuditUnavailable { kind, reason: reason.clone() }));
             }
         }
     }
 }
 
-fn begin_block(shared: &Shared, reason: &str) {
+/// Commits; on a full disk once more, with the room of the emergency reserve.
+fn commit_with_reserve(
+    shared: &Shared,
+    writer: &mut Writer,
+    emergency: &Emergency,
+    leaves: &[Vec<u8>],
+) -> Result<u64, CommitError> {
+    let first = writer.commit(leaves);
+    let Err(error) = first else { return first };
+    if !is_full(&error.source) || !use_reserve(shared, emergency) {
+        return Err(error);
+    }
+    writer.commit(leaves).map_err(|again| CommitError { uncertain: error.uncertain || again.uncertain, ..again })
+}
+
+/// Gives the emergency reserve's room back; false where there was none.
+pub(super) fn use_reserve(shared: &Shared, emergency: &Emergency) -> bool {
+    if !emergency.free() {
+        return false;
+    }
     let mut state = shared.state();
-    state.refuse_all(&blocked(reason));
-    if let AuditHealth::Normal = state.health {
-        tracing::error!(reason, "the audit log is blocked: nothing is recorded, so nothing may leave");
-        state.health = AuditHealth::Blocked { since_ms: SystemClock.now().as_millisecond(), reason: reason.to_owned() };
+    (state.emergency, state.emergency_used) = (false, true);
+    state.emergency_freed += 1;
+    state.judge_room(&shared.bounds);
+    true
+}
+
+/// Is the error that of a full disk, or of a full quota?
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Why the log is blocked, as leaves say it.
+fn code(error: &io::Error) -> &'static str {
+    match error.kind() {
+        _ if is_full(error) => "no-space",
+        io::ErrorKind::ReadOnlyFilesystem => "read-only",
+        _ => "disk-error",
     }
 }
 
-fn end_block(shared: &Shared) {
+/// Looks at an even pace whether anybody waits too long, and whether commits are slow. It touches no disk, so none can stop it.
+fn watch(shared: &Shared) {
+    let every = (shared.bounds.blocked_after / 8).clamp(WATCH_EVERY.0, WATCH_EVERY.1);
     let mut state = shared.state();
-    if let AuditHealth::Blocked { .. } = state.health {
-        tracing::info!("the audit log can be written again");
-        state.health = AuditHealth::Normal;
-    }
-}
-
-/// Makes a segment whenever the writer has none in reserve.
-fn make_reserves(shared: &Shared, maker: &SpareMaker) {
-    let mut retry = RESERVE_RETRY;
-    loop {
-        let mut state = shared.state();
-        while !state.closed && !matches!(state.reserve, Reserve::Wanted) {
-            state = shared.reserve_work.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.closed {
-            return;
-        }
-        drop(state);
-        match maker.make() {
-            Ok(spare) => {
-                retry = RESERVE_RETRY;
-                shared.state().reserve = Reserve::Ready(spare);
-                shared.work.notify_one();
+    while !state.ended {
+        let now = Instant::now();
+        if state.hangs(now, shared.bounds.blocked_after) {
+            let reason = format!("the disk has made nothing durable for {:?}", shared.bounds.blocked_after);
+            state.states.block(now_ms(), "disk-hangs", &reason);
+            // Those in flight may be on the disk or not; those behind them are not.
+            if !state.in_flight.answers.is_empty() {
+                state.in_flight.given_up = true;
+                let refusal = AuditUnavailable { kind: UnavailableKind::Uncertain, reason: reason.clone() };
+                shared.measures.refused(UnavailableKind::Uncertain, state.refuse_in_flight(&refusal));
             }
-            Err(error) => {
-                tracing::warn!(%error, "the next segment of the audit log can't be made ahead");
-                let state = shared.state();
-                if !state.closed {
-                    let waited = shared.reserve_work.wait_timeout(state, retry);
-                    drop(waited.unwrap_or_else(PoisonError::into_inner));
-                }
-                retry = (retry * 2).min(RESERVE_RETRY_LONGEST);
-            }
+            shared.measures.refused(UnavailableKind::Blocked, state.refuse_all(&blocked(&reason)));
         }
+        state.judge_pace(now, &shared.bounds);
+        state = shared.watch_work.wait_timeout(state, every).unwrap_or_else(PoisonError::into_inner).0;
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     config::Governance,
     gateway::Gateway,
     model::{KeyId, PersonId, Principal},
-    records::Author,
+    records::{Author, Commitment},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -16,7 +16,13 @@ pub struct Caller {
     key: KeyId,
     principal: Principal,
     on_behalf_of: Option<PersonId>,
+    source: Option<IpAddr>,
+    door: &'static str,
+    kept: Vec<Commitment>,
 }
+
+/// The door of our own API, which calls come in by unless they say otherwise.
+const PUBLISH: &str = "publish";
 
 impl Caller {
     /// The key that was presented.
@@ -34,6 +40,35 @@ impl Caller {
         self.on_behalf_of.as_ref()
     }
 
+    /// Where the call came from; not known of a post that goes on later.
+    pub fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// The door that the call came in by.
+    pub fn door(&self) -> &'static str {
+        self.door
+    }
+
+    /// Commitments to this call's values whose openings are kept already; empty where none were made.
+    pub fn kept(&self) -> &[Commitment] {
+        &self.kept
+    }
+
+    /// The same caller, whose values are committed to already.
+    #[must_use]
+    pub fn keeping(mut self, commitments: Vec<Commitment>) -> Self {
+        self.kept = commitments;
+        self
+    }
+
+    /// The same caller at another door.
+    #[must_use]
+    pub fn at_door(mut self, door: &'static str) -> Self {
+        self.door = door;
+        self
+    }
+
     /// The same caller, acting for a person.
     #[must_use]
     pub fn acting_for(mut self, person: Option<PersonId>) -> Self {
@@ -43,7 +78,15 @@ impl Caller {
 
     /// Who made a post: authenticated when it was accepted, so that it may go on later.
     pub fn of(author: &Author) -> Self {
-        Self { key: author.key.clone(), principal: author.principal.clone(), on_behalf_of: author.on_behalf_of.clone() }
+        Self {
+            key: author.key.clone(),
+            principal: author.principal.clone(),
+            on_behalf_of: author.on_behalf_of.clone(),
+            source: None,
+            // No other door makes posts that wait.
+            door: PUBLISH,
+            kept: Vec::new(),
+        }
     }
 
     /// The caller as a post remembers it.
@@ -64,6 +107,7 @@ fn known(governance: &Governance, holder: &Principal) -> bool {
 /// strangers must not be able to fill the log.
 pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| {
+        gateway.counters.denied.add(1);
         gateway.strangers.count(source, gateway.clock.now());
         Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail))
     };
@@ -80,7 +124,14 @@ pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAd
         Ok(record) if !known(&gateway.governance.load(), &record.holder) => {
             refuse("The holder of this key is not in the governance any more. Ask an operator.")
         }
-        Ok(record) => Ok(Caller { key: record.id.clone(), principal: record.holder.clone(), on_behalf_of: None }),
+        Ok(record) => Ok(Caller {
+            key: record.id.clone(),
+            principal: record.holder.clone(),
+            on_behalf_of: None,
+            source: Some(source.to_canonical()),
+            door: PUBLISH,
+            kept: Vec::new(),
+        }),
         Err(why) => refuse(why.public()),
     }
 }

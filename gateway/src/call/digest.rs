@@ -47,7 +47,14 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 
-fn canonical(draft: &Draft) -> Draft {
+/// A digest of what may hold the post's text, under the post's salt: without the salt, which an erasure destroys, nobody can
+/// try texts against it.
+pub fn keyed(salt: &str, digest: &str) -> String {
+    hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt.as_bytes()), digest.as_bytes()).as_ref())
+}
+
+/// A draft whose options are in order.
+pub(super) fn canonical(draft: &Draft) -> Draft {
     let mut draft = draft.clone();
     sort(&mut draft.options);
     draft

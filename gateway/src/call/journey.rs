@@ -1,10 +1,12 @@
 //! The journey of a call: opened in memory at the start, always closed with an outcome or a refusal in the log.
 
-use super::{Caller, record};
+use super::{Caller, committed, record};
 use crate::{
     audit::{Leaf, leaf},
     gateway::Gateway,
     model::{AccountId, Action, PostId, Principal, Verdict},
+    openings::Committed,
+    records::{Commitment, Opening},
     refusal::{Refusal, problem},
 };
 
@@ -14,6 +16,7 @@ pub struct Journey {
     caller: Option<Caller>,
     action: Option<Action>,
     post: Option<PostId>,
+    said: Option<String>,
 }
 
 /// The caller's identities as leaves name them.
@@ -27,7 +30,7 @@ pub(crate) struct Who {
 impl Journey {
     /// Begins with an authenticated caller.
     pub fn begin(caller: &Caller) -> Self {
-        Self { caller: Some(caller.clone()), action: None, post: None }
+        Self { caller: Some(caller.clone()), ..Self::default() }
     }
 
     /// Notes what the caller wants.
@@ -38,11 +41,19 @@ impl Journey {
         self
     }
 
+    /// Notes what the caller says, which the leaf of a refusal commits to.
+    #[must_use]
+    pub fn saying(mut self, text: &str) -> Self {
+        self.said = Some(text.to_owned());
+        self
+    }
+
     /// Closes with a refusal: one leaf for each account that was refused, durable before the caller hears. Where the log can't
-    /// be written that becomes the answer.
+    /// be written, or what it commits to can't be kept, that becomes the answer.
     pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
         if let Some(caller) = self.caller.as_ref().filter(|_| refusal.problem == problem::RATE_LIMITED) {
             // Summed, so that who exceeds a limit does not fill the log.
+            gateway.counters.denied.add(1);
             gateway.strangers.count_limited(caller, gateway.clock.now());
             return refusal;
         }
@@ -56,14 +67,45 @@ impl Journey {
         if accounts.is_empty() {
             accounts.push(None);
         }
-        let leaves: Vec<leaf::Refused> = accounts.into_iter().map(|account| self.leaf(&refusal, account)).collect();
+        let (commitments, openings, fault) = self.commit(gateway).await;
+        let governance = gateway.governance.load_full();
+        let leaf = |account| {
+            let leaf = self.leaf(&refusal, account);
+            let brand = leaf.account.as_deref().and_then(|id| governance.accounts.get(id));
+            let brand = brand.map(|account| account.brand.to_string());
+            leaf::Refused { commitments: commitments.clone(), brand, ..leaf }
+        };
+        let leaves: Vec<leaf::Refused> = accounts.into_iter().map(leaf).collect();
         for leaf in &leaves {
             tell(leaf, &refusal);
         }
+        let denied = leaves.len() as u64;
         let leaves = leaves.into_iter().map(|leaf| Leaf::new(at_ms, leaf)).collect();
-        match gateway.audit.append_all(leaves).await {
-            Ok(_) => refusal,
-            Err(error) => record::unavailable(&error),
+        let (logged, kept) = tokio::join!(gateway.audit.append_all(leaves), gateway.openings.keep(openings));
+        if logged.is_ok() {
+            gateway.counters.denied.add(denied);
+        }
+        let fault = fault.or_else(|| kept.err().map(|error| committed::unavailable(&error)));
+        match (logged, fault) {
+            (Err(error), _) => record::unavailable(&error),
+            (Ok(_), Some(fault)) if refusal.problem != problem::STATE_UNAVAILABLE => fault,
+            (Ok(_), _) => refusal,
+        }
+    }
+
+    /// What the leaves commit to, what is to be kept of it, and why there is nothing.
+    async fn commit(&self, gateway: &Gateway) -> (Vec<Commitment>, Vec<Opening>, Option<Refusal>) {
+        let Some(caller) = &self.caller else { return Default::default() };
+        if !caller.kept().is_empty() {
+            return (caller.kept().to_vec(), Vec::new(), None);
+        }
+        if record::log_is_writable(gateway).is_err() {
+            return Default::default();
+        }
+        let call = self.post.as_ref().map(PostId::as_str).unwrap_or_default();
+        match committed::of_caller(gateway, caller, call, self.said.as_deref()).await {
+            Ok(Committed { commitments, openings }) => (commitments, openings, None),
+            Err(error) => (Vec::new(), Vec::new(), Some(committed::unavailable(&error))),
         }
     }
 
@@ -91,6 +133,7 @@ impl Journey {
             action: self.action.map(|action| action.to_string()),
             post: self.post.as_ref().map(ToString::to_string),
             codes,
+            door: self.caller.as_ref().map(|caller| caller.door().to_owned()),
             ..leaf::Refused::default()
         }
     }

@@ -64,6 +64,7 @@ pub mod clear;
 pub mod record;
 pub mod send;
 pub mod digest;
+pub mod committed;
 pub mod facts;
 pub mod strangers;
 pub mod journey;

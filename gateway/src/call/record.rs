@@ -5,14 +5,20 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Call, Clearance, authorise, journey};
+use super::{Call, Clearance, authorise, digest, journey};
 use crate::{
     audit::{AuditHealth, AuditUnavailable, Leaf, leaf},
     gateway::Gateway,
     host::Safety,
-    records::{Claim, TargetRecord},
+    model::Action,
+    records::{Claim, Commitment, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
+
+/// When to come back while the disk is nearly full, in seconds: somebody has to make room.
+const LOW_DISK_RETRY_S: u64 = 30;
+/// When to come back while the log is slow, in seconds.
+const SLOW_RETRY_S: u64 = 10;
 
 /// Proof that a target is claimed and that what is sent for it will be recorded first.
 pub struct Intent {
@@ -31,29 +37,55 @@ pub(super) struct Effect<'a> {
     pub kind: leaf::EffectKind,
     /// How it avoids a duplicate.
     pub safety: &'a Safety,
-    /// Digest of the request without its credential.
+    /// Digest of the request without its credential; the leaf has it under the post's salt.
     pub request_digest: String,
 }
 
 /// Takes a cleared call whose target was claimed.
 pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) -> Result<Intent, Refusal> {
-    log_is_writable(gateway)?;
+    log_takes_effects(gateway)?;
     let account = &clearance.call().account().id;
     let Some(target) = claim.post.targets.iter().find(|target| target.account == *account).cloned() else {
         return Err(Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."));
     };
     // A call whose first effect is already on the network has started; revoking its grant now would leave half a thread.
-    let started = claim.steps.iter().any(|step| step.kind == "effect")
-        && clearance.call().draft().action != crate::model::Action::POST_DELETE;
+    let started =
+        claim.steps.iter().any(|step| step.kind == "effect") && clearance.call().draft().action != Action::POST_DELETE;
+    gateway.counters.accepted.add(1);
     Ok(Intent { gateway: Arc::clone(gateway), clearance, claim, target, started: AtomicBool::new(started) })
 }
 
 /// Refuses early while the log can't be written: nothing leaves unrecorded.
 pub fn log_is_writable(gateway: &Gateway) -> Result<(), Refusal> {
-    match gateway.audit.health() {
-        AuditHealth::Normal => Ok(()),
-        AuditHealth::Blocked { reason, .. } => Err(unavailable(&reason)),
+    let health = gateway.audit.health();
+    if health.takes_leaves() { Ok(()) } else { Err(unavailable(&health.reason().unwrap_or_default())) }
+}
+
+/// Refuses side effects before the disk is full: what room is left is for refusals, votes and what operators do. A call whose
+/// first effect is out goes on, since half a thread would be worse.
+pub fn log_takes_effects(gateway: &Gateway) -> Result<(), Refusal> {
+    let health = gateway.audit.health();
+    if health.takes_effects() {
+        return Ok(());
     }
+    let reason = health.reason().unwrap_or_default();
+    if !health.takes_leaves() {
+        return Err(unavailable(&reason));
+    }
+    let detail = "The audit log's disk is nearly full. What room is left is kept for refusals, votes and operators, so nothing was sent.";
+    let refusal = Refusal::new(problem::AUDIT_UNAVAILABLE, Stage::Record, detail);
+    Err(refusal.because(reason).retry_after(LOW_DISK_RETRY_S))
+}
+
+/// Puts reads of low priority off while the log is slow: what asks only to know, and could ask later. No leaf tells of it, since
+/// that would make the log slower still; a counter does.
+pub fn may_read(gateway: &Gateway) -> Result<(), Refusal> {
+    if !matches!(gateway.audit.health(), AuditHealth::Slow { .. }) {
+        return Ok(());
+    }
+    gateway.counters.shed.add(1);
+    let detail = "The audit log is slow, and what only asks is put off until it is not. Nothing was done.";
+    Err(Refusal::new(problem::AUDIT_SLOW, Stage::Record, detail).retry_after(SLOW_RETRY_S))
 }
 
 /// The refusal for a log that can't be written.
@@ -103,6 +135,14 @@ impl Intent {
         self.gateway.audit.append_all(leaves).await.map_err(|error: AuditUnavailable| unavailable(&error))
     }
 
+    /// What the leaves of this attempt commit to; the openings are kept since the claim. A recall is somebody's own call.
+    fn commitments(&self) -> &[Commitment] {
+        match self.call().draft().action {
+            Action::POST_DELETE => self.call().caller().kept(),
+            _ => &self.target.commitments,
+        }
+    }
+
     fn leaf(&self, effect: Effect<'_>) -> leaf::Intent {
         let call = self.call();
         let judgement = self.clearance.approval().judgement();
@@ -121,10 +161,10 @@ impl Intent {
             key: call.caller().key().to_string(),
             grant: judgement.admission().permit().grant().id.to_string(),
             content_digest: self.target.digest.clone(),
-            request_digest: effect.request_digest,
+            request_digest: digest::keyed(&self.claim.post.salt, &effect.request_digest),
             brand: Some(call.account().brand.to_string()),
-            door: None,
-            commitments: Vec::new(),
+            door: Some(call.caller().door().to_owned()),
+            commitments: self.commitments().to_vec(),
             adapter: call.adapter().label().to_owned(),
             adapter_digest: call.adapter().digest().to_owned(),
             verdicts: journey::notes(judgement.verdicts()),

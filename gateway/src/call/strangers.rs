@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,6 +17,10 @@ use crate::{
 
 /// Sources that are told apart within a second; the rest count together as `other`.
 const SOURCES_MAX: usize = 256;
+/// Leaves of one append: they fit the smallest batch.
+const APPEND_LEAVES_MAX: usize = 256;
+/// A clock that is set back by more than this many seconds is followed.
+const CLOCK_BACK_S: i64 = 2;
 
 /// What was turned away since the last flush.
 #[derive(Default)]
@@ -26,6 +30,9 @@ pub struct Strangers {
 
 #[derive(Default)]
 struct Counts {
+    /// Seconds before this one are in the log: who was read the clock just before the flush counts for this one, so that no second
+    /// of a source has a second leaf.
+    open_from: i64,
     /// By second and source.
     sources: BTreeMap<(i64, String), u64>,
     /// By second and key: an operator made each of these, so there are few.
@@ -35,9 +42,10 @@ struct Counts {
 impl Strangers {
     /// Counts one refusal before authentication.
     pub fn count(&self, source: IpAddr, now: Timestamp) {
-        let sources = &mut self.counts().sources;
-        let second = now.as_second();
-        let mut key = (second, source.to_string());
+        let counts = &mut *self.counts();
+        let second = counts.second(now);
+        let sources = &mut counts.sources;
+        let mut key = (second, prefix(source));
         if sources.len() >= SOURCES_MAX && !sources.contains_key(&key) {
             key.1 = "other".into();
         }
@@ -46,8 +54,9 @@ impl Strangers {
 
     /// Counts one refusal for a limit.
     pub fn count_limited(&self, caller: &Caller, now: Timestamp) {
-        let key = (now.as_second(), caller.key().to_string());
-        self.counts().limited.entry(key).or_insert_with(|| (caller.clone(), 0)).1 += 1;
+        let mut counts = self.counts();
+        let key = (counts.second(now), caller.key().to_string());
+        counts.limited.entry(key).or_insert_with(|| (caller.clone(), 0)).1 += 1;
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -67,25 +76,62 @@ impl Strangers {
     async fn flush_before(&self, end: i64, audit: &AuditLog, now: Timestamp) {
         let ready = {
             let mut counts = self.counts();
-            let split = (end, String::new());
+            let open_from = now.as_second().max(counts.open_from);
+            // At a stop the second that is open still is written too.
+            let split = (end.max(open_from), String::new());
             let (sources, limited) = (counts.sources.split_off(&split), counts.limited.split_off(&split));
-            std::mem::replace(&mut *counts, Counts { sources, limited })
+            std::mem::replace(&mut *counts, Counts { open_from, sources, limited })
         };
-        let sources = ready.sources.iter().map(|((second, source), count)| {
-            let event = leaf::Unauthenticated { source: source.clone(), second_ms: second * 1000, count: *count };
-            Leaf::new(now.as_millisecond(), event)
-        });
-        let limited =
-            ready.limited.values().map(|(caller, count)| Leaf::new(now.as_millisecond(), over(caller, *count)));
-        let leaves: Vec<_> = sources.chain(limited).collect();
-        if !leaves.is_empty() && audit.append_all(leaves).await.is_err() {
-            let mut counts = self.counts();
-            for (key, count) in ready.sources {
-                *counts.sources.entry(key).or_default() += count;
+        let Counts { sources, limited, .. } = ready;
+        let mut sources = sources.into_iter().peekable();
+        while sources.peek().is_some() {
+            let some: Vec<_> = sources.by_ref().take(APPEND_LEAVES_MAX).collect();
+            let leaves = some.iter().map(|((second, source), count)| {
+                let event = leaf::Unauthenticated { source: source.clone(), second_ms: second * 1000, count: *count };
+                Leaf::new(now.as_millisecond(), event)
+            });
+            if audit.append_all(leaves.collect()).await.is_err() {
+                let mut counts = self.counts();
+                for (key, count) in some.into_iter().chain(sources.by_ref()) {
+                    *counts.sources.entry(key).or_default() += count;
+                }
             }
-            for (key, (caller, count)) in ready.limited {
-                counts.limited.entry(key).or_insert((caller, 0)).1 += count;
+        }
+        let mut limited = limited.into_iter().peekable();
+        while limited.peek().is_some() {
+            let some: Vec<_> = limited.by_ref().take(APPEND_LEAVES_MAX).collect();
+            let leaves = some.iter().map(|(_, (caller, count))| Leaf::new(now.as_millisecond(), over(caller, *count)));
+            if audit.append_all(leaves.collect()).await.is_err() {
+                let mut counts = self.counts();
+                for (key, (caller, count)) in some.into_iter().chain(limited.by_ref()) {
+                    counts.limited.entry(key).or_insert((caller, 0)).1 += count;
+                }
             }
+        }
+    }
+}
+
+impl Counts {
+    /// The second that a refusal counts for.
+    fn second(&mut self, now: Timestamp) -> i64 {
+        let second = now.as_second();
+        if second + CLOCK_BACK_S < self.open_from {
+            self.open_from = second;
+        }
+        second.max(self.open_from)
+    }
+}
+
+/// The network that an address is in: /24 of IPv4, /48 of IPv6. An address alone may be a person's.
+fn prefix(source: IpAddr) -> String {
+    match source.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{}/24", Ipv4Addr::new(a, b, c, 0))
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
         }
     }
 }
@@ -106,6 +152,14 @@ fn over(caller: &Caller, count: u64) -> leaf::Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_told_by_its_network() {
+        let told = |text: &str| prefix(text.parse().unwrap());
+        assert_eq!(told("203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(told("::ffff:203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(told("2001:db8:1:2::7"), "2001:db8:1::/48");
+    }
 
     #[test]
     fn a_flood_of_sources_is_counted_in_bounded_space() {

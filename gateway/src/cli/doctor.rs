@@ -1,5 +1,6 @@
 //! `pressgate doctor`: what would keep the gateway from working, and what to do about it. It changes nothing.
 
+mod exports;
 mod stores;
 
 use std::{net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
@@ -41,7 +42,7 @@ const MARK_CHARS: usize = 5;
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 struct Finding {
-    what: &'static str,
+    what: String,
     health: Health,
     detail: String,
 }
@@ -50,16 +51,16 @@ struct Finding {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, what: &'static str, found: Result<String, String>) {
+    fn add(&mut self, what: impl Into<String>, found: Result<String, String>) {
         let (health, detail) = match found {
             Ok(detail) => (Health::Good, detail),
             Err(detail) => (Health::Fault, detail),
         };
-        self.0.push(Finding { what, health, detail });
+        self.0.push(Finding { what: what.into(), health, detail });
     }
 
-    fn skip(&mut self, what: &'static str, why: impl Into<String>) {
-        self.0.push(Finding { what, health: Health::Skipped, detail: why.into() });
+    fn skip(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.0.push(Finding { what: what.into(), health: Health::Skipped, detail: why.into() });
     }
 
     fn report(self) -> Report {
@@ -107,6 +108,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     );
     let shelf = shelf.unwrap_or_default();
     findings.add("governance", governance(context, &shelf));
+    exports::configured(&context.config, &mut findings);
     if !context.config.data.is_dir() {
         findings.skip("stores", "there is no data folder");
         return Ok(findings.report());
@@ -175,6 +177,7 @@ async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
             let differ = served::differences(&status.components, shelf);
             let same = "what runs is what lies in the plugin folder".to_owned();
             findings.add("components", if differ.is_empty() { Ok(same) } else { Err(differ.join("\n")) });
+            exports::running(&status.exports, findings);
         }
         Err(failure) => findings.add("operator key", Err(failure.to_string())),
     }

@@ -164,6 +164,7 @@ mod tests {
             "pressgate credential set acme --label app --from-file -",
             "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
             "pressgate key create --person chief-1 --note laptop --save-key k",
+            "pressgate audit erase --subject editor-7 --basis gdpr-art-17 --confirm erasure_1",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -171,6 +172,7 @@ mod tests {
             "pressgate key create",
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",
+            "pressgate audit erase --subject editor-7",
             "pressgate frobnicate",
             "pressgate",
         ] {

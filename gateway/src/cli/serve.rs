@@ -22,7 +22,7 @@ use crate::{
     listen,
     operator::{self, By, wire::ApplyRequest},
     posts::work,
-    start,
+    pulse, start,
 };
 
 /// How long a stop waits for calls that have begun.
@@ -55,6 +55,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
+        tokio::spawn(export(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -104,6 +105,10 @@ impl Signals {
     }
 }
 
+async fn export(gateway: Arc<Gateway>) {
+    gateway.exports.run(&gateway.stopping).await;
+}
+
 /// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
 async fn apply(gateway: &Arc<Gateway>) {
     match operator::apply::apply(gateway, By::LocalSignal, ApplyRequest::default()).await {
@@ -125,7 +130,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 }
 
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
-async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut Signals) -> bool {
+async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 4], signals: &mut Signals) -> bool {
     tracing::info!("stopping");
     gateway.stopping.set();
     let ended = async {
@@ -145,9 +150,13 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 3], signals: &mut
     let now = gateway.clock.now();
     gateway.strangers.flush_all(&gateway.audit, now).await;
     work::keep_house(gateway).await;
+    pulse::last(gateway).await;
     let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Stop, version: env!("CARGO_PKG_VERSION").to_owned() };
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
         tracing::error!(%error, "the stop is not in the log");
+    }
+    if let Err(error) = gateway.openings.gather_keys().await {
+        tracing::warn!(%error, "the keys of subjects stay in two files; copy both for a backup");
     }
     if let Err(error) = gateway.records.gather().await {
         tracing::warn!(%error, "the records stay in two files; a backup needs both");

@@ -2,6 +2,7 @@
 //!
 //! Two steps: a raw value that serde fills (unknown keys are errors), then a checked one whose paths are resolved.
 
+mod export;
 mod raw;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Fault;
+pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
 
 /// Size of the largest `pressgate.toml`.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -35,6 +37,8 @@ pub struct Config {
     pub limits: Limits,
     /// HTTP out.
     pub egress: Egress,
+    /// Where the audit log is exported to.
+    pub export: Vec<Export>,
     /// The process's own log.
     pub log: Log,
 }
@@ -70,6 +74,16 @@ pub struct Audit {
     pub second_checkpoint: PathBuf,
     /// The key that signs checkpoints.
     pub signing_key: PathBuf,
+    /// Size of the emergency reserve; none for 0.
+    pub reserve_bytes: u64,
+    /// With less than this share of the disk free nothing is sent, in per cent.
+    pub low_disk_percent: u8,
+    /// A commit that takes longer is slow.
+    pub slow_ms: u64,
+    /// Nobody waits longer for a disk that makes nothing durable.
+    pub blocked_ms: u64,
+    /// How often the log says how much was done.
+    pub heartbeat_seconds: u64,
 }
 
 /// Plugins.
@@ -163,6 +177,11 @@ impl Config {
         self.data.join("records")
     }
 
+    /// File with the keys of subjects: kept apart from the records, so that a backup may be too.
+    pub fn subject_keys_file(&self) -> PathBuf {
+        self.data.join("subject-keys.sqlite")
+    }
+
     /// Folder of the encrypted credentials.
     pub fn vault_dir(&self) -> PathBuf {
         self.data.join("vault")
@@ -176,6 +195,11 @@ impl Config {
     /// Folder of stored media.
     pub fn media_dir(&self) -> PathBuf {
         self.data.join("media")
+    }
+
+    /// Folder of what the exports remember: how far each has come.
+    pub fn export_dir(&self) -> PathBuf {
+        self.data.join("export")
     }
 
     /// Folder of compiled plugins, which only the gateway writes.

@@ -9,6 +9,7 @@ pub mod openapi;
 pub mod problem;
 pub mod publish;
 mod query;
+pub mod reveals;
 mod shape;
 mod strict;
 pub mod text;
@@ -35,7 +36,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/accounts", get(publish::accounts::list))
         .route("/v1/audit", get(audit::search::search))
         .route("/v1/audit/stream", get(audit::stream::stream))
+        .route("/v1/audit/export", get(audit::export::export))
         .route("/v1/audit/{index}", get(audit::search::read))
+        .route("/v1/audit/reveals", post(reveals::ask))
+        .route("/v1/audit/reveals/{id}", get(reveals::look))
+        .route("/v1/audit/reveals/{id}/confirmations", post(reveals::confirm))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{audit, publish};
+use super::{audit, publish, reveals};
 use crate::refusal::problem;
 
 #[derive(OpenApi)]
@@ -20,7 +20,8 @@ use crate::refusal::problem;
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
-        audit::search::search, audit::search::read, audit::stream::stream
+        audit::search::search, audit::search::read, audit::stream::stream, audit::export::export,
+        reveals::ask, reveals::look, reveals::confirm
     ),
     modifiers(&Bearer),
     security(("key" = []))

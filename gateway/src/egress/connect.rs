@@ -119,7 +119,8 @@ impl Connector {
         }
         if !target.private() && !addresses.iter().all(|address| is_global(*address)) {
             return Err(SendFailure::Denied(format!(
-                "`{}` has an address that is not on the public internet; `accounts.toml` can permit it",
+                "`{}` has an address that is not on the public internet; `accounts.toml` can permit it, and `private_endpoint` \
+                 that of an export",
                 target.authority()
             )));
         }

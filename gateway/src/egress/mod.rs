@@ -10,6 +10,7 @@ mod carry;
 mod connect;
 mod headers;
 mod inject;
+mod own;
 mod pool;
 mod resolve;
 mod scrub;
@@ -18,6 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod types;
+mod webhook;
 
 use std::{
     sync::{
@@ -32,9 +34,11 @@ use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
+pub use own::{OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
 pub use types::*;
+pub use webhook::WebhookKey;
 
 use self::{
     answer::RawAnswer,

@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
         }
         let source = parts.extensions.get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0);
         let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = authenticate(gateway, authorization, source)?;
+        let caller = authenticate(gateway, authorization, source)?.at_door("operator");
         match caller.principal() {
             Principal::Person(person) if is_operator(&gateway.governance.load(), person.as_str()) => {
                 Ok(Self(By::Person(person.clone())))

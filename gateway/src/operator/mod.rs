@@ -7,6 +7,7 @@ pub mod apply;
 pub mod by;
 pub mod caution;
 pub mod credentials;
+pub mod erasures;
 pub mod error;
 pub mod keys;
 pub mod ops;

@@ -17,14 +17,19 @@ use super::{
     apply,
     body::{Named, Strict},
     credentials::Wants,
+    erasures,
     guard::Operator,
     served,
-    wire::{Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, KeyRequest, KeyView, StatusView},
+    wire::{
+        Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, ErasureRequest, ErasureView, KeyRequest,
+        KeyView, StatusView,
+    },
 };
 use crate::{
     audit::AuditHealth,
     config::Governance,
     gateway::{Gateway, READY, Readiness},
+    metrics::CONTENT_TYPE,
     model::KeyId,
 };
 
@@ -33,11 +38,15 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route("/operator/status", get(status))
         .route("/operator/diff", get(diff))
         .route("/operator/apply", post(apply_folder))
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
+        .route("/operator/erasures", post(ask_erasure))
+        .route("/operator/erasures/{id}", get(show_erasure))
+        .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
         .route("/operator/credentials", get(list_credentials))
         .route("/operator/credentials/{account}/{label}", put(set_credential).merge(delete(revoke_credential)))
         .fallback(answer::no_such_path)
@@ -74,17 +83,25 @@ async fn readyz(State(gateway): Shared) -> Fresh<Readiness> {
     Fresh(status, readiness)
 }
 
-async fn health(gateway: &Gateway) -> (Result<(), String>, Result<(), String>) {
-    let audit = match gateway.audit.health() {
-        AuditHealth::Normal => Ok(()),
-        AuditHealth::Blocked { reason, .. } => Err(reason),
-    };
-    (audit, gateway.records.healthy().await.map_err(|error| error.to_string()))
+/// What can be measured. As with readiness, no key is asked for: it holds counts, and names nobody.
+async fn metrics(State(gateway): Shared) -> Response {
+    let text = gateway.metrics.render();
+    let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
+}
+
+/// `ready`, or the log's state and its cause.
+fn log_state(health: &AuditHealth) -> String {
+    match health.reason() {
+        Some(reason) => format!("{}: {reason}", health.word()),
+        None => READY.to_owned(),
+    }
 }
 
 async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusView> {
-    let (audit, records) = health(&gateway).await;
-    let ready = audit.is_ok() && records.is_ok();
+    let audit = gateway.audit.health();
+    let records = gateway.records.healthy().await.map_err(|error| error.to_string());
+    let ready = audit.takes_leaves() && records.is_ok();
     let word = |part: Result<(), String>| part.err().unwrap_or_else(|| READY.to_owned());
     let serving = gateway.registry.snapshot();
     let mut plugins: Vec<String> =
@@ -94,13 +111,14 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
     ok(StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready,
-        audit: word(audit),
+        audit: log_state(&audit),
         leaves: gateway.audit.next_index(),
         records: word(records),
         governance: gateway.governance.load().digest.clone(),
         unapplied: apply::unapplied(&gateway),
         plugins,
         components: served::running(&serving),
+        exports: gateway.exports.status(),
     })
 }
 
@@ -141,6 +159,28 @@ async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Named(id): N
             move |gateway| async move { Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await },
         );
     ok(revoked.await?)
+}
+
+async fn ask_erasure(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<ErasureRequest>,
+) -> Result<Response, Problem> {
+    let asked = to_the_end(&gateway, move |gateway| async move { erasures::ask(&gateway, &by, wish).await });
+    Ok(Fresh(StatusCode::CREATED, asked.await?).into_response())
+}
+
+async fn show_erasure(State(gateway): Shared, _operator: Operator, Named(id): Named<String>) -> Answer<ErasureView> {
+    ok(erasures::show(&gateway, &id).await?)
+}
+
+async fn confirm_erasure(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<ErasureRequest>,
+) -> Answer<ErasureView> {
+    ok(to_the_end(&gateway, move |gateway| async move { erasures::confirm(&gateway, &by, &id, wish).await }).await?)
 }
 
 fn wants<'a>(gateway: &'a Gateway, governance: &'a Governance) -> Wants<'a> {

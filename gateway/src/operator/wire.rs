@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::served::Components;
-use crate::{config::Change, vault::SECRETS_MAX};
+use crate::{config::Change, export::ExportStatus, vault::SECRETS_MAX};
 
 /// A key that somebody wants.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,6 +28,49 @@ pub struct KeyRequest {
     /// Where it is used, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// Whose values are to go, and why. The confirmation names both again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureRequest {
+    /// `editor-7`, `person:editor-7` or `app:newsroom`.
+    pub subject: String,
+    /// The legal basis, as a stable identifier: `gdpr-art-17`.
+    pub basis: String,
+}
+
+/// An erasure as it stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErasureView {
+    /// Its id, which the second operator confirms.
+    pub id: String,
+    /// Whose values.
+    pub subject: String,
+    /// The legal basis.
+    pub basis: String,
+    /// `waits`, `expired`, `under-way` or `done`.
+    pub state: String,
+    /// Who asked.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// When the request ends by itself, if nobody confirms it.
+    pub expires_at: Timestamp,
+    /// Who confirmed.
+    pub confirmed_by: Option<String>,
+    /// Values that are gone.
+    pub values: u64,
+    /// Posts whose content is gone.
+    pub posts: u64,
+    /// Media that are gone.
+    pub media: u64,
+    /// Index of its leaf.
+    pub leaf: Option<u64>,
+    /// Values of the subject that are there now.
+    pub values_left: u64,
+    /// Posts of the subject whose content is there now.
+    pub posts_left: u64,
 }
 
 /// Does a key open the door?
@@ -188,7 +231,7 @@ pub struct StatusView {
     pub version: String,
     /// Can it do its work?
     pub ready: bool,
-    /// `ready`, or why the log can't be written.
+    /// `ready`, or the log's state and why it is in it: `slow: …`, `low-disk: …`, `blocked: …`.
     pub audit: String,
     /// Leaves in the log.
     pub leaves: u64,
@@ -203,6 +246,9 @@ pub struct StatusView {
     /// The components that serve, by the plugin's name.
     #[serde(default)]
     pub components: Components,
+    /// Where the log is exported to, and how far each has come.
+    #[serde(default)]
+    pub exports: Vec<ExportStatus>,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

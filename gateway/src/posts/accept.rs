@@ -13,7 +13,7 @@ use crate::{
         authorise::authorise,
         classify::classify,
         clear::clear,
-        digest,
+        committed, digest,
         journey::{self, Journey},
         record,
         review::review,
@@ -66,10 +66,14 @@ pub enum Accepted {
 /// Runs every stage up to `clear` for every account, keeps the post and sets it on its way. A refusal is in the log when this
 /// returns.
 pub async fn accept(gateway: &Arc<Gateway>, caller: &Caller, asked: Asked) -> Result<Accepted, Refusal> {
+    if asked.dry_run {
+        record::may_read(gateway)?;
+    }
     let id = PostId::fresh(gateway.clock.now());
     let action = if asked.submission.reply_to.is_some() { Action::COMMENT_CREATE } else { Action::POST_CREATE };
-    let journey =
-        Journey::begin(&caller.clone().acting_for(asked.submission.on_behalf_of.clone())).wanting(action, None);
+    let journey = Journey::begin(&caller.clone().acting_for(asked.submission.on_behalf_of.clone()))
+        .wanting(action, None)
+        .saying(&asked.raw);
     match stages(gateway, caller, &id, &asked).await {
         Ok(accepted) => Ok(accepted),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
@@ -125,10 +129,11 @@ async fn hold(
     if asked.dry_run {
         return Ok(Accepted::Would { held: true, verdicts });
     }
-    let (post, _) = new_post(gateway, id, asked, &judgements, TargetState::Held, verdicts)?;
+    let (mut post, _) = new_post(gateway, id, asked, &judgements, TargetState::Held, verdicts)?;
     let Some(first) = judgements.first() else {
         return Err(Refusal::new(problem::INTERNAL, Stage::Approve, "A hold without a call."));
     };
+    committed::of_post(gateway, first.call().caller(), &mut post).await?;
     let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
     // The log first: a held post that nobody can find there would be worse than a leaf about one that was never kept.
     journey::held(gateway, first.call().caller(), id, &accounts, &post.digest, &post.verdicts).await?;
@@ -145,8 +150,14 @@ async fn set_out(
     clearances: Vec<Clearance>,
     verdicts: Vec<Verdict>,
 ) -> Result<Accepted, Refusal> {
+    // Not before: what is refused for another reason, or held, is recorded also where the room is low.
+    record::log_takes_effects(gateway)?;
     let judgements: Vec<_> = clearances.iter().map(|clearance| clearance.approval().judgement().clone()).collect();
-    let (post, now) = new_post(gateway, id, asked, &judgements, TargetState::Publishing, verdicts)?;
+    let (mut post, now) = new_post(gateway, id, asked, &judgements, TargetState::Publishing, verdicts)?;
+    if let Some(first) = judgements.first() {
+        // Kept with the post, so they are durable before any leaf that commits to them, and cost no sync of their own.
+        committed::of_post(gateway, first.call().caller(), &mut post).await?;
+    }
     let record = deliver::as_kept(&post, now);
     match gateway.records.accept_post(post).await.map_err(|error| unavailable(&error))? {
         Kept::Fresh => {}
@@ -196,6 +207,7 @@ fn new_post(
             call_key: digest::random_hex()?,
             grant: judgement.admission().permit().grant().id.clone(),
             lease_until,
+            commitments: Vec::new(),
         });
     }
     let author = judgements.first().map(|judgement| judgement.call().caller().author());
@@ -210,6 +222,8 @@ fn new_post(
     let post = NewPost {
         id: id.clone(),
         created_at: now,
+        subject: author.subject(),
+        openings: Vec::new(),
         author,
         digest,
         salt,

@@ -8,10 +8,12 @@ use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
         Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise,
-        classify::resume, clear::clear, digest, journey::Journey, record::record, review::review, send::send,
+        classify::resume, clear::clear, committed, digest, journey::Journey, record::record, review::review,
+        send::send,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
+    openings::Committed,
     records::{Attempt, Claim, ClaimFor, NewPost, PostRecord, TargetFinish, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
@@ -34,6 +36,7 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
         attempts: Vec::new(),
         retry_at: None,
         unknown_step: None,
+        commitments: target.commitments.clone(),
     });
     Arc::new(PostRecord {
         id: post.id.clone(),
@@ -100,6 +103,12 @@ where
 pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, account: AccountId) -> Result<(), Refusal> {
     let running = tokio::time::timeout(RECALL_WAIT, gateway.attempts.begin_after(&post, &account)).await;
     let Ok(running) = running else { return Ok(()) };
+    let Committed { commitments, openings } = committed::of_caller(gateway, &caller, post.as_str(), None)
+        .await
+        .map_err(|error| committed::unavailable(&error))?;
+    // Before the claim: what can't be kept must not leave a target claimed by nobody.
+    gateway.openings.keep(openings).await.map_err(|error| unavailable(&error))?;
+    let caller = caller.keeping(commitments);
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
@@ -135,7 +144,9 @@ async fn claim_and_attempt(
         conclude(gateway, post, account, &claim, purpose, false, Err(refusal)).await;
         return Ok(());
     }
-    let caller = Caller::of(&claim.post.author);
+    let target = claim.post.targets.iter().find(|target| target.account == *account);
+    let commitments = target.map(|target| target.commitments.clone()).unwrap_or_default();
+    let caller = Caller::of(&claim.post.author).keeping(commitments);
     let result = match reenter(gateway, caller.clone(), &claim, account, purpose).await {
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
         Err(refusal) => {
@@ -158,10 +169,13 @@ async fn reenter(
     let target = post.targets.iter().find(|target| target.account == *account);
     let target =
         target.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "The claim is for another account."))?;
+    // What was erased is never published again; taking it back needs nothing of what it said.
+    let erased = post.salt.is_empty();
     // Both: the votes are for the post's digest, and it is over those of the targets.
     let digest = digest::of_draft(&post.salt, account, &target.draft);
     let whole = digest::of_post(&post.salt, post.targets.iter().map(|target| target.digest.as_str()));
-    if digest != target.digest || whole != post.digest {
+    let changed = digest != target.digest || whole != post.digest;
+    if changed && !(erased && purpose == ClaimFor::Recall) {
         return Err(Refusal::new(
             problem::INTERNAL,
             Stage::Approve,

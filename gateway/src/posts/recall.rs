@@ -69,6 +69,7 @@ async fn start(
         let detail = format!("The post is `{}`; only what is published can be taken back.", post.state.as_str());
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail));
     }
+    record::log_takes_effects(gateway)?;
     for account in allowed {
         deliver::recall(gateway, caller.clone(), id.clone(), account).await?;
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::{
     audit::{AuditLog, Event, Leaf, leaf},
-    model::{AccountId, PostId, TargetState},
-    records::{LeafFact, Records, RecordsError},
+    model::{AccountId, PersonId, PostId, TargetState},
+    records::{ErasedCounts, ErasureRecord, LeafFact, Records, RecordsError},
 };
 
 /// Leaves that are applied in one operation.
@@ -33,6 +33,7 @@ pub struct Behind {
     leaves: u64,
     open: BTreeMap<u64, leaf::Intent>,
     facts: Vec<LeafFact>,
+    erasures: Vec<(u64, i64, leaf::Erasure)>,
 }
 
 impl Behind {
@@ -41,6 +42,9 @@ impl Behind {
         self.leaves += 1;
         note(&mut self.open, index, leaf);
         self.facts.extend(fact(index, leaf));
+        if let Event::Erasure(erasure) = &leaf.event {
+            self.erasures.push((index, leaf.at_ms, (**erasure).clone()));
+        }
         ControlFlow::Continue(())
     }
 
@@ -74,7 +78,7 @@ pub async fn recover(audit: &AuditLog, records: &dyn Records, now: Timestamp) ->
     let from = records.applied_leaf().await.map_err(|error| error.to_string())?;
     let mut behind = Behind::default();
     audit.replay(from, &mut |index, leaf| behind.note(index, &leaf)).map_err(|error| error.to_string())?;
-    let Behind { leaves, open, facts } = behind;
+    let Behind { leaves, open, facts, erasures } = behind;
     let mut found = Found { leaves, open: open.len(), leases: 0 };
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {
@@ -88,9 +92,38 @@ pub async fn recover(audit: &AuditLog, records: &dyn Records, now: Timestamp) ->
     if !leaves.is_empty() {
         audit.append_all(leaves).await.map_err(|error| error.to_string())?;
     }
+    for (index, at_ms, erasure) in erasures {
+        adopt(records, index, at_ms, erasure).await?;
+    }
     records.apply_leaves(audit.next_index(), Vec::new()).await.map_err(|error| error.to_string())?;
     found.leases = records.release_leases().await.map_err(|error| error.to_string())?;
     Ok(found)
+}
+
+/// Records from a backup may be older than an erasure that the log tells of: it is to be carried out in them too.
+async fn adopt(records: &dyn Records, index: u64, at_ms: i64, erasure: leaf::Erasure) -> Result<(), String> {
+    let failed = |error: RecordsError| error.to_string();
+    let under_way = records.erasures_under_way().await.map_err(failed)?;
+    let known = records.erasure_of_leaf(index).await.map_err(failed)?.is_some()
+        || under_way.iter().any(|known| known.subject == erasure.subject && known.log_from <= index);
+    if known {
+        return Ok(());
+    }
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut by = erasure.by.into_iter().map(PersonId::new);
+    let (asked_by, confirmed_by) = (by.next(), by.next());
+    let record = ErasureRecord {
+        id: format!("erasure_of_leaf_{index}"),
+        subject: erasure.subject,
+        basis: erasure.basis,
+        asked_by: asked_by.unwrap_or_else(|| PersonId::new("")),
+        asked_at: at,
+        confirmed: Some((confirmed_by.unwrap_or_else(|| PersonId::new("")), at)),
+        log_from: index,
+        erased: ErasedCounts::default(),
+        leaf: None,
+    };
+    records.ask_erasure(record).await.map_err(failed)
 }
 
 fn note(open: &mut BTreeMap<u64, leaf::Intent>, index: u64, leaf: &Leaf) {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use super::deliver;
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, pulse};
 
 /// Targets that one look takes.
 const DUE_MAX: u32 = 64;
@@ -18,17 +18,21 @@ const MEDIA_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// Idempotency keys are kept this long.
 const IDEMPOTENCY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Runs until the gateway stops.
+/// Runs until the gateway stops. The log's own state is told beside it, so that neither waits for the other.
 pub async fn work(gateway: Arc<Gateway>) {
+    tokio::join!(pulse::beat(&gateway), deliver_and_clean(&gateway));
+}
+
+async fn deliver_and_clean(gateway: &Arc<Gateway>) {
     let mut house = tokio::time::interval(HOUSE_EVERY);
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = gateway.stopping.wait() => return,
-            _ = house.tick() => keep_house(&gateway).await,
-            _ = look.tick() => look_for_due(&gateway).await,
-            () = gateway.due.notified() => look_for_due(&gateway).await,
+            _ = house.tick() => keep_house(gateway).await,
+            _ = look.tick() => look_for_due(gateway).await,
+            () = gateway.due.notified() => look_for_due(gateway).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The interface is whole operations, not rows, so that every implementation does each of them in one transaction. Each
 //! returns only when its effect is durable, unless it says otherwise.
 
+mod erasable;
 mod error;
 mod rules;
 pub mod sqlite;
@@ -13,6 +14,7 @@ mod suite;
 
 use std::{future::Future, pin::Pin};
 
+pub use erasable::*;
 pub use error::RecordsError;
 use jiff::Timestamp;
 pub use types::*;
@@ -94,6 +96,38 @@ pub trait Records: Send + Sync + 'static {
     /// Media that no post uses and that were stored before `before`; their facts are gone when it returns.
     fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>>;
 
+    /// Keeps openings of commitments. One that is there already stays.
+    fn put_openings(&self, openings: Vec<Opening>) -> Answer<'_, ()>;
+    /// The openings of these commitments that are there.
+    fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
+
+    /// Keeps an erasure that somebody asked for. Fails where the id is taken.
+    fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;
+    /// One erasure.
+    fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>>;
+    /// The erasure that a leaf tells of.
+    fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>>;
+    /// Confirms an erasure: from now on it will happen. False where it was confirmed before, or there is none.
+    fn confirm_erasure(&self, id: String, by: PersonId, at: Timestamp, log_from: u64) -> Answer<'_, bool>;
+    /// Erasures that are confirmed and not done, oldest first.
+    fn erasures_under_way(&self) -> Answer<'_, Vec<ErasureRecord>>;
+    /// Subjects that were erased, each with the time of its last confirmation.
+    fn erased_subjects(&self) -> Answer<'_, Vec<(String, Timestamp)>>;
+    /// Posts of a subject that wait for something or are being worked on; their content is still needed.
+    fn open_posts_of(&self, subject: String) -> Answer<'_, OpenPosts>;
+    /// How many openings, and how many posts with their content, there are of a subject.
+    fn values_of(&self, subject: String) -> Answer<'_, ErasedCounts>;
+    /// Takes openings of the erasure's subject away, and the content of its posts that are over and older than the
+    /// confirmation: texts, what networks answered, notes, kept answers, salts; and media that no other post uses. What is where stays
+    /// listed. True while there is more.
+    fn erase_part(&self, part: ErasePart) -> Answer<'_, bool>;
+    /// Media that an erasure took out of the records and whose bytes are still to be removed.
+    fn doomed_media(&self, id: String, limit: u32) -> Answer<'_, Vec<MediaId>>;
+    /// Forgets media whose bytes were removed for an erasure.
+    fn forget_media(&self, id: String, media: Vec<MediaId>) -> Answer<'_, ()>;
+    /// The erasure is done, and its leaf has this index.
+    fn finish_erasure(&self, id: String, leaf: u64) -> Answer<'_, ()>;
+
     /// Keeps a sealed value under a name, replacing an older generation.
     fn put_sealed(&self, sealed: SealedRecord) -> Answer<'_, ()>;
     /// The sealed value of that name.
@@ -114,6 +148,21 @@ pub trait Records: Send + Sync + 'static {
     fn healthy(&self) -> Answer<'_, ()>;
     /// Brings everything into one file, so that a copy of it is whole. For a stop in order.
     fn gather(&self) -> Answer<'_, ()>;
+}
+
+/// Keeps the wrapped keys of subjects, apart from what is sealed under them: a key that is destroyed here makes the values in
+/// every copy of the records useless. Each operation returns when its effect is durable.
+pub trait SubjectKeys: Send + Sync + 'static {
+    /// The key of a subject.
+    fn subject_key(&self, subject: String) -> Answer<'_, Option<SubjectKeyRecord>>;
+    /// A key by its name.
+    fn subject_key_named(&self, id: String) -> Answer<'_, Option<SubjectKeyRecord>>;
+    /// Keeps a key. Fails where the subject has one.
+    fn put_subject_key(&self, key: SubjectKeyRecord) -> Answer<'_, ()>;
+    /// Destroys a subject's key, so that nothing of it stays in any file; false where there was none.
+    fn destroy_subject_key(&self, subject: String) -> Answer<'_, bool>;
+    /// Brings everything into one file, so that a copy of it is whole.
+    fn gather_keys(&self) -> Answer<'_, ()>;
 }
 
 /// Says whether a person voted, for callers that show it.

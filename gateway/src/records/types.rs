@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+pub use pressgate_audit::leaf::Commitment;
 use serde::{Deserialize, Serialize};
 
+use super::Opening;
 use crate::model::{
     AccountId, Draft, GrantId, KeyId, MediaId, PersonId, PostId, PostState, Principal, TargetState, Verdict,
 };
@@ -32,6 +34,10 @@ pub struct NewPost {
     pub verdicts: Vec<Verdict>,
     /// Media that it uses; they are kept from now on.
     pub media: Vec<MediaId>,
+    /// Whose text it is: who acts, see [`Author::subject`].
+    pub subject: String,
+    /// What the commitments of its leaves stand for; kept with it or not at all.
+    pub openings: Vec<Opening>,
 }
 
 /// Who made a post.
@@ -43,6 +49,16 @@ pub struct Author {
     pub key: KeyId,
     /// The person for whom the app acted.
     pub on_behalf_of: Option<PersonId>,
+}
+
+impl Author {
+    /// Whose values they leave behind: the person for whom they act, else themselves, as `person:editor-7` or `app:newsroom`.
+    pub fn subject(&self) -> String {
+        match &self.on_behalf_of {
+            Some(person) => Principal::Person(person.clone()).to_string(),
+            None => self.principal.to_string(),
+        }
+    }
 }
 
 /// One account's part of a new post.
@@ -62,6 +78,8 @@ pub struct NewTarget {
     pub grant: GrantId,
     /// Until when the first claim holds, for `publishing`.
     pub lease_until: Option<Timestamp>,
+    /// What its leaves commit to.
+    pub commitments: Vec<Commitment>,
 }
 
 /// An `Idempotency-Key` within its scope (the API key's holder and the route).
@@ -157,6 +175,8 @@ pub struct TargetRecord {
     pub retry_at: Option<Timestamp>,
     /// The effect step that was sent and not answered.
     pub unknown_step: Option<UnknownStep>,
+    /// What its leaves commit to.
+    pub commitments: Vec<Commitment>,
 }
 
 /// One entry as the network has it.

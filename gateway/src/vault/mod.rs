@@ -5,9 +5,11 @@ mod envelope;
 mod error;
 mod kek;
 mod origins;
+mod outside;
 mod process;
 mod refused;
 mod store;
+mod wrapped;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -23,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use kek::{KekSource, create_kek_file};
 pub use origins::{Binding, Origins};
 pub(crate) use origins::{elsewhere, unbound};
+pub use outside::{OutsideError, OutsideSecret};
 pub use process::harden_process;
 pub use refused::{CredentialMark, Standing};
 pub use secrecy::SecretString;

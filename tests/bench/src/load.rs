@@ -70,15 +70,21 @@ impl App {
     /// # Panics
     /// A connection breaks.
     pub async fn post_for(self: &Arc<Self>, time: Duration, connections: usize) -> Round {
+        self.post(time, connections, None).await
+    }
+
+    async fn post(self: &Arc<Self>, time: Duration, connections: usize, every: Option<Duration>) -> Round {
         let mut senders = Vec::with_capacity(connections);
         for _ in 0..connections {
             senders.push(connect(self.address).await);
         }
         let start = Instant::now();
         let mut running = JoinSet::new();
-        for sender in senders {
+        for (number, sender) in (0..).zip(senders) {
             let app = Arc::clone(self);
-            running.spawn(async move { app.post_on(sender, start + time).await });
+            // The connections take turns.
+            let every = every.map(|every| (start + every * number / u32::try_from(connections).unwrap_or(1), every));
+            running.spawn(async move { app.post_on(sender, start + time, every).await });
         }
         let mut all = Round::default();
         while let Some(part) = running.join_next().await {
@@ -87,9 +93,27 @@ impl App {
         Round { time: start.elapsed(), ..all }
     }
 
-    async fn post_on(&self, mut sender: SendRequest<Full<Bytes>>, until: Instant) -> Round {
+    /// Posts so many a second for `time`, in turn on the connections; what comes late is made up for.
+    ///
+    /// # Panics
+    /// A connection breaks.
+    pub async fn post_at(self: &Arc<Self>, per_s: f64, time: Duration, connections: usize) -> Round {
+        let every = Duration::from_secs_f64(connections as f64 / per_s);
+        self.post(time, connections, Some(every)).await
+    }
+
+    async fn post_on(
+        &self,
+        mut sender: SendRequest<Full<Bytes>>,
+        until: Instant,
+        every: Option<(Instant, Duration)>,
+    ) -> Round {
         let mut round = Round::default();
+        let mut pace = every.map(|(first, every)| tokio::time::interval_at(first, every));
         while Instant::now() < until {
+            if let Some(pace) = &mut pace {
+                pace.tick().await;
+            }
             let request = self.request();
             let start = Instant::now();
             let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();

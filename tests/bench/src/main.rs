@@ -2,15 +2,17 @@
 //!
 //! `cargo run --release -p bench -- policies publish` measures only what is named; the summary keeps every other figure.
 
+mod audit;
 mod cases;
-mod commits;
 mod disk;
+mod export;
 mod figure;
 mod load;
 mod machine;
 mod plugins;
 mod policies;
 mod publish;
+mod reading;
 mod rounds;
 mod summary;
 
@@ -26,8 +28,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 3] =
-    [("plugins", plugins::measure), ("policies", policies::measure), ("publish", publish::measure)];
+const BENCHES: [Bench; 6] = [
+    ("plugins", plugins::measure),
+    ("policies", policies::measure),
+    ("publish", publish::measure),
+    ("audit", audit::measure),
+    ("export", export::measure),
+    ("reading", reading::measure),
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();

@@ -133,6 +133,11 @@ impl Site {
             ("listen.address".to_owned(), "\"127.0.0.1:0\"".to_owned()),
             ("listen.operator".to_owned(), "\"127.0.0.1:0\"".to_owned()),
             ("audit.segment_bytes".to_owned(), SEGMENT_BYTES.to_string()),
+            ("audit.reserve_bytes".to_owned(), SEGMENT_BYTES.to_string()),
+            // A machine under load is no slow, hanging or full disk; tests of those say what they want.
+            ("audit.slow_ms".to_owned(), "60000".to_owned()),
+            ("audit.blocked_ms".to_owned(), "20000".to_owned()),
+            ("audit.low_disk_percent".to_owned(), "0".to_owned()),
             ("plugins.dir".to_owned(), format!("{:?}", plugins.display().to_string())),
             // No test but one of the limits meets them.
             ("limits.calls_per_minute".to_owned(), "6000000".to_owned()),

@@ -4,6 +4,7 @@
 pub mod pds;
 pub mod proxy;
 pub mod sample;
+pub mod siem;
 
 #[cfg(test)]
 mod tests;

@@ -170,6 +170,38 @@ pub enum Event {
     Unknown,
 }
 
+impl Event {
+    /// Values that the leaf commits to instead of holding them.
+    pub fn commitments(&self) -> &[Commitment] {
+        match self {
+            Self::Intent(intent) => &intent.commitments,
+            Self::Refused(refused) => &refused.commitments,
+            _ => &[],
+        }
+    }
+
+    /// The call of the leaf's commitments: its post's id, or empty where it has none.
+    pub fn call(&self) -> &str {
+        match self {
+            Self::Intent(intent) => &intent.post,
+            Self::Refused(refused) => refused.post.as_deref().unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Whose values the leaf commits to: the person for whom somebody acted, else the person, else the app, as
+    /// `person:editor-7` or `app:newsroom`.
+    pub fn subject(&self) -> Option<String> {
+        let (on_behalf_of, person, app) = match self {
+            Self::Intent(leaf) => (&leaf.on_behalf_of, &leaf.person, &leaf.app),
+            Self::Refused(leaf) => (&leaf.on_behalf_of, &leaf.person, &leaf.app),
+            _ => return None,
+        };
+        let person = on_behalf_of.as_ref().or(person.as_ref()).map(|person| format!("person:{person}"));
+        person.or_else(|| app.as_ref().map(|app| format!("app:{app}")))
+    }
+}
+
 macro_rules! into_event {
     ($($kind:ident)*; $($boxed:ident)*) => {
         $(impl From<$kind> for Event { fn from(value: $kind) -> Self { Self::$kind(value) } })*

@@ -141,6 +141,7 @@ impl Wire {
         let _ = self.written().await;
         let Some(sent) = self.state().under_way.take() else { return };
         if left {
+            self.intent.gateway().counters.failed.add(1);
             self.pend(&sent, leaf::OutcomeResult::Unanswered, None);
             self.mark_unknown(&sent);
         } else {
@@ -219,6 +220,7 @@ impl Wire {
         // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
         self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt }).await?;
+        self.intent.gateway().counters.sent.add(1);
         let result = self.transmit(out).await;
         self.conclude_step(result).await
     }
@@ -360,6 +362,7 @@ impl Wire {
         match result {
             Ok(answer) => self.conclude_answer(sent, answer).await,
             Err(error) => {
+                self.intent.gateway().counters.failed.add(1);
                 let certain = matches!(error, SendError::NotSent(_) | SendError::Denied(_));
                 let result = if certain { leaf::OutcomeResult::NotSent } else { leaf::OutcomeResult::Unanswered };
                 self.pend(&sent, result, None);
@@ -377,6 +380,7 @@ impl Wire {
     /// unless repeating is safe.
     async fn conclude_answer(&self, sent: Sent, answer: PluginResponse) -> Result<PluginResponse, SendError> {
         self.pend(&sent, leaf::OutcomeResult::Answered, Some(&answer));
+        self.intent.gateway().counters.failed.add(u64::from(!(200..300).contains(&answer.status)));
         let mut last = answer.body.clone();
         last.truncate(super::conclude::BODY_BYTES_MAX);
         self.state().last = Some((answer.status, last));
@@ -429,7 +433,10 @@ impl Wire {
             step: sent.step.clone(),
             result,
             status: answer.map(|answer| answer.status),
-            response_digest: answer.map(|answer| digest::sha256_hex(&answer.body)),
+            response_digest: answer.map(|answer| {
+                // A network repeats what it was told, so this is a digest of the text too.
+                digest::keyed(&self.intent.claim().post.salt, &digest::sha256_hex(&answer.body))
+            }),
             target_state: None,
             platform_ids: Vec::new(),
             recovered: false,

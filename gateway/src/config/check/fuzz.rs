@@ -10,6 +10,30 @@ use super::{
 };
 use crate::config::{Files, Governance};
 
+/// Headers of entries, whole and broken.
+fn headers() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "[[brand]]",
+        "[[account]]",
+        "[[app]]",
+        "[[person]]",
+        "[[grant]]",
+        "[[deny]]",
+        "[[auditor]]",
+        "[[policy]]",
+        "[policy.config]",
+        "[app.newsroom]",
+        "[app]",
+        "brand = 3",
+        "app = [1, {}]",
+        "[[brand",
+        "[a",
+        "\u{feff}",
+        "# é",
+        "\0",
+    ])
+}
+
 /// Lines that look like ours, whole and broken, in any order.
 fn tomlish() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
@@ -70,29 +94,9 @@ fn tomlish() -> impl Strategy<Value = String> {
         "\"é\u{202e}\"",
         "",
     ]);
-    let header = prop::sample::select(vec![
-        "[[brand]]",
-        "[[account]]",
-        "[[app]]",
-        "[[person]]",
-        "[[grant]]",
-        "[[deny]]",
-        "[[auditor]]",
-        "[[policy]]",
-        "[policy.config]",
-        "[app.newsroom]",
-        "[app]",
-        "brand = 3",
-        "app = [1, {}]",
-        "[[brand",
-        "[a",
-        "\u{feff}",
-        "# é",
-        "\0",
-    ]);
     let line = prop_oneof![
         3 => (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
-        2 => header.prop_map(str::to_owned),
+        2 => headers().prop_map(str::to_owned),
         1 => ".{0,12}",
     ];
     prop::collection::vec(line, 0..24).prop_map(|lines| lines.join("\n"))

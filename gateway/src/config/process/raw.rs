@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins};
+use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport};
 use crate::config::{Fault, fault::line_of};
 
 /// Addresses of the two listeners.
@@ -21,6 +21,12 @@ const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_1
 const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
 const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
+/// The default is four segments where that is less.
+const RESERVE_BYTES: Number = Number { default: 268_435_456, allowed: 0..=1_099_511_627_776 };
+const LOW_DISK_PERCENT: Number = Number { default: 5, allowed: 0..=50 };
+const SLOW_MS: Number = Number { default: 50, allowed: 1..=60_000 };
+const BLOCKED_MS: Number = Number { default: 2_000, allowed: 100..=60_000 };
+const HEARTBEAT_SECONDS: Number = Number { default: 30, allowed: 1..=3_600 };
 const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
 const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
 const EGRESS_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
@@ -47,6 +53,7 @@ struct Raw {
     plugins: RawPlugins,
     limits: RawLimits,
     egress: RawEgress,
+    export: Vec<Spanned<RawExport>>,
     log: RawLog,
 }
 
@@ -72,6 +79,11 @@ struct RawAudit {
     segment_bytes: Option<Spanned<i64>>,
     second_checkpoint: Option<Spanned<String>>,
     signing_key: Option<Spanned<String>>,
+    reserve_bytes: Option<Spanned<i64>>,
+    low_disk_percent: Option<Spanned<i64>>,
+    slow_ms: Option<Spanned<i64>>,
+    blocked_ms: Option<Spanned<i64>>,
+    heartbeat_seconds: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -105,12 +117,14 @@ struct RawLog {
     filter: Option<Spanned<String>>,
 }
 
-struct Number {
-    default: u64,
-    allowed: RangeInclusive<u64>,
+/// A number's default and bounds.
+pub(super) struct Number {
+    pub(super) default: u64,
+    pub(super) allowed: RangeInclusive<u64>,
 }
 
-struct Checker<'a> {
+/// Collects what is wrong.
+pub(super) struct Checker<'a> {
     text: &'a str,
     file: &'a str,
     base: &'a Path,
@@ -125,21 +139,7 @@ impl Checker<'_> {
             listen: self.listen(raw.listen),
             governance: self.path("governance", raw.governance, "governance"),
             kek,
-            audit: Audit {
-                dir: match raw.audit.dir {
-                    Some(dir) => self.path("audit.dir", Some(dir), ""),
-                    None => data.join("audit"),
-                },
-                segment_bytes: self.number("audit.segment_bytes", raw.audit.segment_bytes, &SEGMENT_BYTES),
-                second_checkpoint: match raw.audit.second_checkpoint {
-                    Some(file) => self.path("audit.second_checkpoint", Some(file), ""),
-                    None => data.join("audit-checkpoint"),
-                },
-                signing_key: match raw.audit.signing_key {
-                    Some(file) => self.path("audit.signing_key", Some(file), ""),
-                    None => data.join("audit-key"),
-                },
-            },
+            audit: self.audit(raw.audit, &data),
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
@@ -162,12 +162,35 @@ impl Checker<'_> {
                     .collect(),
                 timeout_ms: self.number("egress.timeout_ms", raw.egress.timeout_ms, &EGRESS_TIMEOUT_MS),
             },
+            export: self.exports(raw.export),
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             data,
         }
     }
 
-    fn fault(&mut self, offset: usize, message: String) {
+    fn audit(&mut self, raw: RawAudit, data: &Path) -> Audit {
+        let segment_bytes = self.number("audit.segment_bytes", raw.segment_bytes, &SEGMENT_BYTES);
+        let usual = RESERVE_BYTES.default.min(segment_bytes.saturating_mul(4));
+        let reserve = Number { default: usual, ..RESERVE_BYTES };
+        let percent = self.number("audit.low_disk_percent", raw.low_disk_percent, &LOW_DISK_PERCENT);
+        let mut place = |key: &str, given: Option<Spanned<String>>, usual: &str| match given {
+            Some(path) => self.path(key, Some(path), ""),
+            None => data.join(usual),
+        };
+        Audit {
+            dir: place("audit.dir", raw.dir, "audit"),
+            second_checkpoint: place("audit.second_checkpoint", raw.second_checkpoint, "audit-checkpoint"),
+            signing_key: place("audit.signing_key", raw.signing_key, "audit-key"),
+            segment_bytes,
+            reserve_bytes: self.number("audit.reserve_bytes", raw.reserve_bytes, &reserve),
+            low_disk_percent: u8::try_from(percent).unwrap_or(u8::MAX),
+            slow_ms: self.number("audit.slow_ms", raw.slow_ms, &SLOW_MS),
+            blocked_ms: self.number("audit.blocked_ms", raw.blocked_ms, &BLOCKED_MS),
+            heartbeat_seconds: self.number("audit.heartbeat_seconds", raw.heartbeat_seconds, &HEARTBEAT_SECONDS),
+        }
+    }
+
+    pub(super) fn fault(&mut self, offset: usize, message: String) {
         self.faults.push(Fault::new(self.file, line_of(self.text, offset), message));
     }
 
@@ -193,7 +216,7 @@ impl Checker<'_> {
         })
     }
 
-    fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {
+    pub(super) fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {
         let (text, at) = spanned(raw, default);
         if text.is_empty() || text.contains('\0') {
             self.fault(at, format!("{key}: a path must not be empty or contain a NUL"));
@@ -201,7 +224,7 @@ impl Checker<'_> {
         self.base.join(text)
     }
 
-    fn number(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u64 {
+    pub(super) fn number(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u64 {
         let Some(raw) = raw else { return number.default };
         match u64::try_from(*raw.get_ref()) {
             Ok(value) if number.allowed.contains(&value) => value,
@@ -213,7 +236,7 @@ impl Checker<'_> {
         }
     }
 
-    fn small(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u32 {
+    pub(super) fn small(&mut self, key: &str, raw: Option<Spanned<i64>>, number: &Number) -> u32 {
         u32::try_from(self.number(key, raw, number)).unwrap_or(u32::MAX)
     }
 
@@ -254,6 +277,6 @@ impl Checker<'_> {
 }
 
 /// A value and the byte at which it starts; a default has no place.
-fn spanned(raw: Option<Spanned<String>>, default: &str) -> (String, usize) {
+pub(super) fn spanned(raw: Option<Spanned<String>>, default: &str) -> (String, usize) {
     raw.map_or_else(|| (default.to_owned(), 0), |raw| (raw.get_ref().clone(), raw.span().start))
 }

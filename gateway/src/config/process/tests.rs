@@ -32,6 +32,15 @@ fn without_any_key_everything_has_a_usable_value() {
 }
 
 #[test]
+fn the_emergency_reserve_is_four_segments_and_256_mib_at_most() {
+    let reserve = |text: &str| parse(text).unwrap().audit.reserve_bytes;
+    assert_eq!(reserve(""), 256 << 20);
+    assert_eq!(reserve("[audit]\nsegment_bytes = 1048576\n"), 4 << 20);
+    assert_eq!(reserve("[audit]\nsegment_bytes = 1073741824\n"), 256 << 20);
+    assert_eq!(reserve("[audit]\nreserve_bytes = 0\n"), 0);
+}
+
+#[test]
 fn relative_paths_start_at_the_file_and_absolute_ones_stay() {
     let text = "data = \"/var/lib/pressgate\"\ngovernance = \"rules\"\n[audit]\ndir = \"/audit\"\n\
                 [egress]\nextra_roots = [\"ca.pem\", \"/ca2.pem\"]\n";
@@ -52,6 +61,9 @@ fn faults_name_their_line() {
     only("[limits]\n\nburst = 0\n", 3, "limits.burst: 0 is not within 1 and");
     only("[limits]\njson_bytes_max = -1\n", 2, "not within");
     only("[audit]\nsegment_bytes = 1\n", 2, "not within");
+    only("[audit]\nheartbeat_seconds = 0\n", 2, "audit.heartbeat_seconds: 0 is not within 1 and 3600");
+    only("[audit]\nlow_disk_percent = 51\n", 2, "not within");
+    only("[audit]\nblocked_ms = 99\n", 2, "not within");
     only("[kek]\nfile = \"a\"\nenv = \"B\"\n", 1, "only one of");
     only("[kek]\nenv = \"A=B\"\n", 2, "environment variable");
     only("[kek]\ncommand = []\n", 2, "must name a program");
@@ -76,7 +88,11 @@ fn a_file_is_read_from_disk_with_its_folder_as_base() {
 
 /// The keys as the parser itself lists them, when it meets one that it does not know.
 fn keys_within(table: &str) -> Vec<String> {
-    let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
+    let header = match table {
+        "" => String::new(),
+        "export" => "[[export]]\n".to_owned(),
+        _ => format!("[{table}]\n"),
+    };
     let fault = parse(&format!("{header}no_such_key = 1\n")).unwrap_err().remove(0);
     let Some((_, listed)) = fault.split_once("expected") else { panic!("{fault}") };
     listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -88,7 +104,7 @@ fn every_key_is_documented() {
     let page = std::fs::read_to_string(page).unwrap();
     let mut keys = Vec::new();
     for top in keys_within("") {
-        if parse(&format!("[{top}]\n")).is_ok() {
+        if top == "export" || parse(&format!("[{top}]\n")).is_ok() {
             keys.extend(keys_within(&top).iter().map(|key| format!("{top}.{key}")));
         } else {
             keys.push(top);

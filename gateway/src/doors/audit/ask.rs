@@ -150,7 +150,7 @@ fn brand(value: Option<String>) -> Result<Option<BrandPath>, Refusal> {
     Ok(Some(BrandPath::new(value)))
 }
 
-fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<String>, Refusal> {
+pub(super) fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<String>, Refusal> {
     match value {
         Some(text) if !known.contains(&text.as_str()) => {
             let list = known.join("`, `");
@@ -160,7 +160,7 @@ fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<St
     }
 }
 
-fn instant(name: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
+pub(super) fn instant(name: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
     let Some(value) = value else { return Ok(None) };
     let fault = || {
         let example = "2030-01-31T00:00:00Z";
@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn values_that_mean_nothing_are_named() {
-        let set: [(&str, fn(&mut SearchQuery, String), &[&str]); 9] = [
+        type Put = fn(&mut SearchQuery, String);
+        let set: [(&str, Put, &[&str]); 9] = [
             ("actor", |query, value| query.actor = Some(value), &["ada@example.org", "", "app:", "a b"]),
             ("account", |query, value| query.account = Some(value), &["a/b", ""]),
             ("brand", |query, value| query.brand = Some(value), &["/acme", "acme//b", "a b"]),

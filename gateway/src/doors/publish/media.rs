@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::refused;
 use crate::{
-    call::Caller,
+    call::{Caller, record},
     config::{Decision, NoRight, decide},
     doors::{
         body::{Broken, Timed},
@@ -75,6 +75,8 @@ pub async fn upload(
 
 async fn keep(gateway: &Gateway, caller: &Caller, body: Body) -> Result<MediaRecord, Refusal> {
     may_upload(gateway, caller)?;
+    // What can't be sent needs no room on a disk that has little.
+    record::log_takes_effects(gateway)?;
     let owner = caller.principal();
     let mut body = Timed::pauses(body, gateway);
     let upload = gateway.media.begin(owner);

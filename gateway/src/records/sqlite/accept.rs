@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::{
     codec::{micros, purpose_name, to_json},
     errors::exists,
-    target,
+    openings, target,
 };
 use crate::{
     model::{PostId, PostState, TargetState},
@@ -36,8 +36,8 @@ pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted
     let state = PostState::of(&states);
     connection
         .prepare_cached(
-            "INSERT INTO posts (id, created_at, updated_at, state, digest, salt, author, verdicts, request)
-             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO posts (id, created_at, updated_at, state, digest, salt, author, verdicts, request, subject)
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             post.id.as_str(),
@@ -48,12 +48,14 @@ pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted
             to_json(&post.author, "posts.author")?,
             to_json(&post.verdicts, "posts.verdicts")?,
             post.request,
+            post.subject,
         ])
         .map_err(|error| exists(error, post.id.as_str()))?;
     for (position, target) in (0_i64..).zip(&post.targets) {
         insert_target(connection, post, target, position, state)?;
     }
     keep_media(connection, post)?;
+    openings::put(connection, &post.openings)?;
     Ok(Accepted::Fresh)
 }
 
@@ -110,8 +112,8 @@ fn insert_target(
     connection
         .prepare_cached(
             "INSERT INTO targets (post, account, position, state, purpose, attempt, lease_until, due_at, post_state,
-                 campaign, digest, call_key, grant_id, published, draft)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14)",
+                 campaign, digest, call_key, grant_id, published, draft, commitments)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14, ?15)",
         )?
         .execute(params![
             post.id.as_str(),
@@ -128,6 +130,7 @@ fn insert_target(
             new.call_key,
             new.grant.as_str(),
             to_json(&new.draft, "targets.draft")?,
+            to_json(&new.commitments, "targets.commitments")?,
         ])
         .map_err(|error| exists(error, &target::name(&post.id, &new.account)))?;
     Ok(())

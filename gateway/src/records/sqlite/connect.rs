@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema;
+use super::schema::{self, Kind};
 use crate::records::RecordsError;
 
 /// How long a connection waits for another process that holds the database's lock.
@@ -26,13 +26,19 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 #[derive(Debug, Clone)]
 pub(super) struct Location {
     path: PathBuf,
+    kind: &'static Kind,
     /// The file is all there is, and nobody changes it: not even the files that SQLite makes for reading are made.
     still: bool,
 }
 
 impl Location {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), still: false }
+        Self::of(path, &schema::RECORDS)
+    }
+
+    /// A file of another kind.
+    pub(super) fn of(path: &Path, kind: &'static Kind) -> Self {
+        Self { path: path.to_owned(), kind, still: false }
     }
 
     /// A database that nobody writes. A write-ahead file that a crash left is read too; SQLite then needs its index file.
@@ -40,7 +46,7 @@ impl Location {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let still = std::fs::metadata(wal).map_or(true, |wal| wal.len() == 0);
-        Self { path: path.to_owned(), still }
+        Self { path: path.to_owned(), kind: &schema::RECORDS, still }
     }
 
     /// Makes the file if need be, readable by its owner alone (SQLite gives its other files the same mode), and brings
@@ -54,7 +60,7 @@ impl Location {
         }
         let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer_settings(&connection)?;
-        schema::migrate(&mut connection, schema::MIGRATIONS)?;
+        self.kind.migrate(&mut connection)?;
         Ok(connection)
     }
 
@@ -63,7 +69,7 @@ impl Location {
     pub(super) fn reopen(&self) -> Result<Connection, RecordsError> {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         writer_settings(&connection)?;
-        schema::verify(&connection)?;
+        self.kind.verify(&connection)?;
         Ok(connection)
     }
 
@@ -108,7 +114,7 @@ impl Location {
     }
 }
 
-/// A commit is durable when it returns: write-ahead file, synced at each commit.
+/// A commit is durable when it returns: write-ahead file, synced at each commit. What is deleted is overwritten with zeros.
 fn writer_settings(connection: &Connection) -> Result<(), RecordsError> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -117,6 +123,7 @@ fn writer_settings(connection: &Connection) -> Result<(), RecordsError> {
         )));
     }
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEEP_BYTES, |_| Ok(()))?;
     Ok(())

@@ -11,13 +11,17 @@ mod writer;
 
 mod accept;
 mod claims;
+mod erase;
+mod erasures;
 mod governance;
 mod identity;
 mod keys;
 mod leaves;
 mod media;
+mod openings;
 mod posts;
 mod sealed;
+mod subject_keys;
 mod target;
 mod votes;
 
@@ -31,13 +35,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use subject_keys::SqliteSubjectKeys;
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact,
-    MediaRecord, NewPost, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord,
-    StoredAnswer, TargetFinish, Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord, IdempotencyKey,
+    IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
+    Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote, VoteResult,
 };
-use crate::model::{AccountId, KeyId, MediaId, PluginName, PostId, Principal};
+use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
 /// A record store in an SQLite file.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl SqliteRecords {
     /// Opens an existing file and changes nothing: every write is refused. Only while no other process writes it.
     pub fn look(path: &Path) -> Result<Self, RecordsError> {
         let location = connect::Location::to_look(path);
-        schema::verify(&location.reader()?)?;
+        schema::RECORDS.verify(&location.reader()?)?;
         Ok(Self { writer: None, readers: readers::Readers::start(&location)? })
     }
 
@@ -192,6 +197,62 @@ impl Records for SqliteRecords {
 
     fn take_unused_media(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<MediaId>> {
         self.write(move |connection| media::take_unused(connection, before, limit))
+    }
+
+    fn put_openings(&self, openings: Vec<Opening>) -> Answer<'_, ()> {
+        self.write(move |connection| openings::put(connection, &openings))
+    }
+
+    fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>> {
+        self.read(move |connection| openings::read(connection, &commitments))
+    }
+
+    fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()> {
+        self.write(move |connection| erasures::ask(connection, &erasure))
+    }
+
+    fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>> {
+        self.read(move |connection| erasures::one(connection, &id))
+    }
+
+    fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>> {
+        self.read(move |connection| erasures::of_leaf(connection, leaf))
+    }
+
+    fn confirm_erasure(&self, id: String, by: PersonId, at: Timestamp, log_from: u64) -> Answer<'_, bool> {
+        self.write(move |connection| erasures::confirm(connection, &id, &by, at, log_from))
+    }
+
+    fn erasures_under_way(&self) -> Answer<'_, Vec<ErasureRecord>> {
+        self.read(erasures::under_way)
+    }
+
+    fn erased_subjects(&self) -> Answer<'_, Vec<(String, Timestamp)>> {
+        self.read(erasures::subjects)
+    }
+
+    fn open_posts_of(&self, subject: String) -> Answer<'_, OpenPosts> {
+        self.read(move |connection| erasures::open_posts(connection, &subject))
+    }
+
+    fn values_of(&self, subject: String) -> Answer<'_, ErasedCounts> {
+        self.read(move |connection| erasures::values_of(connection, &subject))
+    }
+
+    fn erase_part(&self, part: ErasePart) -> Answer<'_, bool> {
+        self.write(move |connection| erase::part(connection, &part))
+    }
+
+    fn doomed_media(&self, id: String, limit: u32) -> Answer<'_, Vec<MediaId>> {
+        self.read(move |connection| erasures::doomed(connection, &id, limit))
+    }
+
+    fn forget_media(&self, id: String, media: Vec<MediaId>) -> Answer<'_, ()> {
+        self.write(move |connection| erasures::forget(connection, &id, &media))
+    }
+
+    fn finish_erasure(&self, id: String, leaf: u64) -> Answer<'_, ()> {
+        self.write(move |connection| erasures::finish(connection, &id, leaf))
     }
 
     fn put_sealed(&self, sealed: SealedRecord) -> Answer<'_, ()> {

@@ -1,5 +1,6 @@
 //! The suite on SQLite, and what is SQLite's own: versions, plans, faults of the disk.
 
+mod deleted;
 mod faults;
 mod versions;
 
@@ -46,10 +47,19 @@ fn no_statement_reads_a_whole_table() {
         claims::RELEASE,
         claims::NOTE,
         claims::LAST_NOTE,
+        erase::OPENINGS,
+        erase::MEDIA_POSTS,
+        erase::UNUSED,
+        erasures::ONE,
+        erasures::UNDER_WAY,
+        erasures::CONFIRM,
+        erasures::DOOMED,
         keys::ONE,
         media::ONE,
         media::TAKE,
         media::UNUSED,
+        openings::PUT,
+        openings::ONE,
         posts::POST,
         posts::TARGETS,
         posts::ATTEMPTS,

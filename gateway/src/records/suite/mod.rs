@@ -1,6 +1,7 @@
 //! What every record store must do, whatever it is made of: `record_suite!` makes a test of each part.
 
 pub(super) mod attempts;
+pub(super) mod erasing;
 pub(super) mod leaves;
 pub(super) mod model;
 pub(super) mod posts;
@@ -38,6 +39,9 @@ macro_rules! record_suite {
                 what_the_records_know_stays, an_outcome_may_come_in_a_later_batch, an_answer_that_was_not_journalled,
                 a_recall_goes_on, strangers_and_the_mark;
             rest: keys, media, sealed_values, governance, health, whose_they_are;
+            erasing: openings_are_kept_with_their_post, an_erasure_takes_everything_of_its_subject,
+                open_posts_are_told_and_stay, an_erasure_goes_on_after_a_restart, media_of_others_stay,
+                what_is_sealed_under_a_new_key_stays;
             model: random_sequences;
         }
     };
@@ -78,6 +82,7 @@ pub(super) fn target(name: &str, state: TargetState) -> NewTarget {
         call_key: "00".repeat(32),
         grant: GrantId::new("g1"),
         lease_until: (state == TargetState::Publishing).then(|| at(60)),
+        commitments: Vec::new(),
     }
 }
 
@@ -97,6 +102,8 @@ pub(super) fn new_post(number: u64, targets: Vec<NewTarget>) -> NewPost {
         idempotency: None,
         verdicts: Vec::new(),
         media: Vec::new(),
+        subject: "person:editor-7".to_owned(),
+        openings: Vec::new(),
     }
 }
 

@@ -33,6 +33,8 @@ const TABLE: &[(&str, &[&str])] = &[
             // Their answers are views of what is kept, and readiness tells how the log is.
             "records",
             "audit",
+            // A part of the log to take away is in the form of the exports.
+            "export",
             "model",
             "clock",
             "refusal",
@@ -47,21 +49,34 @@ const TABLE: &[(&str, &[&str])] = &[
             "limits",
             "listen",
             "media",
+            "reveals",
             "stop",
         ],
     ),
     ("call", STAGES),
-    ("posts", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "media", "stop"]),
+    (
+        "posts",
+        &[
+            "model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop",
+            "pulse",
+        ],
+    ),
+    ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
+    ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
-    ("audit", &["model", "clock"]),
+    ("audit", &["model", "clock", "metrics"]),
+    ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
     ("index", &["model", "audit"]),
     ("records", &["model"]),
+    ("metrics", &[]),
+    // What the log says of the gateway as a whole, at an even pace.
+    ("pulse", &["clock", "gateway", "audit", "metrics", "stop"]),
     ("operator", ALL),
     ("cli", ALL),
     ("lib", ALL),
@@ -86,12 +101,16 @@ const HELD: &[&str] = &[
     "limits",
     "media",
     "audit",
+    "export",
     "records",
+    "openings",
+    "reveals",
+    "metrics",
 ];
 
 const STAGES: &[&str] = &[
     "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "keys", "limits", "media", "audit",
-    "records",
+    "records", "openings",
 ];
 
 /// A word of the code, the modules that may have it, and why.

@@ -14,6 +14,11 @@ const FIXTURES: &[&str] = &[
     // Version 2 has another index and the same content.
     include_str!("../fixtures/0001.sql"),
     concat!(include_str!("../fixtures/0001.sql"), "INSERT INTO identity VALUES (1, 'node-1');"),
+    concat!(
+        include_str!("../fixtures/0001.sql"),
+        "INSERT INTO identity VALUES (1, 'node-1');",
+        include_str!("../fixtures/0004.sql")
+    ),
 ];
 
 fn refusal(folder: &Folder) -> String {
@@ -38,6 +43,8 @@ async fn every_old_version_opens() {
         let store = folder.open();
         reads_the_fixture(&store).await;
         assert_eq!(store.identity().await.unwrap().as_deref(), (number > 2).then_some("node-1"));
+        let editor = store.values_of("person:editor-7".to_owned()).await.unwrap();
+        assert_eq!((editor.posts, editor.values), (2, u64::from(number > 3)), "posts of before have a subject too");
         drop(store);
         assert_eq!(version(&Connection::open(folder.file()).unwrap()), schema::MIGRATIONS.len());
     }

@@ -1,0 +1,105 @@
+//! Requests of the gateway's own, to a place that its configuration names: an export of the audit log. The same checks of the
+//! address, the same limits and the same pool as for plugins; the secret comes from the configuration, not from the vault.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{
+    AllowedOrigin, Egress, OutBody, OutResponse, Scope, SendFailure, headers, target::Target, webhook::WebhookKey,
+};
+use crate::model::AccountId;
+
+/// A POST of JSON.
+pub struct OwnRequest<'a> {
+    /// Whose it is: connections are shared only under the same name.
+    pub name: &'a str,
+    /// Where to.
+    pub url: &'a Url,
+    /// Permits plain HTTP and addresses that are not global.
+    pub private: bool,
+    /// JSON.
+    pub body: Bytes,
+    /// Who we are.
+    pub proof: Proof<'a>,
+    /// Longest time, the connection and the whole answer included; the gateway's own limit holds where it is shorter.
+    pub timeout: Duration,
+    /// Largest answer body after decoding.
+    pub response_bytes_max: usize,
+}
+
+/// How the receiver knows that it is us.
+pub enum Proof<'a> {
+    /// It does not.
+    None,
+    /// A header that only we know.
+    Header {
+        /// Its name.
+        name: &'a str,
+        /// Its whole value.
+        value: &'a SecretString,
+    },
+    /// A signature (Standard Webhooks).
+    Webhook {
+        /// The key.
+        key: &'a WebhookKey,
+        /// The message's id; a repetition has the same.
+        id: &'a str,
+        /// Now, in seconds since 1970-01-01 UTC.
+        at_s: i64,
+    },
+}
+
+impl Egress {
+    /// Posts one request of the gateway's own.
+    ///
+    /// # Errors
+    /// [`SendFailure`]; no text holds the secret, or the query of the address.
+    pub async fn post_own(&self, request: OwnRequest<'_>) -> Result<OutResponse, SendFailure> {
+        let OwnRequest { name, url, private, body, proof, timeout, response_bytes_max } = request;
+        let origin = AllowedOrigin {
+            origin: url.clone(),
+            methods: vec![Method::POST],
+            path_prefixes: vec![url.path().to_owned()],
+            private,
+        };
+        let scope = Scope {
+            // No account's name has a colon.
+            account: AccountId::new(format!("own:{name}")),
+            base: url.clone(),
+            origins: vec![origin],
+            credentials: Vec::new(),
+            response_bytes_max,
+            timeout,
+        };
+        let target = Target::of_request(&scope, "POST", url.as_str()).map_err(SendFailure::Denied)?;
+        let mut given = vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("accept".to_owned(), "application/json".to_owned()),
+        ];
+        let mut secrets = Vec::new();
+        if let Proof::Webhook { key, id, at_s } = &proof {
+            given.push(("webhook-id".to_owned(), (*id).to_owned()));
+            given.push(("webhook-timestamp".to_owned(), at_s.to_string()));
+            given.push(("webhook-signature".to_owned(), key.sign(id, *at_s, &body)));
+        }
+        let body = OutBody::Bytes(body);
+        let mut headers =
+            headers::request_headers(&given, &body, &self.core.user_agent).map_err(SendFailure::Denied)?;
+        if let Proof::Header { name, value } = proof {
+            let unfit = || SendFailure::Denied(format!("the secret can't be carried by the header `{name}`"));
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit())?;
+            let mut secret = HeaderValue::from_str(value.expose_secret()).map_err(|_| unfit())?;
+            secret.set_sensitive(true);
+            headers.insert(name, secret);
+            secrets.push(value.clone());
+        }
+        let scrubber = self.core.needles.scrubber(secrets.iter());
+        let scrubber = scrubber.map_err(|_| SendFailure::Denied("the secret can't be searched for".into()))?;
+        let answer = self.core.round(&scope, None, &target, headers, &body).await?;
+        Ok(answer.scrubbed(&scrubber, response_bytes_max))
+    }
+}

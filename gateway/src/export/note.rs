@@ -1,0 +1,88 @@
+//! Which exports there are: a leaf for each that is another than at the last start. To export the log is a decision of whoever
+//! configures the gateway, so the log tells of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    audit::{AuditLog, Leaf, leaf},
+    config::process::Export,
+    vault::Vault,
+};
+
+/// Name of the note in the vault.
+const NOTE: &str = "exports";
+/// Who, where the configuration was read.
+const BY_START: &str = "start";
+
+/// Digests by name.
+type Set = BTreeMap<String, String>;
+
+/// Writes a leaf for each export that was added, changed or removed since [`keep`] was called last.
+///
+/// # Errors
+/// A sentence; nothing may be exported then that the log does not name.
+pub async fn note(audit: &AuditLog, vault: &Vault, exports: &[Export], now: Timestamp) -> Result<(), String> {
+    let text = vault.note(NOTE).await.map_err(|error| error.to_string())?;
+    let old: Set = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let leaves: Vec<Leaf> =
+        changes(&old, &set(exports)).into_iter().map(|change| Leaf::new(now.as_millisecond(), change)).collect();
+    if !leaves.is_empty() {
+        audit.append_all(leaves).await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Remembers the exports, for the next [`note`].
+///
+/// # Errors
+/// A sentence.
+pub async fn keep(vault: &Vault, exports: &[Export]) -> Result<(), String> {
+    let failed = |error: crate::vault::VaultError| error.to_string();
+    let before = vault.note(NOTE).await.map_err(failed)?;
+    let text = serde_json::to_string(&set(exports)).map_err(|error| error.to_string())?;
+    // Whoever never exported has no note.
+    if before.as_ref() == Some(&text) || (before.is_none() && exports.is_empty()) {
+        return Ok(());
+    }
+    vault.keep_note(NOTE, &text).await.map_err(failed)
+}
+
+fn set(exports: &[Export]) -> Set {
+    exports.iter().map(|export| (export.name.clone(), export.digest())).collect()
+}
+
+fn changes(old: &Set, new: &Set) -> Vec<leaf::Change> {
+    let change = |action: &str, name: &str, digest: Option<&String>| leaf::Change {
+        what: leaf::Changed::Setting,
+        action: action.to_owned(),
+        subject: format!("export/{name}"),
+        digest: digest.cloned(),
+        by: BY_START.to_owned(),
+    };
+    let come = new.iter().filter_map(|(name, digest)| match old.get(name) {
+        None => Some(change("add", name, Some(digest))),
+        Some(before) if before == digest => None,
+        Some(_) => Some(change("change", name, Some(digest))),
+    });
+    let gone = old.keys().filter(|name| !new.contains_key(*name)).map(|name| change("remove", name, None));
+    come.chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_changed_and_removed_is_told() {
+        let set = |all: &[(&str, &str)]| -> Set {
+            all.iter().map(|(name, digest)| ((*name).to_owned(), (*digest).to_owned())).collect()
+        };
+        let (old, new) = (set(&[("a", "1"), ("b", "1"), ("c", "1")]), set(&[("a", "1"), ("b", "2"), ("d", "1")]));
+        let told: Vec<_> =
+            changes(&old, &new).into_iter().map(|change| format!("{} {}", change.action, change.subject)).collect();
+        assert_eq!(told, ["change export/b", "add export/d", "remove export/c"]);
+        assert!(changes(&new, &new).is_empty());
+    }
+}

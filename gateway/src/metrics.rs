@@ -1,0 +1,211 @@
+//! What can be measured, in the Prometheus text format 0.0.4.
+//!
+//! Each part that has something to measure adds a source to the [`Registry`]; a scrape asks all of them. A source reads what is
+//! there already and waits for nothing. No label may name a person, an account or a brand: whoever scrapes shows no key.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The media type of a rendered page.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+type Source = Box<dyn Fn(&mut Page) + Send + Sync>;
+
+/// Everything that measures.
+#[derive(Default)]
+pub struct Registry {
+    sources: Mutex<Vec<Source>>,
+}
+
+impl Registry {
+    /// Adds a source. It is asked at each scrape, and must neither wait nor fail.
+    pub fn add(&self, source: impl Fn(&mut Page) + Send + Sync + 'static) {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
+    }
+
+    /// What the sources say now.
+    pub fn render(&self) -> String {
+        let mut page = Page::default();
+        for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            source(&mut page);
+        }
+        page.text()
+    }
+}
+
+/// One scrape. Samples of one name stand together, whichever source they come from.
+#[derive(Default)]
+pub struct Page {
+    families: BTreeMap<&'static str, Family>,
+}
+
+struct Family {
+    kind: &'static str,
+    help: &'static str,
+    samples: String,
+}
+
+/// Labels of a sample: names and values.
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
+
+impl Page {
+    /// A number that only grows while the process runs. Its name ends in `_total`.
+    pub fn counter(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: u64) {
+        let family = self.family(name, "counter", help);
+        sample(&mut family.samples, name, "", labels, value as f64);
+    }
+
+    /// A number that goes up and down. Its name ends in its unit.
+    pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: f64) {
+        let family = self.family(name, "gauge", help);
+        sample(&mut family.samples, name, "", labels, value);
+    }
+
+    /// A distribution.
+    pub fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
+        let family = self.family(name, "histogram", help);
+        // The buckets are read one after the other; counting them here keeps the sum of them and the count the same.
+        let mut count = 0;
+        for (bound, bucket) in histogram.bounds.iter().zip(&histogram.buckets) {
+            count += bucket.load(Ordering::Relaxed);
+            let bound = (*bound as f64 / histogram.scale).to_string();
+            sample(&mut family.samples, name, "_bucket", &[("le", &bound)], count as f64);
+        }
+        count += histogram.above.load(Ordering::Relaxed);
+        sample(&mut family.samples, name, "_bucket", &[("le", "+Inf")], count as f64);
+        let sum = histogram.sum.load(Ordering::Relaxed) as f64 / histogram.scale;
+        sample(&mut family.samples, name, "_sum", &[], sum);
+        sample(&mut family.samples, name, "_count", &[], count as f64);
+    }
+
+    fn family(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> &mut Family {
+        self.families.entry(name).or_insert_with(|| Family { kind, help, samples: String::new() })
+    }
+
+    fn text(self) -> String {
+        let mut text = String::new();
+        for (name, Family { kind, help, samples }) in self.families {
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", escaped(help, false));
+            text.push_str(&samples);
+        }
+        text
+    }
+}
+
+fn sample(text: &mut String, name: &str, suffix: &str, labels: Labels<'_>, value: f64) {
+    let shown: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true))).collect();
+    let labels = if shown.is_empty() { String::new() } else { format!("{{{}}}", shown.join(",")) };
+    // Writing to a text does not fail.
+    let _ = writeln!(text, "{name}{suffix}{labels} {value}");
+}
+
+fn escaped(text: &str, quotes: bool) -> String {
+    let text = text.replace('\\', "\\\\").replace('\n', "\\n");
+    if quotes { text.replace('"', "\\\"") } else { text }
+}
+
+/// How often which amount was seen.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds: &'static [u64],
+    scale: f64,
+    buckets: Vec<AtomicU64>,
+    above: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    /// Buckets up to these bounds, rising, each included. What is observed is shown divided by `scale`: microseconds with a scale
+    /// of 1,000,000 are shown in seconds.
+    pub fn new(bounds: &'static [u64], scale: f64) -> Self {
+        let buckets = bounds.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { bounds, scale, buckets, above: AtomicU64::new(0), sum: AtomicU64::new(0) }
+    }
+
+    /// Takes one amount down.
+    pub fn observe(&self, amount: u64) {
+        let place = self.bounds.iter().position(|bound| amount <= *bound);
+        place.and_then(|place| self.buckets.get(place)).unwrap_or(&self.above).fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(amount, Ordering::Relaxed);
+    }
+}
+
+/// What the gateway did since it started. The log's heartbeats repeat it, so that it can be held against the other leaves.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Attempts that passed every stage up to `record`.
+    pub accepted: Counter,
+    /// Calls that were refused and are in the log, strangers' included.
+    pub denied: Counter,
+    /// Requests that change something and were handed to the network: one intent leaf each.
+    pub sent: Counter,
+    /// Requests of these that the network refused, or that stayed without an answer.
+    pub failed: Counter,
+    /// Reads of low priority that were put off while the log was slow. No leaf tells of them.
+    pub shed: Counter,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts so many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    /// Puts the counters on a page.
+    pub fn show(&self, page: &mut Page) {
+        let mut calls = |result, count: &Counter| {
+            let help = "Calls by what became of them; attempts that were accepted, and refusals.";
+            page.counter("pressgate_calls_total", help, &[("result", result)], count.get());
+        };
+        calls("accepted", &self.accepted);
+        calls("denied", &self.denied);
+        let help = "Requests that change something and were handed to a network; one intent in the log each.";
+        page.counter("pressgate_requests_sent_total", help, &[], self.sent.get());
+        let help = "Requests of these that the network refused, or that stayed without an answer.";
+        page.counter("pressgate_requests_failed_total", help, &[], self.failed.get());
+        let help = "Reads of low priority that were put off while the log was slow.";
+        page.counter("pressgate_reads_shed_total", help, &[], self.shed.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_reads_as_prometheus_wants_it() {
+        let registry = Registry::default();
+        let sizes = std::sync::Arc::new(Histogram::new(&[1_000, 5_000_000], 1_000_000.0));
+        for amount in [1_000, 1_001, 9_000_000] {
+            sizes.observe(amount);
+        }
+        registry.add(|page| page.gauge("b_bytes", "Room.", &[("disk", "a \"b\"\\\n")], 1.5));
+        registry.add(move |page| page.histogram("c_seconds", "Time.", &sizes));
+        registry.add(|page| page.counter("a_total", "Two\nlines.", &[], 7));
+        registry.add(|page| page.gauge("b_bytes", "Room.", &[("disk", "z")], 0.0));
+        let expected = "# HELP a_total Two\\nlines.\n# TYPE a_total counter\na_total 7\n\
+             # HELP b_bytes Room.\n# TYPE b_bytes gauge\nb_bytes{disk=\"a \\\"b\\\"\\\\\\n\"} 1.5\nb_bytes{disk=\"z\"} 0\n\
+             # HELP c_seconds Time.\n# TYPE c_seconds histogram\nc_seconds_bucket{le=\"0.001\"} 1\n\
+             c_seconds_bucket{le=\"5\"} 2\nc_seconds_bucket{le=\"+Inf\"} 3\nc_seconds_sum 9.002001\nc_seconds_count 3\n";
+        assert_eq!(registry.render(), expected);
+    }
+}
