@@ -64,8 +64,11 @@ pub fn make(context: &Context, args: &Args) -> Result<Report, Failure> {
     Ok(Report::good(format!("{json:#}"), json))
 }
 
+/// A leaf's index and its bytes.
+type Logged = (u64, Vec<u8>);
+
 /// The leaves of a post, and how many bundles are gone.
-fn leaves(tree: &TreeFiles, post: &str) -> Result<(Vec<(u64, Vec<u8>)>, usize), Failure> {
+fn leaves(tree: &TreeFiles, post: &str) -> Result<(Vec<Logged>, usize), Failure> {
     let (mut found, mut gone) = (Vec::new(), 0);
     for index in 0..tree.size().div_ceil(TILE_WIDTH) {
         let bundle = match tree.leaves(index) {
