@@ -51,6 +51,8 @@ pub async fn drop_older(gateway: &Arc<Gateway>, days: u64) -> Result<u64, String
         return Ok(0);
     }
     let event = leaf::Retention { below, bundles: (below - from) / TILE_WIDTH };
+    // The write-ahead log may still have them too; its segment goes with the next checkpoint.
+    gateway.audit.begin_segment();
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
     let said = gateway.audit.append(leaf).await.map_err(|error| error.to_string())?;
     let mut tree = gateway.audit.tree().ok_or("the log has no tree")?;

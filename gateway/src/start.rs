@@ -1,6 +1,7 @@
 //! Starting: from configuration to a gateway that may serve.
 
 mod belonging;
+mod log;
 mod look;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
@@ -10,7 +11,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
-    audit::{AuditLog, AuditOptions, AuditTree, Disk, Leaf, RealDisk, SigningKeys, leaf},
+    audit::{AuditLog, Disk, Leaf, RealDisk, leaf},
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
@@ -38,7 +39,6 @@ use crate::{
     vault::{KekSource, SealedStore, Vault},
 };
 pub use look::{LogLook, Look, look};
-use pressgate_audit::tree::{CHECKPOINT, TREE_DIR};
 
 /// Appends that may wait for the log's writer.
 const AUDIT_QUEUE_MAX: usize = 65_536;
@@ -127,53 +127,8 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         Arc::clone(&parts.clock),
     ));
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
-    folders::private(&config.audit.dir).map_err(|error| files(&config.audit.dir, &error))?;
-    let origin = belonging::origin(&node);
-    let has_checkpoint = [&config.audit.dir.join(TREE_DIR).join(CHECKPOINT), &config.audit.second_checkpoint];
-    let has_checkpoint = has_checkpoint.iter().any(|file| file.exists());
-    let signing = SigningKeys::open(&config.audit.signing_key, &origin, has_checkpoint).map_err(StartError::Files)?;
-    let options = AuditOptions {
-        tree: Some(AuditTree { keys: signing, second: config.audit.second_checkpoint.clone() }),
-        dir: config.audit.dir.clone(),
-        segment_bytes: config.audit.segment_bytes,
-        queue_max: AUDIT_QUEUE_MAX,
-        origin,
-        // The records never learn of a leaf before it is durable.
-        at_least: records.applied_leaf().await?,
-        reserve_bytes: config.audit.reserve_bytes,
-        slow_after: Duration::from_millis(config.audit.slow_ms),
-        blocked_after: Duration::from_millis(config.audit.blocked_ms),
-        low_disk_percent: config.audit.low_disk_percent,
-    };
-    let (audit, recovered) =
-        AuditLog::open(options, Arc::clone(&parts.disk)).map_err(|error| StartError::Other(error.to_string()))?;
+    let audit = log::open(parts, &node, records.as_ref()).await?;
     let now = parts.clock.now();
-    if let Some(torn) = &recovered.torn {
-        tracing::warn!(
-            segment = torn.segment,
-            offset = torn.offset,
-            bytes = torn.bytes,
-            frames = torn.frames,
-            next_leaf = recovered.next_index,
-            "a torn tail was cut from the log: what a crash left of a batch that nobody was told about"
-        );
-    }
-    if let Some(leaf) = recovered.leaf(now.as_millisecond()) {
-        audit.append(leaf).await.map_err(|error| StartError::Other(error.to_string()))?;
-    }
-    if recovered.second_missing {
-        let file = &config.audit.second_checkpoint;
-        tracing::warn!(file = %file.display(), "the second checkpoint was missing: a log that was rolled back would not have been noticed");
-        let event = leaf::Change {
-            what: leaf::Changed::Log,
-            action: "second-checkpoint-missing".into(),
-            subject: "log".into(),
-            digest: None,
-            by: "start".into(),
-        };
-        let noted = audit.append(Leaf::new(now.as_millisecond(), event)).await;
-        noted.map_err(|error| StartError::Other(error.to_string()))?;
-    }
     let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
     Ok(Stores { lock, audit, records, openings, vault, keys })
@@ -201,14 +156,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let carrier =
         Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
-    // The log names what serves before it does.
-    let failed = |error: OpsError| StartError::Other(error.to_string());
-    served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
-    served::keep(&vault, &components).await.map_err(failed)?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
-    let started_ms = clock.now().as_millisecond();
-    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let index = Arc::new(index);
@@ -252,6 +200,23 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The log names what serves before it does, and says that the gateway starts. The result is when that was.
+async fn announce(
+    audit: &AuditLog,
+    vault: &Vault,
+    clock: &dyn Clock,
+    components: &served::Components,
+) -> Result<i64, StartError> {
+    let failed = |error: OpsError| StartError::Other(error.to_string());
+    served::note(audit, vault, clock.now(), components, None).await.map_err(failed)?;
+    served::keep(vault, components).await.map_err(failed)?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
+    let started_ms = clock.now().as_millisecond();
+    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    Ok(started_ms)
 }
 
 /// The exports, opened and named in the log.

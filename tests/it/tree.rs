@@ -16,16 +16,17 @@ use tests::harness::{Gate, Running, network, problem, until};
 
 use crate::samples::post;
 
-async fn gate_with_readers() -> Running {
+async fn gate_with_readers() -> (Running, sample_network::Running) {
     let net = network().await;
-    Gate::new()
+    let gate = Gate::new()
         .account("acme-mastodon", &net)
         .govern(|governance| {
             governance.auditor("whole", "app:agency", &["audit:read"], None);
             governance.auditor("snacks-only", "app:careers", &["audit:read"], Some("acme/snacks"));
         })
         .start()
-        .await
+        .await;
+    (gate, net)
 }
 
 fn key(gate: &Running) -> Verifier {
@@ -63,7 +64,7 @@ fn options(gate: &Running) -> VerifyOptions {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_over_http_is_a_tree_that_verifies() {
-    let gate = gate_with_readers().await;
+    let (gate, _net) = gate_with_readers().await;
     gate.publish(&post("acme-mastodon", "one")).await.expect(201);
     append(&gate, 700, 0).await;
     covered(&gate).await;
@@ -99,7 +100,7 @@ async fn a_mirror_over_http_is_a_tree_that_verifies() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tree_is_for_readers_of_the_whole_log_and_has_no_other_files() {
-    let gate = gate_with_readers().await;
+    let (gate, _net) = gate_with_readers().await;
     covered(&gate).await;
     for who in ["app:careers", "person:ops-1", "app:newsroom"] {
         for path in ["checkpoint", "tile/0/000.p/1", "tile/entries/000.p/1", "../audit-key"] {
@@ -132,7 +133,7 @@ fn files(dir: &Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_entries_go_and_every_proof_still_holds() {
-    let mut gate = gate_with_readers().await;
+    let (mut gate, _net) = gate_with_readers().await;
     append(&gate, 1_000, 400).await;
     append(&gate, 300, 10).await;
     covered(&gate).await;

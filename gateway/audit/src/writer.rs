@@ -262,12 +262,17 @@ impl Writer {
         self.trouble.take()
     }
 
+    /// Leaves the segment at hand: the next commit begins another, so that this one goes once the tree covers it.
+    pub fn leave_segment(&mut self) {
+        self.at.set(None);
+        self.active = None;
+    }
+
     /// Takes back everything from index `first` on, of the last commit, which nobody was told of. It is overridden by the next
     /// commit, which goes to a fresh segment; only a crash before that may bring it back.
     pub fn take_back(&mut self, first: u64) {
         self.next_index = self.next_index.min(first);
-        self.at.set(None);
-        self.active = None;
+        self.leave_segment();
     }
 
     fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {

@@ -74,6 +74,11 @@ impl AuditLog {
         entries_from(&*self.disk, &self.dir.join(TREE_DIR))
     }
 
+    /// The next leaf begins a segment of the write-ahead log, so that the leaves before it are soon in the tree alone.
+    pub fn begin_segment(&self) {
+        self.shared.new_segment.store(true, std::sync::atomic::Ordering::Release);
+    }
+
     /// Drops the entries below an index, which a leaf has said. Returns how many bundles went. Blocks.
     ///
     /// # Errors

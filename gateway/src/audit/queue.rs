@@ -1,7 +1,7 @@
 //! What the callers and the threads of the log share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,8 @@ pub(super) struct Shared {
     pub(super) watch_work: Condvar,
     pub(super) measures: Measures,
     pub(super) bounds: Bounds,
+    /// The next commit begins a segment.
+    pub(super) new_segment: AtomicBool,
     next_index: AtomicU64,
     batch_bytes_max: usize,
     queue_max: usize,
@@ -125,6 +127,7 @@ impl Shared {
             watch_work: Condvar::new(),
             measures: Measures::default(),
             bounds,
+            new_segment: AtomicBool::new(false),
             next_index: AtomicU64::new(next_index),
             batch_bytes_max,
             queue_max,

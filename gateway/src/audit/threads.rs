@@ -1,6 +1,7 @@
 //! The threads of the log: one commits, one sees to room ahead, one watches the two.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -124,6 +125,9 @@ fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Vec<u8>>> {
 }
 
 fn commit(shared: &Shared, writer: &mut Writer, emergency: &Emergency, leaves: &[Vec<u8>]) {
+    if !leaves.is_empty() && shared.new_segment.swap(false, Ordering::AcqRel) {
+        writer.leave_segment();
+    }
     let started = Instant::now();
     let committed = commit_with_reserve(shared, writer, emergency, leaves);
     if let Some(error) = writer.take_trouble() {

@@ -212,12 +212,12 @@ impl Worker {
         let published = tree.publish(&keys.all(), time_s).map_err(|error| error.to_string())?;
         let size = published.checkpoint.size;
         let note = published.note.clone();
-        self.status.send_replace(TreeStatus { published: Some(published), failing: None });
         let Grower { disk, dir, active, .. } = &self.grower;
         // Segments that stay cost room, no more.
         if let Err(error) = remove_covered(&**disk, dir, size, active) {
             tracing::warn!(%error, "segments that the tree covers can't be removed");
         }
+        self.status.send_replace(TreeStatus { published: Some(published), failing: None });
         self.hand_over(size, note);
         Ok(size < until)
     }
