@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub use files::TreeFiles;
 pub use grow::Frontier;
 pub use open::{TreeOptions, remove_covered};
-pub use publish::{Published, Tree};
+pub use publish::{Published, Tree, write_note};
 
 use crate::note::NoteError;
 
