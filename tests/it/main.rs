@@ -46,3 +46,4 @@ mod secrets;
 mod states;
 mod stores;
 mod syscalls;
+mod witness;

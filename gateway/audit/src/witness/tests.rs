@@ -190,7 +190,8 @@ proptest! {
     fn reading_never_panics_and_gives_back_what_was_written(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "(old [0-9]{0,3}\n)?([A-Za-z0-9+/=]{0,44}\n){0,3}\n?.{0,40}\n?") {
         for body in [&bytes[..], text.as_bytes()] {
             if let Ok(request) = AddCheckpoint::parse(body) {
-                prop_assert_eq!(request.body().as_bytes(), body);
+                let written = request.body();
+                prop_assert_eq!(written.as_bytes(), body);
                 let _ = checkpoint(&request);
             }
         }
