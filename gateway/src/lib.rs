@@ -43,6 +43,7 @@ pub mod records;
 pub mod openings;
 pub mod metrics;
 pub mod pulse;
+pub mod retention;
 
 pub mod operator;
 pub mod cli;

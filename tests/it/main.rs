@@ -46,4 +46,6 @@ mod secrets;
 mod states;
 mod stores;
 mod syscalls;
+mod tree;
+mod verifying;
 mod witness;

@@ -16,7 +16,7 @@ use pressgate_audit::{
     disk::make_folder,
     merkle::Hash,
     note::{Checkpoint, Note, Verifier},
-    tree::{files::read_checkpoint, write_note},
+    tree::{files::read_checkpoint, replace},
 };
 
 use crate::model::hex::hex;
@@ -60,8 +60,10 @@ impl StateDir {
         if disk.open(&dir.join(OWNER)).is_ok() {
             return Err(format!("{} is the folder of a witness already", dir.display()));
         }
+        // The folder above is synced, so it must have a name.
+        let dir = &std::path::absolute(dir).map_err(failed)?;
         make_folder(disk, dir).map_err(failed)?;
-        write_note(disk, &dir.join(OWNER), &format!("{key}\n")).map_err(failed)
+        replace(disk, &dir.join(OWNER), &format!("{key}\n")).map_err(failed)
     }
 
     /// Opens the folder for the witness of this key. One process at a time.
@@ -115,7 +117,7 @@ impl StateDir {
     /// # Errors
     /// What the disk said: nothing may be answered then.
     pub fn store(&self, origin: &str, note: &str) -> io::Result<()> {
-        write_note(&*self.disk, &self.path(origin), note)
+        replace(&*self.disk, &self.path(origin), note)
     }
 
     /// Keeps a note that proves that a log was forked. Blocks; the result is the file.
@@ -135,7 +137,7 @@ impl StateDir {
             return Ok(None);
         }
         let path = dir.join(name);
-        write_note(&*self.disk, &path, note).map(|()| Some(path))
+        replace(&*self.disk, &path, note).map(|()| Some(path))
     }
 
     fn path(&self, origin: &str) -> PathBuf {

@@ -8,7 +8,7 @@ use pressgate_audit::{
     disk::make_folder,
     merkle::Hash,
     note::{Checkpoint, Verifier},
-    tree::{files::read_checkpoint, write_note},
+    tree::{files::read_checkpoint, replace},
     verify::WITNESS_DIR,
 };
 
@@ -73,6 +73,6 @@ impl Kept {
     /// Makes it durable. Blocks.
     pub(super) fn store(&self, note: &str) -> io::Result<()> {
         make_folder(&*self.disk, &self.dir)?;
-        write_note(&*self.disk, &self.dir.join(&self.name), note)
+        replace(&*self.disk, &self.dir.join(&self.name), note)
     }
 }

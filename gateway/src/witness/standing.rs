@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use pressgate_audit::{Disk, RealDisk, note::Checkpoint, tree::write_note};
+use pressgate_audit::{Disk, RealDisk, note::Checkpoint, tree::replace};
 use serde::{Deserialize, Serialize};
 
 use super::{ask::Failed, kept::Cosigned};
@@ -248,7 +248,7 @@ fn store(path: &Path, alarms: Vec<String>) -> io::Result<()> {
     let mut text = serde_json::to_string(&AlarmFile { alarms })?;
     text.push('\n');
     let disk: &dyn Disk = &RealDisk;
-    write_note(disk, path, &text)
+    replace(disk, path, &text)
 }
 
 /// A witness's words are not the gateway's: shortened, and on one line.

@@ -68,7 +68,11 @@ fn copy(from: &Path, to: &Path) {
     for item in std::fs::read_dir(from).expect("a folder") {
         let path = item.expect("an entry").path();
         let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() { copy(&path, &target) } else { drop(std::fs::copy(&path, &target).expect("copied")) }
+        if path.is_dir() {
+            copy(&path, &target)
+        } else {
+            let _bytes = std::fs::copy(&path, &target).expect("copied");
+        }
     }
     let mode = std::fs::metadata(from).expect("a folder").permissions();
     std::fs::set_permissions(to, mode).expect("as private");
@@ -118,6 +122,10 @@ async fn heavy_a_log_is_cosigned_and_a_rollback_and_a_fork_of_it_are_not() {
     let report = verified(&gate, Some(&witness)).expect("the log holds");
     assert!(report.witnessed[0].size >= size && report.witnessed[0].size <= report.checkpoint.size);
     assert!(matches!(verified(&gate, Some(&Witness::made())), Err(VerifyError::Unwitnessed { .. })));
+    let folder = gate.site.config().audit.dir.display().to_string();
+    let (log, security) = (log_key(&gate.site).to_string(), witness.key.to_string());
+    let (code, told, _) = gate.command(&["audit", "verify", &folder, "--key", &log, "--witness", &security]).await;
+    assert!(code == Some(0) && told.contains("witness.example/security"), "{code:?} {told}");
 
     // A thief takes the folder as it was, and what the log says afterwards is gone: second checkpoint, witness's file and all.
     let (data, old, whole) = (gate.site.path("data"), gate.site.path("old"), gate.site.path("whole"));
@@ -254,6 +262,7 @@ async fn a_witness_that_hangs_changes_no_call_and_is_an_alarm_after_a_minute() {
     assert!(gate.gateway().metrics.render().contains("pressgate_witness_age_seconds{witness=\"security\"} 61\n"));
     // Nothing feeds on itself: the alarm made a checkpoint, and that one waits too.
     time.advance(SignedDuration::from_secs(300));
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let leaves = gate.leaves().len();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!((gate.leaves().len(), alarms(&gate.leaves()).len()), (leaves, 1));
@@ -271,8 +280,9 @@ async fn a_witness_that_hangs_changes_no_call_and_is_an_alarm_after_a_minute() {
         (alarms(&gate.leaves()) == [raised("witness-missing"), ended("witness-missing")]).then_some(())
     })
     .await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let leaves = gate.leaves().len();
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    tokio::time::sleep(Duration::from_millis(2000)).await;
     assert_eq!(gate.leaves().len(), leaves, "and that is all");
     assert_eq!(status().size, Some(leaves as u64));
     gate.stop().await;

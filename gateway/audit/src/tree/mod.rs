@@ -8,13 +8,15 @@ pub mod files;
 mod grow;
 mod open;
 mod publish;
+mod retain;
 
 use std::path::PathBuf;
 
 pub use files::TreeFiles;
 pub use grow::Frontier;
 pub use open::{TreeOptions, remove_covered};
-pub use publish::{Published, Tree, write_note};
+pub use publish::{Published, Tree, replace};
+pub use retain::{ENTRIES_FROM, drop_entries, entries_from};
 
 use crate::note::NoteError;
 
