@@ -203,14 +203,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let carrier =
         Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
-    // The log names what serves before it does.
-    let failed = |error: OpsError| StartError::Other(error.to_string());
-    served::note(&audit, &vault, clock.now(), &components, None).await.map_err(failed)?;
-    served::keep(&vault, &components).await.map_err(failed)?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
-    let started_ms = clock.now().as_millisecond();
-    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let started_ms = told(&audit, &vault, clock.as_ref(), &components).await?;
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let index = Arc::new(index);
@@ -256,6 +249,23 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The log names what serves before it does, and says that it starts. The result is when, in milliseconds since 1970-01-01 UTC.
+async fn told(
+    audit: &AuditLog,
+    vault: &Vault,
+    clock: &dyn Clock,
+    components: &served::Components,
+) -> Result<i64, StartError> {
+    let failed = |error: OpsError| StartError::Other(error.to_string());
+    served::note(audit, vault, clock.now(), components, None).await.map_err(failed)?;
+    served::keep(vault, components).await.map_err(failed)?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Start, version };
+    let started_ms = clock.now().as_millisecond();
+    audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
+    Ok(started_ms)
 }
 
 /// The exports, opened and named in the log.

@@ -8,9 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pressgate::audit::{Fault, FaultyDisk};
 use pressgate::clock::{Clock, SystemClock};
+use pressgate::cosigner::{Cosigner, KnownLog, StateDir, serve};
+use pressgate::stop::Stop;
+use pressgate_audit::RealDisk;
 use pressgate_audit::merkle::Hash;
-use pressgate_audit::note::{Note, Signer, Verifier};
+use pressgate_audit::note::{Algorithm, Note, Signer, Verifier};
 use pressgate_audit::witness::{AddCheckpoint, REQUEST_BYTES_MAX, SIZE_TYPE, cosigned, parse_size};
 use tests::http::{self, Answer, Client};
 
@@ -143,6 +147,41 @@ fn a_witness_says_what_keeps_it_from_starting() {
     .expect("written");
     let ran = witness.command("audit witness --config w.toml");
     assert!(ran.code == Some(1) && ran.err.contains("colour"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_durable_is_not_cosigned() {
+    let signer = Signer::generate("witness.example/security", Algorithm::Cosignature).expect("a key");
+    let (key, mine) = (signer.verifier().clone(), log(ORIGIN, 1));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("state");
+    StateDir::make(&RealDisk, &dir, &key).expect("made");
+    let disk = FaultyDisk::new();
+    let state = StateDir::open(Arc::new(disk.clone()), &dir, &key).expect("opened");
+    let known = vec![KnownLog { origin: ORIGIN.to_owned(), keys: vec![mine.verifier().clone()] }];
+    let cosigner = Cosigner::open(signer, state, known, Arc::new(SystemClock)).expect("a witness");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let stop = Arc::new(Stop::default());
+    let serving = tokio::spawn(serve(cosigner, listener, Arc::clone(&stop)));
+    let first = HONEST.request(&mine, 0, 5);
+    good(&asked(&url, &first).await, &first, &key);
+    for (number, fault) in
+        [Fault::Full, Fault::ReadOnly, Fault::WriteError, Fault::SyncError, Fault::FullForNew].into_iter().enumerate()
+    {
+        disk.set(fault);
+        for size in [5, 9] {
+            let answer = asked(&url, &HONEST.request(&mine, 5 + number as u64, size.max(5 + number as u64))).await;
+            assert_eq!(answer.status, 500, "{fault:?}: {}", answer.text());
+            assert!(!answer.text().contains('\u{2014}'), "{fault:?}: no cosignature");
+        }
+        disk.set(Fault::None);
+        // Nobody was told of more, so the witness goes on from what it told.
+        let next = HONEST.request(&mine, 5 + number as u64, 6 + number as u64);
+        good(&asked(&url, &next).await, &next, &key);
+    }
+    stop.set();
+    serving.await.expect("it ends");
 }
 
 /// The first root that anybody saw cosigned, by log and size.

@@ -89,6 +89,36 @@ fn metric(page: &str, name: &str) -> f64 {
     line.trim().parse().expect("a number")
 }
 
+/// The log tells of its witness, is cosigned, and holds offline with the witness's key. The gateway is stopped afterwards.
+async fn holds(gate: &mut GateProcess, witness: &Witness) {
+    let leaves = gate.leaves();
+    let change = |leaf: &Leaf| match &leaf.event {
+        Event::Change(change) if change.what == Changed::Setting => {
+            Some(format!("{} {}", change.action, change.subject))
+        }
+        _ => None,
+    };
+    assert_eq!(leaves.iter().filter_map(change).collect::<Vec<_>>(), ["add witness/security"]);
+    let size = cosigned(gate, witness, leaves.len() as u64).await;
+    let operators = std::fs::read_to_string(gate.log_file()).expect("a log");
+    let operators = operators.lines().find_map(|line| line.strip_prefix("operator listens on ")).expect("an address");
+    let page = http::get(&format!("{operators}/metrics"), "").await.text();
+    assert!(metric(&page, "pressgate_witness_size{witness=\"security\"}") >= size as f64);
+    assert!(metric(&page, "pressgate_witness_age_seconds{witness=\"security\"}") < 60.0);
+    let told = run_as(gate, "person:ops-1", "doctor", "");
+    assert!(told.out.contains("cosigned by security") && told.out.contains("leaves"), "{told:?}");
+
+    // Offline, with the folder, the log's key and the witness's.
+    assert_eq!(gate.terminate().await, Some(0));
+    let report = verified(gate, Some(witness)).expect("the log holds");
+    assert!(report.witnessed[0].size >= size && report.witnessed[0].size <= report.checkpoint.size);
+    assert!(matches!(verified(gate, Some(&Witness::made())), Err(VerifyError::Unwitnessed { .. })));
+    let folder = gate.site.config().audit.dir.display().to_string();
+    let (log, security) = (log_key(&gate.site).to_string(), witness.key.to_string());
+    let (code, told, _) = gate.command(&["audit", "verify", &folder, "--key", &log, "--witness", &security]).await;
+    assert!(code == Some(0) && told.contains("witness.example/security"), "{code:?} {told}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_a_log_is_cosigned_and_a_rollback_and_a_fork_of_it_are_not() {
     let mut witness = Witness::made();
@@ -100,32 +130,7 @@ async fn heavy_a_log_is_cosigned_and_a_rollback_and_a_fork_of_it_are_not() {
         .await;
     witness.start(&[log_key(&gate.site).to_string()]).await;
     publish(&gate, "first", 3).await;
-    let leaves = gate.leaves();
-    let change = |leaf: &Leaf| match &leaf.event {
-        Event::Change(change) if change.what == Changed::Setting => {
-            Some(format!("{} {}", change.action, change.subject))
-        }
-        _ => None,
-    };
-    assert_eq!(leaves.iter().filter_map(change).collect::<Vec<_>>(), ["add witness/security"]);
-    let size = cosigned(&gate, &witness, leaves.len() as u64).await;
-    let operators = std::fs::read_to_string(gate.log_file()).expect("a log");
-    let operators = operators.lines().find_map(|line| line.strip_prefix("operator listens on ")).expect("an address");
-    let page = http::get(&format!("{operators}/metrics"), "").await.text();
-    assert!(metric(&page, "pressgate_witness_size{witness=\"security\"}") >= size as f64);
-    assert!(metric(&page, "pressgate_witness_age_seconds{witness=\"security\"}") < 60.0);
-    let told = run_as(&gate, "person:ops-1", "doctor", "");
-    assert!(told.out.contains("cosigned by security") && told.out.contains("leaves"), "{told:?}");
-
-    // Offline, with the folder, the log's key and the witness's.
-    assert_eq!(gate.terminate().await, Some(0));
-    let report = verified(&gate, Some(&witness)).expect("the log holds");
-    assert!(report.witnessed[0].size >= size && report.witnessed[0].size <= report.checkpoint.size);
-    assert!(matches!(verified(&gate, Some(&Witness::made())), Err(VerifyError::Unwitnessed { .. })));
-    let folder = gate.site.config().audit.dir.display().to_string();
-    let (log, security) = (log_key(&gate.site).to_string(), witness.key.to_string());
-    let (code, told, _) = gate.command(&["audit", "verify", &folder, "--key", &log, "--witness", &security]).await;
-    assert!(code == Some(0) && told.contains("witness.example/security"), "{code:?} {told}");
+    holds(&mut gate, &witness).await;
 
     // A thief takes the folder as it was, and what the log says afterwards is gone: second checkpoint, witness's file and all.
     let (data, old, whole) = (gate.site.path("data"), gate.site.path("old"), gate.site.path("whole"));
