@@ -26,6 +26,7 @@ use crate::{
     reveals::Reveals,
     stop::Stop,
     vault::Vault,
+    witness::Witnesses,
 };
 
 /// Everything that serves calls. Made by [`crate::start`].
@@ -68,6 +69,8 @@ pub struct Gateway {
     pub egress: Arc<Egress>,
     /// Where the log goes besides its own disk.
     pub exports: Arc<Exports>,
+    /// Who cosigns its checkpoints.
+    pub witnesses: Witnesses,
     /// API keys.
     pub keys: Keys,
     /// Callers' limits.

@@ -36,6 +36,8 @@ pub mod limits;
 pub mod media;
 pub mod audit;
 pub mod export;
+pub mod witness;
+pub mod cosigner;
 pub mod index;
 pub mod records;
 pub mod openings;

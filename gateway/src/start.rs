@@ -37,6 +37,7 @@ use crate::{
         sqlite::{SqliteRecords, SqliteSubjectKeys},
     },
     vault::{KekSource, SealedStore, Vault},
+    witness::{self, WitnessParts, Witnesses},
 };
 pub use look::{LogLook, Look, look};
 
@@ -137,7 +138,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
-    let Parts { config, clock, .. } = parts;
+    let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
     let host = host(&config, &vault, &clock)?;
     let shelf = Shelf::read(&config.plugins.dir)?;
@@ -151,6 +152,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
+    let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
     let carrier =
@@ -164,6 +166,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
+    witnesses.measure(&metrics);
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -182,6 +185,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         vault,
         egress,
         exports,
+        witnesses,
         keys,
         limits,
         pauses: Default::default(),
@@ -232,6 +236,22 @@ async fn exports(
     export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
     export::keep(vault, &config.export).await.map_err(StartError::Other)?;
     Ok(exports)
+}
+
+/// The witnesses, with what is kept of them, and named in the log.
+async fn witnesses(
+    config: &Config,
+    audit: &AuditLog,
+    vault: &Vault,
+    egress: &Arc<Egress>,
+    clock: &Arc<dyn Clock>,
+    disk: &Arc<dyn Disk>,
+) -> Result<Witnesses, StartError> {
+    let parts = WitnessParts { config, audit, egress, clock, disk };
+    let witnesses = Witnesses::open(&parts).map_err(StartError::Other)?;
+    witness::note(audit, vault, &config.witness, clock.now()).await.map_err(StartError::Other)?;
+    witness::keep(vault, &config.witness).await.map_err(StartError::Other)?;
+    Ok(witnesses)
 }
 
 /// The governance that was applied last. Edits in the folder take effect when somebody applies them, not by a restart. The

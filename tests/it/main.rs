@@ -48,3 +48,4 @@ mod stores;
 mod syscalls;
 mod tree;
 mod verifying;
+mod witness;

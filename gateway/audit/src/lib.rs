@@ -32,6 +32,7 @@ mod tests;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk, Space};

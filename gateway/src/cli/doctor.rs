@@ -2,6 +2,7 @@
 
 mod exports;
 mod stores;
+mod witnesses;
 
 use std::{net::SocketAddr, os::unix::fs::MetadataExt, path::Path};
 
@@ -109,6 +110,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let shelf = shelf.unwrap_or_default();
     findings.add("governance", governance(context, &shelf));
     exports::configured(&context.config, &mut findings);
+    witnesses::configured(&context.config, &mut findings);
     if !context.config.data.is_dir() {
         findings.skip("stores", "there is no data folder");
         return Ok(findings.report());
@@ -178,6 +180,7 @@ async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
             let same = "what runs is what lies in the plugin folder".to_owned();
             findings.add("components", if differ.is_empty() { Ok(same) } else { Err(differ.join("\n")) });
             exports::running(&status.exports, findings);
+            witnesses::running(&status.witnesses, findings);
         }
         Err(failure) => findings.add("operator key", Err(failure.to_string())),
     }

@@ -95,6 +95,7 @@ pub fn run() -> u8 {
         (false, _) => Form::Text,
         // It says where it listens, and later how it ended.
         (true, Command::Serve) => Form::JsonLines,
+        (true, Command::Audit(audit::Command::Witness(args))) if args.serves() => Form::JsonLines,
         (true, _) => Form::Json,
     };
     // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
@@ -121,6 +122,10 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
     }
     if let Command::Init(args) = &cli.command {
         return init::run(cli.config.as_deref(), args).await;
+    }
+    if let Command::Audit(audit::Command::Witness(args)) = &cli.command {
+        // It runs where no gateway is.
+        return audit::witness::run(args, cli.config, cli.key_file, cli.json).await;
     }
     let context = match Context::read(cli.config.as_deref(), cli.key_file, cli.json) {
         Ok(context) => context,
@@ -165,6 +170,10 @@ mod tests {
             "pressgate key create --app newsroom --expires 2030-01-01T00:00:00Z",
             "pressgate key create --person chief-1 --note laptop --save-key k",
             "pressgate audit erase --subject editor-7 --basis gdpr-art-17 --confirm erasure_1",
+            "pressgate audit witness --config w.toml",
+            "pressgate audit witness --listen 0.0.0.0:8430 --key-file k --log a --log b --state s",
+            "pressgate audit witness init --name w.example --state s --key-file k",
+            "pressgate audit witness key --key-file k",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -57,6 +57,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
         tokio::spawn(export(Arc::clone(&gateway))),
         tokio::spawn(retention::run(Arc::clone(&gateway))),
+        tokio::spawn(ask_witnesses(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -110,6 +111,10 @@ async fn export(gateway: Arc<Gateway>) {
     gateway.exports.run(&gateway.stopping).await;
 }
 
+async fn ask_witnesses(gateway: Arc<Gateway>) {
+    gateway.witnesses.run(&gateway.stopping).await;
+}
+
 /// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
 async fn apply(gateway: &Arc<Gateway>) {
     match operator::apply::apply(gateway, By::LocalSignal, ApplyRequest::default()).await {
@@ -131,7 +136,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 }
 
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
-async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 5], signals: &mut Signals) -> bool {
+async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 6], signals: &mut Signals) -> bool {
     tracing::info!("stopping");
     gateway.stopping.set();
     let ended = async {
@@ -174,16 +179,16 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 5], signals: &mut
 }
 
 #[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]
-async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed =
-        |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another gateway running?"));
+        |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another one running?"));
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
 
 /// The process's own log, to standard error.
-fn trace(log: &Log) {
+pub(super) fn trace(log: &Log) {
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&log.filter);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = match log.format {

@@ -4,6 +4,7 @@
 
 mod export;
 mod raw;
+mod witness;
 
 use std::{
     fs,
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use super::Fault;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
+pub use witness::Witness;
 
 /// Size of the largest `pressgate.toml`.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -39,6 +41,8 @@ pub struct Config {
     pub egress: Egress,
     /// Where the audit log is exported to.
     pub export: Vec<Export>,
+    /// Who cosigns the audit log.
+    pub witness: Vec<Witness>,
     /// The process's own log.
     pub log: Log,
 }
@@ -202,6 +206,11 @@ impl Config {
     /// Folder of what the exports remember: how far each has come.
     pub fn export_dir(&self) -> PathBuf {
         self.data.join("export")
+    }
+
+    /// Folder of what the witnesses' runners remember: which alarms stand.
+    pub fn witness_dir(&self) -> PathBuf {
+        self.data.join("witness")
     }
 
     /// Folder of compiled plugins, which only the gateway writes.

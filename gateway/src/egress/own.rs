@@ -1,5 +1,5 @@
-//! Requests of the gateway's own, to a place that its configuration names: an export of the audit log. The same checks of the
-//! address, the same limits and the same pool as for plugins; the secret comes from the configuration, not from the vault.
+//! Requests of the gateway's own, to a place that its configuration names: an export of the audit log, a witness of it. The same
+//! checks of the address, the same limits and the same pool as for plugins; a secret comes from the configuration, not from the vault.
 
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use super::{
 };
 use crate::model::AccountId;
 
-/// A POST of JSON.
+/// The media type of JSON.
+pub const JSON: &str = "application/json";
+
+/// A POST.
 pub struct OwnRequest<'a> {
     /// Whose it is: connections are shared only under the same name.
     pub name: &'a str,
@@ -21,8 +24,10 @@ pub struct OwnRequest<'a> {
     pub url: &'a Url,
     /// Permits plain HTTP and addresses that are not global.
     pub private: bool,
-    /// JSON.
+    /// What is sent.
     pub body: Bytes,
+    /// Its media type.
+    pub content_type: &'static str,
     /// Who we are.
     pub proof: Proof<'a>,
     /// Longest time, the connection and the whole answer included; the gateway's own limit holds where it is shorter.
@@ -59,7 +64,7 @@ impl Egress {
     /// # Errors
     /// [`SendFailure`]; no text holds the secret, or the query of the address.
     pub async fn post_own(&self, request: OwnRequest<'_>) -> Result<OutResponse, SendFailure> {
-        let OwnRequest { name, url, private, body, proof, timeout, response_bytes_max } = request;
+        let OwnRequest { name, url, private, body, content_type, proof, timeout, response_bytes_max } = request;
         let origin = AllowedOrigin {
             origin: url.clone(),
             methods: vec![Method::POST],
@@ -76,10 +81,10 @@ impl Egress {
             timeout,
         };
         let target = Target::of_request(&scope, "POST", url.as_str()).map_err(SendFailure::Denied)?;
-        let mut given = vec![
-            ("content-type".to_owned(), "application/json".to_owned()),
-            ("accept".to_owned(), "application/json".to_owned()),
-        ];
+        let mut given = vec![("content-type".to_owned(), content_type.to_owned())];
+        if content_type == JSON {
+            given.push(("accept".to_owned(), JSON.to_owned()));
+        }
         let mut secrets = Vec::new();
         if let Proof::Webhook { key, id, at_s } = &proof {
             given.push(("webhook-id".to_owned(), (*id).to_owned()));

@@ -19,6 +19,8 @@ mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(crate) use backoff::Backoff;
+pub(crate) use note::{Settings, keep_settings, note_settings};
 pub use note::{keep, note};
 pub use shared::ExportStatus;
 use tokio::task::JoinSet;

@@ -129,6 +129,7 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
         plugins,
         components: served::running(&serving),
         exports: gateway.exports.status(),
+        witnesses: gateway.witnesses.status(),
     })
 }
 

@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::served::Components;
-use crate::{config::Change, export::ExportStatus, vault::SECRETS_MAX};
+use crate::{config::Change, export::ExportStatus, vault::SECRETS_MAX, witness::WitnessStatus};
 
 /// A key that somebody wants.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -249,6 +249,9 @@ pub struct StatusView {
     /// Where the log is exported to, and how far each has come.
     #[serde(default)]
     pub exports: Vec<ExportStatus>,
+    /// Who cosigns its checkpoints, and what each cosigned last.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessStatus>,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

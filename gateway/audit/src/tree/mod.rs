@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub use files::TreeFiles;
 pub use grow::Frontier;
 pub use open::{TreeOptions, remove_covered};
-pub use publish::{Published, Tree};
+pub use publish::{Published, Tree, replace};
 pub use retain::{ENTRIES_FROM, drop_entries, entries_from};
 
 use crate::note::NoteError;

@@ -158,8 +158,11 @@ fn remove_old(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces a file: after a crash there is the old one or the new one, whole.
-pub(super) fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
+/// Replaces a file, and makes it durable: after a crash there is the old one or the new one, whole.
+///
+/// # Errors
+/// What the disk said; the old one may be there still, or the new one already.
+pub fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);

@@ -9,6 +9,7 @@ mod receipt;
 mod search;
 mod tail;
 mod verify;
+pub mod witness;
 
 use super::{
     context::Context,
@@ -24,6 +25,9 @@ pub enum Command {
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
     Tail(tail::Args),
+    /// Run a witness: it cosigns the checkpoints of logs that go on from what it saw. It belongs on another machine than the gateway,
+    /// and needs nothing of it. --config is its own file; without one, give --listen, --key-file, --log and --state.
+    Witness(witness::Args),
     /// Write a part of the log to a file, with your own key and the right `audit:export`.
     Export(export::Args),
     /// Check a log offline: that its leaves are those that its checkpoint covers, and that this was signed.
@@ -44,6 +48,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Erase(args) => erase::run(context, &args).await,
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Witness(_) => Err(Failure::Usage("this command was handled before".into())),
         Command::Export(args) => export::run(context, &args).await,
         Command::Verify(args) => verify::run(&args),
         Command::Prove(args) => prove::run(context, &args),

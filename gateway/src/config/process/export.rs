@@ -177,7 +177,7 @@ impl Checker<'_> {
     }
 
     fn export(&mut self, at: usize, mut raw: RawExport) -> Option<Export> {
-        let name = self.name(at, raw.name.take())?;
+        let name = self.short_name("export", at, raw.name.take())?;
         let timeout_ms = self.number("export.timeout_ms", raw.timeout_ms.take(), &TIMEOUT_MS);
         let lag_alarm_ms = self.number("export.lag_alarm_ms", raw.lag_alarm_ms.take(), &LAG_ALARM_MS);
         let from = raw.from;
@@ -196,9 +196,10 @@ impl Checker<'_> {
         Some(Export { name, to, from, timeout_ms, lag_alarm_ms })
     }
 
-    fn name(&mut self, at: usize, raw: Option<Spanned<String>>) -> Option<String> {
+    /// The name of one entry of the list `what`: it may be a file's name and a label.
+    pub(super) fn short_name(&mut self, what: &str, at: usize, raw: Option<Spanned<String>>) -> Option<String> {
         let Some(raw) = raw else {
-            self.fault(at, "export.name: every export needs a name".to_owned());
+            self.fault(at, format!("{what}.name: every {what} needs a name"));
             return None;
         };
         let text = raw.get_ref();
@@ -206,7 +207,7 @@ impl Checker<'_> {
         let good = !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.chars().all(fits) && !text.starts_with('-');
         if !good {
             let rule = format!("1 to {NAME_CHARS_MAX} of `a` to `z`, `0` to `9` and `-`, no `-` at its beginning");
-            self.fault(raw.span().start, format!("export.name: a name has {rule}"));
+            self.fault(raw.span().start, format!("{what}.name: a name has {rule}"));
             return None;
         }
         Some(raw.into_inner())
@@ -233,7 +234,11 @@ impl Checker<'_> {
         if secret.is_none() {
             self.fault(at, "export.secret: a webhook is signed, so it needs `secret = { file = \"…\" }`".to_owned());
         }
-        Some(ExportTo::Webhook { url: self.url(at, url, private_endpoint)?, secret: secret?, private_endpoint })
+        Some(ExportTo::Webhook {
+            url: self.url("export", at, url, private_endpoint)?,
+            secret: secret?,
+            private_endpoint,
+        })
     }
 
     fn otlp_export(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
@@ -250,7 +255,11 @@ impl Checker<'_> {
             (Some(_), Some(header)) => self.header(header),
         };
         let secret = secret.and_then(|secret| self.secret(secret));
-        Some(ExportTo::Otlp { url: self.url(at, url, private_endpoint)?, header: name.zip(secret), private_endpoint })
+        Some(ExportTo::Otlp {
+            url: self.url("export", at, url, private_endpoint)?,
+            header: name.zip(secret),
+            private_endpoint,
+        })
     }
 
     fn header(&mut self, header: Spanned<String>) -> Option<String> {
@@ -292,14 +301,15 @@ impl Checker<'_> {
         }
     }
 
-    fn url(&mut self, at: usize, raw: Option<Spanned<String>>, private: bool) -> Option<Url> {
+    /// Where one entry of the list `what` is.
+    pub(super) fn url(&mut self, what: &str, at: usize, raw: Option<Spanned<String>>, private: bool) -> Option<Url> {
         let Some(raw) = raw else {
-            self.fault(at, "export.url: where to?".to_owned());
+            self.fault(at, format!("{what}.url: where to?"));
             return None;
         };
         let at = raw.span().start;
         let Some(url) = Url::parse(raw.get_ref()).ok().filter(|url| url.has_host()) else {
-            self.fault(at, "export.url: this is not an address like `https://siem.example/events`".to_owned());
+            self.fault(at, format!("{what}.url: this is not an address like `https://{what}.example/path`"));
             return None;
         };
         let why = match url.scheme() {
@@ -309,10 +319,10 @@ impl Checker<'_> {
             _ => Some("an address begins with `https://`"),
         };
         let named = !url.username().is_empty() || url.password().is_some();
-        let why = why.or(named.then_some("an address has no user and no password: use `secret`"));
+        let why = why.or(named.then_some("an address has no user and no password"));
         let why = why.or(url.fragment().map(|_| "an address has no fragment"));
         if let Some(why) = why {
-            self.fault(at, format!("export.url: {why}"));
+            self.fault(at, format!("{what}.url: {why}"));
             return None;
         }
         Some(url)
@@ -390,7 +400,7 @@ mod tests {
             (format!("{webhook}url = \"https://x/\"\nsecret = {{ file = \"a\", env = \"B\" }}\n"), 5, "one of"),
             (format!("{webhook}secret = {{ file = \"a\" }}\n"), 1, "where to"),
             (format!("{webhook}secret = {{ file = \"a\" }}\nurl = \"http://x/\"\n"), 5, "private_endpoint"),
-            (format!("{webhook}secret = {{ file = \"a\" }}\nurl = \"https://u:p@x/\"\n"), 5, "use `secret`"),
+            (format!("{webhook}secret = {{ file = \"a\" }}\nurl = \"https://u:p@x/\"\n"), 5, "no password"),
             (format!("{webhook}secret = {{ file = \"a\" }}\nurl = \"siem\"\n"), 5, "not an address"),
             (format!("{webhook}secret = {{ file = \"a\" }}\nurl = \"ftp://x/\"\n"), 5, "https://"),
         ] {

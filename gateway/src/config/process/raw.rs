@@ -9,7 +9,9 @@ use std::{
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport};
+use super::{
+    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport, witness::RawWitness,
+};
 use crate::config::{Fault, fault::line_of};
 
 /// Addresses of the two listeners.
@@ -56,6 +58,7 @@ struct Raw {
     limits: RawLimits,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
+    witness: Vec<Spanned<RawWitness>>,
     log: RawLog,
 }
 
@@ -166,6 +169,7 @@ impl Checker<'_> {
                 timeout_ms: self.number("egress.timeout_ms", raw.egress.timeout_ms, &EGRESS_TIMEOUT_MS),
             },
             export: self.exports(raw.export),
+            witness: self.witnesses(raw.witness),
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             data,
         }

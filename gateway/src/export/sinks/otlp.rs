@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{ANSWER_BYTES_MAX, Failed, Line, Taken, refused};
 use crate::{
-    egress::{OwnRequest, Proof},
+    egress::{JSON, OwnRequest, Proof},
     export::{batch::Batch, ocsf},
     vault::SecretString,
 };
@@ -42,6 +42,7 @@ impl OtlpSink {
             url: &self.url,
             private: self.private,
             body: batch.body.clone(),
+            content_type: JSON,
             proof,
             timeout: self.line.timeout,
             response_bytes_max: ANSWER_BYTES_MAX,

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{ANSWER_BYTES_MAX, Failed, Line, Taken, refused};
 use crate::{
-    egress::{OwnRequest, Proof, WebhookKey},
+    egress::{JSON, OwnRequest, Proof, WebhookKey},
     export::batch::Batch,
     model::hex::hex,
 };
@@ -35,6 +35,7 @@ impl WebhookSink {
             url: &self.url,
             private: self.private,
             body: batch.body.clone(),
+            content_type: JSON,
             proof: Proof::Webhook { key: &self.key, id: &id, at_s: now.as_second() },
             timeout: self.line.timeout,
             response_bytes_max: ANSWER_BYTES_MAX,

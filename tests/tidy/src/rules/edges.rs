@@ -72,6 +72,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock", "metrics"]),
     ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
+    ("witness", &["clock", "config", "folders", "metrics", "stop", "egress", "vault", "audit", "export"]),
+    // It stands alone: a witness knows nothing of a gateway.
+    ("cosigner", &["model", "clock", "folders", "listen", "stop"]),
     ("index", &["model", "audit"]),
     ("records", &["model"]),
     ("metrics", &[]),
@@ -103,6 +106,7 @@ const HELD: &[&str] = &[
     "media",
     "audit",
     "export",
+    "witness",
     "records",
     "openings",
     "reveals",
@@ -116,7 +120,11 @@ const STAGES: &[&str] = &[
 
 /// A word of the code, the modules that may have it, and why.
 const WORDS: &[(&str, &[&str], &str)] = &[
-    ("axum", &["doors", "operator", "listen"], "only the doors and the operator API know HTTP in"),
+    (
+        "axum",
+        &["doors", "operator", "listen", "cosigner"],
+        "only the doors, the operator API and a witness know HTTP in",
+    ),
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
