@@ -39,6 +39,7 @@ pub mod export;
 pub mod index;
 pub mod records;
 pub mod openings;
+pub mod backup;
 pub mod metrics;
 pub mod pulse;
 

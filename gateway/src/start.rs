@@ -2,6 +2,7 @@
 
 mod belonging;
 mod look;
+mod restored;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
     audit::{AuditLog, AuditOptions, AuditTree, Disk, Leaf, RealDisk, SigningKeys, leaf},
+    backup,
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
@@ -37,6 +39,7 @@ use crate::{
     },
     vault::{KekSource, SealedStore, Vault},
 };
+pub use belonging::origin;
 pub use look::{LogLook, Look, look};
 use pressgate_audit::tree::{CHECKPOINT, TREE_DIR};
 
@@ -109,7 +112,10 @@ pub struct Stores {
 /// Opens the stores of the data folder. Fails where another process has them.
 pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let config = &parts.config;
-    let lock = lock(&config.data)?;
+    let lock = lock_data(&config.data)?;
+    if let Some(why) = backup::unfinished(&config.data) {
+        return Err(StartError::Other(why));
+    }
     let log_has_leaves = belonging::log_has_leaves(config, &parts.disk)?;
     belonging::not_lost(config, log_has_leaves)?;
     let records: Arc<dyn Records> = Arc::new(SqliteRecords::open(&config.records_dir())?);
@@ -162,21 +168,40 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         audit.append(leaf).await.map_err(|error| StartError::Other(error.to_string()))?;
     }
     if recovered.second_missing {
-        let file = &config.audit.second_checkpoint;
-        tracing::warn!(file = %file.display(), "the second checkpoint was missing: a log that was rolled back would not have been noticed");
-        let event = leaf::Change {
-            what: leaf::Changed::Log,
-            action: "second-checkpoint-missing".into(),
-            subject: "log".into(),
-            digest: None,
-            by: "start".into(),
-        };
-        let noted = audit.append(Leaf::new(now.as_millisecond(), event)).await;
-        noted.map_err(|error| StartError::Other(error.to_string()))?;
+        second_missing(config, &audit, now).await?;
     }
-    let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
+    let restored = restored::told(config, &audit, now).await?;
+    let restored_until = restored.as_ref().map_or(0, |word| word.size);
+    let found = recover::recover(&audit, records.as_ref(), now, restored_until).await.map_err(StartError::Other)?;
+    if let Some(word) = restored {
+        restored::carry_out(config, &restored::Parts { audit: &audit, records: records.as_ref(), keys: &keys }, &word, now)
+            .await?;
+    }
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
     Ok(Stores { lock, audit, records, openings, vault, keys })
+}
+
+/// Says in the log that nobody would have noticed a log that was rolled back.
+async fn second_missing(config: &Config, audit: &AuditLog, now: jiff::Timestamp) -> Result<(), StartError> {
+    let file = &config.audit.second_checkpoint;
+    tracing::warn!(file = %file.display(), "the second checkpoint was missing: a log that was rolled back would not have been noticed");
+    let event = leaf::Change {
+        what: leaf::Changed::Log,
+        action: "second-checkpoint-missing".into(),
+        subject: "log".into(),
+        digest: None,
+        by: "start".into(),
+    };
+    let noted = audit.append(Leaf::new(now.as_millisecond(), event)).await;
+    noted.map(drop).map_err(|error| StartError::Other(error.to_string()))
+}
+
+/// The id of the node that a data folder is of; none where no gateway has been.
+///
+/// # Errors
+/// It can't be read.
+pub fn node(config: &Config) -> Result<Option<String>, StartError> {
+    belonging::read(&belonging::path(config))
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
@@ -346,8 +371,11 @@ pub fn kek_source(config: &Config) -> KekSource {
     }
 }
 
-/// One process a data folder.
-fn lock(data: &Path) -> Result<std::fs::File, StartError> {
+/// One process a data folder: takes its lock, making the folder where it is missing.
+///
+/// # Errors
+/// Another process has it, or others may write to the folder.
+pub fn lock_data(data: &Path) -> Result<std::fs::File, StartError> {
     if !data.exists() {
         folders::private(data).map_err(|error| files(data, &error))?;
     }

@@ -11,6 +11,7 @@ mod writer;
 
 mod accept;
 mod claims;
+mod copy;
 mod erase;
 mod erasures;
 mod governance;
@@ -35,6 +36,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+pub use copy::{CopiedRecords, check_records, check_subject_keys, copy_records, copy_subject_keys};
 pub use subject_keys::SqliteSubjectKeys;
 
 use super::{
