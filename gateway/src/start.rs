@@ -174,8 +174,13 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let restored_until = restored.as_ref().map_or(0, |word| word.size);
     let found = recover::recover(&audit, records.as_ref(), now, restored_until).await.map_err(StartError::Other)?;
     if let Some(word) = restored {
-        restored::carry_out(config, &restored::Parts { audit: &audit, records: records.as_ref(), keys: &keys }, &word, now)
-            .await?;
+        restored::carry_out(
+            config,
+            &restored::Parts { audit: &audit, records: records.as_ref(), keys: &keys },
+            &word,
+            now,
+        )
+        .await?;
     }
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
     Ok(Stores { lock, audit, records, openings, vault, keys })

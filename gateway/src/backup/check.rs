@@ -105,7 +105,9 @@ fn files(backup: &Path, apart: Option<&Path>, manifest: &Manifest) -> Result<Opt
         let found = match fs::symlink_metadata(&path) {
             Ok(facts) if facts.is_file() => entry(&path, wanted.path.clone()),
             Ok(_) => return Err(BackupError::Broken(format!("{} is no file", path.display()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.may_be_apart() && apart.is_none() => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && wanted.may_be_apart() && apart.is_none() => {
+                continue;
+            }
             Err(error) => Err(error),
         };
         let found = found.map_err(|error| BackupError::Broken(format!("{}: {error}", path.display())))?;
@@ -115,7 +117,9 @@ fn files(backup: &Path, apart: Option<&Path>, manifest: &Manifest) -> Result<Opt
         }
     }
     if keys.is_none() && apart.is_some() {
-        return Err(BackupError::Refused("this backup was made without keys of subjects; leave --subject-keys out".into()));
+        return Err(BackupError::Refused(
+            "this backup was made without keys of subjects; leave --subject-keys out".into(),
+        ));
     }
     Ok(keys)
 }
@@ -124,7 +128,10 @@ fn same(wanted: &FileEntry, found: &FileEntry, path: &Path) -> Result<(), Backup
     if wanted == found {
         return Ok(());
     }
-    Err(BackupError::Broken(format!("{} is not what was copied: it was changed, or is of another backup", path.display())))
+    Err(BackupError::Broken(format!(
+        "{} is not what was copied: it was changed, or is of another backup",
+        path.display()
+    )))
 }
 
 /// The log holds, is signed, and tells of these files.
@@ -138,7 +145,8 @@ fn log(backup: &Path, manifest: &Manifest, trust: &Trust) -> Result<Checkpoint, 
     }
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let files = TreeFiles::new(disk, &dir, checkpoint.size);
-    let bundle = files.leaves(manifest.log.leaf / TILE_WIDTH).map_err(|error| BackupError::Broken(error.to_string()))?;
+    let bundle =
+        files.leaves(manifest.log.leaf / TILE_WIDTH).map_err(|error| BackupError::Broken(error.to_string()))?;
     let at = usize::try_from(manifest.log.leaf % TILE_WIDTH).unwrap_or(usize::MAX);
     let told = bundle.get(at).and_then(|bytes| Leaf::from_bytes(bytes).ok());
     let digest = Some(manifest.digest());

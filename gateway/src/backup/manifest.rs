@@ -123,7 +123,9 @@ impl Manifest {
     pub fn read(backup: &Path) -> Result<Self, BackupError> {
         let path = backup.join(MANIFEST);
         let bytes = match fs::metadata(&path) {
-            Ok(facts) if facts.len() > MANIFEST_BYTES_MAX => return Err(BackupError::Broken(format!("{MANIFEST} is too long"))),
+            Ok(facts) if facts.len() > MANIFEST_BYTES_MAX => {
+                return Err(BackupError::Broken(format!("{MANIFEST} is too long")));
+            }
             Ok(_) => fs::read(&path).map_err(|error| BackupError::file(&path, &error))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(BackupError::Refused(format!(
@@ -136,7 +138,9 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|error| BackupError::Broken(format!("{MANIFEST} can't be read: {error}")))?;
         if manifest.format != FORMAT || manifest.version != VERSION {
-            return Err(BackupError::Broken(format!("{MANIFEST} is not of version {VERSION}, which this Pressgate reads")));
+            return Err(BackupError::Broken(format!(
+                "{MANIFEST} is not of version {VERSION}, which this Pressgate reads"
+            )));
         }
         let sound = is_backup_id(&manifest.id) && manifest.files.iter().all(FileEntry::is_sound);
         let rising = manifest.files.is_sorted_by(|one, next| one.path < next.path);
@@ -148,8 +152,14 @@ impl Manifest {
 
     /// The head of a new one.
     pub(super) fn begin(id: String, node: String, created_at: Timestamp) -> Self {
-        let log =
-            LogPart { origin: String::new(), key: String::new(), size: 0, root: String::new(), leaf: 0, missing_bundles: 0 };
+        let log = LogPart {
+            origin: String::new(),
+            key: String::new(),
+            size: 0,
+            root: String::new(),
+            leaf: 0,
+            missing_bundles: 0,
+        };
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,

@@ -49,9 +49,12 @@ impl Since {
     pub fn read(dir: &Path, backup: &Checked) -> Result<Self, BackupError> {
         let refused = |why: &dyn std::fmt::Display| {
             let shown = dir.display();
-            BackupError::Refused(format!("{shown} is not the log that goes on from this backup: {why}. Nothing was changed"))
+            BackupError::Refused(format!(
+                "{shown} is not the log that goes on from this backup: {why}. Nothing was changed"
+            ))
         };
-        let options = VerifyOptions { since: Some(backup.note.clone()), ..VerifyOptions::new(backup.trust.key.clone()) };
+        let options =
+            VerifyOptions { since: Some(backup.note.clone()), ..VerifyOptions::new(backup.trust.key.clone()) };
         verify(&RealDisk, dir, &options).map_err(|error| refused(&error))?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let mut since = Self::default();

@@ -137,7 +137,8 @@ struct Second {
 impl Second {
     fn find(wish: &Restore<'_>) -> Result<Self, BackupError> {
         let mut second = Self { found: false, newer: None };
-        let mut places: Vec<&PathBuf> = std::iter::once(&wish.config.audit.second_checkpoint).chain(wish.seconds).collect();
+        let mut places: Vec<&PathBuf> =
+            std::iter::once(&wish.config.audit.second_checkpoint).chain(wish.seconds).collect();
         places.dedup();
         for file in places.into_iter().filter(|file| file.exists()) {
             second.found = true;
@@ -208,7 +209,9 @@ fn nothing_in_the_way(config: &Config) -> Result<(), BackupError> {
     let second = config.audit.second_checkpoint.display().to_string();
     let is_allowed = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        HARMLESS.contains(&name) || allowed.iter().any(|known| known == path) || path.display().to_string().starts_with(&second)
+        HARMLESS.contains(&name)
+            || allowed.iter().any(|known| known == path)
+            || path.display().to_string().starts_with(&second)
     };
     for dir in [&config.data, &config.audit.dir] {
         let listed = match fs::read_dir(dir) {
@@ -218,7 +221,8 @@ fn nothing_in_the_way(config: &Config) -> Result<(), BackupError> {
         };
         for found in listed {
             let path = found.map_err(|error| BackupError::file(dir, &error))?.path();
-            let is_empty_log = path == config.audit.dir && fs::read_dir(&path).is_ok_and(|mut inside| inside.next().is_none());
+            let is_empty_log =
+                path == config.audit.dir && fs::read_dir(&path).is_ok_and(|mut inside| inside.next().is_none());
             if !is_empty_log && !is_allowed(&path) {
                 return Err(BackupError::Refused(format!(
                     "{} is not empty: it has {}. A restore writes over nothing: move the whole folder away and keep it (its log may \
@@ -242,7 +246,9 @@ fn keys_fit(wish: &Restore<'_>) -> Result<(), BackupError> {
         let found = entry(&path, wanted.path.clone()).map_err(|error| BackupError::file(&path, &error))?;
         if found != *wanted {
             let shown = path.display();
-            let text = format!("{shown} is another key than the one in the backup; move the wrong one away. Nothing was changed");
+            let text = format!(
+                "{shown} is another key than the one in the backup; move the wrong one away. Nothing was changed"
+            );
             return Err(BackupError::Refused(text));
         }
     }
@@ -270,7 +276,9 @@ fn clear(config: &Config) -> Result<(), BackupError> {
         }
     };
     let data = &config.data;
-    for path in [config.records_dir(), config.subject_keys_file(), config.media_dir(), config.export_dir(), data.join(NODE)] {
+    for path in
+        [config.records_dir(), config.subject_keys_file(), config.media_dir(), config.export_dir(), data.join(NODE)]
+    {
         gone(&path)?;
     }
     for found in fs::read_dir(&config.audit.dir).into_iter().flatten().flatten() {

@@ -8,7 +8,11 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, copy::{sync_parent, write_whole}, past::Erased};
+use super::{
+    BackupError,
+    copy::{sync_parent, write_whole},
+    past::Erased,
+};
 use crate::model::KeyId;
 
 /// The mark: while it is there, no gateway starts.

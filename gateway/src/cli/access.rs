@@ -26,14 +26,16 @@ pub enum Command {
 
 /// `access report`.
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Review rights: who may do what on each account, through which grant, who answers for it, when it ends, and when it \
+#[command(
+    long_about = "Review rights: who may do what on each account, through which grant, who answers for it, when it ends, and when it \
 was used last.
 
 Rights are those of the applied governance: grants with their deny entries, approvers, rights on the audit log, operators. Their use \
 comes from the whole audit log. Findings: `never-used` and `unused` (not for --days), `expires-soon` (within 30 days), `expired`, \
 `denied` (deny entries forbid all of it), `no-account` (it reaches none), `no-key` (its holder has no live key).
 
-Through a running gateway it needs an operator's key (--key-file or PRESSGATE_OPERATOR_KEY). That a review was made is in the log.")]
+Through a running gateway it needs an operator's key (--key-file or PRESSGATE_OPERATOR_KEY). That a review was made is in the log."
+)]
 pub struct Args {
     /// How it is shown. CSV is for spreadsheets: no cell of it is taken for a formula.
     #[arg(long, default_value = "table", value_parser = ["table", "csv", "json"])]
@@ -112,7 +114,8 @@ fn told(view: &AccessView) -> String {
 }
 
 fn cells(row: &AccessRow) -> Vec<String> {
-    let day = |at: Option<jiff::Timestamp>| at.map_or_else(|| "–".to_owned(), |at| at.to_string().chars().take(10).collect());
+    let day =
+        |at: Option<jiff::Timestamp>| at.map_or_else(|| "–".to_owned(), |at| at.to_string().chars().take(10).collect());
     let may: Vec<String> = row
         .actions
         .iter()

@@ -65,7 +65,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         Reach::Folder(folder) => folder.ops().seal_backup(&By::Local, &id, seal).await?,
         Reach::Gateway(client) => client.post(&format!("/operator/backups/{id}/seals"), &seal).await?,
     };
-    let signing = SigningKeys::open(&config.audit.signing_key, &start::origin(&node), true).map_err(Failure::refused)?;
+    let signing =
+        SigningKeys::open(&config.audit.signing_key, &start::origin(&node), true).map_err(Failure::refused)?;
     let trust = Trust::known(signing.current.verifier().clone());
     let checked = blocking(|| draft.finish(config, &sealed, &trust))?;
     Ok(told(&args.dir, &checked))

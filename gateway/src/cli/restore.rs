@@ -59,7 +59,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let trust = trust(&config, args)?;
     let checked = blocking(|| check(&args.backup, args.subject_keys.as_deref(), &trust))?;
     if args.check {
-        let text = format!("{} holds: a log of {} leaves.{}", checked.manifest.id, checked.manifest.log.size, caution(&checked));
+        let text = format!(
+            "{} holds: a log of {} leaves.{}",
+            checked.manifest.id,
+            checked.manifest.log.size,
+            caution(&checked)
+        );
         return Ok(Report::good(text, json!({ "holds": true, "id": checked.manifest.id, "key_known": trust.known })));
     }
     let since = args.erased_since.as_ref().map(|log| blocking(|| Since::read(log, &checked))).transpose()?;

@@ -75,7 +75,8 @@ impl Ops<'_> {
             By::Local | By::LocalSignal => (None, Some(by.to_string())),
         };
         let count = u64::try_from(rows).ok();
-        let read = leaf::Read { what: WHAT.into(), person, reason, filter: Some(filter), count, ..leaf::Read::default() };
+        let read =
+            leaf::Read { what: WHAT.into(), person, reason, filter: Some(filter), count, ..leaf::Read::default() };
         self.audit.append(Leaf::new(self.clock.now().as_millisecond(), read)).await?;
         Ok(())
     }

@@ -236,7 +236,8 @@ async fn seal_backup(
     Named(id): Named<String>,
     Strict(wish): Strict<SealRequest>,
 ) -> Answer<Sealed> {
-    ok(to_the_end(&gateway, move |gateway| async move { Ops::running(&gateway).seal_backup(&by, &id, wish).await }).await?)
+    ok(to_the_end(&gateway, move |gateway| async move { Ops::running(&gateway).seal_backup(&by, &id, wish).await })
+        .await?)
 }
 
 fn wants<'a>(gateway: &'a Gateway, governance: &'a Governance) -> Wants<'a> {

@@ -118,7 +118,10 @@ pub async fn recover(
     let passed_over = behind.pass_over(records, restored_until).await?;
     if !passed_over.is_empty() {
         let posts = passed_over.iter().map(PostId::as_str).collect::<Vec<_>>().join(", ");
-        tracing::warn!(posts, "the restored log tells of posts that the restored records do not have; look at the networks");
+        tracing::warn!(
+            posts,
+            "the restored log tells of posts that the restored records do not have; look at the networks"
+        );
     }
     let Behind { leaves, open, facts, erasures } = behind;
     let mut found = Found { leaves, open: open.len(), leases: 0, passed_over: passed_over.len() };

@@ -24,11 +24,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// Reads the word of a restore and says it in the log; none where there is no news.
-pub(super) async fn told(
-    config: &Config,
-    audit: &AuditLog,
-    now: Timestamp,
-) -> Result<Option<Restored>, StartError> {
+pub(super) async fn told(config: &Config, audit: &AuditLog, now: Timestamp) -> Result<Option<Restored>, StartError> {
     let word = Restored::read(&config.data).map_err(|error| StartError::Files(error.to_string()))?;
     let Some(word) = word else { return Ok(None) };
     tracing::warn!(backup = word.backup, leaves = word.size, "this log and these records came out of a backup");

@@ -64,7 +64,8 @@ fn line(cells: &[String]) -> String {
 /// apostrophe before it says that it is text.
 fn cell(value: &str) -> String {
     let first = value.trim_start_matches(' ').chars().next();
-    let formula = first.is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'));
+    let formula = first
+        .is_some_and(|first| matches!(first, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'));
     let text = if formula { format!("'{value}") } else { value.to_owned() };
     if text.contains([',', '"', '\r', '\n', ';', '\t', '\'']) {
         return format!("\"{}\"", text.replace('"', "\"\""));

@@ -36,7 +36,8 @@ impl Review<'_> {
         }
         if self.wish.account.is_none() && self.wish.brand.is_none() {
             let accounts = &self.governance.accounts;
-            let idle = self.governance.grants.iter().filter(|grant| !accounts.values().any(|it| grant.scope.covers(it)));
+            let idle =
+                self.governance.grants.iter().filter(|grant| !accounts.values().any(|it| grant.scope.covers(it)));
             rows.extend(idle.map(|grant| self.grant(grant, None)));
         }
         rows.extend(self.governance.auditors.iter().filter(|auditor| self.reaches(auditor)).map(|it| self.auditor(it)));
@@ -69,7 +70,8 @@ impl Review<'_> {
             None => self.usage.of_grant_anywhere(grant.id.as_str()),
         };
         if let (Principal::Person(person), Some(account)) = (&grant.holder, account) {
-            let acted = grant.actions.iter().map(|action| self.usage.acted_for(person.as_str(), &account.id, action.as_str()));
+            let acted =
+                grant.actions.iter().map(|action| self.usage.acted_for(person.as_str(), &account.id, action.as_str()));
             used = acted.fold(used, Use::and);
         }
         let mut row = self.row(RightKind::Grant, &grant.holder, used, Some(grant.expires));
@@ -139,7 +141,8 @@ impl Review<'_> {
 
     /// A row with all that every right has.
     fn row(&self, kind: RightKind, holder: &Principal, used: Use, expires_at: Option<Timestamp>) -> AccessRow {
-        let soon = self.now.checked_add(SignedDuration::from_hours(24 * i64::from(SOON_DAYS))).unwrap_or(Timestamp::MAX);
+        let soon =
+            self.now.checked_add(SignedDuration::from_hours(24 * i64::from(SOON_DAYS))).unwrap_or(Timestamp::MAX);
         let state = match expires_at {
             Some(end) if end <= self.now => RightState::Expired,
             Some(end) if end <= soon => RightState::Expiring,

@@ -34,9 +34,9 @@ mod tests;
 
 use std::path::Path;
 
+pub use copy::{CopiedRecords, check_records, check_subject_keys, copy_records, copy_subject_keys};
 use jiff::Timestamp;
 use rusqlite::Connection;
-pub use copy::{CopiedRecords, check_records, check_subject_keys, copy_records, copy_subject_keys};
 pub use subject_keys::SqliteSubjectKeys;
 
 use super::{
