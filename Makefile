@@ -15,6 +15,8 @@ SHELL := /bin/bash
 .PHONY: help deps deps-demo deps-test programs plugins demo test fmt clippy unit doc deny examples bench soak advisories
 
 DENY_VERSION := 0.20.2
+# Where Debian's golang-golang-x-mod-dev puts the packages that tests/go-verifier is built on.
+GO_SUMDB     := /usr/share/gocode/src/golang.org/x/mod/sumdb
 # Built by one cargo run, so that what they have in common is built once.
 PROGRAMS     := -p pressgate -p sample-network -p demo
 BUILT         = $(shell cargo metadata --no-deps --format-version=1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
@@ -46,6 +48,9 @@ deps-test: $(NODE)
 	  || env -u CARGO_TARGET_DIR cargo install --locked cargo-deny --version $(DENY_VERSION)
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy strace; } \
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
+	@{ command -v go && test -d $(GO_SUMDB); } >/dev/null \
+	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends golang-go golang-golang-x-mod-dev; } \
+	  || { echo 'Go or golang.org/x/mod is missing: a test has the log checked by them. Install Debian'"'"'s golang-go and golang-golang-x-mod-dev, then run make again.' >&2; exit 1; }
 
 # A native module of the PDS is compiled when its prebuilt form cannot be had; node's own headers serve, where it has them.
 tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/package.json

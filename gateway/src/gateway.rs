@@ -67,7 +67,7 @@ pub struct Gateway {
     /// The only way to a network.
     pub egress: Arc<Egress>,
     /// Where the log goes besides its own disk.
-    pub exports: Exports,
+    pub exports: Arc<Exports>,
     /// API keys.
     pub keys: Keys,
     /// Callers' limits.

@@ -42,6 +42,7 @@ pub mod openings;
 pub mod backup;
 pub mod metrics;
 pub mod pulse;
+pub mod retention;
 
 pub mod operator;
 pub mod cli;

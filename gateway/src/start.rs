@@ -225,7 +225,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
-    let exports = exports(&config, &audit, &vault, &egress, &clock).await?;
+    let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
         .map_err(|error| files(&config.media_dir(), &error))?;
     let carrier =
@@ -241,9 +241,11 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     audit.append(Leaf::new(started_ms, event)).await.map_err(|error| StartError::Other(error.to_string()))?;
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
+    let index = Arc::new(index);
     let limits =
         Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
     let counters = Arc::default();
+    let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -254,7 +256,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         shelf,
         registry,
         facts: Default::default(),
-        index: Arc::new(index),
+        index,
         readings: Arc::default(),
         open_intents: OpenIntents::new(audit.clone()),
         records,
@@ -267,7 +269,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         pauses: Default::default(),
         media: Arc::new(media),
         reveals: Default::default(),
-        metrics: pulse::metrics(&audit, &counters),
+        metrics,
         counters,
         started_ms,
         strangers: Default::default(),

@@ -177,6 +177,14 @@ async function audit(): Promise<void> {
   assert.ok(first)
   const one = await api.readAudit({ client: chief, path: { index: first.index }, throwOnError: true })
   assert.deepEqual(one.data, first)
+  const checkpoint = await api.readAuditTree({ client: chief, path: { path: 'checkpoint' } })
+  assert.equal(checkpoint.response.status, 200)
+  const body = { leaf: first.index, reason: 'a complaint' }
+  const asked = await api.askReveal({ client: newsroom, body })
+  assert.equal(asked.response.status, 403)
+  const path = { id: 'reveal_unknown' }
+  assert.equal((await api.readReveal({ client: chief, path })).response.status, 403)
+  assert.equal((await api.confirmReveal({ client: chief, path })).response.status, 403)
 }
 
 // What must not compile: each line below is an error of types, and would be reported as unused if it were none.

@@ -99,10 +99,9 @@ async fn a_backup_under_load_is_one_point_and_comes_back() {
         gate.restart().await;
         assert_eq!(gate.read(&id(&first)).await["state"], "published");
         // What was accepted before the backup began is there whole; what came after is not, and nothing is half.
-        let known = made.iter().map(|post| gate.get(&format!("/v1/posts/{post}")));
         let mut states = Vec::new();
-        for answer in known {
-            let answer = answer.await;
+        for post in &made {
+            let answer = gate.get(&format!("/v1/posts/{post}")).await;
             states.push(if answer.status == 200 { answer.json::<Value>()["state"].clone() } else { Value::Null });
         }
         let until = states.iter().position(Value::is_null).unwrap_or(states.len());

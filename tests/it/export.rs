@@ -152,6 +152,44 @@ async fn publish(gate: &GateProcess, name: &str, count: usize) {
     }
 }
 
+/// Kills the gateway while an app posts, and waits until the app has noticed.
+async fn kill_under_load(gate: &mut GateProcess) {
+    let caller = gate.caller("app:newsroom");
+    let load = tokio::spawn(async move {
+        for number in 0.. {
+            let body = post("acme-mastodon", &format!("load {number}")).to_string();
+            if caller.try_send("POST", "/v1/posts", &[JSON], body).await.is_err() {
+                break;
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    gate.kill9().await;
+    load.await.expect("the load ends");
+}
+
+/// The process's own log says what is wrong, and no secret.
+fn told(gate: &GateProcess) {
+    let log = std::fs::read_to_string(gate.log_file()).expect("a log");
+    assert!(log.contains("private_endpoint"), "the operator is told why");
+    assert!(!log.contains(&SECRET[6..]) && !log.contains("otel-token"), "no secret in the process's log");
+}
+
+/// Another implementation finds each delivery signed, and a forged one not.
+fn signed(name: &str, siem: &Siem) {
+    let judge = standardwebhooks::Webhook::new(SECRET).expect("a secret");
+    for delivery in siem.taken() {
+        judge.verify(&delivery.body, &delivery.headers).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut forged = delivery.body.to_vec();
+        forged[5] ^= 1;
+        assert!(judge.verify(&forged, &delivery.headers).is_err(), "the judge can say no");
+        assert_eq!(
+            (delivery.path.as_str(), &delivery.headers["content-type"]),
+            ("/in?x=1", &"application/json".parse().expect("a value"))
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_a_siem_that_fails_stops_no_call_and_misses_nothing_afterwards() {
     let secrets = secrets();
@@ -184,18 +222,7 @@ async fn heavy_a_siem_that_fails_stops_no_call_and_misses_nothing_afterwards() {
     assert!(bad.iter().all(|siem| siem.taken().is_empty()), "nothing was taken by who takes nothing");
 
     // Killed under load; then the receivers come back, one of them so that it takes and its answers are lost.
-    let caller = gate.caller("app:newsroom");
-    let load = tokio::spawn(async move {
-        for number in 0.. {
-            let body = post("acme-mastodon", &format!("load {number}")).to_string();
-            if caller.try_send("POST", "/v1/posts", &[JSON], body).await.is_err() {
-                break;
-            }
-        }
-    });
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    gate.kill9().await;
-    load.await.expect("the load ends");
+    kill_under_load(&mut gate).await;
     gate.restart().await;
     bad[2].set(Mood::Forget);
     until("an answer was lost", || async { (bad[2].taken().len() > 1).then_some(()) }).await;
@@ -209,20 +236,10 @@ async fn heavy_a_siem_that_fails_stops_no_call_and_misses_nothing_afterwards() {
         (hooked && reached(&got(&otel, "otlp")) >= leaves && reached(&of_file(&file)) >= leaves).then_some(())
     })
     .await;
-    let judge = standardwebhooks::Webhook::new(SECRET).expect("a secret");
     for (name, siem) in hooks {
         let repeated = check(name, &got(siem, "webhook"), &gate);
         println!("{name}: {} deliveries, {repeated} events came again", siem.taken().len());
-        for delivery in siem.taken() {
-            judge.verify(&delivery.body, &delivery.headers).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let mut forged = delivery.body.to_vec();
-            forged[5] ^= 1;
-            assert!(judge.verify(&forged, &delivery.headers).is_err(), "the judge can say no");
-            assert_eq!(
-                (delivery.path.as_str(), &delivery.headers["content-type"]),
-                ("/in?x=1", &"application/json".parse().expect("a value"))
-            );
-        }
+        signed(name, siem);
     }
     assert!(check("breaks-off", &got(&bad[2], "webhook"), &gate) > 0, "what was taken without an answer came again");
     let ids = |delivery: &Delivery| delivery.headers["webhook-id"].clone();
@@ -240,9 +257,7 @@ async fn heavy_a_siem_that_fails_stops_no_call_and_misses_nothing_afterwards() {
             .flatten()
             .for_each(|event| tests::specs::assert_fine("an event", schema.check(event)));
     }
-    let log = std::fs::read_to_string(gate.log_file()).expect("a log");
-    assert!(log.contains("private_endpoint"), "the operator is told why");
-    assert!(!log.contains(&SECRET[6..]) && !log.contains("otel-token"), "no secret in the process's log");
+    told(&gate);
     assert_eq!(gate.terminate().await, Some(0), "exports do not hold up a stop");
 }
 

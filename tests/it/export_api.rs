@@ -104,11 +104,11 @@ async fn heavy_the_command_writes_a_whole_file_or_none() {
         assert_eq!(event["metadata"]["sequence"], json!(place));
     }
     let again = run_as(&gate, "app:agency", &format!("audit export {}", file.display()), "");
-    assert!(again.code != 0 && again.stderr.contains("there already"), "{again:?}");
+    assert!(again.code != Some(0) && again.err.contains("there already"), "{again:?}");
     let denied = gate.site.path("denied.jsonl");
     let refused = run_as(&gate, "person:ops-1", &format!("audit export {}", denied.display()), "");
-    assert!(refused.code != 0 && refused.stderr.contains("audit:export"), "{refused:?}");
+    assert!(refused.code != Some(0) && refused.err.contains("audit:export"), "{refused:?}");
     assert!(!denied.exists() && !gate.site.path("denied.jsonl.part").exists());
     let shown = run_as(&gate, "app:agency", "audit export --format leaf --cursor 3", "");
-    assert_eq!(serde_json::from_str::<Value>(shown.stdout.lines().next().expect("a line")).expect("JSON")["index"], 4);
+    assert_eq!(serde_json::from_str::<Value>(shown.out.lines().next().expect("a line")).expect("JSON")["index"], 4);
 }

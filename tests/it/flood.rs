@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// All knocks together.
 const KNOCKS: u64 = 100_000;
-/// Where they come from: 127.0.0.2 and so on.
+/// Where they come from: 127.0.2.1 and so on, each a network of its own.
 const SOURCES: u8 = 8;
 /// Connections of each source, kept open.
 const CONNECTIONS: u64 = 2;
@@ -67,7 +67,7 @@ async fn heavy_a_flood_of_strangers_makes_one_leaf_for_each_source_and_second() 
     let since = Instant::now();
     let each = KNOCKS / u64::from(SOURCES) / CONNECTIONS;
     let knocking: Vec<_> = (0..SOURCES)
-        .flat_map(|source| (0..CONNECTIONS).map(move |_| Ipv4Addr::new(127, 0, 0, 2 + source)))
+        .flat_map(|source| (0..CONNECTIONS).map(move |_| Ipv4Addr::new(127, 0, 2 + source, 1)))
         .map(|from| tokio::spawn(knock(from, to, each)))
         .collect();
     // Who has a key is served meanwhile.
@@ -102,7 +102,7 @@ async fn heavy_a_flood_of_strangers_makes_one_leaf_for_each_source_and_second() 
         *by_source.entry(sum.source.clone()).or_insert(0) += sum.count;
     }
     let expected: BTreeMap<_, _> =
-        (0..SOURCES).map(|source| (format!("127.0.0.{}", 2 + source), KNOCKS / u64::from(SOURCES))).collect();
+        (0..SOURCES).map(|source| (format!("127.0.{}.0/24", 2 + source), KNOCKS / u64::from(SOURCES))).collect();
     assert_eq!(by_source, expected, "each knock is counted for whoever knocked");
     // The second in which it began and that in which it ended count whole.
     let most = f64::from(SOURCES) * (seconds.ceil() + 1.0);

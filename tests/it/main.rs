@@ -48,3 +48,5 @@ mod secrets;
 mod states;
 mod stores;
 mod syscalls;
+mod tree;
+mod verifying;

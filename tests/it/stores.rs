@@ -65,6 +65,7 @@ async fn a_log_that_lost_its_end_is_refused_until_it_is_back() {
     std::fs::remove_dir_all(site.path("data/audit")).expect("removed");
     assert!(refusal(site).await.contains("are missing"));
     for (path, bytes) in whole {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, bytes).expect("restored");
     }
     site.stores().await.audit.close();

@@ -110,7 +110,7 @@ fn an_error_or_a_kill_at_every_system_call_loses_nothing_heavy() {
             for nth in 1..=*count {
                 let life = tempfile::tempdir().unwrap();
                 let inject = format!("inject={name}:{fault}:when={nth}");
-                let quiet = ["-o".into(), "/dev/null".into(), "-e".into(), "trace=none".into()];
+                let quiet = ["-o".into(), "/dev/null".into(), "-e".into(), format!("trace={name}")];
                 let output = run(life.path(), &[&quiet[..], &["-e".to_owned(), inject.clone()]].concat());
                 runs += 1;
                 disturbed += u64::from(!output.status.success() || promised(&output) < 6 * 70);

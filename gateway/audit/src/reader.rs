@@ -13,12 +13,14 @@ use crate::place::Place;
 use crate::scan::{Scan, Tail};
 use crate::tile::TILE_WIDTH;
 use crate::tree::files::stated_size;
-use crate::tree::{TREE_DIR, TreeFiles};
+use crate::tree::{TREE_DIR, TreeFiles, entries_from};
 
 /// How often a reader starts anew when files change under it.
 const CHANGES_MAX: u32 = 16;
 
 /// Goes through the committed leaves of a log from an index on.
+///
+/// Leaves whose entries were dropped by retention are passed over: the indices then go on after them.
 ///
 /// At the end of what is committed it gives `None`; asked again it looks again, so it can follow a writer. A reader outside the
 /// writer's process may see the last batch a moment before it is durable; should that commit fail, the leaves at these indices are
@@ -229,6 +231,10 @@ impl LogReader {
             let size = stated_size(&*self.disk, &tree_dir);
             if self.index < size {
                 self.current = None;
+                // What retention dropped is passed over.
+                self.index = self.index.max(entries_from(&*self.disk, &tree_dir));
+            }
+            if self.index < size {
                 let files = TreeFiles::new(Arc::clone(&self.disk), &tree_dir, size);
                 let leaves = files.leaves(self.index / TILE_WIDTH)?;
                 let known = usize::try_from(self.index % TILE_WIDTH).unwrap_or(usize::MAX);

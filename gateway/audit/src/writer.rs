@@ -305,6 +305,7 @@ impl Writer {
     /// commit, which goes to a fresh segment; only a crash before that may bring it back.
     pub fn take_back(&mut self, first: u64) {
         self.next_index = self.next_index.min(first);
+        self.at.set(None);
         self.active = None;
     }
 

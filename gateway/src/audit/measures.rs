@@ -19,6 +19,7 @@ const US_PER_S: f64 = 1_000_000.0;
 pub(super) struct Measures {
     commit_us: Histogram,
     leaves: Histogram,
+    commits: Counter,
     records: Counter,
     refused: [(UnavailableKind, &'static str, Counter); 5],
 }
@@ -29,6 +30,7 @@ impl Default for Measures {
         Self {
             commit_us: Histogram::new(COMMIT_US, US_PER_S),
             leaves: Histogram::new(LEAVES, 1.0),
+            commits: Counter::default(),
             records: Counter::default(),
             refused: [
                 refused(UnavailableKind::Blocked, "blocked"),
@@ -46,7 +48,13 @@ impl Measures {
     pub(super) fn committed(&self, leaves: u64, took: Duration) {
         self.commit_us.observe(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         self.leaves.observe(leaves);
+        self.commits.add(1);
         self.records.add(leaves);
+    }
+
+    /// Commits, and the leaves in them.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.commits.get(), self.records.get())
     }
 
     /// So many appends were refused.

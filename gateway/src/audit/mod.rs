@@ -6,6 +6,7 @@
 //! third thread watches: where the disk hangs, nobody waits for it longer than a bound. The states are in [`states`].
 
 mod faulty;
+mod kept;
 mod measures;
 mod queue;
 mod reserve;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use faulty::{Fault, FaultyDisk};
+pub use kept::TreeFile;
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
     Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk,
@@ -303,6 +305,11 @@ impl AuditLog {
     /// Puts its measurements on a page.
     pub fn show(&self, page: &mut Page) {
         measures::show(&self.shared, page);
+    }
+
+    /// Commits since the log was opened, and the leaves in them.
+    pub fn counts(&self) -> (u64, u64) {
+        self.shared.measures.counts()
     }
 
     /// Visits the durable leaves from an index on, in order, up to the last that was durable when it began. Blocks while it reads;

@@ -106,7 +106,7 @@ fn many_appenders_get_each_index_once_and_a_restart_finds_all() {
     log.close();
     drop(log);
     let (log, recovered) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
-    assert_eq!(recovered, Recovered { next_index: 32 * 40, torn: None });
+    assert_eq!(recovered, Recovered { next_index: 32 * 40, torn: None, second_missing: false });
     check(&log);
 }
 
@@ -293,12 +293,12 @@ fn two_cannot_write_one_log_and_a_foreign_log_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = AuditLog::open(options(dir.path()), Arc::new(RealDisk)).unwrap();
     let second = AuditLog::open(options(dir.path()), Arc::new(RealDisk));
-    assert!(matches!(second, Err(OpenError::Locked { .. })));
+    assert!(matches!(second, Err(LogError::Open(OpenError::Locked { .. }))));
     log.close();
     let closed = runtime().block_on(log.append(note(1))).unwrap_err();
     assert_eq!(closed.kind, UnavailableKind::Closed);
     let foreign = AuditOptions { origin: "other".into(), ..options(dir.path()) };
-    assert!(matches!(AuditLog::open(foreign, Arc::new(RealDisk)), Err(OpenError::Origin { .. })));
+    assert!(matches!(AuditLog::open(foreign, Arc::new(RealDisk)), Err(LogError::Open(OpenError::Origin { .. }))));
     assert!(AuditLog::open(options(dir.path()), Arc::new(RealDisk)).is_ok());
 }
 

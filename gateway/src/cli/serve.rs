@@ -22,7 +22,7 @@ use crate::{
     listen,
     operator::{self, By, wire::ApplyRequest},
     posts::work,
-    pulse, start,
+    pulse, retention, start,
 };
 
 /// How long a stop waits for calls that have begun.
@@ -56,6 +56,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
         tokio::spawn(export(Arc::clone(&gateway))),
+        tokio::spawn(retention::run(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -130,7 +131,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 }
 
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
-async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 4], signals: &mut Signals) -> bool {
+async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 5], signals: &mut Signals) -> bool {
     tracing::info!("stopping");
     gateway.stopping.set();
     let ended = async {

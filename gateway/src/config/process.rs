@@ -70,6 +70,8 @@ pub struct Audit {
     pub dir: PathBuf,
     /// Size of a segment.
     pub segment_bytes: u64,
+    /// Leaves that are older lose their entries; none go without it.
+    pub retention_days: Option<u64>,
     /// The last checkpoint is kept here a second time.
     pub second_checkpoint: PathBuf,
     /// The key that signs checkpoints.

@@ -38,6 +38,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/audit/stream", get(audit::stream::stream))
         .route("/v1/audit/export", get(audit::export::export))
         .route("/v1/audit/{index}", get(audit::search::read))
+        .route("/v1/audit/tree/{*path}", get(audit::tree::file))
         .route("/v1/audit/reveals", post(reveals::ask))
         .route("/v1/audit/reveals/{id}", get(reveals::look))
         .route("/v1/audit/reveals/{id}/confirmations", post(reveals::confirm))

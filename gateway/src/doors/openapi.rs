@@ -20,7 +20,7 @@ use crate::refusal::problem;
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
-        audit::search::search, audit::search::read, audit::stream::stream, audit::export::export,
+        audit::search::search, audit::search::read, audit::stream::stream, audit::export::export, audit::tree::file,
         reveals::ask, reveals::look, reveals::confirm
     ),
     modifiers(&Bearer),

@@ -191,10 +191,10 @@ fn page(shared: &Shared, connection: &Connection, query: &Query) -> Result<Found
         if let Some((at_ms, place)) = candidates.check(index)?
             && filter.from_ms.is_none_or(|from| at_ms >= from)
             && filter.to_ms.is_none_or(|to| at_ms < to)
+            && let Some(bytes) = log.read(index, place)?
+            && filter.matches(&Facets::of(&bytes))
         {
-            if let Some(bytes) = log.read(index, place)?.filter(|bytes| filter.matches(&Facets::of(bytes))) {
-                found.leaves.push((index, bytes));
-            }
+            found.leaves.push((index, bytes));
         }
         looked_at = Some(index);
         if found.leaves.len() >= query.limit {

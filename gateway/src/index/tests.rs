@@ -211,7 +211,7 @@ fn leaves(numbers: std::ops::Range<u64>) -> Vec<Leaf> {
         stage: "authorise".into(),
         problem: "no-grant".into(),
         app: Some(APPS[(number % 2) as usize].into()),
-        brand: (number % 3 == 0).then(|| "acme/snacks".into()),
+        brand: number.is_multiple_of(3).then(|| "acme/snacks".into()),
         post: Some(format!("post_{number}")),
         ..leaf::Refused::default()
     };

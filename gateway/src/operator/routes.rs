@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    Ops,
+    Ops, OpsError,
     access::{AccessRequest, AccessView},
     answer::{self, Problem},
     apply,
@@ -23,8 +23,8 @@ use super::{
     guard::Operator,
     served,
     wire::{
-        Applied, ApplyRequest, CredentialRequest, CredentialView, DiffView, ErasureRequest, ErasureView, KeyRequest,
-        KeyView, StatusView,
+        Applied, ApplyRequest, AuditKeyView, CredentialRequest, CredentialView, DiffView, ErasureRequest, ErasureView,
+        KeyRequest, KeyView, StatusView,
     },
 };
 use crate::{
@@ -47,6 +47,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/apply", post(apply_folder))
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
+        .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/erasures", post(ask_erasure))
         .route("/operator/erasures/{id}", get(show_erasure))
         .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
@@ -76,6 +77,15 @@ type Shared = State<Arc<Gateway>>;
 
 fn ok<T>(value: T) -> Answer<T> {
     Ok(Fresh(StatusCode::OK, value))
+}
+
+/// Changes the key that signs the log's checkpoints; the log says so itself.
+async fn rotate_audit_key(State(gateway): Shared, Operator(by): Operator) -> Answer<AuditKeyView> {
+    let by = by.to_string();
+    let audit = gateway.audit.clone();
+    let rotated = tokio::task::spawn_blocking(move || audit.rotate_key(&by)).await;
+    let key = rotated.map_err(|error| OpsError::Internal(error.to_string()))?.map_err(OpsError::Invalid)?;
+    ok(AuditKeyView { key: key.to_string() })
 }
 
 async fn livez() -> &'static str {
@@ -200,10 +210,10 @@ async fn review_access(
 }
 
 /// What is to be reviewed, from the address.
-fn asked(query: &str) -> Result<AccessRequest, super::OpsError> {
+fn asked(query: &str) -> Result<AccessRequest, OpsError> {
     let mut wish = AccessRequest::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let invalid = || super::OpsError::Invalid("the query has `days`, `account` and `brand`, each once".into());
+        let invalid = || OpsError::Invalid("the query has `days`, `account` and `brand`, each once".into());
         let place = match &*name {
             "account" => &mut wish.account,
             "brand" => &mut wish.brand,

@@ -338,3 +338,10 @@ mod tests {
         assert!(fault(&format!("{{\"secrets\":{{{}}}}}", many.join(","))).contains("more than"));
     }
 }
+
+/// The key that signs the log's checkpoints, public part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditKeyView {
+    /// The verifier key (C2SP signed-note).
+    pub key: String,
+}

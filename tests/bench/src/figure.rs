@@ -86,7 +86,12 @@ fn row(figure: &Figure) -> [String; 6] {
 
 /// As many digits as mean something.
 pub fn short(value: f64) -> String {
-    let decimals = if value.abs() >= 100.0 || value.fract() == 0.0 { 0 } else { 1 };
+    let decimals = match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
     format!("{value:.decimals$}")
 }
 

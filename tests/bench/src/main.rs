@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p bench -- policies publish` measures only what is named; the summary keeps every other figure.
 
+mod audit;
 mod cases;
-mod commits;
 mod disk;
 mod export;
 mod figure;
@@ -28,10 +28,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     ("plugins", plugins::measure),
     ("policies", policies::measure),
     ("publish", publish::measure),
+    ("audit", audit::measure),
     ("export", export::measure),
     ("reading", reading::measure),
 ];

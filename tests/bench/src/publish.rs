@@ -1,7 +1,6 @@
 //! How many posts a second go the whole way: the program itself with its log, records, vault, a policy and an adapter, from the
 //! request of an app to the status on a network on the same machine.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use serde_json::Value;
 use tests::harness::{Gate, GateProcess, network_with};
 
 use crate::cases;
-use crate::commits::{self, Commits};
 use crate::disk;
 use crate::figure::{Bar, Figure};
 use crate::load::{App, Round};
@@ -87,12 +85,11 @@ async fn run() -> Measured {
         .await;
     let address = gate.url.trim_start_matches("http://").parse().expect("an address");
     let app = Arc::new(App::new(address, gate.site.key("app:newsroom"), ACCOUNT, cases::posts()));
-    let log = gate.site.config().audit.dir;
     let mut published = checked(app.post_for(WARM_UP, CONNECTIONS).await).published;
     let mut measured = Measured::default();
     for _ in 0..ROUNDS {
         measured.fdatasync_us.push(disk::fdatasync_p50_us(&folder).expect("the disk is written to"));
-        published += one_round(&gate, &app, &log, &mut measured).await;
+        published += one_round(&gate, &app, &mut measured).await;
     }
     let counted = network.count("POST", STATUSES).await;
     assert_eq!(counted, published, "the network counted other posts than the app was told of");
@@ -100,19 +97,19 @@ async fn run() -> Measured {
     measured
 }
 
-async fn one_round(gate: &GateProcess, app: &Arc<App>, log: &Path, measured: &mut Measured) -> u64 {
-    let (cpu_s, commits) = (machine::cpu_s(gate.process_id()), count(log));
+async fn one_round(gate: &GateProcess, app: &Arc<App>, measured: &mut Measured) -> u64 {
+    let (cpu_s, before) = (machine::cpu_s(gate.process_id()), count(gate).await);
     let round = checked(app.post_for(ROUND, CONNECTIONS).await);
     let calls = round.published as f64;
     let times_us = sorted(&round.times_us);
     measured.calls_per_s.push(calls / round.time.as_secs_f64());
     measured.p50_ms.push(at(&times_us, 0.5) / 1_000.0);
     measured.p99_ms.push(at(&times_us, 0.99) / 1_000.0);
-    if let Some((before, after)) = cpu_s.zip(machine::cpu_s(gate.process_id())) {
-        measured.cpu_us.push((after - before) * 1e6 / calls);
+    if let Some((from, to)) = cpu_s.zip(machine::cpu_s(gate.process_id())) {
+        measured.cpu_us.push((to - from) * 1e6 / calls);
     }
-    let after = count(log);
-    measured.leaves_of_commit.push((after.leaves - commits.leaves) as f64 / (after.commits - commits.commits) as f64);
+    let after = count(gate).await;
+    measured.leaves_of_commit.push((after.1 - before.1) / (after.0 - before.0));
     round.published
 }
 
@@ -124,8 +121,17 @@ fn checked(round: Round) -> Round {
     round
 }
 
-fn count(log: &Path) -> Commits {
-    commits::count(log).expect("the log can be read")
+/// Commits of the program's log, and the leaves in them, as its metrics tell.
+async fn count(gate: &GateProcess) -> (f64, f64) {
+    let log = std::fs::read_to_string(gate.log_file()).expect("the program's output");
+    let address = log.lines().find_map(|line| line.strip_prefix("operator listens on ")).expect("an address");
+    let text = tests::http::get(&format!("{address}/metrics"), "").await.text();
+    let value = |name: &str| {
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("the metric is there");
+        line.parse::<f64>().expect("a number")
+    };
+    (value("pressgate_audit_commit_leaves_count"), value("pressgate_audit_leaves_total"))
 }
 
 /// Ends the program as an operator would, after a look at one of its posts.

@@ -28,6 +28,8 @@ const ACCOUNTS: u64 = 50;
 const CALLS_PER_S: f64 = 1_000.0;
 const CONNECTIONS: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(3);
+/// Before anything is written.
+const QUIET: Duration = Duration::from_secs(5);
 const TIME: Duration = Duration::from_secs(20);
 /// Between two searches.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -61,6 +63,7 @@ async fn run() -> Vec<Figure> {
     let begin_ms = SystemClock.now().as_millisecond() - i64::try_from(RECORDS).unwrap_or(0) * APART_MS;
     let end = fill(&gate, begin_ms).await;
 
+    let verify_s = verified(&gate).await;
     let start = Instant::now();
     gate.restart().await;
     let restart_s = start.elapsed().as_secs_f64();
@@ -75,6 +78,7 @@ async fn run() -> Vec<Figure> {
 
     let address = gate.url.trim_start_matches("http://").parse().expect("an address");
     let app = Arc::new(App::new(address, gate.site.key("app:newsroom"), ACCOUNT, cases::posts()));
+    let (quiet_ms, _) = search_until(&auditor, begin_ms, Instant::now() + QUIET).await;
     app.post_at(CALLS_PER_S, WARM_UP, CONNECTIONS).await;
     let load = tokio::spawn({
         let app = Arc::clone(&app);
@@ -95,7 +99,10 @@ async fn run() -> Vec<Figure> {
     vec![
         Figure::once("audit_search_p99_ms", at(&times_ms, 0.99), "ms").bar(Bar::Below(100.0)),
         Figure::once("audit_search_p50_ms", at(&times_ms, 0.5), "ms"),
+        Figure::once("audit_search_quiet_p99_ms", at(&sorted(&quiet_ms), 0.99), "ms"),
         Figure::once("audit_search_beside_calls_per_s", calls_per_s, "calls/s").bar(Bar::AtLeast(CALLS_PER_S * 0.99)),
+        Figure::once("audit_restart_1m_s", restart_s, "s").bar(Bar::Below(1.0)),
+        Figure::once("audit_verify_1m_s", verify_s, "s").bar(Bar::Below(6.0)),
         Figure::once("audit_index_leaves_per_s", index_per_s, "leaves/s").bar(Bar::AtLeast(5_000.0)),
     ]
 }
@@ -113,6 +120,19 @@ async fn fill(gate: &GateProcess, begin_ms: i64) -> u64 {
     stores.records.apply_leaves(end, Vec::new()).await.expect("noted");
     stores.audit.close();
     end
+}
+
+/// How long the program's own verification of the log takes, in seconds.
+async fn verified(gate: &GateProcess) -> f64 {
+    let config = gate.site.config();
+    let key = std::fs::read_to_string(&config.audit.signing_key).expect("the key");
+    let key = pressgate_audit::note::Signer::parse(&key).expect("a key").verifier().to_string();
+    let dir = config.audit.dir.to_string_lossy().into_owned();
+    let start = Instant::now();
+    let (code, _, told) = gate.command(&["audit", "verify", &dir, "--key", &key]).await;
+    let time_s = start.elapsed().as_secs_f64();
+    assert_eq!(code, Some(0), "{told}");
+    time_s
 }
 
 /// Who does what in a record.

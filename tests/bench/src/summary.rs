@@ -23,8 +23,8 @@ pub fn write(path: &Path, figures: &[Figure]) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     for figure in figures {
-        // A tenth is the most that any of them means. What is no number becomes null.
-        let value = (figure.value * 10.0).round() / 10.0;
+        // A hundredth is the most that any of them means. What is no number becomes null.
+        let value = (figure.value * 100.0).round() / 100.0;
         all.insert(figure.name.clone(), json!({ "value": value, "unit": figure.unit }));
     }
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -47,7 +47,7 @@ mod tests {
         write(&path, &[Figure::once("b", 3.0, "MiB"), Figure::once("c", f64::NAN, "µs")]).expect("written");
         let read: Value = serde_json::from_slice(&std::fs::read(&path).expect("there")).expect("JSON");
         let expected = json!({
-            "a": {"value": 1.3, "unit": "µs"}, "b": {"value": 3.0, "unit": "MiB"}, "c": {"value": null, "unit": "µs"},
+            "a": {"value": 1.25, "unit": "µs"}, "b": {"value": 3.0, "unit": "MiB"}, "c": {"value": null, "unit": "µs"},
         });
         assert_eq!(read, expected);
     }

@@ -44,13 +44,20 @@ fn fulls() -> Vec<Value> {
         json!({"kind": "key-handover", "change": 55, "checkpoint": "origin\n1\nroot\n\n— log sig\n"}),
         json!({"kind": "freeze", "brand": "acme", "deep": {"a": [1, {"b": "later"}]}}),
     ];
+    all.extend(variants(&all));
+    all.into_iter().map(|leaf| with_head(&leaf)).collect()
+}
+
+/// The same in the forms that depend on a word.
+fn variants(fulls: &[Value]) -> Vec<Value> {
+    let mut all = Vec::new();
     for what in ["key", "credential", "plugin", "setting", "log", "weather"] {
         for action in ["create", "set", "load", "replace", "unload", "revoke", "remove", "apply-failed", "juggle"] {
             all.push(json!({"kind": "change", "what": what, "action": action, "subject": "net 0.1.0", "digest": "d6d6", "by": "start"}));
         }
     }
     for (result, status) in [("answered", 404), ("not-sent", 503), ("unanswered", 0), ("unknown", 0), ("new", 500)] {
-        let mut outcome = all[1].clone();
+        let mut outcome = fulls[1].clone();
         (outcome["result"], outcome["status"]) = (json!(result), json!(status));
         all.push(outcome);
     }
@@ -65,7 +72,7 @@ fn fulls() -> Vec<Value> {
         "strange",
         "",
     ] {
-        let mut intent = all[0].clone();
+        let mut intent = fulls[0].clone();
         intent["action"] = json!(action);
         all.push(intent);
     }
@@ -76,15 +83,15 @@ fn fulls() -> Vec<Value> {
         ("state", "state", ["normal", "slow", "low-disk"]),
     ] {
         for word in words {
-            let mut leaf = all.iter().find(|leaf| leaf["kind"] == kind).expect("a kind").clone();
+            let mut leaf = fulls.iter().find(|leaf| leaf["kind"] == kind).expect("a kind").clone();
             leaf[name] = json!(word);
             all.push(leaf);
         }
     }
-    let mut cleared = all.iter().find(|leaf| leaf["kind"] == "alarm").expect("an alarm").clone();
+    let mut cleared = fulls.iter().find(|leaf| leaf["kind"] == "alarm").expect("an alarm").clone();
     cleared["raised"] = json!(false);
     all.push(cleared);
-    all.into_iter().map(|leaf| with_head(&leaf)).collect()
+    all
 }
 
 fn with_head(leaf: &Value) -> Value {

@@ -29,6 +29,9 @@ struct Resolved {
     profiles: BTreeSet<String>,
 }
 
+/// Validators by class and profiles.
+type Validators = BTreeMap<(u64, Vec<String>), Arc<Validator>>;
+
 /// The definitions with the validators that were derived so far.
 #[derive(Debug)]
 pub struct Ocsf {
@@ -39,7 +42,7 @@ pub struct Ocsf {
     types: Map<String, Value>,
     objects: BTreeMap<String, Resolved>,
     classes: BTreeMap<u64, Resolved>,
-    validators: Mutex<BTreeMap<(u64, Vec<String>), Arc<Validator>>>,
+    validators: Mutex<Validators>,
 }
 
 impl Ocsf {

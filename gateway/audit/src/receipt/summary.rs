@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::leaf::{EffectKind, Event, Leaf, OutcomeResult, VerdictNote};
+use crate::leaf::{EffectKind, Event, Intent, Leaf, Outcome, OutcomeResult, VerdictNote};
 
 /// The post that a leaf is about.
 pub fn post_of(event: &Event) -> Option<&str> {
@@ -208,41 +208,11 @@ impl Summary {
 
     fn add(&mut self, leaf: u64, at_ms: i64, event: Event) {
         match event {
-            Event::Intent(intent) => self.effects.push(Effect {
-                intent: leaf,
-                at_ms,
-                account: intent.account,
-                brand: intent.brand,
-                action: intent.action,
-                step: intent.step,
-                attempt: intent.attempt,
-                kind: intent.effect_kind,
-                app: intent.app,
-                person: intent.person,
-                on_behalf_of: intent.on_behalf_of,
-                key: intent.key,
-                grant: intent.grant,
-                content_digest: intent.content_digest,
-                request_digest: intent.request_digest,
-                adapter: intent.adapter,
-                adapter_digest: intent.adapter_digest,
-                verdicts: intent.verdicts,
-                approvals: intent.approvals,
-                outcome: None,
-            }),
+            Event::Intent(intent) => self.effects.push(Effect::of(leaf, at_ms, *intent)),
             Event::Outcome(outcome) => {
                 let effect = self.effects.iter_mut().find(|effect| effect.intent == outcome.intent);
                 let Some(effect) = effect else { return };
-                effect.outcome = Some(Ended {
-                    leaf,
-                    at_ms,
-                    result: outcome.result,
-                    status: outcome.status,
-                    response_digest: outcome.response_digest,
-                    target_state: outcome.target_state,
-                    platform_ids: outcome.platform_ids,
-                    recovered: outcome.recovered,
-                });
+                effect.outcome = Some(Ended::of(leaf, at_ms, *outcome));
             }
             Event::Held(held) => self.holds.push(Hold {
                 leaf,
@@ -286,6 +256,48 @@ impl Summary {
                 code: finished.code,
             }),
             _ => {}
+        }
+    }
+}
+
+impl Effect {
+    fn of(leaf: u64, at_ms: i64, intent: Intent) -> Self {
+        Self {
+            intent: leaf,
+            at_ms,
+            account: intent.account,
+            brand: intent.brand,
+            action: intent.action,
+            step: intent.step,
+            attempt: intent.attempt,
+            kind: intent.effect_kind,
+            app: intent.app,
+            person: intent.person,
+            on_behalf_of: intent.on_behalf_of,
+            key: intent.key,
+            grant: intent.grant,
+            content_digest: intent.content_digest,
+            request_digest: intent.request_digest,
+            adapter: intent.adapter,
+            adapter_digest: intent.adapter_digest,
+            verdicts: intent.verdicts,
+            approvals: intent.approvals,
+            outcome: None,
+        }
+    }
+}
+
+impl Ended {
+    fn of(leaf: u64, at_ms: i64, outcome: Outcome) -> Self {
+        Self {
+            leaf,
+            at_ms,
+            result: outcome.result,
+            status: outcome.status,
+            response_digest: outcome.response_digest,
+            target_state: outcome.target_state,
+            platform_ids: outcome.platform_ids,
+            recovered: outcome.recovered,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod files;
 mod grow;
 mod open;
 mod publish;
+mod retain;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use files::TreeFiles;
 pub use grow::Frontier;
 pub use open::{TreeOptions, remove_covered};
 pub use publish::{Published, Tree};
+pub use retain::{ENTRIES_FROM, drop_entries, entries_from};
 
 use crate::note::NoteError;
 

@@ -73,9 +73,9 @@ impl Tree {
         self.covered = checkpoint.size;
         self.unsure = false;
         let full = self.frontier.take_full();
-        write_note(&*self.disk, &self.dir.join(CHECKPOINT), &note)?;
+        replace(&*self.disk, &self.dir.join(CHECKPOINT), &note)?;
         self.remove_superseded(&full);
-        write_note(&*self.disk, &self.second, &note)?;
+        replace(&*self.disk, &self.second, &note)?;
         self.published = checkpoint.size;
         Ok(Published { checkpoint, note })
     }
@@ -158,15 +158,15 @@ fn remove_old(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Replaces a checkpoint: after a crash there is the old one or the new one, whole.
-fn write_note(disk: &dyn Disk, path: &Path, note: &str) -> io::Result<()> {
+/// Replaces a file: after a crash there is the old one or the new one, whole.
+pub(super) fn replace(disk: &dyn Disk, path: &Path, text: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
     // A sync of an older one of that name may have failed.
     remove_old(disk, &new)?;
     let file = disk.create(&new)?;
-    file.write_all_at(note.as_bytes(), 0)?;
+    file.write_all_at(text.as_bytes(), 0)?;
     file.sync_data()?;
     disk.rename(&new, path)?;
     disk.sync_dir(path.parent().unwrap_or(Path::new("/")))

@@ -112,6 +112,25 @@ const SEGMENTS: [&str; 10] = [
     "segment: under the name of another",
 ];
 
+/// The bytes of a batch with another leaf, or with two of its leaves swapped, and which one is the first that is wrong. They are as
+/// many as before.
+fn forged(log: &Log, batch: &Batch, swapped: bool, dice: &mut Dice) -> (Vec<u8>, usize) {
+    let (from, count) = (batch.expected.index as usize, batch.frames.len());
+    let mut new = log.leaves[from..from + count].to_vec();
+    let mut place = dice.below(count);
+    if swapped && count > 1 {
+        let (low, high) = dice.two_below(count);
+        new.swap(low, high);
+        place = low;
+    } else {
+        let text = String::from_utf8(new[place].clone()).unwrap();
+        new[place] = text.replace("published", "cancelled").into_bytes();
+    }
+    let mut bytes = Vec::new();
+    encode_batch(batch.expected, &new, &mut bytes);
+    (bytes, place)
+}
+
 fn segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
     let mut files = log.files.clone();
     let filled: Vec<&Segment> = log.segments.iter().filter(|segment| !segment.batches.is_empty()).collect();
@@ -125,7 +144,6 @@ fn segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
     if count == 0 || segment.batches.len() == 1 {
         return segments(log, kind, dice);
     }
-    let frame = dice.below(count);
     // A last batch that is damaged might be a torn one, of which nobody was told; here the tree was.
     let torn = last_segment && number + 1 == segment.batches.len() && number > 0;
     let found = match kind {
@@ -136,23 +154,9 @@ fn segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
             Some(if torn { first } else { first + hit as u64 })
         }
         "segment: a leaf forged, with its checksums" | "segment: two leaves swapped, with their checksums" => {
-            let from = first as usize;
-            let mut new = log.leaves[from..from + count].to_vec();
-            let mut index = frame;
-            if kind.contains("swapped") && count > 1 {
-                let (low, high) = dice.two_below(count);
-                new.swap(low, high);
-                index = low;
-            } else {
-                // Of the same length, so that the batch stays where it is.
-                let text = String::from_utf8(new[frame].clone()).unwrap();
-                new[frame] = text.replace("published", "cancelled").into_bytes();
-            }
-            let mut bytes = Vec::new();
-            encode_batch(batch.expected, &new, &mut bytes);
-            let swapped_lengths = bytes.len();
-            files.edit(&segment.path, |file| file[batch.place.start..][..swapped_lengths].copy_from_slice(&bytes));
-            Some(first + index as u64)
+            let (bytes, place) = forged(log, batch, kind.contains("swapped"), dice);
+            files.edit(&segment.path, |file| file[batch.place.start..][..bytes.len()].copy_from_slice(&bytes));
+            Some(first + place as u64)
         }
         "segment: a leaf forged and renumbered at the end" => {
             let mut bytes = Vec::new();
@@ -186,6 +190,18 @@ fn segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
             });
             None
         }
+        _ => return whole_segments(log, kind, dice),
+    };
+    (files, found)
+}
+
+/// Changes of a segment as a whole.
+fn whole_segments(log: &Log, kind: &str, dice: &mut Dice) -> (Files, Found) {
+    let mut files = log.files.clone();
+    let filled: Vec<&Segment> = log.segments.iter().filter(|segment| !segment.batches.is_empty()).collect();
+    let at = dice.below(filled.len());
+    let segment = filled[at];
+    let found = match kind {
         "segment: a bit of the header flipped" => {
             let byte = dice.below(BLOCK_BYTES);
             files.edit(&segment.path, |bytes| bytes[byte] ^= 1 << dice.below(8));

@@ -91,7 +91,8 @@ fn entries(log: &Log, kind: &'static str, dice: &mut Dice) -> Evil {
     let (places, width) = (log.places(tile), usize::from(tile.width));
     let (first, at) = (tile.index * TILE_WIDTH, dice.below(width));
     let mut files = log.files.clone();
-    let mut place = at;
+    let mut place =
+        if kind.ends_with("emptied") || kind.ends_with("missing") || kind.ends_with("bundle") { 0 } else { at };
     let with = |leaf: &[u8]| [&(leaf.len() as u16).to_be_bytes(), leaf].concat();
     match kind {
         "entries: a bit flipped" => {
@@ -140,20 +141,13 @@ fn entries(log: &Log, kind: &'static str, dice: &mut Dice) -> Evil {
             files.edit(&path, |bytes| bytes.extend((0..more).map(|_| dice.next() as u8)));
             place = width;
         }
-        "entries: emptied" => {
-            files.put(&path, vec![]);
-            place = 0;
-        }
-        "entries: missing" => {
-            files.remove(&path);
-            place = 0;
-        }
+        "entries: emptied" => files.put(&path, vec![]),
+        "entries: missing" => files.remove(&path),
         _ => {
             let count = log.size().div_ceil(TILE_WIDTH);
             let other = (tile.index + 1 + dice.below(count as usize - 1) as u64) % count;
             let bytes = log.files.get(tile_path(Kind::Entries, other, log.size())).unwrap().to_vec();
             files.put(&path, bytes);
-            place = 0;
         }
     }
     Evil { kind, files, index: first + place as u64, file: Some(path) }

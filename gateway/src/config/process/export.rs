@@ -183,9 +183,9 @@ impl Checker<'_> {
         let from = raw.from;
         let kind = raw.kind.take();
         let to = match kind.as_ref().map(|kind| kind.get_ref().as_str()) {
-            Some("file") => self.to_file(at, raw),
-            Some("webhook") => self.to_webhook(at, raw),
-            Some("otlp") => self.to_otlp(at, raw),
+            Some("file") => self.file_export(at, raw),
+            Some("webhook") => self.webhook_export(at, raw),
+            Some("otlp") => self.otlp_export(at, raw),
             other => {
                 let given = other.map_or_else(|| "is missing".to_owned(), |other| format!("`{other}` is none"));
                 let at = kind.as_ref().map_or(at, |kind| kind.span().start);
@@ -212,7 +212,7 @@ impl Checker<'_> {
         Some(raw.into_inner())
     }
 
-    fn to_file(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
+    fn file_export(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
         let keep = raw.rotate_keep.take();
         let rotate_keep = keep.map(|keep| self.small("export.rotate_keep", Some(keep), &ROTATE_KEEP));
         let rotate_bytes = self.number("export.rotate_bytes", raw.rotate_bytes.take(), &ROTATE_BYTES);
@@ -225,7 +225,7 @@ impl Checker<'_> {
         Some(ExportTo::File { path: self.path("export.path", Some(path), ""), rotate_bytes, rotate_keep })
     }
 
-    fn to_webhook(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
+    fn webhook_export(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
         let private_endpoint = raw.private_endpoint.take().is_some_and(Spanned::into_inner);
         let (url, secret) = (raw.url.take(), raw.secret.take());
         self.none_left("webhook", &raw);
@@ -236,7 +236,7 @@ impl Checker<'_> {
         Some(ExportTo::Webhook { url: self.url(at, url, private_endpoint)?, secret: secret?, private_endpoint })
     }
 
-    fn to_otlp(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
+    fn otlp_export(&mut self, at: usize, mut raw: RawExport) -> Option<ExportTo> {
         let private_endpoint = raw.private_endpoint.take().is_some_and(Spanned::into_inner);
         let (url, secret, header) = (raw.url.take(), raw.secret.take(), raw.header.take());
         self.none_left("otlp", &raw);

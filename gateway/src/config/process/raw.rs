@@ -23,6 +23,8 @@ const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
 /// The default is four segments where that is less.
 const RESERVE_BYTES: Number = Number { default: 268_435_456, allowed: 0..=1_099_511_627_776 };
+/// Thirty years at most.
+const RETENTION_DAYS: Number = Number { default: 0, allowed: 1..=11_000 };
 const LOW_DISK_PERCENT: Number = Number { default: 5, allowed: 0..=50 };
 const SLOW_MS: Number = Number { default: 50, allowed: 1..=60_000 };
 const BLOCKED_MS: Number = Number { default: 2_000, allowed: 100..=60_000 };
@@ -77,6 +79,7 @@ struct RawKek {
 struct RawAudit {
     dir: Option<Spanned<String>>,
     segment_bytes: Option<Spanned<i64>>,
+    retention_days: Option<Spanned<i64>>,
     second_checkpoint: Option<Spanned<String>>,
     signing_key: Option<Spanned<String>>,
     reserve_bytes: Option<Spanned<i64>>,
@@ -173,6 +176,8 @@ impl Checker<'_> {
         let usual = RESERVE_BYTES.default.min(segment_bytes.saturating_mul(4));
         let reserve = Number { default: usual, ..RESERVE_BYTES };
         let percent = self.number("audit.low_disk_percent", raw.low_disk_percent, &LOW_DISK_PERCENT);
+        let days = Number { default: 0, ..RETENTION_DAYS };
+        let retention_days = raw.retention_days.map(|given| self.number("audit.retention_days", Some(given), &days));
         let mut place = |key: &str, given: Option<Spanned<String>>, usual: &str| match given {
             Some(path) => self.path(key, Some(path), ""),
             None => data.join(usual),
@@ -181,6 +186,7 @@ impl Checker<'_> {
             dir: place("audit.dir", raw.dir, "audit"),
             second_checkpoint: place("audit.second_checkpoint", raw.second_checkpoint, "audit-checkpoint"),
             signing_key: place("audit.signing_key", raw.signing_key, "audit-key"),
+            retention_days,
             segment_bytes,
             reserve_bytes: self.number("audit.reserve_bytes", raw.reserve_bytes, &reserve),
             low_disk_percent: u8::try_from(percent).unwrap_or(u8::MAX),

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn values_that_mean_nothing_are_named() {
-        let set: [(&str, fn(&mut SearchQuery, String), &[&str]); 9] = [
+        type Put = fn(&mut SearchQuery, String);
+        let set: [(&str, Put, &[&str]); 9] = [
             ("actor", |query, value| query.actor = Some(value), &["ada@example.org", "", "app:", "a b"]),
             ("account", |query, value| query.account = Some(value), &["a/b", ""]),
             ("brand", |query, value| query.brand = Some(value), &["/acme", "acme//b", "a b"]),

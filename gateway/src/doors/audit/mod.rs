@@ -5,5 +5,6 @@ pub mod export;
 mod right;
 pub mod search;
 pub mod stream;
+pub mod tree;
 
 pub use right::{note, permitted};

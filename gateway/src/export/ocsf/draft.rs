@@ -215,14 +215,15 @@ impl<'a> Draft<'a> {
             "log_name": self.origin,
             "log_provider": PRODUCT,
         });
-        for (name, value) in [("event_code", &self.kind), ("log_version", &self.version)] {
+        let text = |value: &Value| {
             let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()));
-            if let Some(text) = text {
-                metadata[name] = text.into();
-            }
-        }
-        if !self.profiles.is_empty() {
-            metadata["profiles"] = self.profiles.clone().into();
+            text.map(Value::String)
+        };
+        let profiles = (!self.profiles.is_empty()).then(|| json!(self.profiles));
+        let more =
+            object([("event_code", text(&self.kind)), ("log_version", text(&self.version)), ("profiles", profiles)]);
+        if let (Some(metadata), Value::Object(mut more)) = (metadata.as_object_mut(), more) {
+            metadata.append(&mut more);
         }
         let mut event = Map::new();
         event.insert("time".into(), self.at_ms.into());

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::draft::{AUTHENTICATION, Activity, BASE, Draft, ENTITY, ERROR, LIFECYCLE, OTHER, PRODUCT, Severity, Status};
+use super::draft::{
+    AUTHENTICATION, Activity, BASE, Draft, ENTITY, ERROR, LIFECYCLE, OTHER, PRODUCT, Severity, Status, object,
+};
 use crate::audit::leaf::{Alarm, Change, Changed, LifecycleEvent, State};
 
 /// `activity_id` of an error in general, and of a record that could not be mapped (Application Error).
@@ -26,28 +28,30 @@ pub(super) fn change(draft: &mut Draft, change: &Change) {
     let subject = draft.text("subject").unwrap_or_default();
     if change.what == Changed::Plugin {
         draft.class(LIFECYCLE, plugin_activity(word));
-        let digest = draft.text("digest");
-        let mut app = json!({ "name": subject });
-        if let Some((name, version)) = subject.rsplit_once(' ') {
-            app = json!({ "name": name, "version": version });
-        }
-        if let Some(digest) = digest {
-            app["uid"] = digest.into();
-        }
-        draft.set("app", app);
+        let (name, version) = match subject.rsplit_once(' ') {
+            Some((name, version)) => (name, Some(json!(version))),
+            None => (subject.as_str(), None),
+        };
+        let digest = draft.text("digest").map(Value::String);
+        draft.set("app", object([("name", Some(json!(name))), ("version", version), ("uid", digest)]));
         // In this class an actor is an attribute of the profile.
         draft.profile("host");
     } else {
         draft.class(ENTITY, entity_activity(word));
-        let mut entity = json!({ "uid": subject, "type": what, "type_id": OTHER });
-        if change.what == Changed::Governance {
-            entity["type_id"] = POLICY.into();
-            entity["type"] = "Policy".into();
-        }
-        if let Some(digest) = draft.text("digest") {
-            entity["version"] = digest.into();
-        }
-        draft.set("entity", entity);
+        let (kind, type_id) = match change.what {
+            Changed::Governance => ("Policy", POLICY),
+            _ => (what.as_str(), OTHER),
+        };
+        let digest = draft.text("digest").map(Value::String);
+        draft.set(
+            "entity",
+            object([
+                ("uid", Some(json!(subject))),
+                ("type", Some(json!(kind))),
+                ("type_id", Some(json!(type_id))),
+                ("version", digest),
+            ]),
+        );
     }
     let by = draft.text("by").unwrap_or_default();
     draft.set("actor", actor(&by));

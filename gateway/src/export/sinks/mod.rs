@@ -55,7 +55,7 @@ impl From<SendFailure> for Failed {
 /// A sink that is open.
 pub(super) enum Sink {
     File(FileSink),
-    Webhook(WebhookSink),
+    Webhook(Box<WebhookSink>),
     Otlp(OtlpSink),
 }
 
@@ -75,7 +75,7 @@ impl Sink {
             }
             ExportTo::Webhook { url, secret, private_endpoint } => {
                 let key = webhook_key(secret)?;
-                Self::Webhook(WebhookSink { line, url: url.clone(), private: *private_endpoint, key })
+                Self::Webhook(Box::new(WebhookSink { line, url: url.clone(), private: *private_endpoint, key }))
             }
             ExportTo::Otlp { url, header, private_endpoint } => {
                 let header = match header {

@@ -76,7 +76,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("records", &["model"]),
     ("metrics", &[]),
     // What the log says of the gateway as a whole, at an even pace.
-    ("pulse", &["clock", "gateway", "audit", "metrics", "stop"]),
+    ("pulse", &["clock", "gateway", "audit", "export", "index", "metrics", "stop"]),
+    ("retention", &["clock", "gateway", "audit", "config", "export", "stop"]),
     ("operator", ALL),
     ("cli", ALL),
     ("lib", ALL),
