@@ -34,11 +34,14 @@ pub fn copy_tree(disk: &Arc<dyn Disk>, from: &Path, into: &Path, checkpoint: &[u
     let files = TreeFiles::new(Arc::clone(disk), from, size);
     let mut copy = TreeCopy::default();
     for tile in Tile::all(size) {
-        if tile.kind == Kind::Entries && tile.is_full() && is_missing(&**disk, &files.path(tile)) {
-            copy.missing_bundles += 1;
-            continue;
-        }
-        let (found, bytes) = files.bytes(tile)?;
+        let (found, bytes) = match files.bytes(tile) {
+            Ok(read) => read,
+            Err(_) if tile.kind == Kind::Entries && tile.is_full() && is_missing(&**disk, &files.path(tile)) => {
+                copy.missing_bundles += 1;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let bytes = cut(tile, found, bytes).ok_or_else(|| TreeError::Damaged {
             file: files.path(found),
             why: "it has not as much as it must have".to_owned(),

@@ -73,6 +73,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("audit", &["model", "clock", "metrics"]),
     ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
     ("index", &["model", "audit"]),
+    // Copies both stores at one point, and puts them back.
+    ("backup", &["model", "config", "folders", "audit", "records"]),
     ("records", &["model"]),
     ("metrics", &[]),
     // What the log says of the gateway as a whole, at an even pace.
