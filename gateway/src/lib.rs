@@ -41,6 +41,7 @@ pub mod cosigner;
 pub mod index;
 pub mod records;
 pub mod openings;
+pub mod backup;
 pub mod metrics;
 pub mod pulse;
 pub mod retention;

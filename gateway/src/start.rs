@@ -3,6 +3,7 @@
 mod belonging;
 mod log;
 mod look;
+mod restored;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
     audit::{AuditLog, Disk, Leaf, RealDisk, leaf},
+    backup,
     clock::{Clock, SystemClock},
     config::{Config, Fault, Governance, process::Kek},
     egress::{Egress, EgressOptions},
@@ -39,6 +41,7 @@ use crate::{
     vault::{KekSource, SealedStore, Vault},
     witness::{self, WitnessParts, Witnesses},
 };
+pub use belonging::origin;
 pub use look::{LogLook, Look, look};
 
 /// Appends that may wait for the log's writer.
@@ -110,7 +113,10 @@ pub struct Stores {
 /// Opens the stores of the data folder. Fails where another process has them.
 pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let config = &parts.config;
-    let lock = lock(&config.data)?;
+    let lock = lock_data(&config.data)?;
+    if let Some(why) = backup::unfinished(&config.data) {
+        return Err(StartError::Other(why));
+    }
     let log_has_leaves = belonging::log_has_leaves(config, &parts.disk)?;
     belonging::not_lost(config, log_has_leaves)?;
     let records: Arc<dyn Records> = Arc::new(SqliteRecords::open(&config.records_dir())?);
@@ -130,9 +136,28 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     let audit = log::open(parts, &node, records.as_ref()).await?;
     let now = parts.clock.now();
-    let found = recover::recover(&audit, records.as_ref(), now).await.map_err(StartError::Other)?;
+    let restored = restored::told(config, &audit, now).await?;
+    let restored_until = restored.as_ref().map_or(0, |word| word.size);
+    let found = recover::recover(&audit, records.as_ref(), now, restored_until).await.map_err(StartError::Other)?;
+    if let Some(word) = restored {
+        restored::carry_out(
+            config,
+            &restored::Parts { audit: &audit, records: records.as_ref(), keys: &keys },
+            &word,
+            now,
+        )
+        .await?;
+    }
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
     Ok(Stores { lock, audit, records, openings, vault, keys })
+}
+
+/// The id of the node that a data folder is of; none where no gateway has been.
+///
+/// # Errors
+/// It can't be read.
+pub fn node(config: &Config) -> Result<Option<String>, StartError> {
+    belonging::read(&belonging::path(config))
 }
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
@@ -333,8 +358,11 @@ pub fn kek_source(config: &Config) -> KekSource {
     }
 }
 
-/// One process a data folder.
-fn lock(data: &Path) -> Result<std::fs::File, StartError> {
+/// One process a data folder: takes its lock, making the folder where it is missing.
+///
+/// # Errors
+/// Another process has it, or others may write to the folder.
+pub fn lock_data(data: &Path) -> Result<std::fs::File, StartError> {
     if !data.exists() {
         folders::private(data).map_err(|error| files(data, &error))?;
     }

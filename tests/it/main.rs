@@ -10,10 +10,12 @@ mod samples;
 
 mod host;
 
+mod access;
 mod adapter;
 mod audit_faults;
 mod audit_reading;
 mod authors;
+mod backup;
 mod bad_input;
 mod bluesky;
 mod cli;

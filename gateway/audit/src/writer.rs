@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{Disk, DiskFile, make_folder};
 use crate::error::{CommitError, OpenError};
+use crate::extents::segment_ids;
 use crate::format::{
     BATCH_BYTES_CEILING, BLOCK_BYTES, COMMIT_BYTES, Expected, FRAME_HEAD_BYTES, Header, ORIGIN_BYTES_MAX, batch_bytes,
     encode_batch, padded, segment_name,
@@ -182,6 +183,44 @@ impl Writer {
         writer.commit(&leaves).map_err(|error| write(error.source))?;
         writer.tidy(&found, first);
         Ok((writer, found.torn))
+    }
+
+    /// Begins the segments of a log of which there is a tree and nothing else, as a restored one: one segment that holds leaves
+    /// from an index on. The caller knows that they are the last ones of the tree.
+    ///
+    /// # Errors
+    /// There are segments, another process has the log, or the disk fails.
+    pub fn seed(
+        options: WriterOptions,
+        disk: Arc<dyn Disk>,
+        first_index: u64,
+        leaves: &[Vec<u8>],
+    ) -> Result<(), OpenError> {
+        let size_bytes = check(&options)?;
+        let WriterOptions { dir, batch_bytes_max, origin, .. } = options;
+        let write = |source| OpenError::Write { dir: dir.clone(), source };
+        make_folder(&*disk, &dir).map_err(write)?;
+        let lock = disk.lock(&dir.join(LOCK_NAME)).map_err(write)?;
+        if !segment_ids(&*disk, &dir)?.is_empty() {
+            return Err(write(io::Error::new(io::ErrorKind::AlreadyExists, "the log has segments")));
+        }
+        let made = AtomicU64::new(0);
+        let mut writer = Self {
+            spares: Arc::new(SpareMaker { disk: Arc::clone(&disk), dir: dir.clone(), size_bytes, made }),
+            next_index: first_index,
+            next_id: 0,
+            active: None,
+            at: ActiveSegment::default(),
+            spare: None,
+            scratch: Vec::new(),
+            trouble: None,
+            _lock: lock,
+            disk,
+            dir: dir.clone(),
+            origin,
+            batch_bytes_max,
+        };
+        writer.commit(leaves).map(drop).map_err(|error| write(error.source))
     }
 
     /// The index that the next leaf gets.

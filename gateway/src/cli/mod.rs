@@ -5,9 +5,11 @@
 
 pub mod plugin;
 
+mod access;
 mod apply;
 mod ask;
 mod audit;
+mod backup;
 mod check;
 mod client;
 mod context;
@@ -19,6 +21,7 @@ mod outcome;
 mod plugins;
 mod post;
 mod reach;
+mod restore;
 mod secret_input;
 mod serve;
 mod starter;
@@ -74,6 +77,13 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Who may do what, and when it was done last.
+    #[command(subcommand)]
+    Access(access::Command),
+    /// Copy log, records and what belongs to them at one point, also while the gateway works, and check the copy.
+    Backup(backup::Args),
+    /// Put a backup back into an empty data folder, after a check.
+    Restore(restore::Args),
     /// Look for what would keep the gateway from working, and say what to do.
     Doctor,
     /// Build and list plugins.
@@ -140,6 +150,9 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
+        Command::Access(command) => access::run(&context, command).await,
+        Command::Backup(args) => backup::run(&context, &args).await,
+        Command::Restore(args) => restore::run(&context, &args),
         Command::Doctor => doctor::run(&context).await,
         Command::Plugin(plugins::Command::List) => plugins::list(&context),
         Command::Init(_) | Command::Plugin(_) => Err(Failure::Usage("this command was handled before".into())),
@@ -174,6 +187,9 @@ mod tests {
             "pressgate audit witness --listen 0.0.0.0:8430 --key-file k --log a --log b --state s",
             "pressgate audit witness init --name w.example --state s --key-file k",
             "pressgate audit witness key --key-file k",
+            "pressgate access report --format csv --days 30 --brand acme/snacks",
+            "pressgate backup /backups/2030-01-01 --without-subject-keys --key-file k",
+            "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -182,6 +198,9 @@ mod tests {
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",
             "pressgate audit erase --subject editor-7",
+            "pressgate access report --format xml",
+            "pressgate backup",
+            "pressgate restore",
             "pressgate frobnicate",
             "pressgate",
         ] {

@@ -3,7 +3,9 @@
 //! The listener has a port of its own. Only keys of people with the role `operator` open it, and the role is read from the
 //! governance of the moment.
 
+pub mod access;
 pub mod apply;
+pub mod backups;
 pub mod by;
 pub mod caution;
 pub mod credentials;

@@ -65,7 +65,8 @@ impl<'a> Ops<'a> {
         }
     }
 
-    async fn note(&self, change: leaf::Change) -> Result<u64, OpsError> {
+    /// Writes the leaf of a change.
+    pub(super) async fn note(&self, change: leaf::Change) -> Result<u64, OpsError> {
         Ok(self.audit.append(Leaf::new(self.clock.now().as_millisecond(), change)).await?)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post, put},
@@ -13,8 +13,10 @@ use serde::Serialize;
 
 use super::{
     Ops, OpsError,
+    access::{AccessRequest, AccessView},
     answer::{self, Problem},
     apply,
+    backups::{BackupRequest, SealRequest},
     body::{Named, Strict},
     credentials::Wants,
     erasures,
@@ -27,6 +29,7 @@ use super::{
 };
 use crate::{
     audit::AuditHealth,
+    backup::Sealed,
     config::Governance,
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
@@ -48,6 +51,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/erasures", post(ask_erasure))
         .route("/operator/erasures/{id}", get(show_erasure))
         .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
+        .route("/operator/access", get(review_access))
+        .route("/operator/backups", post(begin_backup))
+        .route("/operator/backups/{id}/seals", post(seal_backup))
         .route("/operator/credentials", get(list_credentials))
         .route("/operator/credentials/{account}/{label}", put(set_credential).merge(delete(revoke_credential)))
         .fallback(answer::no_such_path)
@@ -192,6 +198,57 @@ async fn confirm_erasure(
     Strict(wish): Strict<ErasureRequest>,
 ) -> Answer<ErasureView> {
     ok(to_the_end(&gateway, move |gateway| async move { erasures::confirm(&gateway, &by, &id, wish).await }).await?)
+}
+
+async fn review_access(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    RawQuery(query): RawQuery,
+) -> Answer<AccessView> {
+    let wish = asked(query.as_deref().unwrap_or_default())?;
+    let governance = gateway.governance.load_full();
+    ok(Ops::running(&gateway).access(&by, &governance, &wish).await?)
+}
+
+/// What is to be reviewed, from the address.
+fn asked(query: &str) -> Result<AccessRequest, OpsError> {
+    let mut wish = AccessRequest::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let invalid = || OpsError::Invalid("the query has `days`, `account` and `brand`, each once".into());
+        let place = match &*name {
+            "account" => &mut wish.account,
+            "brand" => &mut wish.brand,
+            "days" if wish.days.is_none() => {
+                wish.days = Some(value.parse().map_err(|_| invalid())?);
+                continue;
+            }
+            _ => return Err(invalid()),
+        };
+        if place.replace(value.into_owned()).is_some() {
+            return Err(invalid());
+        }
+    }
+    Ok(wish)
+}
+
+async fn begin_backup(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<BackupRequest>,
+) -> Result<Response, Problem> {
+    let begun =
+        to_the_end(&gateway, move |gateway| async move { Ops::running(&gateway).begin_backup(&by, wish).await });
+    Ok(Fresh(StatusCode::CREATED, begun.await?).into_response())
+}
+
+async fn seal_backup(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<SealRequest>,
+) -> Answer<Sealed> {
+    ok(to_the_end(&gateway, move |gateway| async move { Ops::running(&gateway).seal_backup(&by, &id, wish).await })
+        .await?)
 }
 
 fn wants<'a>(gateway: &'a Gateway, governance: &'a Governance) -> Wants<'a> {

@@ -11,6 +11,9 @@ pub const PRINCIPALS: &[&str] = &["brands.toml", "people.toml", "apps.toml"];
 /// The files that say which accounts there are.
 pub const ACCOUNTS: &[&str] = &["brands.toml", "people.toml", "accounts.toml"];
 
+/// The files that say who may do what.
+pub const RIGHTS: &[&str] = &["brands.toml", "people.toml", "apps.toml", "accounts.toml", "grants.toml"];
+
 /// What was applied last, else what the folder holds: the first start applies that. Only the named files are read, so that a
 /// key can be made before the plugins are there that the others need.
 ///

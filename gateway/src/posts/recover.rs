@@ -25,6 +25,8 @@ pub struct Found {
     pub open: usize,
     /// Claims of an earlier process that were ended.
     pub leases: u64,
+    /// Posts that only the log of a backup knows.
+    pub passed_over: usize,
 }
 
 /// What the log has and the records do not.
@@ -48,6 +50,29 @@ impl Behind {
         ControlFlow::Continue(())
     }
 
+    /// Leaves facts out about targets that the records do not have, as far as only leaves below an index tell of them; says which
+    /// posts. For what came out of a backup, where the log may be some seconds ahead of the records.
+    ///
+    /// # Errors
+    /// The records', as a sentence.
+    pub async fn pass_over(&mut self, records: &dyn Records, below: u64) -> Result<Vec<PostId>, String> {
+        let mut unknown = BTreeSet::new();
+        let subjects: BTreeSet<_> =
+            self.facts.iter().filter(|fact| fact.leaf() < below).map(|fact| fact.subject()).collect();
+        for (post, account) in subjects {
+            if !has_target(records, post, account).await? {
+                unknown.insert((post.clone(), account.clone()));
+            }
+        }
+        self.facts.retain(|fact| {
+            let (post, account) = fact.subject();
+            fact.leaf() >= below || !unknown.contains(&(post.clone(), account.clone()))
+        });
+        let mut posts: Vec<PostId> = unknown.into_iter().map(|(post, _)| post).collect();
+        posts.dedup();
+        Ok(posts)
+    }
+
     /// Intents without an outcome.
     pub fn open(&self) -> usize {
         self.open.len()
@@ -61,25 +86,45 @@ impl Behind {
 pub async fn kept(behind: &Behind, records: &dyn Records) -> Result<(), String> {
     let subjects: BTreeSet<_> = behind.facts.iter().map(LeafFact::subject).collect();
     for (post, account) in subjects {
-        let kept = records.post(post.clone()).await.map_err(|error| error.to_string())?;
-        if !kept.is_some_and(|kept| kept.targets.iter().any(|target| target.account == *account)) {
+        if !has_target(records, post, account).await? {
             return Err(RecordsError::Lost(format!("the post {post} for {account}")).to_string());
         }
     }
     Ok(())
 }
 
+async fn has_target(records: &dyn Records, post: &PostId, account: &AccountId) -> Result<bool, String> {
+    let kept = records.post(post.clone()).await.map_err(|error| error.to_string())?;
+    Ok(kept.is_some_and(|kept| kept.targets.iter().any(|target| target.account == *account)))
+}
+
 /// Applies the leaves after the mark, and closes every intent that a crash left open: with the answer where the journal has
 /// it, with `unknown` otherwise.
 ///
+/// `restored_until` is the end of the log that came out of a backup; what only leaves below it tell of is passed over where the
+/// records do not have it. Otherwise it is 0.
+///
 /// # Errors
 /// A sentence for the operator; the gateway must not serve.
-pub async fn recover(audit: &AuditLog, records: &dyn Records, now: Timestamp) -> Result<Found, String> {
+pub async fn recover(
+    audit: &AuditLog,
+    records: &dyn Records,
+    now: Timestamp,
+    restored_until: u64,
+) -> Result<Found, String> {
     let from = records.applied_leaf().await.map_err(|error| error.to_string())?;
     let mut behind = Behind::default();
     audit.replay(from, &mut |index, leaf| behind.note(index, &leaf)).map_err(|error| error.to_string())?;
+    let passed_over = behind.pass_over(records, restored_until).await?;
+    if !passed_over.is_empty() {
+        let posts = passed_over.iter().map(PostId::as_str).collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            posts,
+            "the restored log tells of posts that the restored records do not have; look at the networks"
+        );
+    }
     let Behind { leaves, open, facts, erasures } = behind;
-    let mut found = Found { leaves, open: open.len(), leases: 0 };
+    let mut found = Found { leaves, open: open.len(), leases: 0, passed_over: passed_over.len() };
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {
         let batch = facts.by_ref().take(BATCH_LEAVES).collect();

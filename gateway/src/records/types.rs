@@ -391,6 +391,14 @@ pub enum LeafFact {
 }
 
 impl LeafFact {
+    /// The leaf that it begins with: the intent, or the end without one.
+    pub fn leaf(&self) -> u64 {
+        match self {
+            Self::Intent { index, .. } | Self::Finished { index, .. } => *index,
+            Self::Outcome { intent, .. } => *intent,
+        }
+    }
+
     /// The post and the account that it is about.
     pub fn subject(&self) -> (&PostId, &AccountId) {
         match self {

@@ -17,7 +17,7 @@ use crate::{
 const NODE: &str = "node";
 
 /// The log's name for a node.
-pub(super) fn origin(node: &str) -> String {
+pub fn origin(node: &str) -> String {
     format!("pressgate/audit/{node}")
 }
 

@@ -5,6 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use super::{Parts, StartError, belonging, files, kek_source};
 use crate::{
     audit::{LogReader, Torn, inspect},
+    backup::{self, Restored},
     keys::Keys,
     posts::recover::{self, Behind},
     records::{Records, sqlite::SqliteRecords},
@@ -40,6 +41,9 @@ pub struct LogLook {
 pub async fn look(parts: &Parts) -> Result<Look, StartError> {
     let config = &parts.config;
     let lock = lock(&config.data.join(super::LOCK))?;
+    if let Some(why) = backup::unfinished(&config.data) {
+        return Err(StartError::Other(why));
+    }
     let path = config.records_dir();
     let records = match path.exists() {
         true => SqliteRecords::look(&path)
@@ -106,6 +110,8 @@ async fn log(parts: &Parts, records: Option<&Arc<dyn Records>>) -> Result<LogLoo
     while let Some((index, leaf)) = reader.next_leaf().map_err(|error| error.to_string())? {
         let ControlFlow::Continue(()) = behind.note(index, &leaf) else { break };
     }
+    let word = Restored::read(&config.data).map_err(|error| error.to_string())?;
+    behind.pass_over(records.as_ref(), word.map_or(0, |word| word.size)).await?;
     recover::kept(&behind, records.as_ref()).await?;
     Ok(LogLook {
         leaves: found.next_index,

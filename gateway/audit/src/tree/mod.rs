@@ -4,6 +4,7 @@
 //! that still has the leaves. Nothing of a file counts before the checkpoint that covers it has its name; so files are written
 //! under their own names at once, and what a crash left of them is written again.
 
+mod copy;
 pub mod files;
 mod grow;
 mod open;
@@ -12,6 +13,7 @@ mod retain;
 
 use std::path::PathBuf;
 
+pub use copy::{TreeCopy, copy_tree};
 pub use files::TreeFiles;
 pub use grow::Frontier;
 pub use open::{TreeOptions, remove_covered};

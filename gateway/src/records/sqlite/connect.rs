@@ -49,6 +49,11 @@ impl Location {
         Self { path: path.to_owned(), kind: &schema::RECORDS, still }
     }
 
+    /// A database of which the file is all there is, and that nobody writes.
+    pub(super) fn still(path: &Path, kind: &'static Kind) -> Self {
+        Self { path: path.to_owned(), kind, still: true }
+    }
+
     /// Makes the file if need be, readable by its owner alone (SQLite gives its other files the same mode), and brings
     /// the schema up to date.
     pub(super) fn create(&self) -> Result<Connection, RecordsError> {

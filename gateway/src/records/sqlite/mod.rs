@@ -11,6 +11,7 @@ mod writer;
 
 mod accept;
 mod claims;
+mod copy;
 mod erase;
 mod erasures;
 mod governance;
@@ -33,6 +34,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use copy::{CopiedRecords, check_records, check_subject_keys, copy_records, copy_subject_keys};
 use jiff::Timestamp;
 use rusqlite::Connection;
 pub use subject_keys::SqliteSubjectKeys;

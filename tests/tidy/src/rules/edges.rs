@@ -76,6 +76,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // It stands alone: a witness knows nothing of a gateway.
     ("cosigner", &["model", "clock", "folders", "listen", "stop"]),
     ("index", &["model", "audit"]),
+    // Copies both stores at one point, and puts them back.
+    ("backup", &["model", "config", "folders", "audit", "records"]),
     ("records", &["model"]),
     ("metrics", &[]),
     // What the log says of the gateway as a whole, at an even pace.
