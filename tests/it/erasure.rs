@@ -8,12 +8,16 @@ use pressgate::gateway::Gateway;
 use pressgate::model::{AccountId, Action, Draft, GrantId, KeyId, Part, PersonId, PostId, Principal, TargetState};
 use pressgate::operator::{By, OpsError, erasures, wire::ErasureRequest};
 use pressgate::records::{Author, Commitment, NewPost, NewTarget};
+use pressgate_audit::proof::TlogProof;
+use pressgate_audit::tree::TreeFiles;
+use pressgate_audit::verify::{VerifyOptions, verify};
 use serde_json::{Value, json};
 use tests::harness::{Caller, Gate, Governance, Running, network, problem};
 
 use crate::reveal::{AUDITORS, reveal};
 use crate::samples::{PNG, id, post};
 use crate::secrets::needles::Needles;
+use crate::tree::{covered, key as log_key};
 
 /// In every record of the subject, with characters that every way of escaping changes.
 const MARK: &str = "cnry-Er4se+me/9~Kd.V2_wTf8bLm3zE==";
@@ -219,6 +223,7 @@ async fn heavy_a_subject_of_10_000_records_is_erased() {
     let end = gate.gateway().audit.next_index();
     let before = hashes(&gate, end);
     let leaves = gate.leaves();
+    let proofs = proofs(&gate, &leaves).await;
 
     let done = erase(&gate, EDITOR).await;
     assert_eq!((done.posts, done.media), (BULK + 3, 2));
@@ -253,10 +258,32 @@ async fn heavy_a_subject_of_10_000_records_is_erased() {
     assert!(opened.iter().all(|opened| opened.value.is_none()));
     assert_eq!(hashes(&gate, end), before);
     assert_eq!(told(&gate.leaves()).len(), 1);
+    let signer = log_key(&gate);
+    for (leaf, proof) in &proofs {
+        let proof = TlogProof::parse(proof.as_bytes()).expect("a proof");
+        proof.verify(leaf, &signer).expect("a proof from before the erasure holds");
+    }
+    covered(&gate).await;
+    verify(&RealDisk, &gate.data().join("audit"), &VerifyOptions::new(signer)).expect("the log verifies");
 
     let key = gate.gateway().openings.key_of(EDITOR).await.expect("read");
     assert_eq!(key, None, "and the key is destroyed once more");
     goes_on(&gate, &said[1]).await;
+}
+
+/// The proofs of every tenth leaf and of the last, as whoever keeps them has them: texts.
+async fn proofs(gate: &Running, leaves: &[Leaf]) -> Vec<(Vec<u8>, String)> {
+    covered(gate).await;
+    let published = gate.gateway().audit.tree().expect("a tree").borrow().published.clone().expect("a checkpoint");
+    let tree = gate.data().join("audit/tree");
+    let mut files = TreeFiles::new(Arc::new(RealDisk), &tree, published.checkpoint.size);
+    let last = leaves.len() - 1;
+    let some = (0..leaves.len()).step_by(10).chain([last]);
+    some.map(|index| {
+        let made = TlogProof::make(&mut files, index as u64, &published.note).expect("the tree can be read");
+        (leaves[index].to_bytes().expect("the logged bytes"), made.expect("a proof").to_string())
+    })
+    .collect()
 }
 
 /// After an erasure the person's posts can be seen and taken back, and the person goes on.

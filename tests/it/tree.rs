@@ -29,13 +29,14 @@ async fn gate_with_readers() -> (Running, sample_network::Running) {
     (gate, net)
 }
 
-fn key(gate: &Running) -> Verifier {
+/// The key that the log of a gateway is signed with.
+pub fn key(gate: &Running) -> Verifier {
     let text = std::fs::read_to_string(gate.data().join("audit-key")).expect("the key");
     Signer::parse(&text).expect("a key").verifier().clone()
 }
 
 /// Waits until a checkpoint covers all that is durable now.
-async fn covered(gate: &Running) -> u64 {
+pub async fn covered(gate: &Running) -> u64 {
     let end = gate.gateway().audit.next_index();
     until("a checkpoint", || async {
         let tree = gate.gateway().audit.tree().expect("a tree");
