@@ -174,8 +174,10 @@ fn covers_more(wish: &Restore<'_>, file: &Path) -> Result<Option<u64>, BackupErr
     match verify(&RealDisk, &wish.backup.join(LOG), &options) {
         Ok(_) => Ok(None),
         Err(VerifyError::Rollback { wanted, .. }) => Ok(Some(wanted)),
-        // A key that came later than the backup; what it covers can be read all the same.
-        Err(VerifyError::Past { .. }) if wish.older => Ok(stated(file).filter(|size| *size > checkpoint.size)),
+        // A key that came later than the backup can't be checked with it; what such a checkpoint states is kept as it is.
+        Err(VerifyError::Past { .. }) if wish.older && stated(file, &checkpoint.origin) > Some(checkpoint.size) => {
+            Ok(stated(file, &checkpoint.origin))
+        }
         Err(error) => Err(BackupError::Refused(format!(
             "the second checkpoint does not fit this backup: {error}. If it is of another log, or the signing key was changed since \
              the backup, move it away and keep it. Nothing was changed"
@@ -183,9 +185,11 @@ fn covers_more(wish: &Restore<'_>, file: &Path) -> Result<Option<u64>, BackupErr
     }
 }
 
-fn stated(file: &Path) -> Option<u64> {
+/// How many leaves a checkpoint says that it covers; none where it is of another log.
+fn stated(file: &Path, origin: &str) -> Option<u64> {
     let note = Note::parse(&fs::read(file).ok()?).ok()?;
-    Checkpoint::parse(&note.text).ok().map(|checkpoint| checkpoint.size)
+    let checkpoint = Checkpoint::parse(&note.text).ok()?;
+    (checkpoint.origin == origin).then_some(checkpoint.size)
 }
 
 /// Copies a second checkpoint beside its place, under a name that says what it is.
@@ -194,6 +198,7 @@ fn keep(file: &Path, place: &Path, size: u64) -> Result<Evidence, BackupError> {
     let mut name = place.file_name().unwrap_or_default().to_owned();
     name.push(format!(".of-{size}-leaves"));
     let kept = place.with_file_name(name);
+    let kept = std::path::absolute(&kept).unwrap_or(kept);
     write_whole(&kept, &bytes)?;
     let found = entry(&kept, String::new()).map_err(|error| BackupError::file(&kept, &error))?;
     Ok(Evidence { file: kept, size, sha256: found.sha256 })
