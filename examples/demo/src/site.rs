@@ -64,7 +64,9 @@ impl Site {
     pub(crate) fn write_configuration(&self, apps: u16, operators: u16) -> Result<(), Failed> {
         let text = format!(
             "data = \"data\"\ngovernance = \"governance\"\n\n[listen]\naddress = \"127.0.0.1:{apps}\"\n\
-             operator = \"127.0.0.1:{operators}\"\n\n[plugins]\ndir = \"plugins\"\n"
+             operator = \"127.0.0.1:{operators}\"\n\n[plugins]\ndir = \"plugins\"\n\n\
+             # A trial takes little room, and need not stop on a disk that is nearly full.\n\
+             [audit]\nsegment_bytes = 4194304\nlow_disk_percent = 0\n"
         );
         let path = self.folder.join("pressgate.toml");
         fs::write(&path, text).map_err(|error| at(&path, &error))
