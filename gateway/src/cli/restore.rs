@@ -92,7 +92,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
                     }
                 });
             }
-            Err(error.into())
+            Err(error)
         }
     }
 }
