@@ -200,15 +200,7 @@ async fn heavy_a_subject_of_10_000_records_is_erased() {
     let editor = gate.caller(EDITOR);
     let said = say_everything(&gate, &editor, MARK).await;
     say_everything(&gate, &gate.caller("person:editor-8"), OTHER).await;
-    let mut some = Vec::new();
-    for start in (0..BULK).step_by(AT_ONCE as usize) {
-        let mut all = tokio::task::JoinSet::new();
-        for number in start..start + AT_ONCE {
-            all.spawn(bulk(Arc::clone(gate.gateway()), number, MARK));
-        }
-        some = all.join_next().await.expect("one").expect("made");
-        all.join_all().await;
-    }
+    let some = ten_thousand(&gate).await;
     let intent =
         (0..).zip(gate.leaves()).find(|(_, leaf)| matches!(leaf.event, Event::Intent(_))).expect("an intent").0;
     let shown = reveal(&gate, intent).await;
@@ -258,17 +250,25 @@ async fn heavy_a_subject_of_10_000_records_is_erased() {
     assert!(opened.iter().all(|opened| opened.value.is_none()));
     assert_eq!(hashes(&gate, end), before);
     assert_eq!(told(&gate.leaves()).len(), 1);
-    let signer = log_key(&gate);
-    for (leaf, proof) in &proofs {
-        let proof = TlogProof::parse(proof.as_bytes()).expect("a proof");
-        proof.verify(leaf, &signer).expect("a proof from before the erasure holds");
-    }
-    covered(&gate).await;
-    verify(&RealDisk, &gate.data().join("audit"), &VerifyOptions::new(signer)).expect("the log verifies");
+    hold(&gate, &proofs).await;
 
     let key = gate.gateway().openings.key_of(EDITOR).await.expect("read");
     assert_eq!(key, None, "and the key is destroyed once more");
     goes_on(&gate, &said[1]).await;
+}
+
+/// Many posts of the subject, and what the log commits to of one of them.
+async fn ten_thousand(gate: &Running) -> Vec<Commitment> {
+    let mut some = Vec::new();
+    for start in (0..BULK).step_by(AT_ONCE as usize) {
+        let mut all = tokio::task::JoinSet::new();
+        for number in start..start + AT_ONCE {
+            all.spawn(bulk(Arc::clone(gate.gateway()), number, MARK));
+        }
+        some = all.join_next().await.expect("one").expect("made");
+        all.join_all().await;
+    }
+    some
 }
 
 /// The proofs of every tenth leaf and of the last, as whoever keeps them has them: texts.
@@ -284,6 +284,17 @@ async fn proofs(gate: &Running, leaves: &[Leaf]) -> Vec<(Vec<u8>, String)> {
         (leaves[index].to_bytes().expect("the logged bytes"), made.expect("a proof").to_string())
     })
     .collect()
+}
+
+/// The proofs from before hold, and so does the whole log.
+async fn hold(gate: &Running, proofs: &[(Vec<u8>, String)]) {
+    let signer = log_key(gate);
+    for (leaf, proof) in proofs {
+        let proof = TlogProof::parse(proof.as_bytes()).expect("a proof");
+        proof.verify(leaf, &signer).expect("a proof from before the erasure holds");
+    }
+    covered(gate).await;
+    verify(&RealDisk, &gate.data().join("audit"), &VerifyOptions::new(signer)).expect("the log verifies");
 }
 
 /// After an erasure the person's posts can be seen and taken back, and the person goes on.

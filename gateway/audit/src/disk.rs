@@ -99,7 +99,8 @@ pub fn make_folder(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         Err((_, error)) => return Err(error),
     }
     disk.create_dir_all(folder)?;
-    let synced = folder.parent().map_or(Ok(()), |above| disk.sync_dir(above));
+    let above = folder.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    let synced = above.map_or(Ok(()), |above| disk.sync_dir(above));
     if synced.is_err() {
         // A later sync would not tell that this one failed.
         let _ = disk.remove_dir(folder);
