@@ -2,10 +2,13 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
+use pressgate_audit::tree::{CHECKPOINT, TREE_DIR, Tree, TreeOptions};
+
 use super::{Parts, StartError, belonging, files, kek_source};
 use crate::{
-    audit::{LogReader, Torn, inspect},
+    audit::{Disk, LogReader, SigningKeys, Torn, inspect},
     backup::{self, Restored},
+    config::Config,
     keys::Keys,
     posts::recover::{self, Behind},
     records::{Records, sqlite::SqliteRecords},
@@ -85,6 +88,7 @@ async fn log(parts: &Parts, records: Option<&Arc<dyn Records>>) -> Result<LogLoo
     let has_leaves = belonging::log_has_leaves(config, &parts.disk).map_err(told)?;
     belonging::not_lost(config, has_leaves).map_err(told)?;
     let found = inspect(&parts.disk, dir).map_err(|error| error.to_string())?;
+    signed(config, found.origin.as_deref(), found.next_index, &parts.disk)?;
     let Some(records) = records else {
         return Ok(LogLook { leaves: found.next_index, torn: found.torn, unapplied: found.next_index, open: 0 });
     };
@@ -119,4 +123,20 @@ async fn log(parts: &Parts, records: Option<&Arc<dyn Records>>) -> Result<LogLoo
         unapplied: found.next_index.saturating_sub(mark),
         open: behind.open(),
     })
+}
+
+/// The signing key and the tree, as a start would find them.
+fn signed(config: &Config, origin: Option<&str>, until: u64, disk: &Arc<dyn Disk>) -> Result<(), String> {
+    let (Some(origin), true) = (origin, config.audit.dir.join(TREE_DIR).join(CHECKPOINT).exists()) else {
+        return Ok(());
+    };
+    let keys = SigningKeys::open(&config.audit.signing_key, origin, true)?;
+    let options = TreeOptions {
+        log_dir: config.audit.dir.clone(),
+        second: config.audit.second_checkpoint.clone(),
+        origin: origin.to_owned(),
+        keys: keys.all().into_iter().map(|key| key.verifier().clone()).collect(),
+    };
+    let mut tree = Tree::load(&options, Arc::clone(disk)).map_err(|error| error.to_string())?;
+    tree.catch_up(&options, until).map(drop).map_err(|error| error.to_string())
 }

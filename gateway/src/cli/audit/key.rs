@@ -32,7 +32,12 @@ async fn rotate(context: &Context) -> Result<Report, Failure> {
         return Err(Failure::refused("only a running gateway changes the key: start it with `pressgate serve`"));
     };
     let new: AuditKeyView = client.post("/operator/audit/key", &json!({})).await?;
-    Ok(Report::good(new.key.clone(), json!(new)))
+    let text = format!(
+        "{}\nGive it to those who check the log. Make a backup now: one from before needs the old signing key to be brought into \
+         service",
+        new.key
+    );
+    Ok(Report::good(text, json!(new)))
 }
 
 fn show(context: &Context) -> Result<Report, Failure> {

@@ -8,6 +8,7 @@ use pressgate_audit::{
     note::{Checkpoint, Note},
     proof::TlogProof,
     tree::{CHECKPOINT, TREE_DIR, TreeFiles},
+    verify::WITNESS_DIR,
 };
 use serde_json::json;
 
@@ -40,6 +41,20 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     Ok(Report::good(text, json))
 }
 
+/// Adds what witnesses have signed of the same checkpoint.
+fn cosign(note: &mut Note, folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Some(cosigned) = verify::read(&entry.path()).ok().and_then(|bytes| Note::parse(&bytes).ok()) else {
+            continue;
+        };
+        if cosigned.text == note.text {
+            let known = std::mem::take(&mut note.signatures);
+            let new = cosigned.signatures.into_iter().filter(|line| !known.contains(line));
+            note.signatures = known.iter().cloned().chain(new).collect();
+        }
+    }
+}
+
 /// The tree of a log's folder and its checkpoint, as it was signed. Whoever gets a proof checks the signature.
 pub(super) fn tree(context: &Context, dir: Option<&Path>) -> Result<(TreeFiles, String), Failure> {
     let dir = dir.unwrap_or(&context.config.audit.dir);
@@ -48,7 +63,8 @@ pub(super) fn tree(context: &Context, dir: Option<&Path>) -> Result<(TreeFiles, 
     let file = dir.join(CHECKPOINT);
     let bytes = verify::read(&file)?;
     let failed = |error| Failure::file(&file, &error);
-    let note = Note::parse(&bytes).map_err(failed)?;
+    let mut note = Note::parse(&bytes).map_err(failed)?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(failed)?;
+    cosign(&mut note, &dir.join(WITNESS_DIR));
     Ok((TreeFiles::new(Arc::new(RealDisk), &dir, checkpoint.size), note.to_string()))
 }

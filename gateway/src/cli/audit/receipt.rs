@@ -97,7 +97,7 @@ fn leaves(tree: &TreeFiles, post: &str) -> Result<(Vec<Logged>, usize), Failure>
 /// Checks a receipt.
 pub fn check(args: &VerifyArgs) -> Result<Report, Failure> {
     let key = verify::key(&args.key)?;
-    let witnesses = args.witness.iter().map(|text| verify::key(text)).collect::<Result<Vec<_>, _>>()?;
+    let witnesses = args.witness.iter().map(|text| verify::witness_key(text)).collect::<Result<Vec<_>, _>>()?;
     let bytes = verify::read(&args.file)?;
     let held = Receipt::parse(&bytes).and_then(|receipt| {
         let checkpoint = receipt.verify(&key, &witnesses)?;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pressgate_audit::{
     RealDisk,
-    note::Verifier,
+    note::{Algorithm, Verifier},
+    tree::{CHECKPOINT, TREE_DIR},
     verify::{Report as Found, VerifyError, VerifyOptions, verify},
 };
 use serde_json::{Value, json};
@@ -41,9 +42,20 @@ pub struct Args {
 
 /// Checks a log.
 pub fn run(args: &Args) -> Result<Report, Failure> {
+    let there = |file: &Path| file.join(CHECKPOINT).exists();
+    if !there(&args.dir) && !there(&args.dir.join(TREE_DIR)) {
+        let dir = args.dir.display();
+        return Err(Failure::Usage(format!(
+            "{dir} is no log: it holds no `{CHECKPOINT}` and no `{TREE_DIR}/{CHECKPOINT}`. Give the folder that `audit.dir` names \
+             (in a backup `log`), or a copy of its `{TREE_DIR}`"
+        )));
+    }
+    for file in args.since.iter().chain(&args.second).filter(|file| !file.is_file()) {
+        return Err(Failure::Usage(format!("{} is not there, or no file", file.display())));
+    }
     let mut options = VerifyOptions::new(key(&args.key)?);
     options.since = args.since.as_deref().map(read).transpose()?;
-    options.witnesses = args.witness.iter().map(|text| key(text)).collect::<Result<_, _>>()?;
+    options.witnesses = args.witness.iter().map(|text| witness_key(text)).collect::<Result<_, _>>()?;
     options.cosigned_after_s = args.cosigned_after.map(|time| u64::try_from(time.as_second()).unwrap_or(0));
     options.second.clone_from(&args.second);
     Ok(match verify(&RealDisk, &args.dir, &options) {
@@ -64,6 +76,18 @@ pub(super) fn key(text: &str) -> Result<Verifier, Failure> {
     }
     let bytes = read_key_file(path)?;
     Verifier::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| Failure::file(path, &error))
+}
+
+/// The verifier key of a witness, or that in a file.
+pub(super) fn witness_key(text: &str) -> Result<Verifier, Failure> {
+    let found = key(text)?;
+    if found.algorithm() != Algorithm::Cosignature {
+        return Err(Failure::Usage(format!(
+            "{found} is the key of a log, not one that cosigns: a log can't be its own witness. `pressgate audit witness key` prints a \
+             witness's"
+        )));
+    }
+    Ok(found)
 }
 
 /// A file with a key.
