@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
              (in a backup `log`), or a copy of its `{TREE_DIR}`"
         )));
     }
-    for file in args.since.iter().chain(&args.second).filter(|file| !file.is_file()) {
+    if let Some(file) = args.since.iter().chain(&args.second).find(|file| !file.is_file()) {
         return Err(Failure::Usage(format!("{} is not there, or no file", file.display())));
     }
     let mut options = VerifyOptions::new(key(&args.key)?);
