@@ -164,11 +164,28 @@ impl Writer {
         let last_bytes = u32::try_from(batch_bytes(leaves.iter().map(Vec::len))).unwrap_or(u32::MAX);
         let batch_bytes_max = batch_bytes_max.max(last_bytes);
         let size_bytes = size_bytes.max(least_segment_bytes(batch_bytes_max));
+        let mut writer = Self::idle(disk, lock, dir.clone(), origin, batch_bytes_max, size_bytes);
+        writer.next_index = first;
+        writer.next_id = found.extents.last().map_or(0, |extent| extent.id + 1);
+        writer.commit(&leaves).map_err(|error| write(error.source))?;
+        writer.tidy(&found, first);
+        Ok((writer, found.torn))
+    }
+
+    /// A writer at index 0 of a log without segments.
+    fn idle(
+        disk: Arc<dyn Disk>,
+        lock: Box<dyn Send + Sync>,
+        dir: PathBuf,
+        origin: String,
+        batch_bytes_max: u32,
+        size_bytes: u64,
+    ) -> Self {
         let made = AtomicU64::new(0);
-        let mut writer = Self {
+        Self {
             spares: Arc::new(SpareMaker { disk: Arc::clone(&disk), dir: dir.clone(), size_bytes, made }),
-            next_index: first,
-            next_id: found.extents.last().map_or(0, |extent| extent.id + 1),
+            next_index: 0,
+            next_id: 0,
             active: None,
             at: ActiveSegment::default(),
             spare: None,
@@ -176,13 +193,10 @@ impl Writer {
             trouble: None,
             _lock: lock,
             disk,
-            dir: dir.clone(),
+            dir,
             origin,
             batch_bytes_max,
-        };
-        writer.commit(&leaves).map_err(|error| write(error.source))?;
-        writer.tidy(&found, first);
-        Ok((writer, found.torn))
+        }
     }
 
     /// Begins the segments of a log of which there is a tree and nothing else, as a restored one: one segment that holds leaves
@@ -204,22 +218,8 @@ impl Writer {
         if !segment_ids(&*disk, &dir)?.is_empty() {
             return Err(write(io::Error::new(io::ErrorKind::AlreadyExists, "the log has segments")));
         }
-        let made = AtomicU64::new(0);
-        let mut writer = Self {
-            spares: Arc::new(SpareMaker { disk: Arc::clone(&disk), dir: dir.clone(), size_bytes, made }),
-            next_index: first_index,
-            next_id: 0,
-            active: None,
-            at: ActiveSegment::default(),
-            spare: None,
-            scratch: Vec::new(),
-            trouble: None,
-            _lock: lock,
-            disk,
-            dir: dir.clone(),
-            origin,
-            batch_bytes_max,
-        };
+        let mut writer = Self::idle(disk, lock, dir.clone(), origin, batch_bytes_max, size_bytes);
+        writer.next_index = first_index;
         writer.commit(leaves).map(drop).map_err(|error| write(error.source))
     }
 

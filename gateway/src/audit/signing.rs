@@ -3,12 +3,16 @@
 //! While the key is changed there are two files: the new key, and the one before it, `<name>.previous`, until a checkpoint that is
 //! signed with both is in the log. A crash in between is gone on from at the next start.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pressgate_audit::note::{Algorithm, Signer};
+use pressgate_audit::{
+    RealDisk,
+    note::{Algorithm, Signer},
+    tree::replace,
+};
 use zeroize::Zeroizing;
 
 /// More text than a key can be.
@@ -112,19 +116,10 @@ fn create(path: &Path, name: &str) -> Result<Signer, String> {
     Ok(signer)
 }
 
-/// Writes a key so that a crash leaves the old file or the new one.
+/// Writes a key so that a crash leaves the old file or the new one. The log's files are for their owner alone, and so is this.
 fn write(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&new, path).map_err(failed)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    let text = Zeroizing::new(format!("{text}\n"));
+    replace(&RealDisk, path, &text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
