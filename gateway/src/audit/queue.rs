@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) emergency_used: bool,
     /// How often it was given back: one that is given back while it is made is none.
     pub(super) emergency_freed: u64,
+    /// The writer sleeps, and nobody has called it yet: who calls one that is awake pays a system call for nothing.
+    pub(super) asleep: bool,
     pub(super) closed: bool,
     /// The writer has ended.
     pub(super) ended: bool,
@@ -119,6 +121,7 @@ impl Shared {
                 emergency: false,
                 emergency_used: false,
                 emergency_freed: 0,
+                asleep: false,
                 closed: false,
                 ended: false,
             }),
@@ -193,8 +196,11 @@ impl Shared {
         if state.waiting.len() > self.queue_max / 2 || state.waiting_bytes > QUEUE_BYTES_MAX / 2 {
             state.queue_high = Some(at);
         }
+        let asleep = std::mem::take(&mut state.asleep);
         drop(state);
-        self.work.notify_one();
+        if asleep {
+            self.work.notify_one();
+        }
         Ok(receiver)
     }
 }

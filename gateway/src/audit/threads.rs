@@ -112,11 +112,14 @@ fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Vec<u8>>> {
         if state.closed {
             return None;
         }
+        state.asleep = true;
         if !state.states.is_blocked() {
             state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.asleep = false;
             continue;
         }
-        let (held, waited) = shared.work.wait_timeout(state, PROBE_EVERY).unwrap_or_else(PoisonError::into_inner);
+        let (mut held, waited) = shared.work.wait_timeout(state, PROBE_EVERY).unwrap_or_else(PoisonError::into_inner);
+        held.asleep = false;
         if waited.timed_out() {
             return Some(Vec::new());
         }

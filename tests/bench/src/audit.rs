@@ -39,10 +39,12 @@ struct Rounds {
 pub fn measure() -> Vec<Figure> {
     let folder = crate::summary::path().with_file_name("data");
     std::fs::create_dir_all(&folder).expect("a folder for the data");
+    // All of it goes at the end: for seconds after thousands of files went, a file system is slow to make others.
+    let folder = tempfile::tempdir_in(&folder).expect("a folder");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut figures = Vec::new();
     for writers in WRITERS {
-        let rounds = runtime.block_on(rounds(&folder, writers));
+        let rounds = runtime.block_on(rounds(&folder.path().join(writers.to_string()), writers));
         let name = |what: &str| format!("audit_{what}_{writers}");
         let of = |what: &str, values: &[f64], unit| Figure::of_rounds(&name(what), values, unit);
         let records = of("records_per_s", &rounds.records_per_s, "records/s");
@@ -64,21 +66,21 @@ pub fn measure() -> Vec<Figure> {
     figures
 }
 
-async fn rounds(folder: &Path, writers: usize) -> Rounds {
-    let dir = tempfile::tempdir_in(folder).expect("a folder");
-    let keys = SigningKeys::open(&dir.path().join("key"), ORIGIN, false).expect("a key");
-    let tree = Some(AuditTree { keys, second: dir.path().join("second") });
-    let options = AuditOptions { tree, ..AuditOptions::new(dir.path().join("audit"), ORIGIN) };
+async fn rounds(dir: &Path, writers: usize) -> Rounds {
+    std::fs::create_dir(dir).expect("a folder");
+    let keys = SigningKeys::open(&dir.join("key"), ORIGIN, false).expect("a key");
+    let tree = Some(AuditTree { keys, second: dir.join("second") });
+    let options = AuditOptions { tree, ..AuditOptions::new(dir.join("audit"), ORIGIN) };
     let (log, _) = AuditLog::open(options, Arc::new(RealDisk)).expect("a log");
     round(&log, writers, WARM_UP).await;
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
-        let before_us = disk::fdatasync_p50_us(dir.path()).expect("the disk is written to");
+        let before_us = disk::fdatasync_p50_us(dir).expect("the disk is written to");
         let (cpu_s, counts) = (machine::cpu_s(std::process::id()), log.counts());
         let (times_us, time) = round(&log, writers, ROUND).await;
         let (cpu_after_s, after) = (machine::cpu_s(std::process::id()), log.counts());
         // The disk has other days within a minute: it is asked before and after.
-        let after_us = disk::fdatasync_p50_us(dir.path()).expect("the disk is written to");
+        let after_us = disk::fdatasync_p50_us(dir).expect("the disk is written to");
         let fdatasync_us = before_us.midpoint(after_us);
         let times_us = sorted(&times_us);
         let records = (after.1 - counts.1) as f64;
@@ -105,8 +107,11 @@ async fn round(log: &AuditLog, writers: usize, time: Duration) -> (Vec<f64>, Dur
             let (log, stop) = (log.clone(), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut times_us = Vec::new();
+                let intent = intent();
                 while !stop.load(Ordering::Relaxed) {
-                    let record = record(writer, times_us.len());
+                    let number = times_us.len();
+                    let post = format!("post_{writer:08x}{number:024x}");
+                    let record = Leaf::new(1_800_000_000_000 + number as i64, leaf::Intent { post, ..intent.clone() });
                     let start = Instant::now();
                     log.append(record).await.expect("durable");
                     times_us.push(start.elapsed().as_secs_f64() * 1e6);
@@ -125,8 +130,8 @@ async fn round(log: &AuditLog, writers: usize, time: Duration) -> (Vec<f64>, Dur
 }
 
 /// An intent as the path of a call writes it, of about 900 bytes.
-fn record(writer: usize, number: usize) -> Leaf {
-    let digest = format!("{:064x}", number as u64 ^ 0x9e37_79b9_7f4a_7c15);
+fn intent() -> leaf::Intent {
+    let digest = "9e3779b97f4a7c15".repeat(4);
     let commitment = |field: &str| leaf::Commitment { field: field.into(), hmac: digest.clone() };
     let verdict = leaf::VerdictNote {
         policy: "house-rules".into(),
@@ -135,8 +140,8 @@ fn record(writer: usize, number: usize) -> Leaf {
         outcome: "allow".into(),
         codes: Vec::new(),
     };
-    let intent = leaf::Intent {
-        post: format!("post_{writer:08x}{number:024x}"),
+    leaf::Intent {
+        post: String::new(),
         account: "acme-mastodon".into(),
         action: "post.create".into(),
         step: "part-0".into(),
@@ -157,6 +162,5 @@ fn record(writer: usize, number: usize) -> Leaf {
         adapter_digest: digest.clone(),
         verdicts: vec![verdict],
         approvals: Vec::new(),
-    };
-    Leaf::new(1_800_000_000_000 + number as i64, intent)
+    }
 }

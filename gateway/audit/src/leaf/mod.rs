@@ -51,6 +51,9 @@ pub enum LeafError {
     Json(#[from] serde_json::Error),
 }
 
+/// Most leaves have fewer bytes than this.
+const LEAF_BYTES_USUAL: usize = 1_200;
+
 impl Leaf {
     /// A leaf of this version.
     pub fn new(at_ms: i64, event: impl Into<Event>) -> Self {
@@ -62,7 +65,8 @@ impl Leaf {
         if self.event == Event::Unknown {
             return Err(LeafError::Unknown);
         }
-        let bytes = serde_json::to_vec(self)?;
+        let mut bytes = Vec::with_capacity(LEAF_BYTES_USUAL);
+        serde_json::to_writer(&mut bytes, self)?;
         if bytes.len() > LEAF_BYTES_MAX {
             return Err(LeafError::TooLong { bytes: bytes.len() });
         }
