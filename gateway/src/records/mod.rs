@@ -105,6 +105,10 @@ pub trait Records: Send + Sync + 'static {
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;
     /// One erasure.
     fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>>;
+    /// Erasures, those asked for last first.
+    fn erasures(&self, limit: u32) -> Answer<'_, Vec<ErasureRecord>>;
+    /// True where anything here is of that subject, or was: a key, a post, a medium, an opening, a vote, an erasure.
+    fn knows_subject(&self, subject: String) -> Answer<'_, bool>;
     /// The erasure that a leaf tells of.
     fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>>;
     /// Confirms an erasure: from now on it will happen. False where it was confirmed before, or there is none.

@@ -217,6 +217,14 @@ impl Records for SqliteRecords {
         self.read(move |connection| erasures::one(connection, &id))
     }
 
+    fn erasures(&self, limit: u32) -> Answer<'_, Vec<ErasureRecord>> {
+        self.read(move |connection| erasures::all(connection, limit))
+    }
+
+    fn knows_subject(&self, subject: String) -> Answer<'_, bool> {
+        self.read(move |connection| erasures::knows(connection, &subject))
+    }
+
     fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>> {
         self.read(move |connection| erasures::of_leaf(connection, leaf))
     }
