@@ -193,9 +193,9 @@ fn an_approval_of_other_content_is_found_and_a_vote_that_is_gone_is_told() {
     without.push(post().remove(1));
     assert_eq!(verify(without).unwrap().says.effects[0].votes, [300]);
     // Leaves from before the digest was stated say as little as they did.
-    let old = post().into_iter().map(|leaf| {
-        String::from_utf8(leaf).unwrap().replace(",\"post_digest\":\"sha256:10\"", "").into_bytes()
-    });
+    let old = post()
+        .into_iter()
+        .map(|leaf| String::from_utf8(leaf).unwrap().replace(",\"post_digest\":\"sha256:10\"", "").into_bytes());
     let receipt = verify(old.collect()).unwrap();
     assert_eq!((receipt.says.unsupported().count(), receipt.says.effects[0].votes.len()), (0, 0));
 }

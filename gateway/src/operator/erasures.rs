@@ -29,7 +29,8 @@ pub const WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// Erasures that a list shows.
 const LISTED_MAX: u32 = 200;
 /// What subjects look like.
-const SUBJECTS: &str = "A subject is a person's id (`editor-7`, or `person:editor-7`), or `app:` and an app's (`app:newsroom`)";
+const SUBJECTS: &str =
+    "A subject is a person's id (`editor-7`, or `person:editor-7`), or `app:` and an app's (`app:newsroom`)";
 /// Longest id or basis, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Random bytes of an erasure's id.

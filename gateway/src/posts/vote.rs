@@ -5,7 +5,12 @@ use std::sync::Arc;
 use super::{not_found, read, sight::sees, unavailable};
 use crate::{
     audit::{Leaf, leaf},
-    call::{Caller, approve::part_in, journey::{self, Journey}, record},
+    call::{
+        Caller,
+        approve::part_in,
+        journey::{self, Journey},
+        record,
+    },
     gateway::Gateway,
     model::{Action, PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote, VoteResult},

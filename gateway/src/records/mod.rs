@@ -101,6 +101,10 @@ pub trait Records: Send + Sync + 'static {
     /// The openings of these commitments that are there.
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
 
+    /// Takes openings away whose leaves are gone: what these leaves commit to, and what the targets of their posts do, where the
+    /// post is over and rested since `rested_since`. What leaves that stay commit to stays. How many went.
+    fn drop_openings(&self, drop: DropOpenings) -> Answer<'_, u64>;
+
     /// Keeps an erasure that somebody asked for. Fails where the id is taken.
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;
     /// One erasure.

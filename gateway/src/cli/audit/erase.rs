@@ -145,7 +145,8 @@ mod tests {
         assert!(text.contains("3 values and the content of 1 post") && text.contains("--confirm erasure_1"), "{text}");
         let list = listed(std::slice::from_ref(&erasure));
         assert!(list.contains("erasure_1") && list.contains("until 1970"), "{list}");
-        for (state, says) in [("expired", "Ask for it again"), ("under-way", "3 values and the content of 1 post left")] {
+        for (state, says) in [("expired", "Ask for it again"), ("under-way", "3 values and the content of 1 post left")]
+        {
             erasure.state = state.into();
             assert!(told(&erasure).contains(says), "{}", told(&erasure));
         }

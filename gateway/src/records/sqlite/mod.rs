@@ -40,9 +40,10 @@ use rusqlite::Connection;
 pub use subject_keys::SqliteSubjectKeys;
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord, IdempotencyKey,
-    IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
-    Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord,
+    IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter,
+    PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote,
+    VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -207,6 +208,10 @@ impl Records for SqliteRecords {
 
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>> {
         self.read(move |connection| openings::read(connection, &commitments))
+    }
+
+    fn drop_openings(&self, drop: DropOpenings) -> Answer<'_, u64> {
+        self.write(move |connection| openings::drop_with_leaves(connection, &drop))
     }
 
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()> {
