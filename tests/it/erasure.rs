@@ -438,6 +438,12 @@ async fn operators_erase_by_command() {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
     }
     let erase = ["audit", "erase", "--subject", "editor-7", "--basis", "gdpr-art-17", "--json", "--key-file"];
+    for (subject, meant) in [("newsroom", "app:newsroom"), ("editr-7", EDITOR)] {
+        let slip = ["audit", "erase", "--subject", subject, "--basis", "b", "--key-file", "ops-1"];
+        let (code, out, err) = gate.command(&slip).await;
+        let told = err.contains(&format!("did you mean `{meant}`")) && err.contains("A subject is");
+        assert!(code == Some(1) && told, "{out}{err}");
+    }
     let (code, out, err) = gate.command(&[&erase[..], &["ops-1"]].concat()).await;
     assert_eq!(code, Some(0), "{out}{err}");
     let asked: Value = serde_json::from_str(&out).expect("JSON");
@@ -448,8 +454,19 @@ async fn operators_erase_by_command() {
     assert_eq!(code, Some(0), "{out}{err}");
     let done: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&done["state"], &done["posts"]), (&json!("done"), &json!(1)));
+    // An operator sees what there is; while no gateway runs too.
+    let listed = |(code, out, err): (Option<i32>, String, String)| {
+        assert_eq!(code, Some(0), "{out}{err}");
+        serde_json::from_str::<Value>(&out).expect("JSON")
+    };
+    let all = listed(gate.command(&["audit", "erasures", "--json", "--key-file", "ops-1"]).await);
+    assert_eq!(
+        (all.as_array().map(Vec::len), &all[0]["id"], &all[0]["state"]),
+        (Some(1), &json!(asked), &json!("done"))
+    );
     assert_eq!(gate.terminate().await, Some(0));
     assert_eq!(told(&gate.leaves()).len(), 1);
+    assert_eq!(listed(gate.command(&["audit", "erasures", asked, "--json"]).await), all[0]);
     let (code, out, _) = gate.command(&[&erase[..], &["ops-1"]].concat()).await;
     assert!(code == Some(1) && out.contains("running gateway"), "{out}");
     let needles = Needles::of(&[("the mark", MARK)]);

@@ -149,6 +149,7 @@ fn record(writer: usize, number: usize) -> Leaf {
         key: "KFE3S7A2Q4Z".into(),
         grant: "newsroom-all".into(),
         content_digest: digest.clone(),
+        post_digest: Some(digest.clone()),
         request_digest: digest.clone(),
         brand: Some("acme/snacks".into()),
         door: Some("publish".into()),
