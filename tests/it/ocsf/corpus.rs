@@ -23,7 +23,7 @@ fn fulls() -> Vec<Value> {
         json!({"kind": "refused", "stage": "review", "problem": "policy-denied", "app": "newsroom", "person": "editor-7",
             "on_behalf_of": "editor-8", "key": "k1k1", "account": "acme-net", "action": "comment.delete", "post": "p1",
             "codes": ["phrase", "link"], "brand": "acme", "door": "native", "commitments": commitments, "count": 41}),
-        json!({"kind": "finished", "post": "p1", "account": "acme-net", "target_state": "failed", "platform_ids": ["9"], "code": "expired"}),
+        json!({"kind": "finished", "post": "p1", "account": "acme-net", "brand": "acme", "target_state": "failed", "platform_ids": ["9"], "code": "expired"}),
         json!({"kind": "held", "post": "p1", "accounts": ["acme-net", "acme-other"], "app": "newsroom", "person": "editor-7",
             "key": "k1k1", "content_digest": "d1d1", "brand": "acme", "verdicts": verdicts}),
         json!({"kind": "vote", "post": "p1", "person": "chief-1", "key": "k1k1", "decision": "approve", "content_digest": "d1d1", "brand": "acme"}),
