@@ -102,8 +102,13 @@ async fn drop_openings(gateway: &Arc<Gateway>, from: u64, below: u64) -> Result<
     }
 }
 
+/// Commitments of leaves that stay.
+type Kept = Arc<HashSet<[u8; 32]>>;
+/// Leaves that go: the post and what they commit to.
+type Leaves = Vec<(Option<PostId>, Vec<[u8; 32]>)>;
+
 /// What the first leaves that stay commit to, and until when they were written.
-fn kept(mut reader: LogReader) -> Result<(Arc<HashSet<[u8; 32]>>, Timestamp), String> {
+fn kept(mut reader: LogReader) -> Result<(Kept, Timestamp), String> {
     let mut keep = HashSet::new();
     let mut until: Option<i64> = None;
     while let Some((_, bytes)) = reader.next_bytes().map_err(|error| error.to_string())? {
@@ -119,8 +124,7 @@ fn kept(mut reader: LogReader) -> Result<(Arc<HashSet<[u8; 32]>>, Timestamp), St
 }
 
 /// The next leaves below an index; none where there are no more.
-#[allow(clippy::type_complexity, reason = "the form of `DropOpenings`")]
-fn part(reader: &mut LogReader, below: u64) -> Result<Option<Vec<(Option<PostId>, Vec<[u8; 32]>)>>, String> {
+fn part(reader: &mut LogReader, below: u64) -> Result<Option<Leaves>, String> {
     let (mut leaves, mut read) = (Vec::new(), 0);
     while read < PART_LEAVES {
         let Some((index, bytes)) = reader.next_bytes().map_err(|error| error.to_string())? else { break };

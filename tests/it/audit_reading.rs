@@ -318,7 +318,7 @@ async fn the_command_line_searches_and_follows() {
     assert!(refused.text(1).contains("`audit:read`"), "{refused:?}");
     let wrong = run_as(&gate, "app:agency", "audit search --outcome fine", "");
     assert_eq!(wrong.text(1).matches("`fine` is no outcome").count(), 1, "{wrong:?}");
-    // Two pages: the leaf that tells of the first is not held against the second.
+    // What the searches before wrote is found by then: nothing is behind.
     assert!(!table.out.contains("not searched yet"), "{table:?}");
 }
 

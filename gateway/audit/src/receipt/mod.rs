@@ -207,9 +207,8 @@ impl Receipt {
             }
         }
         let (found, logged) = (value(&self.says)?, value(&Summary::of(&leaves))?);
-        match difference(&found, &logged, "says".to_owned()) {
-            Some((field, found, logged)) => return Err(ReceiptError::Said { field, said: found, logged }),
-            None => {}
+        if let Some((field, found, logged)) = difference(&found, &logged, "says".to_owned()) {
+            return Err(ReceiptError::Said { field, said: found, logged });
         }
         let mut other = self.says.unsupported().filter(|(.., voted_otherwise)| *voted_otherwise);
         match other.next() {
