@@ -173,6 +173,7 @@ async fn the_report_is_the_same_through_the_gateway_and_on_the_folder() {
     assert!(!id(&made).is_empty());
     let table = run_as(&gate, "person:ops-1", "access report", "");
     assert!(table.text(0).contains("newsroom-all") && table.out.contains("never used"), "{table:?}");
+    assert!(table.out.starts_with("account        brand        right "), "{table:?}");
     let csv = run_as(&gate, "person:ops-1", "access report --format csv --account acme-mastodon", "");
     let lines: Vec<&str> = csv.text(0).lines().collect();
     assert!(lines[0].starts_with("kind,account,brand,holder,grant,actions"), "{csv:?}");

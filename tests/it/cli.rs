@@ -150,6 +150,15 @@ fn init_makes_what_a_first_start_needs_and_overwrites_nothing() {
     assert!(std::fs::read_to_string(at.join("governance/people.toml")).expect("a text").contains("ops-2"));
     let keys = run(at, "key list --json", "").json(0);
     assert_eq!(keys.as_array().map(Vec::len), Some(2));
+    // A first set-up needs keys before anything is in force, and hears what they rest on; what the folder does not have is refused.
+    let early = run(at, "key create --person ops-2", "");
+    assert!(early.text(0).contains("note: no governance was applied yet"), "{early:?}");
+    let slip = run(at, "key create --person ops-3", "");
+    let expected = ["no person `ops-3` in the governance", "did you mean `ops-2`", "no governance was applied yet"];
+    assert!(expected.iter().all(|text| slip.text(1).contains(text)), "{slip:?}");
+    run(at, "apply --yes", "").text(0);
+    let later = run(at, "key create --person ops-2", "");
+    assert!(!later.text(0).contains("note:"), "{later:?}");
     let again = run(at, "init --operator ops-2", "");
     assert!(again.code == Some(0) && !again.out.contains("pgk_"), "{again:?}");
     std::fs::remove_file(at.join("data/kek")).expect("removed");
@@ -339,13 +348,21 @@ async fn apply_shows_what_changes_and_a_signal_applies_too() {
     let gate = Gate::new().account("acme-mastodon", &net).spawn().await;
     gate.publish(&post("acme-mastodon", "before")).await.expect(201);
     let mut governance = gate.governance.clone();
+    governance.auditor_until("left-over", "app:agency", &["audit:read"], None, "2026-01-01T00:00:00Z");
     gate.site.write_governance(&governance.revoke("newsroom-all").files());
+    // What has ended gives no right and stops nobody; it is told with its day.
+    let warned = run(gate.site.folder(), "check", "");
+    let warning = "warning: the auditor entry left-over ended at 2026-01-01T00:00:00Z and gives no right";
+    assert!(warned.text(0).contains(warning), "{warned:?}");
     let shown = run_as(&gate, "person:ops-1", "apply --dry-run", "");
     assert!(shown.text(0).contains("- grant newsroom-all"), "{shown:?}");
     assert_eq!(run_as(&gate, "person:ops-1", "apply", "y\n").code, Some(2), "nobody can be asked");
     gate.publish(&post("acme-mastodon", "still")).await.expect(201);
     let applied = run_as(&gate, "person:ops-1", "apply --yes --json", "").json(0);
-    assert_eq!((&applied["applied"], &applied["changes"][0]["id"]), (&json!(true), &json!("newsroom-all")));
+    let changed: Vec<&Value> = applied["changes"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+    assert!(applied["applied"] == true && changed.contains(&&json!("newsroom-all")), "{applied}");
+    assert!(applied["notes"].to_string().contains("left-over ended at 2026-01-01"), "{applied}");
+    problem(&gate.caller("app:agency").get("/v1/audit").await, "no-audit-right");
     problem(&gate.publish(&post("acme-mastodon", "after")).await, "no-grant");
     assert_eq!(run_as(&gate, "person:ops-1", "apply --yes --json", "").json(0)["applied"], false);
 
@@ -399,6 +416,13 @@ async fn a_person_votes_from_the_command_line() {
     assert!(list.text(0).contains(&other) && !list.out.contains(&held), "{list:?}");
     run_as(&gate, "person:chief-1", &format!("post reject {other}"), "").text(0);
     assert_eq!(gate.read(&other).await["state"], "rejected");
+    // Its author takes a held post back; what is out stays out by this command.
+    let third = id(&gate.publish(&post("acme-mastodon", "cheap wine")).await.expect(202));
+    let taken = run_as(&gate, "app:newsroom", &format!("post withdraw {third} --json"), "").json(0);
+    assert_eq!(taken["state"], "recalled");
+    let published = run_as(&gate, "app:newsroom", &format!("post withdraw {held}"), "");
+    assert!(published.text(1).contains("`published`") && published.err.contains("`held`"), "{published:?}");
+    assert_eq!(gate.read(&held).await["state"], "published");
     assert_eq!(net.count("POST", STATUSES).await, 1);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pressgate::audit::{Event, Leaf, LogReader, RealDisk, leaf};
 use pressgate::gateway::Gateway;
 use pressgate::model::{AccountId, Action, Draft, GrantId, KeyId, Part, PersonId, PostId, Principal, TargetState};
-use pressgate::operator::{By, OpsError, erasures, wire::ErasureRequest};
+use pressgate::operator::{By, Ops, OpsError, erasures, wire::ErasureRequest};
 use pressgate::records::{Author, Commitment, NewPost, NewTarget};
 use pressgate_audit::proof::TlogProof;
 use pressgate_audit::tree::TreeFiles;
@@ -325,7 +325,7 @@ async fn an_erasure_that_a_crash_broke_off_is_carried_on_and_told_once() {
     assert!(records.confirm_erasure(asked.id.clone(), PersonId::new("chief-1"), now, next).await.expect("kept"));
     gate.restart().await;
     assert_eq!(holding(&gate, MARK), Vec::<String>::new());
-    let view = erasures::show(gate.gateway(), &asked.id).await.expect("there");
+    let view = erasures::show(&Ops::running(gate.gateway()), &asked.id).await.expect("there");
     assert_eq!((view.state.as_str(), view.posts, told(&gate.leaves()).len()), ("done", 1, 1));
 
     // Everything but the last word in the records: the leaf is there already.
@@ -343,7 +343,7 @@ async fn an_erasure_that_a_crash_broke_off_is_carried_on_and_told_once() {
     };
     let index = gate.gateway().audit.append(Leaf::new(now.as_millisecond(), event)).await.expect("logged");
     gate.restart().await;
-    let view = erasures::show(gate.gateway(), &asked.id).await.expect("there");
+    let view = erasures::show(&Ops::running(gate.gateway()), &asked.id).await.expect("there");
     assert_eq!((view.leaf, told(&gate.leaves()).len()), (Some(index), 2));
     assert_eq!(holding(&gate, MARK), Vec::<String>::new());
     gate.restart().await;
@@ -421,7 +421,7 @@ async fn a_request_that_nobody_confirms_ends() {
     let gate = Gate::new().account("acme-mastodon", &net).govern(cast).clock(&clock).start().await;
     let asked = erasures::ask(gate.gateway(), &by("ops-1"), wish(EDITOR)).await.expect("asked");
     clock.advance(jiff::SignedDuration::from_hours(25));
-    assert_eq!(erasures::show(gate.gateway(), &asked.id).await.expect("there").state, "expired");
+    assert_eq!(erasures::show(&Ops::running(gate.gateway()), &asked.id).await.expect("there").state, "expired");
     let late = erasures::confirm(gate.gateway(), &by("chief-1"), &asked.id, wish(EDITOR)).await;
     assert!(matches!(late, Err(OpsError::Invalid(text)) if text.contains("24 hours")));
 }
@@ -438,6 +438,12 @@ async fn operators_erase_by_command() {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("changed");
     }
     let erase = ["audit", "erase", "--subject", "editor-7", "--basis", "gdpr-art-17", "--json", "--key-file"];
+    for (subject, meant) in [("newsroom", "app:newsroom"), ("editr-7", EDITOR)] {
+        let slip = ["audit", "erase", "--subject", subject, "--basis", "b", "--key-file", "ops-1"];
+        let (code, out, err) = gate.command(&slip).await;
+        let told = err.contains(&format!("did you mean `{meant}`")) && err.contains("A subject is");
+        assert!(code == Some(1) && told, "{out}{err}");
+    }
     let (code, out, err) = gate.command(&[&erase[..], &["ops-1"]].concat()).await;
     assert_eq!(code, Some(0), "{out}{err}");
     let asked: Value = serde_json::from_str(&out).expect("JSON");
@@ -448,8 +454,19 @@ async fn operators_erase_by_command() {
     assert_eq!(code, Some(0), "{out}{err}");
     let done: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&done["state"], &done["posts"]), (&json!("done"), &json!(1)));
+    // An operator sees what there is; while no gateway runs too.
+    let listed = |(code, out, err): (Option<i32>, String, String)| {
+        assert_eq!(code, Some(0), "{out}{err}");
+        serde_json::from_str::<Value>(&out).expect("JSON")
+    };
+    let all = listed(gate.command(&["audit", "erasures", "--json", "--key-file", "ops-1"]).await);
+    assert_eq!(
+        (all.as_array().map(Vec::len), &all[0]["id"], &all[0]["state"]),
+        (Some(1), &json!(asked), &json!("done"))
+    );
     assert_eq!(gate.terminate().await, Some(0));
     assert_eq!(told(&gate.leaves()).len(), 1);
+    assert_eq!(listed(gate.command(&["audit", "erasures", asked, "--json"]).await), all[0]);
     let (code, out, _) = gate.command(&[&erase[..], &["ops-1"]].concat()).await;
     assert!(code == Some(1) && out.contains("running gateway"), "{out}");
     let needles = Needles::of(&[("the mark", MARK)]);

@@ -81,7 +81,7 @@ async fn who_may_export_gets_every_leaf_and_the_log_says_so() {
     assert!(snacks.len() >= 2 && snacks.iter().all(|line| line["leaf"]["brand"] == "acme/snacks"), "{snacks:?}");
     let none = lines(&agency.get("/v1/audit/export?from=2999-01-01T00:00:00Z").await);
     assert!(none.is_empty());
-    for bad in ["format=csv", "from=yesterday", "cursor=x", "colour=red", "format=ocsf&format=leaf"] {
+    for bad in ["format=csv", "from=yesterday", "cursor=x", "cursor=999999", "colour=red", "format=ocsf&format=leaf"] {
         problem(&agency.get(&format!("/v1/audit/export?{bad}")).await, "invalid-request");
     }
     assert_eq!(net.count("POST", STATUSES).await, 2);

@@ -1,5 +1,6 @@
 //! Posts that wait for a person.
 
+use pressgate::audit::Event;
 use serde_json::{Value, json};
 use tests::harness::{Gate, Running, network, problem, story};
 
@@ -49,6 +50,17 @@ async fn an_approved_post_goes_out_and_says_who_agreed() {
     let published = gate.until_state(&id(&held), "published").await;
     assert_eq!(published["approvals"].as_array().map(Vec::len), Some(1));
     assert_eq!(texts(&net).await, ["cheap crisps"]);
+    // One digest leads from what the API shows to the hold, the vote and what was sent; and all of it is of the brand.
+    let digests = gate.leaves().into_iter().filter_map(|leaf| match leaf.event {
+        Event::Held(held) => Some(("held", Some(held.content_digest), held.brand)),
+        Event::Vote(vote) => Some(("vote", Some(vote.content_digest), vote.brand)),
+        Event::Intent(intent) => Some(("intent", intent.post_digest, intent.brand)),
+        _ => None,
+    });
+    let digest = seen["digest"].as_str().map(str::to_owned);
+    let snacks = Some("acme/snacks".to_owned());
+    let expected = ["held", "vote", "intent"].map(|kind| (kind, digest.clone(), snacks.clone()));
+    assert_eq!(digests.collect::<Vec<_>>(), expected);
     problem(&chief.vote(&id(&held), "approve").await, "not-held");
     problem(&chief.vote(&id(&held), "reject").await, "not-held");
     assert_eq!(net.count("POST", STATUSES).await, 1, "a second vote sends nothing");

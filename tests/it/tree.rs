@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pressgate::audit::{Event, Leaf, leaf};
-use pressgate::clock::{Clock, SystemClock};
+use pressgate::clock::ManualClock;
 use pressgate::retention;
 use pressgate_audit::RealDisk;
+use pressgate_audit::leaf::Commitment;
 use pressgate_audit::note::{Checkpoint, Note, Signer, Verifier};
 use pressgate_audit::tile::Tile;
 use pressgate_audit::verify::{VerifyOptions, verify};
@@ -17,8 +18,13 @@ use tests::harness::{Gate, Running, network, problem, until};
 use crate::samples::post;
 
 async fn gate_with_readers() -> (Running, sample_network::Running) {
+    gate_at(&tests::harness::gate::clock()).await
+}
+
+async fn gate_at(clock: &Arc<ManualClock>) -> (Running, sample_network::Running) {
     let net = network().await;
     let gate = Gate::new()
+        .clock(clock)
         .account("acme-mastodon", &net)
         .govern(|governance| {
             governance.auditor("whole", "app:agency", &["audit:read"], None);
@@ -48,7 +54,7 @@ pub async fn covered(gate: &Running) -> u64 {
 
 /// Leaves of another day, straight into the log.
 async fn append(gate: &Running, count: u64, days_ago: i64) {
-    let at_ms = SystemClock.now().as_millisecond() - days_ago * 24 * 3_600_000;
+    let at_ms = gate.gateway().clock.now().as_millisecond() - days_ago * 24 * 3_600_000;
     for from in (0..count).step_by(100) {
         let leaves = (from..count.min(from + 100)).map(|number| {
             let event =
@@ -134,9 +140,29 @@ fn files(dir: &Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_entries_go_and_every_proof_still_holds() {
-    let (mut gate, _net) = gate_with_readers().await;
-    append(&gate, 1_000, 400).await;
+    let clock = tests::harness::gate::clock();
+    let (mut gate, _net) = gate_at(&clock).await;
+    gate.publish(&post("acme-mastodon", "of then")).await.expect(201);
+    problem(&gate.caller("app:careers").publish(&post("acme-mastodon", "refused then")).await, "no-grant");
+    append(&gate, 1_000, 0).await;
+    clock.advance(jiff::SignedDuration::from_hours(24 * 400));
     append(&gate, 300, 10).await;
+    gate.publish(&post("acme-mastodon", "of now")).await.expect(201);
+    // What the leaves of then and of now commit to can be opened.
+    let committed: Vec<Vec<[u8; 32]>> = gate
+        .leaves()
+        .iter()
+        .filter(|leaf| !leaf.event.commitments().is_empty())
+        .map(|leaf| leaf.event.commitments().iter().filter_map(Commitment::bytes).collect())
+        .collect();
+    let opened = async |gate: &Running| {
+        let mut opened = Vec::new();
+        for commitments in &committed {
+            opened.push(gate.gateway().records.openings(commitments.clone()).await.expect("openings").len());
+        }
+        opened
+    };
+    assert_eq!(opened(&gate).await, [2, 2, 2], "an intent, a refusal, an intent: each text and source");
     covered(&gate).await;
     let entries = gate.data().join("audit/tree/tile/entries");
     let before = verify(&RealDisk, &gate.data().join("audit"), &options(&gate)).expect("it verifies");
@@ -144,6 +170,7 @@ async fn old_entries_go_and_every_proof_still_holds() {
     assert_eq!(retention::drop_older(gate.gateway(), 500).await, Ok(0), "nothing is so old");
     let below = retention::drop_older(gate.gateway(), 30).await.expect("dropped");
     assert!((768..=1_024).contains(&below) && below % 256 == 0, "{below}");
+    assert_eq!(opened(&gate).await, [0, 0, 2], "with a leaf goes what it commits to");
     assert_eq!(retention::drop_older(gate.gateway(), 30).await, Ok(0), "it is done once");
     assert!(!entries.join("000").exists() && files(&entries) > 0);
     let last = gate.leaves().into_iter().filter_map(|leaf| match leaf.event {

@@ -21,6 +21,7 @@ fn intent() -> Intent {
         key: "k1".into(),
         grant: "g1".into(),
         content_digest: "sha256:00".into(),
+        post_digest: Some("sha256:04".into()),
         request_digest: "sha256:01".into(),
         brand: Some("acme".into()),
         door: Some("publish".into()),

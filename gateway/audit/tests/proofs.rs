@@ -89,7 +89,8 @@ fn post() -> Vec<Vec<u8>> {
         person: person.into(),
         key: "k2".into(),
         decision: "approve".into(),
-        content_digest: "sha256:11".into(),
+        content_digest: "sha256:10".into(),
+        brand: Some("acme".into()),
     };
     let intent = Intent {
         post: "post_a".into(),
@@ -105,6 +106,7 @@ fn post() -> Vec<Vec<u8>> {
         key: "k1".into(),
         grant: "grant-3".into(),
         content_digest: "sha256:11".into(),
+        post_digest: Some("sha256:10".into()),
         request_digest: "sha256:12".into(),
         brand: Some("acme".into()),
         door: None,
@@ -133,11 +135,16 @@ fn post() -> Vec<Vec<u8>> {
 }
 
 fn receipt() -> (Receipt, Files) {
+    receipt_of(post())
+}
+
+/// Of these leaves from index 300 on.
+fn receipt_of(post: Vec<Vec<u8>>) -> (Receipt, Files) {
     let mut all = leaves(0, 300);
-    all.extend(post());
-    all.extend(leaves(304, 330));
+    all.extend(post.clone());
+    all.extend(leaves(all.len() as u64, 330));
     let files = log(&all);
-    let of_post: Vec<(u64, Vec<u8>)> = (300..).zip(post()).collect();
+    let of_post: Vec<(u64, Vec<u8>)> = (300..).zip(post).collect();
     let mut tree = files_of(&files, all.len() as u64);
     (Receipt::make(&mut tree, "post_a", &of_post, &note_of(&files)).unwrap().unwrap(), files)
 }
@@ -151,10 +158,46 @@ fn a_receipt_says_who_what_by_which_grant_and_what_came_of_it() {
     let effect = &read.says.effects[0];
     assert_eq!((effect.intent, effect.grant.as_str(), effect.content_digest.as_str()), (302, "grant-3", "sha256:11"));
     assert_eq!((effect.app.as_deref(), effect.on_behalf_of.as_deref()), (Some("newsroom"), Some("editor-7")));
+    assert_eq!((effect.post_digest.as_deref(), effect.votes.as_slice()), (Some("sha256:10"), &[300, 301][..]));
+    assert_eq!(read.says.unsupported().count(), 0);
     assert_eq!((effect.approvals.len(), effect.verdicts[0].policy.as_str()), (2, "words"));
     let ended = effect.outcome.as_ref().unwrap();
     assert_eq!((ended.leaf, ended.platform_ids[0].as_str()), (303, "at://1"));
     assert_eq!(read.says.votes.iter().map(|vote| vote.person.as_str()).collect::<Vec<_>>(), ["chief-1", "chief-2"]);
+}
+
+#[test]
+fn an_approval_of_other_content_is_found_and_a_vote_that_is_gone_is_told() {
+    let verify = |leaves: Vec<Vec<u8>>| {
+        let (receipt, _) = receipt_of(leaves);
+        receipt.verify(log_key().verifier(), &[]).map(|_| receipt)
+    };
+    let changed = |from: &str, to: &str| {
+        let mut leaves = post();
+        let vote = String::from_utf8(leaves[1].clone()).unwrap();
+        assert!(vote.contains(from), "{vote}");
+        leaves[1] = vote.replacen(from, to, 1).into_bytes();
+        leaves
+    };
+    // What is in the log is what was logged, and still nobody approved what was sent.
+    for leaves in [changed("sha256:10", "sha256:19"), changed("\"approve\"", "\"reject\"")] {
+        let error = verify(leaves).unwrap_err();
+        assert!(matches!(&error, ReceiptError::NotApproved { intent: 302, person } if person == "chief-2"), "{error}");
+    }
+    // Its entry may be gone: then nothing is said against it, and that it is not shown is said.
+    let mut without = post();
+    without.remove(1);
+    let receipt = verify(without.clone()).unwrap();
+    assert_eq!(receipt.says.unsupported().collect::<Vec<_>>(), [(301, "chief-2", false)]);
+    // A vote that came after what was sent is none for it.
+    without.push(post().remove(1));
+    assert_eq!(verify(without).unwrap().says.effects[0].votes, [300]);
+    // Leaves from before the digest was stated say as little as they did.
+    let old = post()
+        .into_iter()
+        .map(|leaf| String::from_utf8(leaf).unwrap().replace(",\"post_digest\":\"sha256:10\"", "").into_bytes());
+    let receipt = verify(old.collect()).unwrap();
+    assert_eq!((receipt.says.unsupported().count(), receipt.says.effects[0].votes.len()), (0, 0));
 }
 
 /// Every scalar of a JSON value, as a path.

@@ -4,7 +4,7 @@ use super::{Caller, committed, record};
 use crate::{
     audit::{Leaf, leaf},
     gateway::Gateway,
-    model::{AccountId, Action, PostId, Principal, Verdict},
+    model::{AccountId, Action, BrandPath, PostId, Principal, Verdict},
     openings::Committed,
     records::{Commitment, Opening},
     refusal::{Refusal, problem},
@@ -179,6 +179,15 @@ pub(crate) fn notes(verdicts: &[Verdict]) -> Vec<leaf::VerdictNote> {
         .collect()
 }
 
+/// The brand of a leaf about several accounts: the nearest that covers all of them. None where there is none, or where an account
+/// is not known any more.
+pub(crate) fn brand<'a>(gateway: &Gateway, accounts: impl IntoIterator<Item = &'a AccountId>) -> Option<String> {
+    let governance = gateway.governance.load();
+    let brand = |account| governance.accounts.get(account).map(|account| &account.brand);
+    let brands: Vec<&BrandPath> = accounts.into_iter().map(brand).collect::<Option<_>>()?;
+    BrandPath::nearest_of(&brands).map(|brand| brand.to_string())
+}
+
 /// Notes that a post waits for a person.
 pub async fn held(
     gateway: &Gateway,
@@ -192,6 +201,7 @@ pub async fn held(
     let event = leaf::Held {
         post: post.to_string(),
         accounts: accounts.iter().map(ToString::to_string).collect(),
+        brand: brand(gateway, accounts),
         app: who.app,
         person: who.person,
         key: Some(caller.key().to_string()),

@@ -161,6 +161,7 @@ impl Intent {
             key: call.caller().key().to_string(),
             grant: judgement.admission().permit().grant().id.to_string(),
             content_digest: self.target.digest.clone(),
+            post_digest: Some(self.claim.post.digest.clone()),
             request_digest: digest::keyed(&self.claim.post.salt, &effect.request_digest),
             brand: Some(call.account().brand.to_string()),
             door: Some(call.caller().door().to_owned()),

@@ -87,7 +87,7 @@ fn path(wish: &AccessRequest) -> String {
 
 /// For people: a table, and what it was made from.
 fn told(view: &AccessView) -> String {
-    let head = ["account", "right", "holder", "grant", "may", "owner", "ends", "last used", "findings"];
+    let head = ["account", "brand", "right", "holder", "grant", "may", "owner", "ends", "last used", "findings"];
     let rows: Vec<Vec<String>> = view.rows.iter().map(cells).collect();
     let with = |finding: Finding| view.rows.iter().filter(|row| row.findings.contains(&finding)).count();
     let days = view.days;
@@ -122,9 +122,9 @@ fn cells(row: &AccessRow) -> Vec<String> {
         .map(|action| if row.denied.contains(action) { format!("({action})") } else { action.clone() })
         .collect();
     let findings: Vec<&str> = row.findings.iter().map(|finding| finding.as_str()).collect();
-    let place = row.account.clone().or_else(|| row.brand.clone());
     [
-        place.unwrap_or_else(|| "–".to_owned()),
+        row.account.clone().unwrap_or_else(|| "–".to_owned()),
+        row.brand.clone().unwrap_or_else(|| "–".to_owned()),
         row.kind.as_str().to_owned(),
         row.holder.clone(),
         row.grant.clone().unwrap_or_else(|| "–".to_owned()),

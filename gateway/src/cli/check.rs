@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         Err(faults) => return Ok(faulty(&faults, &warnings)),
     };
     warnings.extend(caution::unjudged(&governance));
+    warnings.extend(caution::ended(&governance, context.clock.now()));
     let used = used(&governance);
     if shelf.manifests().next().is_some() {
         let host =

@@ -188,8 +188,11 @@ impl Reply {
         };
         let errors = problem.get("errors").and_then(Value::as_array);
         for message in errors.into_iter().flatten().filter_map(|error| error.get("message")?.as_str()) {
-            text.push('\n');
-            text.push_str(message);
+            // Where there is one fault only, the detail often is its message.
+            if !text.contains(message) {
+                text.push('\n');
+                text.push_str(message);
+            }
         }
         if self.status == 503 { Failure::Unreachable(text) } else { Failure::Refused { text, details: problem } }
     }
@@ -204,6 +207,9 @@ mod tests {
         let body = br#"{"title":"T","detail":"d","errors":[{"message":"a.toml:1: x"},{"message":"b.toml:2: y"}]}"#;
         let failure = Reply { status: 422, body: Bytes::from_static(body) }.problem();
         assert_eq!((failure.code(), failure.to_string().as_str()), (1, "T: d\na.toml:1: x\nb.toml:2: y"));
+        let twice = br#"{"title":"T","detail":"`kind` is none.","errors":[{"message":"`kind` is none."}]}"#;
+        let failure = Reply { status: 422, body: Bytes::from_static(twice) }.problem();
+        assert_eq!(failure.to_string(), "T: `kind` is none.", "nothing is said twice");
         let failure = Reply { status: 503, body: Bytes::from_static(body) }.problem();
         assert_eq!(failure.code(), 3);
         let failure = Reply { status: 200, body: Bytes::from_static(b"<html>") }.good::<Value>().unwrap_err();

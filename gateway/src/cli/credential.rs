@@ -57,11 +57,15 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
             let shelf = context.shelf()?;
             let governance = folder.standing(&shelf, ACCOUNTS).await?;
             let wants = Wants { governance: &governance, shelf: &shelf };
-            let (_, declared) = wants.declared(&account, label.as_deref())?;
+            let (_, declared) = match wants.declared(&account, label.as_deref()) {
+                Ok(found) => found,
+                Err(error) => return Err(folder.refused(error).await),
+            };
             let values = secret_input::read(from_file.as_deref(), &declared.secrets)?;
             let secrets: BTreeMap<String, SecretString> =
                 values.iter().map(|(name, value)| (name.clone(), SecretString::from(value.as_str()))).collect();
-            Ok(set(folder.ops().set_credential(&By::Local, wants, &account, &declared.label, secrets).await?))
+            let view = folder.ops().set_credential(&By::Local, wants, &account, &declared.label, secrets).await?;
+            folder.noted(set(view)).await
         }
         (Command::Set { account, label, from_file }, Reach::Gateway(client)) => {
             let all = all(&reach, context).await?;

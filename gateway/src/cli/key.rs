@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     context::Context,
     outcome::{Failure, Report},
-    reach::Reach,
+    reach::{Folder, Reach},
     table::table,
 };
 use crate::{
@@ -77,24 +77,27 @@ async fn create(context: &Context, args: Create) -> Result<Report, Failure> {
     let reach = Reach::open(context).await?;
     // First the file: a key that can't be written down would be lost.
     let place = save_key.map(Place::reserve).transpose()?;
-    let made = match reach {
+    let made = match &reach {
         Reach::Gateway(client) => client.post("/operator/keys", &wish).await,
-        Reach::Folder(folder) => {
-            async {
-                let governance = folder.standing(&context.shelf()?, PRINCIPALS).await?;
-                Ok(folder.ops().create_key(&By::Local, &governance, wish).await?)
-            }
-            .await
-        }
+        Reach::Folder(folder) => offline(context, folder, wish).await,
     };
-    match made {
-        Ok(made) => shown(made, place),
-        Err(failure) => {
+    match (made, &reach) {
+        (Ok(made), Reach::Folder(folder)) => folder.noted(shown(made, place)?).await,
+        (Ok(made), Reach::Gateway(_)) => shown(made, place),
+        (Err(failure), _) => {
             if let Some(place) = place {
                 place.give_up();
             }
             Err(failure)
         }
+    }
+}
+
+async fn offline(context: &Context, folder: &Folder<'_>, wish: KeyRequest) -> Result<KeyMade, Failure> {
+    let governance = folder.standing(&context.shelf()?, PRINCIPALS).await?;
+    match folder.ops().create_key(&By::Local, &governance, wish).await {
+        Ok(made) => Ok(made),
+        Err(error) => Err(folder.refused(error).await),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `pressgate post`: votes on held posts and looks at posts, with a person's own key, through the public API.
 
+use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -14,13 +15,18 @@ use super::{
 /// The environment variable with the caller's key.
 const KEY: &str = "PRESSGATE_KEY";
 
-/// `post approve|reject|show|list`.
+/// `post approve|reject|withdraw|show|list`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Release a held post.
     Approve(Vote),
     /// End a held post.
     Reject(Vote),
+    /// Take a held post back, as its author or with `post.delete` on all its accounts: nobody can release it any more.
+    Withdraw {
+        /// The post's id.
+        id: String,
+    },
     /// One post.
     Show {
         /// The post's id.
@@ -56,6 +62,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     match command {
         Command::Approve(vote) => cast(&client, &vote, "approve").await,
         Command::Reject(vote) => cast(&client, &vote, "reject").await,
+        Command::Withdraw { id } => withdraw(&client, &id).await,
         Command::Show { id } => {
             let post: Value = client.get(&format!("/v1/posts/{}", part(&id)?)).await?;
             Ok(Report::good(told(&post), post))
@@ -66,6 +73,19 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
             Ok(Report::good(listed(&page), page))
         }
     }
+}
+
+/// The API takes back what is published by the same request, which is more than was asked for here.
+async fn withdraw(client: &Client, id: &str) -> Result<Report, Failure> {
+    let path = format!("/v1/posts/{}", part(id)?);
+    let post: Value = client.get(&path).await?;
+    let state = text(&post, "state");
+    if state != "held" {
+        let state = safe(state);
+        return Err(Failure::refused(format!("the post is `{state}`; only what is `held` can be withdrawn")));
+    }
+    let post: Value = client.send(Method::DELETE, &path, None).await?.good()?;
+    Ok(Report::good(told(&post), post))
 }
 
 async fn cast(client: &Client, vote: &Vote, decision: &str) -> Result<Report, Failure> {

@@ -8,10 +8,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{client::Client, context::Context, outcome::Failure};
+use super::{
+    client::Client,
+    context::Context,
+    outcome::{Failure, Report},
+};
 use crate::{
     config::Config,
-    operator::{Ops, standing},
+    operator::{Ops, OpsError, standing},
     plugins::Shelf,
     start::{self, StartError, Stores},
 };
@@ -44,6 +48,37 @@ impl Folder<'_> {
     /// The part of the governance that a start would use.
     pub async fn standing(&self, shelf: &Shelf, only: &[&str]) -> Result<crate::config::Governance, Failure> {
         Ok(standing::standing(&self.context.config, self.stores.records.as_ref(), shelf, only).await?)
+    }
+
+    /// What a person must know where nothing was applied yet: what was made rests on a folder that is not in force. The first
+    /// set-up needs that, because the first start applies the folder.
+    pub async fn unapplied(&self) -> Result<Option<String>, Failure> {
+        if self.stores.records.governance().await.map_err(OpsError::from)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "no governance was applied yet: this rests on the folder {}, which the first `pressgate apply` or start applies",
+            self.context.config.governance.display()
+        )))
+    }
+
+    /// A report that says so too.
+    pub async fn noted(&self, report: Report) -> Result<Report, Failure> {
+        let Some(note) = self.unapplied().await? else { return Ok(report) };
+        let Report { mut text, mut json, holds } = report;
+        text.push_str(&format!("\nnote: {note}"));
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("note".to_owned(), note.into());
+        }
+        Ok(Report { text, json, holds })
+    }
+
+    /// A refusal that says so too: what is missing is missing in the folder.
+    pub async fn refused(&self, error: OpsError) -> Failure {
+        match (&error, self.unapplied().await) {
+            (OpsError::Missing(text), Ok(Some(note))) => Failure::refused(format!("{text} ({note})")),
+            _ => error.into(),
+        }
     }
 }
 

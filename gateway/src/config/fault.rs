@@ -79,7 +79,7 @@ fn one_line(message: &str) -> String {
 }
 
 /// `did you mean …?` for a word that is nearly one of those known, else nothing.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // A long word is no slip of the keyboard, and the distance takes time in the product of the lengths.
     const WORD_BYTES_MAX: usize = 128;
     // Enough for a house's accounts; a folder full of faults must not take minutes.

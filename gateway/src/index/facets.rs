@@ -213,6 +213,7 @@ mod tests {
             key: "k".into(),
             decision: "reject".into(),
             content_digest: "ab".into(),
+            brand: None,
         };
         assert_eq!(of(&Leaf::new(1, vote)).outcome, Some("rejected"));
         let change = leaf::Change {

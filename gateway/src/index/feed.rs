@@ -61,8 +61,9 @@ fn stopped(shared: &Shared) -> bool {
 
 /// Waits for the time, or until the index is closed.
 fn wait(shared: &Shared, time: Duration) {
-    let state = shared.state();
-    if !state.stop {
+    let mut state = shared.state();
+    // Asked for while the last leaves were taken in: what came since is looked at now.
+    if !state.stop && !std::mem::take(&mut state.wanted) {
         // Woken or not, the caller looks again.
         drop(shared.wake.wait_timeout(state, time));
     }
@@ -120,6 +121,7 @@ impl Feed {
             self.reader.follow(end)?;
             self.take_in()?;
             shared.state().mark = Some(self.mark);
+            shared.moved.notify_all();
         }
         Ok(schema::end(&self.connection)?)
     }

@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{Builder, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -44,8 +45,10 @@ struct Shared {
     log: AuditLog,
     path: PathBuf,
     state: Mutex<State>,
-    /// Wakes the thread when it is to stop.
+    /// Wakes the thread when it is to stop, or to look at once.
     wake: Condvar,
+    /// Told when leaves were taken in.
+    moved: Condvar,
 }
 
 struct State {
@@ -55,6 +58,8 @@ struct State {
     /// The index of the next leaf to take in; none while there is no usable file.
     mark: Option<u64>,
     stop: bool,
+    /// Somebody waits for what is in the log by now.
+    wanted: bool,
     /// A search met damage.
     damaged: bool,
 }
@@ -65,9 +70,15 @@ impl AuditIndex {
     /// # Errors
     /// No thread can be started.
     pub fn follow(log: AuditLog, path: &Path) -> std::io::Result<Self> {
-        let state = State { generation: 0, readers: Vec::new(), mark: None, stop: false, damaged: false };
-        let shared =
-            Arc::new(Shared { log, path: path.to_owned(), state: Mutex::new(state), wake: Condvar::default() });
+        let state =
+            State { generation: 0, readers: Vec::new(), mark: None, stop: false, wanted: false, damaged: false };
+        let shared = Arc::new(Shared {
+            log,
+            path: path.to_owned(),
+            state: Mutex::new(state),
+            wake: Condvar::default(),
+            moved: Condvar::default(),
+        });
         let followed = Arc::clone(&shared);
         let thread = Builder::new().name("audit-index".into()).spawn(move || feed::follow(&followed))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -76,6 +87,18 @@ impl AuditIndex {
     /// How many leaves from the first on can be found; none while there is no usable index.
     pub fn mark(&self) -> Option<u64> {
         self.shared.state().mark
+    }
+
+    /// Has the thread look at once, and waits until the index has the leaves below this one, or for that long. Blocks.
+    pub fn catch_up(&self, end: u64, at_most: Duration) {
+        let behind = |state: &mut State| !state.stop && state.mark.is_some_and(|mark| mark < end);
+        let mut state = self.shared.state();
+        if behind(&mut state) {
+            state.wanted = true;
+            self.shared.wake.notify_all();
+            let waited = self.shared.moved.wait_timeout_while(state, at_most, behind);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Searches. Blocks while it reads.

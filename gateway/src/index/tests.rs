@@ -131,6 +131,7 @@ fn any_leaf() -> impl Strategy<Value = Leaf> {
         let held = leaf::Held {
             post: "post_held".into(),
             accounts: vec![account, "acme-m".into()],
+            brand: None,
             app: Some(app),
             person: None,
             key: None,

@@ -30,6 +30,12 @@ impl BrandPath {
     pub fn covers(&self, other: &Self) -> bool {
         other.lineage().any(|brand| brand == self.0)
     }
+
+    /// The nearest brand that covers all of these; none where there is none.
+    pub fn nearest_of(brands: &[&Self]) -> Option<Self> {
+        let (first, rest) = brands.split_first()?;
+        first.lineage().map(Self::new).find(|brand| rest.iter().all(|other| brand.covers(other)))
+    }
 }
 
 impl fmt::Display for BrandPath {
@@ -49,6 +55,13 @@ mod tests {
         assert!(acme.covers(&snacks) && snacks.covers(&snacks));
         assert!(!snacks.covers(&acme));
         assert!(!BrandPath::new("acme/sna").covers(&snacks));
+        let nearest = |paths: &[&str]| {
+            let brands: Vec<BrandPath> = paths.iter().map(|path| BrandPath::new(*path)).collect();
+            BrandPath::nearest_of(&brands.iter().collect::<Vec<_>>()).map(|brand| brand.to_string())
+        };
+        assert_eq!(nearest(&["acme/snacks", "acme/snacks"]).as_deref(), Some("acme/snacks"));
+        assert_eq!(nearest(&["acme/snacks/bars", "acme/drinks"]).as_deref(), Some("acme"));
+        assert_eq!((nearest(&["acme", "other"]), nearest(&[])), (None, None));
         assert_eq!(BrandPath::new("a/b/c").lineage().collect::<Vec<_>>(), ["a/b/c", "a/b", "a"]);
     }
 }

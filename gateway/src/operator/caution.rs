@@ -1,10 +1,14 @@
 //! What an apply does not do by accident, and what it says beside the difference.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use super::{By, Ops, OpsError, credentials::Wants, keys::is_operator, ops::leaf_of};
 use crate::{
     audit::leaf::Changed,
     config::{Files, Governance, TOP_FILES},
-    model::Principal,
+    model::{Auditor, Principal},
     plugins::Shelf,
     records::KeyRecord,
 };
@@ -67,6 +71,16 @@ pub fn unjudged(governance: &Governance) -> Option<String> {
         .then(|| format!("{which} {} {has} no policy: whatever is granted is sent", without.join(", ")))
 }
 
+/// Entries for auditors that have ended: they give no right any more. One sentence for each.
+pub fn ended(governance: &Governance, now: Timestamp) -> Vec<String> {
+    let ended = governance.auditors.iter().filter(|auditor| !auditor.is_live(now));
+    let told = |auditor: &Arc<Auditor>| {
+        let (id, end, owner) = (&auditor.id, auditor.expires, &auditor.owner);
+        format!("the auditor entry {id} ended at {end} and gives no right; have {owner} renew it, or delete it")
+    };
+    ended.map(told).collect()
+}
+
 /// What an apply from `old` to `new` means beyond its difference.
 ///
 /// # Errors
@@ -78,6 +92,7 @@ pub async fn notes(
     shelf: &Shelf,
 ) -> Result<Vec<String>, OpsError> {
     let mut notes: Vec<String> = unjudged(new).into_iter().collect();
+    notes.extend(ended(new, ops.clock.now()));
     notes.extend(ops.credentials_to_set_again(Wants { governance: new, shelf }).await?);
     for key in ops.ownerless(old, new).await? {
         notes.push(format!("the key {} of {} is revoked: its holder is not in the governance", key.id, key.holder));

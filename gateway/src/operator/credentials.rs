@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
-use super::{By, Ops, OpsError, ops::leaf_of, wire::CredentialView};
+use super::{By, Ops, OpsError, keys::unknown, ops::leaf_of, wire::CredentialView};
 use crate::{
     audit::leaf::Changed,
     config::Governance,
@@ -31,10 +31,8 @@ impl<'a> Wants<'a> {
     /// [`OpsError::Missing`] for an unknown account or label, [`OpsError::Invalid`] where a label must be named.
     pub fn declared(&self, account: &str, label: Option<&str>) -> Result<(&'a Account, &'a CredentialDecl), OpsError> {
         let Some(known) = self.governance.accounts.get(account) else {
-            return Err(OpsError::Missing(
-                "there is no such account in the applied governance: add it to accounts.toml and run `pressgate apply`"
-                    .into(),
-            ));
+            let known = self.governance.accounts.keys().map(AccountId::as_str);
+            return Err(unknown("account", account, known, "accounts.toml"));
         };
         let wanted = self.of(known);
         let labels = || wanted.iter().map(|wish| format!("`{}`", wish.label)).collect::<Vec<_>>().join(", ");

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     audit::leaf::Changed,
+    config::did_you_mean,
     gateway::Gateway,
     model::{PersonId, hex::hex},
     records::{ErasedCounts, ErasureRecord, OpenPosts},
@@ -25,6 +26,11 @@ use crate::{
 
 /// A request that nobody confirms ends after this.
 pub const WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// Erasures that a list shows.
+const LISTED_MAX: u32 = 200;
+/// What subjects look like.
+const SUBJECTS: &str =
+    "A subject is a person's id (`editor-7`, or `person:editor-7`), or `app:` and an app's (`app:newsroom`)";
 /// Longest id or basis, in bytes.
 const NAME_BYTES_MAX: usize = 128;
 /// Random bytes of an erasure's id.
@@ -39,6 +45,7 @@ pub async fn ask(gateway: &Arc<Gateway>, by: &By, wish: ErasureRequest) -> Resul
     let person = operator(by)?;
     let (subject, basis) = checked(&wish)?;
     not_oneself(&person, &subject)?;
+    known(gateway, &subject).await?;
     none_open(gateway, &subject).await?;
     let mut bytes = [0; ID_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| OpsError::Internal("the machine gives no random bytes".into()))?;
@@ -55,16 +62,28 @@ pub async fn ask(gateway: &Arc<Gateway>, by: &By, wish: ErasureRequest) -> Resul
     };
     let leaf = leaf_of(Changed::Log, "erasure-ask", named(&erasure), None, by);
     Ops::running(gateway).change(leaf, gateway.records.ask_erasure(erasure.clone())).await?;
-    view(gateway, erasure).await
+    view(&Ops::running(gateway), erasure).await
+}
+
+/// Erasures that were asked for, the newest first: what waits for a second operator, and what is done.
+///
+/// # Errors
+/// The stores.
+pub async fn list(ops: &Ops<'_>) -> Result<Vec<ErasureView>, OpsError> {
+    let mut views = Vec::new();
+    for erasure in ops.records.erasures(LISTED_MAX).await? {
+        views.push(view(ops, erasure).await?);
+    }
+    Ok(views)
 }
 
 /// One erasure as it stands.
 ///
 /// # Errors
 /// [`OpsError::Missing`]; the stores.
-pub async fn show(gateway: &Arc<Gateway>, id: &str) -> Result<ErasureView, OpsError> {
-    let erasure = find(gateway, id).await?;
-    view(gateway, erasure).await
+pub async fn show(ops: &Ops<'_>, id: &str) -> Result<ErasureView, OpsError> {
+    let erasure = find(ops, id).await?;
+    view(ops, erasure).await
 }
 
 /// Confirms an erasure and carries it out. `wish` must name what was asked for. Confirming again goes on where a failure of a disk
@@ -76,14 +95,15 @@ pub async fn confirm(gateway: &Arc<Gateway>, by: &By, id: &str, wish: ErasureReq
     let person = operator(by)?;
     let (subject, basis) = checked(&wish)?;
     let _one = gateway.erasing.lock().await;
-    let mut erasure = find(gateway, id).await?;
+    let ops = Ops::running(gateway);
+    let mut erasure = find(&ops, id).await?;
     if (&erasure.subject, &erasure.basis) != (&subject, &basis) {
         let detail =
-            format!("`{id}` is for another subject or basis; `pressgate audit erase` shows what was asked for");
+            format!("`{id}` is for another subject or basis; `pressgate audit erasures` shows what was asked for");
         return Err(OpsError::Invalid(detail));
     }
     if erasure.leaf.is_some() {
-        return view(gateway, erasure).await;
+        return view(&ops, erasure).await;
     }
     if erasure.confirmed.is_none() {
         if erasure.asked_by == person {
@@ -101,11 +121,11 @@ pub async fn confirm(gateway: &Arc<Gateway>, by: &By, id: &str, wish: ErasureReq
             let log_from = gateway.audit.next_index();
             gateway.records.confirm_erasure(id.to_owned(), person.clone(), now, log_from).await
         };
-        Ops::running(gateway).change(leaf, confirm).await?;
-        erasure = find(gateway, id).await?;
+        ops.change(leaf, confirm).await?;
+        erasure = find(&ops, id).await?;
     }
     Carrier::running(gateway).carry(&erasure).await?;
-    show(gateway, id).await
+    show(&ops, id).await
 }
 
 /// Two people are needed, so each must be somebody.
@@ -132,14 +152,37 @@ async fn none_open(gateway: &Gateway, subject: &str) -> Result<(), OpsError> {
     }
     let named = posts.iter().map(|post| post.as_str()).collect::<Vec<_>>().join(", ");
     Err(OpsError::Invalid(format!(
-        "{count} posts of {subject} are not over, and their content is still needed: {named}{}. Withdraw those that are held, let \
-         the others end, and ask again; nothing was erased",
+        "{count} posts of {subject} are not over, and their content is still needed: {named}{}. Withdraw those that are held (`pressgate post withdraw ID`), \
+         let the others end, and ask again; nothing was erased",
         if count > posts.len() as u64 { ", …" } else { "" }
     )))
 }
 
-async fn find(gateway: &Gateway, id: &str) -> Result<ErasureRecord, OpsError> {
-    let found = gateway.records.erasure(id.to_owned()).await?;
+/// Refuses a subject that there is nothing of and that nobody is: most likely a slip, and the second operator would confirm that
+/// nothing is erased. Who left the governance is known by what is kept.
+async fn known(gateway: &Gateway, subject: &str) -> Result<(), OpsError> {
+    let governance = gateway.governance.load_full();
+    let people = governance.people.keys().map(|id| format!("person:{id}"));
+    let subjects: Vec<String> = people.chain(governance.apps.keys().map(|id| format!("app:{id}"))).collect();
+    if subjects.iter().any(|known| known == subject) || gateway.records.knows_subject(subject.to_owned()).await? {
+        return Ok(());
+    }
+    let id = subject.split_once(':').map_or(subject, |(_, id)| id);
+    // The kind is what is mistaken most easily: an id alone means a person.
+    let mut other = None;
+    for kind in ["app", "person"] {
+        let twin = format!("{kind}:{id}");
+        if subjects.contains(&twin) || gateway.records.knows_subject(twin.clone()).await? {
+            other = Some(format!("; did you mean `{twin}`?"));
+        }
+    }
+    let other = other.unwrap_or_else(|| did_you_mean(subject, subjects.iter().map(String::as_str)));
+    let other = if other.is_empty() { ".".to_owned() } else { other };
+    Err(OpsError::Missing(format!("nothing was asked for: nothing is known of `{subject}`{other} {SUBJECTS}")))
+}
+
+async fn find(ops: &Ops<'_>, id: &str) -> Result<ErasureRecord, OpsError> {
+    let found = ops.records.erasure(id.to_owned()).await?;
     found.ok_or_else(|| OpsError::Missing(format!("there is no erasure `{}`", id.escape_debug())))
 }
 
@@ -156,8 +199,7 @@ fn checked(wish: &ErasureRequest) -> Result<(String, String), OpsError> {
     };
     let (kind, id) = wish.subject.split_once(':').unwrap_or(("person", &wish.subject));
     if !["person", "app"].contains(&kind) || !is_name(id) {
-        let detail = "`subject` is a person's or an app's id: `editor-7`, `person:editor-7` or `app:newsroom`";
-        return Err(OpsError::Invalid(detail.into()));
+        return Err(OpsError::Invalid(format!("`subject` is none. {SUBJECTS}")));
     }
     if !is_name(&wish.basis) {
         let detail = "`basis` is the legal basis as one word of letters, digits and hyphens: `gdpr-art-17`";
@@ -166,13 +208,13 @@ fn checked(wish: &ErasureRequest) -> Result<(String, String), OpsError> {
     Ok((format!("{kind}:{id}"), wish.basis.clone()))
 }
 
-async fn view(gateway: &Gateway, erasure: ErasureRecord) -> Result<ErasureView, OpsError> {
-    let left = gateway.records.values_of(erasure.subject.clone()).await?;
+async fn view(ops: &Ops<'_>, erasure: ErasureRecord) -> Result<ErasureView, OpsError> {
+    let left = ops.records.values_of(erasure.subject.clone()).await?;
     let expires_at = erasure.asked_at.checked_add(WAIT).unwrap_or(jiff::Timestamp::MAX);
     let state = match (&erasure.confirmed, erasure.leaf) {
         (_, Some(_)) => "done",
         (Some(_), None) => "under-way",
-        (None, None) if gateway.clock.now() > expires_at => "expired",
+        (None, None) if ops.clock.now() > expires_at => "expired",
         (None, None) => "waits",
     };
     Ok(ErasureView {

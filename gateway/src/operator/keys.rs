@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::leaf::Changed,
-    config::{Governance, Role},
+    config::{Governance, Role, did_you_mean},
     keys::reveal,
     model::{AppId, KeyId, PersonId, Principal},
     records::KeyRecord,
@@ -81,20 +81,30 @@ fn subject(record: &KeyRecord) -> String {
 
 /// What a person typed in place of an id, safe to show.
 fn shown(id: &KeyId) -> String {
-    id.as_str().chars().take(32).flat_map(char::escape_debug).collect()
+    escaped(id.as_str())
+}
+
+fn escaped(id: &str) -> String {
+    id.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// Somebody names what the governance does not have: what it is, and where it would be added.
+pub(super) fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>, file: &str) -> OpsError {
+    OpsError::Missing(format!(
+        "no {what} `{}` in the governance that is applied{}: add it to {file} and run `pressgate apply`",
+        escaped(id),
+        did_you_mean(id, known).trim_end_matches('?'),
+    ))
 }
 
 fn holder(governance: &Governance, app: Option<&str>, person: Option<&str>) -> Result<Principal, OpsError> {
     match (app, person) {
         (Some(app), None) if governance.apps.contains_key(app) => Ok(Principal::App(AppId::new(app))),
         (None, Some(person)) if governance.people.contains_key(person) => Ok(Principal::Person(PersonId::new(person))),
-        (Some(_), None) => Err(OpsError::Missing(
-            "there is no such app in the applied governance: add it to apps.toml and run `pressgate apply`".into(),
-        )),
-        (None, Some(_)) => Err(OpsError::Missing(
-            "there is no such person in the applied governance: add them to people.toml and run `pressgate apply`"
-                .into(),
-        )),
+        (Some(app), None) => Err(unknown("app", app, governance.apps.keys().map(AppId::as_str), "apps.toml")),
+        (None, Some(person)) => {
+            Err(unknown("person", person, governance.people.keys().map(PersonId::as_str), "people.toml"))
+        }
         _ => Err(OpsError::Invalid("a key is for one app or for one person".into())),
     }
 }

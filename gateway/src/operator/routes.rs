@@ -48,7 +48,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/audit/key", post(rotate_audit_key))
-        .route("/operator/erasures", post(ask_erasure))
+        .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
         .route("/operator/erasures/{id}", get(show_erasure))
         .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
         .route("/operator/access", get(review_access))
@@ -187,8 +187,12 @@ async fn ask_erasure(
     Ok(Fresh(StatusCode::CREATED, asked.await?).into_response())
 }
 
+async fn list_erasures(State(gateway): Shared, _operator: Operator) -> Answer<Vec<ErasureView>> {
+    ok(erasures::list(&Ops::running(&gateway)).await?)
+}
+
 async fn show_erasure(State(gateway): Shared, _operator: Operator, Named(id): Named<String>) -> Answer<ErasureView> {
-    ok(erasures::show(&gateway, &id).await?)
+    ok(erasures::show(&Ops::running(&gateway), &id).await?)
 }
 
 async fn confirm_erasure(

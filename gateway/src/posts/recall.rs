@@ -101,6 +101,7 @@ async fn withdraw(
         person: who.person,
         key: caller.key().to_string(),
         content_digest: post.digest.clone(),
+        brand: journey::brand(gateway, post.targets.iter().map(|target| &target.account)),
     };
     gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| record::unavailable(&error))?;
     match gateway.records.withdraw(post.id.clone(), now).await.map_err(|error| unavailable(&error))? {

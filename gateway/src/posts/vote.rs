@@ -5,7 +5,12 @@ use std::sync::Arc;
 use super::{not_found, read, sight::sees, unavailable};
 use crate::{
     audit::{Leaf, leaf},
-    call::{Caller, approve::part_in, journey::Journey, record},
+    call::{
+        Caller,
+        approve::part_in,
+        journey::{self, Journey},
+        record,
+    },
     gateway::Gateway,
     model::{Action, PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote, VoteResult},
@@ -54,6 +59,7 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
         key: caller.key().to_string(),
         decision: if ballot.approve { "approve" } else { "reject" }.to_owned(),
         content_digest: digest.clone(),
+        brand: journey::brand(gateway, post.targets.iter().map(|target| &target.account)),
     };
     gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| record::unavailable(&error))?;
     let vote = Vote { person, approve: ballot.approve, at: now, digest, note: ballot.note };

@@ -1,5 +1,7 @@
 //! What can be erased: openings of commitments, the keys that they are sealed under, and erasures themselves.
 
+use std::{collections::HashSet, sync::Arc};
+
 use jiff::Timestamp;
 
 use crate::model::{PersonId, PostId};
@@ -15,6 +17,17 @@ pub struct Opening {
     pub key: String,
     /// Salt and value, encrypted.
     pub sealed: Vec<u8>,
+}
+
+/// Which openings go with the leaves that retention drops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropOpenings {
+    /// For each leaf that is dropped and commits to something or belongs to a post: the post, and the commitments.
+    pub leaves: Vec<(Option<PostId>, Vec<[u8; 32]>)>,
+    /// A post that changed later may still have leaves that stay.
+    pub rested_since: Timestamp,
+    /// What leaves that stay commit to, as far as they may share it with one that is dropped.
+    pub keep: Arc<HashSet<[u8; 32]>>,
 }
 
 /// A subject's key, wrapped. The vault makes and opens it; the store only keeps it.

@@ -101,10 +101,18 @@ pub trait Records: Send + Sync + 'static {
     /// The openings of these commitments that are there.
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
 
+    /// Takes openings away whose leaves are gone: what these leaves commit to, and what the targets of their posts do, where the
+    /// post is over and rested since `rested_since`. What leaves that stay commit to stays. How many went.
+    fn drop_openings(&self, drop: DropOpenings) -> Answer<'_, u64>;
+
     /// Keeps an erasure that somebody asked for. Fails where the id is taken.
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;
     /// One erasure.
     fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>>;
+    /// Erasures, those asked for last first.
+    fn erasures(&self, limit: u32) -> Answer<'_, Vec<ErasureRecord>>;
+    /// True where anything here is of that subject, or was: a key, a post, a medium, an opening, a vote, an erasure.
+    fn knows_subject(&self, subject: String) -> Answer<'_, bool>;
     /// The erasure that a leaf tells of.
     fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>>;
     /// Confirms an erasure: from now on it will happen. False where it was confirmed before, or there is none.

@@ -154,6 +154,7 @@ fn intent() -> leaf::Intent {
         key: "KFE3S7A2Q4Z".into(),
         grant: "newsroom-all".into(),
         content_digest: digest.clone(),
+        post_digest: Some(digest.clone()),
         request_digest: digest.clone(),
         brand: Some("acme/snacks".into()),
         door: Some("publish".into()),

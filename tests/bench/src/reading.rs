@@ -206,6 +206,7 @@ impl Deed {
             key: self.key,
             grant: "newsroom-all".into(),
             content_digest: self.digest.clone(),
+            post_digest: Some(self.digest.clone()),
             request_digest: self.digest.clone(),
             brand: Some(self.brand),
             door: Some("publish".into()),

@@ -34,8 +34,12 @@ pub struct Intent {
     pub key: String,
     /// The grant that decided.
     pub grant: String,
-    /// Digest of the content that was reviewed and approved.
+    /// Digest of what this account gets of the post: the content that was reviewed.
     pub content_digest: String,
+    /// Digest of the whole post, over those of its accounts: the one that the API shows, that the votes of `approvals` are about
+    /// and that `held`, `vote` and `withdrawal` leaves name. Older leaves don't have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_digest: Option<String>,
     /// Digest of the request as it leaves, without its credential.
     pub request_digest: String,
     /// Path of the brand that owns the account.
@@ -191,6 +195,9 @@ pub struct Finished {
     pub post: String,
     /// Account id.
     pub account: String,
+    /// Path of the brand that owns the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
     /// The target's last state.
     pub target_state: String,
     /// Ids that the platform gave.
@@ -208,6 +215,9 @@ pub struct Held {
     pub post: String,
     /// Account ids.
     pub accounts: Vec<String>,
+    /// Path of the brand that owns the accounts: the nearest that covers all of them, none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
     /// App id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
@@ -217,7 +227,7 @@ pub struct Held {
     /// Id of the Pressgate key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Digest of the content that waits.
+    /// Digest of the whole post that waits, as the API shows it.
     pub content_digest: String,
     /// What the policies said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -235,8 +245,11 @@ pub struct Vote {
     pub key: String,
     /// `approve` or `reject`.
     pub decision: String,
-    /// Digest of the content that the vote is about.
+    /// Digest of the whole post that the vote is about, as the API shows it.
     pub content_digest: String,
+    /// Path of the brand that owns the accounts: the nearest that covers all of them, none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
 }
 
 /// Somebody took a held post out of the approvers' hands.
@@ -250,6 +263,9 @@ pub struct Withdrawal {
     pub person: Option<String>,
     /// Id of the Pressgate key.
     pub key: String,
-    /// Digest of the content that was withdrawn.
+    /// Digest of the whole post that was withdrawn, as the API shows it.
     pub content_digest: String,
+    /// Path of the brand that owns the accounts: the nearest that covers all of them, none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
 }

@@ -56,6 +56,14 @@ pub enum ReceiptError {
         /// What is wrong.
         source: LeafError,
     },
+    /// An intent rests on a vote that was about other content, or was no approval.
+    #[error("leaf {intent}: it says that `{person}` approved what was sent, and their vote is not for that digest")]
+    NotApproved {
+        /// Index of the intent.
+        intent: u64,
+        /// Person id.
+        person: String,
+    },
     /// The summary says something else than the leaves.
     #[error("the receipt's `{field}` is {said}, and the leaves say {logged}: the summary was edited")]
     Said {
@@ -157,7 +165,7 @@ impl Receipt {
     }
 
     /// Checks all that the receipt says: that the key and each witness signed its checkpoint, that each leaf is in the log at its
-    /// index, and that the summary is what the leaves say.
+    /// index, that the summary is what the leaves say, and that no vote which an intent rests on was about other content.
     ///
     /// # Errors
     /// The first thing that does not hold.
@@ -199,8 +207,12 @@ impl Receipt {
             }
         }
         let (found, logged) = (value(&self.says)?, value(&Summary::of(&leaves))?);
-        match difference(&found, &logged, "says".to_owned()) {
-            Some((field, found, logged)) => Err(ReceiptError::Said { field, said: found, logged }),
+        if let Some((field, found, logged)) = difference(&found, &logged, "says".to_owned()) {
+            return Err(ReceiptError::Said { field, said: found, logged });
+        }
+        let mut other = self.says.unsupported().filter(|(.., voted_otherwise)| *voted_otherwise);
+        match other.next() {
+            Some((intent, person, _)) => Err(ReceiptError::NotApproved { intent, person: person.to_owned() }),
             None => Ok(checkpoint),
         }
     }

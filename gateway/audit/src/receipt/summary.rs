@@ -18,6 +18,9 @@ pub fn post_of(event: &Event) -> Option<&str> {
     }
 }
 
+/// The decision of a vote that releases a post.
+const APPROVE: &str = "approve";
+
 /// What the leaves of a post say, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,8 +69,10 @@ pub struct Effect {
     pub key: String,
     /// The grant that decided.
     pub grant: String,
-    /// Digest of the content.
+    /// Digest of what this account gets.
     pub content_digest: String,
+    /// Digest of the whole post, which votes are about; none in older leaves.
+    pub post_digest: Option<String>,
     /// Digest of the request.
     pub request_digest: String,
     /// Adapter.
@@ -78,6 +83,9 @@ pub struct Effect {
     pub verdicts: Vec<VerdictNote>,
     /// Person ids of those who approved.
     pub approvals: Vec<String>,
+    /// Indices of their votes for exactly this post digest; empty where the intent has none.
+    #[serde(default)]
+    pub votes: Vec<u64>,
     /// What became of it; none where the log does not say.
     pub outcome: Option<Ended>,
 }
@@ -206,9 +214,25 @@ impl Summary {
         summary
     }
 
+    /// People whom an intent with a post digest names as approvers, and whose vote for that digest is not among the leaves before
+    /// it: the intent's index, the person, and whether they voted otherwise.
+    pub fn unsupported(&self) -> impl Iterator<Item = (u64, &str, bool)> {
+        self.effects.iter().filter(|effect| effect.post_digest.is_some()).flat_map(|effect| {
+            let before = || self.votes.iter().filter(|vote| vote.leaf < effect.intent);
+            let missing = effect.approvals.iter().filter(move |person| {
+                !before().any(|vote| vote.person == **person && effect.votes.contains(&vote.leaf))
+            });
+            missing.map(move |person| (effect.intent, person.as_str(), before().any(|vote| vote.person == *person)))
+        })
+    }
+
     fn add(&mut self, leaf: u64, at_ms: i64, event: Event) {
         match event {
-            Event::Intent(intent) => self.effects.push(Effect::of(leaf, at_ms, *intent)),
+            Event::Intent(intent) => {
+                let effect = Effect::of(leaf, at_ms, *intent);
+                let agreed = self.votes.iter().filter(|vote| effect.rests_on(vote)).map(|vote| vote.leaf).collect();
+                self.effects.push(Effect { votes: agreed, ..effect });
+            }
             Event::Outcome(outcome) => {
                 let effect = self.effects.iter_mut().find(|effect| effect.intent == outcome.intent);
                 let Some(effect) = effect else { return };
@@ -277,13 +301,22 @@ impl Effect {
             key: intent.key,
             grant: intent.grant,
             content_digest: intent.content_digest,
+            post_digest: intent.post_digest,
             request_digest: intent.request_digest,
             adapter: intent.adapter,
             adapter_digest: intent.adapter_digest,
             verdicts: intent.verdicts,
             approvals: intent.approvals,
+            votes: Vec::new(),
             outcome: None,
         }
+    }
+
+    /// True for a vote that the intent may rest on: by somebody whom it names, for the digest that it names.
+    fn rests_on(&self, vote: &Voted) -> bool {
+        vote.decision == APPROVE
+            && self.approvals.contains(&vote.person)
+            && self.post_digest.as_ref() == Some(&vote.content_digest)
     }
 }
 

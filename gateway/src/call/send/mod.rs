@@ -86,6 +86,7 @@ async fn finish(intent: &Intent, wire: &Wire, conclusion: Conclusion) -> Result<
         None => leaf::Finished {
             post: call.post().to_string(),
             account: call.account().id.to_string(),
+            brand: Some(call.account().brand.to_string()),
             target_state: conclusion.state.as_str().to_owned(),
             platform_ids: ids,
             code: conclusion.code.clone(),

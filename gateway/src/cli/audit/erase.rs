@@ -1,4 +1,4 @@
-//! `pressgate audit erase`: asks for an erasure, or confirms another operator's.
+//! `pressgate audit erase` asks for an erasure, or confirms another operator's; `pressgate audit erasures` shows them.
 
 use serde_json::json;
 
@@ -8,8 +8,12 @@ use crate::{
         key::part,
         outcome::{Failure, Report, counted},
         reach::Reach,
+        table::table,
     },
-    operator::wire::{ErasureRequest, ErasureView},
+    operator::{
+        erasures,
+        wire::{ErasureRequest, ErasureView},
+    },
 };
 
 /// `audit erase`.
@@ -24,6 +28,51 @@ pub struct Args {
     /// Confirm this erasure, which another operator asked for. It can't be undone.
     #[arg(long, value_name = "ID")]
     confirm: Option<String>,
+}
+
+/// `audit erasures`.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only this one, with all that is known of it.
+    id: Option<String>,
+}
+
+/// Shows what was asked for: all, or one.
+pub async fn list(context: &Context, args: &ListArgs) -> Result<Report, Failure> {
+    let reach = Reach::open(context).await?;
+    if let Some(id) = &args.id {
+        let erasure: ErasureView = match reach {
+            Reach::Gateway(client) => client.get(&format!("/operator/erasures/{}", part(id)?)).await?,
+            Reach::Folder(folder) => erasures::show(&folder.ops(), id).await?,
+        };
+        return Ok(Report::good(told(&erasure), json!(erasure)));
+    }
+    let all: Vec<ErasureView> = match reach {
+        Reach::Gateway(client) => client.get("/operator/erasures").await?,
+        Reach::Folder(folder) => erasures::list(&folder.ops()).await?,
+    };
+    Ok(Report::good(listed(&all), json!(all)))
+}
+
+fn listed(all: &[ErasureView]) -> String {
+    let row = |erasure: &ErasureView| {
+        let end = match (erasure.leaf, erasure.state.as_str()) {
+            (Some(leaf), _) => format!("leaf {leaf}"),
+            (None, "waits") => format!("until {}", erasure.expires_at),
+            (None, _) => "–".to_owned(),
+        };
+        vec![
+            erasure.id.clone(),
+            erasure.subject.clone(),
+            erasure.basis.clone(),
+            erasure.state.clone(),
+            erasure.asked_by.clone(),
+            erasure.confirmed_by.clone().unwrap_or_else(|| "–".to_owned()),
+            end,
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    table(&["id", "subject", "basis", "state", "asked by", "confirmed by", "end"], &rows)
 }
 
 /// Runs the command.
@@ -50,6 +99,14 @@ fn told(erasure: &ErasureView) -> String {
             count(erasure.values, "value", "values"),
             count(erasure.posts, "post", "posts"),
             count(erasure.media, "medium", "media"),
+        ),
+        None if erasure.state == "expired" => {
+            format!("{id} for {subject} ended at {}: nobody confirmed it. Ask for it again", erasure.expires_at)
+        }
+        None if erasure.state == "under-way" => format!(
+            "{id} is under way for {subject}; a restart carries it on. There are {} and the content of {} left",
+            count(erasure.values_left, "value", "values"),
+            count(erasure.posts_left, "post", "posts"),
         ),
         None => format!(
             "{id} waits: it would erase {} and the content of {} of {subject}. Another operator confirms it before {}:\n  pressgate \
@@ -86,6 +143,13 @@ mod tests {
         };
         let text = told(&erasure);
         assert!(text.contains("3 values and the content of 1 post") && text.contains("--confirm erasure_1"), "{text}");
+        let list = listed(std::slice::from_ref(&erasure));
+        assert!(list.contains("erasure_1") && list.contains("until 1970"), "{list}");
+        for (state, says) in [("expired", "Ask for it again"), ("under-way", "3 values and the content of 1 post left")]
+        {
+            erasure.state = state.into();
+            assert!(told(&erasure).contains(says), "{}", told(&erasure));
+        }
         (erasure.leaf, erasure.values) = (Some(9), 3);
         assert!(told(&erasure).contains("3 values") && told(&erasure).contains("leaf 9"), "{}", told(&erasure));
     }

@@ -100,8 +100,11 @@ pub fn row(item: &Value) -> Vec<String> {
     let status = leaf.get("status").and_then(Value::as_u64).map(|status| format!(" {status}")).unwrap_or_default();
     let said = first(&["result", "problem", "target_state", "code", "state"]).unwrap_or_default() + &status;
     let post = text("post").map(|post| format!(" {post}")).unwrap_or_default();
-    let cells =
-        [index, at.map(|at| at.to_string()).unwrap_or_default(), what, who, place.unwrap_or_default(), said + &post];
+    // Summed refusals are one leaf for many calls; a read names how many leaves were shown.
+    let count = leaf.get("count").and_then(Value::as_u64).map(|count| format!(" ×{count}")).unwrap_or_default();
+    // As many decimals for all, so that the columns stand below each other.
+    let at = at.map(|at| format!("{at:.3}")).unwrap_or_default();
+    let cells = [index, at, what, who, place.unwrap_or_default(), said + &count + &post];
     cells.iter().map(|cell| safe(cell.trim())).collect()
 }
 
@@ -119,8 +122,42 @@ mod tests {
         let item = json!({"index": 7, "leaf": {"v": 1, "at_ms": 0, "kind": "refused", "app": "news\u{1b}[2J", "on_behalf_of": "ada",
             "account": "acme", "action": "post.create", "problem": "no-grant", "post": "post_1"}});
         let row = row(&item);
-        let expected =
-            ["7", "1970-01-01T00:00:00Z", "refused post.create", "news\\u{1b}[2J for ada", "acme", "no-grant post_1"];
+        let expected = [
+            "7",
+            "1970-01-01T00:00:00.000Z",
+            "refused post.create",
+            "news\\u{1b}[2J for ada",
+            "acme",
+            "no-grant post_1",
+        ];
         assert_eq!(row, expected);
+        let item = json!({"index": 8, "leaf": {"v": 1, "at_ms": 1_500, "kind": "unauthenticated", "source": "192.0.2.0/24", "count": 412}});
+        let row = super::row(&item);
+        assert_eq!(row, ["8", "1970-01-01T00:00:01.500Z", "unauthenticated", "192.0.2.0/24", "", "×412"]);
+    }
+
+    /// The names stand here and at the door, each where it is documented: a filter that only one knows is found by this.
+    #[test]
+    fn the_filters_are_those_of_the_door() {
+        let all = Filters {
+            actor: Some("a".into()),
+            account: Some("b".into()),
+            brand: Some("c".into()),
+            action: Some("d".into()),
+            outcome: Some("e".into()),
+            kind: Some("f".into()),
+            from: Some("g".into()),
+            text: Some("h".into()),
+        };
+        let own: Vec<String> = url::form_urlencoded::parse(all.query(&[]).trim_start_matches('?').as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        // What a search has beside them are options of the commands.
+        let further = ["to", "cursor", "limit", "order"];
+        let mut known: Vec<&str> = own.iter().map(String::as_str).chain(further).collect();
+        let mut door = crate::doors::audit::PARAMETERS.to_vec();
+        known.sort_unstable();
+        door.sort_unstable();
+        assert_eq!(door, known);
     }
 }

@@ -21,6 +21,8 @@ use super::{
 pub enum Command {
     /// Erase everything that a person or an app left: two operators are needed. The log stays whole.
     Erase(erase::Args),
+    /// Erasures that were asked for: which wait for a second operator, which are done. Give an id for one of them.
+    Erasures(erase::ListArgs),
     /// Search the audit log, with your own key and the right `audit:read`.
     Search(search::Args),
     /// Show the newest leaves, and with --follow those that come.
@@ -46,6 +48,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
     match command {
         Command::Erase(args) => erase::run(context, &args).await,
+        Command::Erasures(args) => erase::list(context, &args).await,
         Command::Search(args) => search::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
         Command::Witness(_) => Err(Failure::Usage("this command was handled before".into())),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pressgate_audit::{
     Leaf,
-    receipt::{Receipt, Summary, post_of},
+    receipt::{Effect, Receipt, Summary, post_of},
     tile::{Kind, TILE_WIDTH},
     tree::TreeFiles,
 };
@@ -126,8 +126,24 @@ fn text(receipt: &Receipt, size: u64) -> String {
     let mut lines =
         vec![format!("the receipt of {} holds: {leaves} of the log {origin}, which has {size}", receipt.post)];
     lines.extend(said(&receipt.says));
+    for (intent, person, _) in receipt.says.unsupported() {
+        lines.push(format!("not shown: the vote of {person}, on which leaf {intent} rests; it is not in the receipt"));
+    }
     lines.push("not shown: that the log has no other leaf of this post".to_owned());
     lines.join("\n")
+}
+
+/// Who agreed to what was sent, and where they said so.
+fn approved(effect: &Effect) -> String {
+    let people = effect.approvals.join(", ");
+    match (&effect.post_digest, effect.approvals.is_empty()) {
+        (_, true) => "approved by nobody".to_owned(),
+        (None, false) => format!("approved by {people}"),
+        (Some(digest), false) => {
+            let votes: String = effect.votes.iter().map(|leaf| format!(", leaf {leaf}")).collect();
+            format!("of the post {digest}, which {people} approved{votes}")
+        }
+    }
 }
 
 fn said(says: &Summary) -> Vec<String> {
@@ -142,14 +158,14 @@ fn said(says: &Summary) -> Vec<String> {
         let who =
             [&effect.app, &effect.person, &effect.on_behalf_of].into_iter().flatten().cloned().collect::<Vec<_>>();
         lines.push(format!(
-            "leaf {}: {} by {} on {}, grant {}, content {}, approved by {}",
+            "leaf {}: {} by {} on {}, grant {}, content {}, {}",
             effect.intent,
             effect.action,
             who.join(" for "),
             effect.account,
             effect.grant,
             effect.content_digest,
-            if effect.approvals.is_empty() { "nobody".to_owned() } else { effect.approvals.join(", ") },
+            approved(effect),
         ));
         for verdict in &effect.verdicts {
             lines.push(format!("  the policy {} said `{}`", verdict.policy, verdict.outcome));

@@ -58,17 +58,21 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
 }
 
 /// The end, which must be given, and must not lie in the past when a person writes it.
-pub(super) fn expires(context: &Context<'_>, entry: &Entry<'_>) -> Option<Timestamp> {
-    let report = context.report;
-    if !entry.has("expires") {
-        entry.missing(report, "`expires`");
-    }
-    let expires = entry.instant("expires", report)?;
+fn expires(context: &Context<'_>, entry: &Entry<'_>) -> Option<Timestamp> {
+    let expires = end(context, entry)?;
     if expires.value <= context.now {
         let message = format!("`expires`: {} is in the past; renew it or delete the {}", expires.value, entry.kind());
-        entry.fault(expires.line, report, message);
+        entry.fault(expires.line, context.report, message);
     }
     Some(expires.value)
+}
+
+/// The end, which must be given.
+pub(super) fn end(context: &Context<'_>, entry: &Entry<'_>) -> Option<At<Timestamp>> {
+    if !entry.has("expires") {
+        entry.missing(context.report, "`expires`");
+    }
+    entry.instant("expires", context.report)
 }
 
 fn deny(context: &Context<'_>, entry: &Entry<'_>) -> Option<Deny> {

@@ -303,7 +303,8 @@ fn faults_of_auditors() {
     only(&auditor(&good.replace("audit:read", "audit:*")), "grants.toml:11", "wildcards are not allowed");
     only(&auditor(&good.replace("\"audit:read\"", "")), "grants.toml:11", "at least one right");
     only(&auditor(&good.replace("rights = [\"audit:read\"]\n", "")), "grants.toml:8", "`rights` is missing");
-    only(&auditor(&good.replace("2030", "2020")), "grants.toml:13", "renew it or delete the auditor");
+    assert!(auditor(&good.replace("2030", "2020")).is_empty(), "one that has ended gives no right, and is no fault");
+    only(&auditor(&good.replace("expires = 2030-01-01T00:00:00Z\n", "")), "grants.toml:8", "`expires` is missing");
     only(&auditor(&good.replace("owner = \"ops-1\"\n", "")), "grants.toml:8", "`owner` is missing");
     let everyone = good.replace("person = \"chief-1\"", "everyone = true");
     let faults = auditor(&everyone);

@@ -10,6 +10,7 @@ use super::super::{
 };
 use crate::{
     call::digest,
+    config::did_you_mean,
     index::{Filter, KINDS, OUTCOMES, Order, Query, WORDS_MAX},
     model::BrandPath,
     refusal::Refusal,
@@ -21,6 +22,10 @@ pub const PAGE_MAX: usize = 200;
 const PAGE: usize = 50;
 /// Longest searched text.
 const TEXT_CHARS_MAX: usize = 200;
+
+/// The parameters of a search, in the order in which a leaf tells them.
+pub const PARAMETERS: [&str; 12] =
+    ["actor", "account", "brand", "action", "outcome", "kind", "from", "to", "text", "cursor", "limit", "order"];
 
 /// Which leaves, in which order.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -102,21 +107,22 @@ impl SearchQuery {
 
     fn told(&self) -> Option<String> {
         let text = self.text.as_ref().map(|text| format!("sha256:{}", digest::sha256_hex(text.as_bytes())));
-        let parts = [
-            ("actor", &self.actor),
-            ("account", &self.account),
-            ("brand", &self.brand),
-            ("action", &self.action),
-            ("outcome", &self.outcome),
-            ("kind", &self.kind),
-            ("from", &self.from),
-            ("to", &self.to),
-            ("text", &text),
-            ("cursor", &self.cursor),
-            ("limit", &self.limit),
-            ("order", &self.order),
+        let values = [
+            &self.actor,
+            &self.account,
+            &self.brand,
+            &self.action,
+            &self.outcome,
+            &self.kind,
+            &self.from,
+            &self.to,
+            &text,
+            &self.cursor,
+            &self.limit,
+            &self.order,
         ];
-        let given = parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+        let given =
+            PARAMETERS.into_iter().zip(values).filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
         Some(given.collect::<Vec<_>>().join("&")).filter(|told| !told.is_empty())
     }
 }
@@ -128,6 +134,25 @@ pub(super) fn index(name: &str, value: Option<String>) -> Result<Option<u64>, Re
     let parsed = value.parse::<u64>().ok().filter(|index| i64::try_from(*index).is_ok());
     let fault = || parameter(name, format!("`{name}` must be an index of the log, such as the `next` of a page."));
     parsed.map(Some).ok_or_else(fault)
+}
+
+/// The index after which somebody wants to go on. What lies behind the log's end is of another log, or of this one before it was
+/// restored: whoever goes on from there would miss whatever comes, in silence.
+pub(super) fn within(name: &str, after: Option<u64>, next_index: u64) -> Result<Option<u64>, Refusal> {
+    let last = next_index.checked_sub(1);
+    match after {
+        Some(after) if last.is_none_or(|last| after > last) => {
+            let end = last.map_or_else(|| "is empty".to_owned(), |last| format!("ends at leaf {last}"));
+            Err(parameter(
+                name,
+                format!(
+                    "`{name}` is {after}, and the log {end}: you read another log, or this one was restored from a backup. \
+                     Compare the checkpoint that you kept, and begin anew."
+                ),
+            ))
+        }
+        after => Ok(after),
+    }
 }
 
 fn id(name: &str, value: Option<String>, bare: fn(&str) -> &str) -> Result<Option<String>, Refusal> {
@@ -153,11 +178,16 @@ fn brand(value: Option<String>) -> Result<Option<BrandPath>, Refusal> {
 pub(super) fn one_of(name: &str, value: Option<String>, known: &[&str]) -> Result<Option<String>, Refusal> {
     match value {
         Some(text) if !known.contains(&text.as_str()) => {
-            let list = known.join("`, `");
-            Err(parameter(name, format!("`{}` is no {name}. Use one of `{list}`.", shortened(&text, 64))))
+            let (list, near) = (known.join("`, `"), did_you_mean(&text, known.iter().copied()));
+            Err(parameter(name, format!("`{}` is no {name}{} Use one of `{list}`.", shortened(&text, 64), stop(&near))))
         }
         value => Ok(value),
     }
+}
+
+/// A hint, or the end of the sentence before it.
+fn stop(hint: &str) -> &str {
+    if hint.is_empty() { "." } else { hint }
 }
 
 pub(super) fn instant(name: &str, value: Option<String>) -> Result<Option<i64>, Refusal> {
@@ -197,6 +227,27 @@ mod tests {
         assert!(told.starts_with("actor=person:ada&text=sha256:") && told.ends_with("&limit=7"), "{told}");
         assert!(!told.to_lowercase().contains("secret"), "{told}");
         assert_eq!((asked.query.limit, asked.query.filter.text.len()), (7, 2));
+    }
+
+    #[test]
+    fn nobody_goes_on_behind_the_end_of_the_log() {
+        assert_eq!(within("cursor", Some(6), 7).unwrap(), Some(6));
+        assert_eq!(within("cursor", None, 0).unwrap(), None);
+        for (after, next, end) in [(7, 7, "ends at leaf 6"), (u64::MAX, 7, "ends at leaf 6"), (0, 0, "is empty")] {
+            let refusal = within("Last-Event-ID", Some(after), next).unwrap_err();
+            assert!(refusal.detail.contains(end) && refusal.detail.contains("restored"), "{}", refusal.detail);
+            assert_eq!(refusal.faults[0].code, "parameter-Last-Event-ID");
+        }
+    }
+
+    #[test]
+    fn a_slip_is_told_what_was_meant() {
+        let query = SearchQuery { outcome: Some("refusd".into()), ..SearchQuery::default() };
+        let detail = query.check().err().unwrap().detail;
+        assert!(detail.starts_with("`refusd` is no outcome; did you mean `refused`? Use one of"), "{detail}");
+        let query = SearchQuery { kind: Some("banana".into()), ..SearchQuery::default() };
+        let detail = query.check().err().unwrap().detail;
+        assert!(detail.starts_with("`banana` is no kind. Use one of"), "{detail}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn begin(
     let scope = permitted(gateway, caller, AuditRight::Export)?;
     let Query(query) = query.map_err(|rejection| unread(&rejection))?;
     let told = query.told();
-    let after = ask::index("cursor", query.cursor)?;
+    let after = ask::within("cursor", ask::index("cursor", query.cursor)?, gateway.audit.next_index())?;
     let filter = Filter {
         from_ms: ask::instant("from", query.from)?,
         to_ms: ask::instant("to", query.to)?,

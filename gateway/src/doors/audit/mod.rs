@@ -7,4 +7,5 @@ pub mod search;
 pub mod stream;
 pub mod tree;
 
+pub use ask::PARAMETERS;
 pub use right::{note, permitted};

@@ -1,6 +1,6 @@
 //! `GET /v1/audit` and `GET /v1/audit/{index}`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{caller::Known, problem::Problem, publish::refused, query::unread},
-    ask::SearchQuery,
+    ask::{self, SearchQuery},
     right::{note, permitted, reach},
 };
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
     model::AuditRight,
     refusal::{Refusal, Stage, problem},
 };
+
+/// How long a search waits for the index to have what is in the log, at most. It needs some milliseconds for a few leaves.
+const CATCH_UP_MAX: Duration = Duration::from_millis(100);
 
 /// Leaves that were found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,9 +92,12 @@ async fn searched(
     };
     let logged = gateway.audit.next_index();
     let index = Arc::clone(&gateway.index);
-    let query = asked.query;
+    let mut query = asked.query;
+    query.after = ask::within("cursor", query.after, logged)?;
     let found = tokio::task::spawn_blocking(move || {
         let _reading = reading;
+        // What was logged before somebody asked is found where the index can be had that far in a moment.
+        index.catch_up(logged, CATCH_UP_MAX);
         index.search(&query)
     });
     let found = found.await.map_err(|error| unavailable(&error))?.map_err(|error| refusal(&error))?;

@@ -105,13 +105,15 @@ async fn begin(
     let Asked { query, told } = SearchQuery::from(query).check()?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::trim);
     let last = ask::index("Last-Event-ID", last.filter(|last| !last.is_empty()).map(str::to_owned))?;
+    let (next, name) = (gateway.audit.next_index(), if last.is_some() { "Last-Event-ID" } else { "cursor" });
+    let after = ask::within(name, last.or(query.after), next)?;
     let Some(reading) = gateway.readings.stream(caller.principal()) else {
         return Err(too_many("streams"));
     };
-    let start = match (last.or(query.after), query.filter.from_ms) {
+    let start = match (after, query.filter.from_ms) {
         (Some(after), _) => after.saturating_add(1),
         (None, Some(from_ms)) => first_at(gateway, from_ms).await,
-        (None, None) => gateway.audit.next_index(),
+        (None, None) => next,
     };
     let read = leaf::Read {
         what: "audit.stream".into(),

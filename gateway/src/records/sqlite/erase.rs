@@ -146,7 +146,7 @@ fn notes(connection: &Connection, erasure: &ErasureRecord) -> Result<(), Records
 }
 
 /// The holder of media, as the column has it.
-fn owner(subject: &str) -> Option<Principal> {
+pub(super) fn owner(subject: &str) -> Option<Principal> {
     let (kind, id) = subject.split_once(':')?;
     match kind {
         "person" => Some(Principal::Person(PersonId::new(id))),

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    codec::{maybe_time, micros, signed, time, unsigned},
+    codec::{maybe_time, micros, signed, time, to_json, unsigned},
+    erase::owner,
     errors::exists,
 };
 use crate::{
-    model::{MediaId, PersonId, PostId},
+    model::{MediaId, PersonId, PostId, Principal},
     records::{ErasedCounts, ErasureRecord, OpenPosts, RecordsError},
 };
 
@@ -58,6 +59,35 @@ pub(super) fn one(connection: &Connection, id: &str) -> Result<Option<ErasureRec
     let mut statement = connection.prepare_cached(ONE)?;
     let mut rows = statement.query([id])?;
     rows.next()?.map(read).transpose()
+}
+
+/// `Records::erasures`. Erasures are few.
+pub(super) fn all(connection: &Connection, limit: u32) -> Result<Vec<ErasureRecord>, RecordsError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, subject, basis, asked_by, asked_at, confirmed_by, confirmed_at, log_from,
+         gone_values, gone_posts, gone_media, leaf FROM erasures ORDER BY asked_at DESC, id LIMIT ?1",
+    )?;
+    let mut rows = statement.query([limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// `Records::knows_subject`. Keys, votes and erasures are few.
+pub(super) fn knows(connection: &Connection, subject: &str) -> Result<bool, RecordsError> {
+    let owner = owner(subject);
+    let holder = owner.as_ref().map(|owner| to_json(owner, "a holder")).transpose()?;
+    let person = match &owner {
+        Some(Principal::Person(person)) => Some(person.as_str()),
+        _ => None,
+    };
+    let sql = "SELECT EXISTS (SELECT 1 FROM openings WHERE subject = ?1)
+        OR EXISTS (SELECT 1 FROM posts WHERE subject = ?1) OR EXISTS (SELECT 1 FROM erasures WHERE subject = ?1)
+        OR EXISTS (SELECT 1 FROM media WHERE owner = ?2) OR EXISTS (SELECT 1 FROM keys WHERE holder = ?2)
+        OR EXISTS (SELECT 1 FROM votes WHERE json_extract(vote, '$.person') = ?3)";
+    Ok(connection.prepare_cached(sql)?.query_row(params![subject, holder, person], |row| row.get(0))?)
 }
 
 /// `Records::erasure_of_leaf`. Erasures are few.

@@ -40,9 +40,10 @@ use rusqlite::Connection;
 pub use subject_keys::SqliteSubjectKeys;
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord, IdempotencyKey,
-    IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
-    Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord,
+    IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter,
+    PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote,
+    VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -209,12 +210,24 @@ impl Records for SqliteRecords {
         self.read(move |connection| openings::read(connection, &commitments))
     }
 
+    fn drop_openings(&self, drop: DropOpenings) -> Answer<'_, u64> {
+        self.write(move |connection| openings::drop_with_leaves(connection, &drop))
+    }
+
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()> {
         self.write(move |connection| erasures::ask(connection, &erasure))
     }
 
     fn erasure(&self, id: String) -> Answer<'_, Option<ErasureRecord>> {
         self.read(move |connection| erasures::one(connection, &id))
+    }
+
+    fn erasures(&self, limit: u32) -> Answer<'_, Vec<ErasureRecord>> {
+        self.read(move |connection| erasures::all(connection, limit))
+    }
+
+    fn knows_subject(&self, subject: String) -> Answer<'_, bool> {
+        self.read(move |connection| erasures::knows(connection, &subject))
     }
 
     fn erasure_of_leaf(&self, leaf: u64) -> Answer<'_, Option<ErasureRecord>> {

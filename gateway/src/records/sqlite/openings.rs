@@ -1,12 +1,20 @@
 //! Openings of commitments: sealed values by their commitment.
 
-use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::codec::corrupt;
-use crate::records::{Opening, RecordsError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    codec::{corrupt, from_json, micros},
+    erasures::OPEN_TARGET,
+};
+use crate::records::{Commitment, DropOpenings, Opening, RecordsError};
 
 pub(super) const PUT: &str = "INSERT INTO openings (commitment, subject, key, sealed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (commitment) DO NOTHING";
 pub(super) const ONE: &str = "SELECT subject, key, sealed FROM openings WHERE commitment = ?1";
+
+pub(super) const DROP: &str = "DELETE FROM openings WHERE commitment = ?1";
+pub(super) const COMMITTED: &str = "SELECT commitments FROM targets WHERE post = ?1";
 
 /// `Records::put_openings`.
 pub(super) fn put(connection: &Connection, openings: &[Opening]) -> Result<(), RecordsError> {
@@ -33,4 +41,54 @@ pub(super) fn read(connection: &Connection, commitments: &[[u8; 32]]) -> Result<
         }
     }
     Ok(found)
+}
+
+/// `Records::drop_openings`.
+pub(super) fn drop_with_leaves(connection: &Connection, drop: &DropOpenings) -> Result<u64, RecordsError> {
+    let mut posts: BTreeMap<&str, BTreeSet<[u8; 32]>> = BTreeMap::new();
+    let mut gone: BTreeSet<[u8; 32]> = BTreeSet::new();
+    for (post, commitments) in &drop.leaves {
+        match post {
+            Some(post) => posts.entry(post.as_str()).or_default().extend(commitments),
+            None => gone.extend(commitments),
+        }
+    }
+    for (post, committed) in posts {
+        let of_targets = of_targets(connection, post)?;
+        if rests(connection, post, micros(drop.rested_since))? {
+            gone.extend(of_targets);
+            gone.extend(committed);
+        } else {
+            // A later attempt on a target commits to the same; a refusal or a recall has its own.
+            gone.extend(committed.difference(&of_targets));
+        }
+    }
+    let mut statement = connection.prepare_cached(DROP)?;
+    let mut count = 0;
+    for commitment in gone.iter().filter(|commitment| !drop.keep.contains(*commitment)) {
+        count += statement.execute([commitment.as_slice()])? as u64;
+    }
+    Ok(count)
+}
+
+/// What the targets of a post commit to.
+fn of_targets(connection: &Connection, post: &str) -> Result<BTreeSet<[u8; 32]>, RecordsError> {
+    let mut statement = connection.prepare_cached(COMMITTED)?;
+    let mut rows = statement.query([post])?;
+    let mut all = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let commitments: Vec<Commitment> = from_json(&row.get::<_, String>(0)?, "targets.commitments")?;
+        all.extend(commitments.iter().filter_map(Commitment::bytes));
+    }
+    Ok(all)
+}
+
+/// True where nobody works on the post or will, and nothing happened to it since. One that is not there has no leaves to come.
+fn rests(connection: &Connection, post: &str, since: i64) -> Result<bool, RecordsError> {
+    let sql = format!(
+        "SELECT p.updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM targets AS t WHERE t.post = p.id
+         AND (t.due_at IS NOT NULL OR {OPEN_TARGET})) FROM posts AS p WHERE p.id = ?1"
+    );
+    let rests = connection.prepare_cached(&sql)?.query_row(params![post, since], |row| row.get(0)).optional()?;
+    Ok(rests.unwrap_or(true))
 }

@@ -60,6 +60,8 @@ fn no_statement_reads_a_whole_table() {
         media::UNUSED,
         openings::PUT,
         openings::ONE,
+        openings::DROP,
+        openings::COMMITTED,
         posts::POST,
         posts::TARGETS,
         posts::ATTEMPTS,

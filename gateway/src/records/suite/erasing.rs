@@ -269,3 +269,74 @@ pub(in super::super) async fn what_is_sealed_under_a_new_key_stays<P: Place>(pla
     assert_eq!(carry_out(&store, "e1", Some("new")).await.erased.values, 1);
     assert_eq!(there(&store, &[1, 2]).await, [2]);
 }
+
+pub(in super::super) async fn openings_go_with_their_leaves<P: Place>(place: P) {
+    let store = place.open();
+    for (number, state) in [
+        (1, TargetState::Publishing),
+        (2, TargetState::Held),
+        (3, TargetState::Publishing),
+        (4, TargetState::Publishing),
+    ] {
+        let mut post = new_post(number, vec![target("a", state)]);
+        post.targets[0].commitments = vec![commitment(number as u8)];
+        post.openings = vec![opening(number as u8, EDITOR, "k")];
+        store.accept_post(post).await.unwrap();
+    }
+    store.put_openings((5..=8).map(|number| opening(number, EDITOR, "k")).collect()).await.unwrap();
+    // The third went on long after the others.
+    for (number, seconds) in [(1, 5), (3, 500), (4, 5)] {
+        let mut end = finish(1, TargetState::Published, seconds);
+        end.attempt.at = at(seconds);
+        store.finish_target(post_id(number), account("a"), end).await.unwrap();
+    }
+    let drop = DropOpenings {
+        leaves: vec![
+            (Some(post_id(1)), vec![[1; 32]]),
+            (Some(post_id(2)), Vec::new()),
+            (Some(post_id(3)), vec![[3; 32], [5; 32]]),
+            // A leaf without commitments, after which no other of its post comes.
+            (Some(post_id(4)), Vec::new()),
+            (None, vec![[6; 32], [7; 32]]),
+            (Some(post_id(99)), vec![[8; 32]]),
+        ],
+        rested_since: at(100),
+        keep: std::sync::Arc::new([[7; 32]].into()),
+    };
+    assert_eq!(store.drop_openings(drop.clone()).await.unwrap(), 5);
+    // Held; went on later, so that later leaves may commit to the same; named by a leaf that stays.
+    assert_eq!(there(&store, &[1, 2, 3, 4, 5, 6, 7, 8]).await, [2, 3, 7]);
+    assert_eq!(store.drop_openings(drop).await.unwrap(), 0, "again is harmless");
+    // With its last leaf it goes.
+    let last = DropOpenings {
+        leaves: vec![(Some(post_id(3)), Vec::new())],
+        rested_since: at(501),
+        keep: std::sync::Arc::default(),
+    };
+    assert_eq!(store.drop_openings(last).await.unwrap(), 1);
+    assert_eq!(there(&store, &[2, 3]).await, [2]);
+}
+
+pub(in super::super) async fn whose_it_is_and_what_was_asked<P: Place>(place: P) {
+    let store = place.open();
+    let knows = async |subject: &str| store.knows_subject(subject.to_owned()).await.unwrap();
+    for subject in [EDITOR, "person:chief-1", "person:gone", "app:newsroom", "app:cms", "nobody"] {
+        assert!(!knows(subject).await, "{subject}");
+    }
+    keep(&store, 1, TargetState::Held).await;
+    assert!(knows(EDITOR).await && !knows("app:newsroom").await, "a post is of the person for whom the app acted");
+    let vote =
+        Vote { person: PersonId::new("chief-1"), approve: false, at: at(2), digest: "whole".to_owned(), note: None };
+    store.vote(post_id(1), vote).await.unwrap();
+    assert!(knows("person:chief-1").await);
+    keep_medium(&store, "m", Principal::App(AppId::new("newsroom"))).await;
+    assert!(knows("app:newsroom").await && !knows("person:newsroom").await);
+    store.put_openings(vec![opening(1, "app:cms", "k")]).await.unwrap();
+    assert!(knows("app:cms").await);
+    for (id, seconds) in [("e1", 1), ("e2", 3), ("e3", 2)] {
+        store.ask_erasure(ErasureRecord { asked_at: at(seconds), ..erasure(id, "person:gone") }).await.unwrap();
+    }
+    assert!(knows("person:gone").await);
+    let asked: Vec<String> = store.erasures(2).await.unwrap().into_iter().map(|erasure| erasure.id).collect();
+    assert_eq!(asked, ["e2", "e3"]);
+}

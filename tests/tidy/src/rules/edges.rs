@@ -82,7 +82,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     // What the log says of the gateway as a whole, at an even pace.
     ("pulse", &["clock", "gateway", "audit", "export", "index", "metrics", "stop"]),
-    ("retention", &["clock", "gateway", "audit", "config", "export", "stop"]),
+    ("retention", &["model", "clock", "gateway", "audit", "config", "export", "records", "stop"]),
     ("operator", ALL),
     ("cli", ALL),
     ("lib", ALL),
