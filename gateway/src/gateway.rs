@@ -9,7 +9,7 @@ use tokio::sync::{Notify, RwLock};
 pub use crate::media::MediaStore;
 use crate::{
     audit::{AuditHealth, AuditLog},
-    call::{facts::FactsBook, strangers::Strangers},
+    call::{facts::FactsBook, strangers::Strangers, uploads::Uploads},
     clock::Clock,
     config::{Config, Governance},
     egress::Egress,
@@ -79,6 +79,8 @@ pub struct Gateway {
     pub pauses: Pauses,
     /// Media.
     pub media: Arc<MediaStore>,
+    /// Media that clients of networks' own APIs uploaded.
+    pub uploads: Uploads,
     /// Requests to open commitments.
     pub reveals: Reveals,
     /// What was done since the start.

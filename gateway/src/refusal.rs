@@ -110,6 +110,10 @@ pub mod problem {
             "Use an account that GET /v1/accounts lists.";
         UNSUPPORTED_ACTION = "unsupported-action", 422, Caller, false, "The network can't do that",
             "The account's adapter does not offer this action. GET /v1/accounts lists what each account can do.";
+        NOT_CLASSIFIED = "not-classified", 403, Rule, false, "Nobody knows what this request would do",
+            "At the native door only what the account's adapter understands may pass, with every field of it. The detail names what it does not. Leave that out, or use /v1/posts.";
+        NEEDS_APPROVAL = "needs-approval", 403, Rule, false, "A person must approve this first",
+            "A policy holds this content, and a client of the network's own API can't wait for a vote. Nothing was sent. Submit it with POST /v1/posts, where it waits for an approver.";
         NO_GRANT = "no-grant", 403, Rule, false, "No grant allows this",
             "Deny is the default. Ask the owner of the account for a grant in grants.toml that names you, the account or its brand, and the action.";
         NO_AUDIT_RIGHT = "no-audit-right", 403, Rule, false, "No right on the audit log",

@@ -215,6 +215,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         limits,
         pauses: Default::default(),
         media: Arc::new(media),
+        uploads: Default::default(),
         reveals: Default::default(),
         metrics,
         counters,

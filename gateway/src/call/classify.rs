@@ -1,5 +1,7 @@
 //! Classify: what does the caller want? A submission for n accounts becomes n calls.
 
+pub mod native;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What the leaves of a call commit to instead of holding it: the text, what it answers, where it came from.
 
-use super::{Caller, digest};
+use super::{Call, Caller, digest};
 use crate::{
     gateway::Gateway,
     model::Draft,
@@ -35,6 +35,18 @@ pub async fn of_post(gateway: &Gateway, caller: &Caller, post: &mut NewPost) -> 
         post.openings.extend(openings);
     }
     Ok(())
+}
+
+/// Commitments to one draft that is kept nowhere else.
+pub(crate) async fn of_draft(gateway: &Gateway, call: &Call) -> Result<Committed, Refusal> {
+    let (caller, draft) = (call.caller(), call.draft());
+    let source = caller.source().map(|source| source.to_string());
+    let text = text_of(draft);
+    let mut values = vec![(TEXT, text.as_str())];
+    values.extend(draft.target.as_deref().map(|reference| (REPLY_TO, reference)));
+    values.extend(source.as_deref().map(|source| (SOURCE, source)));
+    let committed = gateway.openings.commit(&subject(gateway, caller), call.post().as_str(), &values).await;
+    committed.map_err(|error| unavailable(&error))
 }
 
 /// Commitments to where a caller comes from and, for a refusal, to what it said.

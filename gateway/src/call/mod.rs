@@ -67,6 +67,7 @@ pub mod digest;
 pub mod committed;
 pub mod facts;
 pub mod strangers;
+pub mod uploads;
 pub mod journey;
 
 pub use admit::Admission;

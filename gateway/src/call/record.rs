@@ -1,9 +1,13 @@
 //! Record: the intent, durable before the first byte leaves. Only this stage makes an [`Intent`], and only `send` takes one.
 
+mod passage;
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+
+pub use passage::{Passage, Reading, look, pass};
 
 use super::{Call, Clearance, authorise, digest, journey};
 use crate::{

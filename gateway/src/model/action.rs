@@ -50,6 +50,11 @@ impl Action {
         ALL.iter().find(|known| **known == name).map(|known| Self(known))
     }
 
+    /// Does it change nothing?
+    pub fn is_read(self) -> bool {
+        self.0.ends_with(".read")
+    }
+
     /// The name as it is written everywhere.
     pub fn as_str(self) -> &'static str {
         self.0

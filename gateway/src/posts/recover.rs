@@ -13,6 +13,8 @@ use crate::{
     records::{ErasedCounts, ErasureRecord, LeafFact, Records, RecordsError},
 };
 
+/// The door of networks' own APIs, as leaves name it.
+pub(crate) const NATIVE: &str = "native";
 /// Leaves that are applied in one operation.
 const BATCH_LEAVES: usize = 10_000;
 
@@ -33,6 +35,7 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Behind {
     leaves: u64,
+    of_clients: BTreeSet<u64>,
     open: BTreeMap<u64, leaf::Intent>,
     facts: Vec<LeafFact>,
     erasures: Vec<(u64, i64, leaf::Erasure)>,
@@ -43,11 +46,22 @@ impl Behind {
     pub fn note(&mut self, index: u64, leaf: &Leaf) -> ControlFlow<()> {
         self.leaves += 1;
         note(&mut self.open, index, leaf);
-        self.facts.extend(fact(index, leaf));
+        if !self.is_of_client(index, leaf) {
+            self.facts.extend(fact(index, leaf));
+        }
         if let Event::Erasure(erasure) = &leaf.event {
             self.erasures.push((index, leaf.at_ms, (**erasure).clone()));
         }
         ControlFlow::Continue(())
+    }
+
+    /// Requests of clients at the native door are no posts: the log alone tells of them.
+    fn is_of_client(&mut self, index: u64, leaf: &Leaf) -> bool {
+        match &leaf.event {
+            Event::Intent(intent) if intent.door.as_deref() == Some(NATIVE) => self.of_clients.insert(index),
+            Event::Outcome(outcome) => self.of_clients.contains(&outcome.intent),
+            _ => false,
+        }
     }
 
     /// Leaves facts out about targets that the records do not have, as far as only leaves below an index tell of them; says which
@@ -123,7 +137,7 @@ pub async fn recover(
             "the restored log tells of posts that the restored records do not have; look at the networks"
         );
     }
-    let Behind { leaves, open, facts, erasures } = behind;
+    let Behind { leaves, open, facts, erasures, .. } = behind;
     let mut found = Found { leaves, open: open.len(), leases: 0, passed_over: passed_over.len() };
     let mut facts = facts.into_iter().peekable();
     while facts.peek().is_some() {

@@ -102,6 +102,12 @@ pub struct Read {
     /// The grant that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
+    /// Account id, where platform data was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Path of the brand that owns the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
     /// Which leaves: names and values of the filters. A searched text is not here but its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,

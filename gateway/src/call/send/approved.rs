@@ -88,7 +88,7 @@ pub(super) fn prepare(
 }
 
 /// True where `id` stands as a string or number value in the network's JSON answer.
-pub(super) fn names(body: &[u8], id: &str) -> bool {
+pub(in crate::call) fn names(body: &[u8], id: &str) -> bool {
     fn search(value: &Value, id: &str) -> bool {
         match value {
             Value::String(text) => text == id,

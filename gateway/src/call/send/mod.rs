@@ -6,11 +6,13 @@
 mod approved;
 mod conclude;
 mod outgoing;
+pub mod relay;
 mod settle;
 mod wire;
 
 use std::sync::Arc;
 
+pub(super) use approved::names;
 pub use outgoing::ReadOnly;
 
 use super::Intent;

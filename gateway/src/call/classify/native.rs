@@ -1,0 +1,121 @@
+//! Classify at the native door: what would this request of the network's own API do?
+
+use std::sync::Arc;
+
+use super::{Call, supported};
+use crate::{
+    call::{Caller, sources::Sources},
+    gateway::Gateway,
+    host::{Classification, Classified, FormValue, PluginRequest, RequestBody},
+    model::{Account, Action, Draft, MediaId, MediaRef, Part, PostId, Principal},
+    records::MediaRecord,
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Understands a request for an account as the call that it would be. What its adapter does not know is refused. `uploaded` is the
+/// medium that the request carries.
+///
+/// # Errors
+/// `unknown-account`, `not-classified`, `unsupported-action`, `media-unknown`, or the failure of the adapter.
+pub async fn native(
+    gateway: &Gateway,
+    caller: &Caller,
+    call: &PostId,
+    account: &Arc<Account>,
+    request: &PluginRequest,
+    uploaded: Option<&MediaRecord>,
+) -> Result<Call, Refusal> {
+    let governance = gateway.governance.load_full();
+    let snapshot = gateway.registry.snapshot();
+    let Some(adapter) = snapshot.adapters.get(&account.adapter).map(Arc::clone) else {
+        let detail = format!("The adapter of `{}` is not loaded.", account.id);
+        return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, detail));
+    };
+    let classified = adapter
+        .classify(account, request)
+        .await
+        .map_err(|error| crate::call::review::plugin_failure(Stage::Classify, &error))?;
+    let act = match classified {
+        Classification::Act(act) => act,
+        Classification::Login => {
+            let detail = "Sessions of the network are the gateway's. Send the Pressgate key where the network's token would be.";
+            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
+        }
+        Classification::Refuse(why) => {
+            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, why));
+        }
+    };
+    let draft = draft(gateway, caller, account, request, uploaded, act)?;
+    supported(&adapter, account, &draft)?;
+    let sources = Sources::plain(account);
+    let (caller, post, account) = (caller.clone(), call.clone(), Arc::clone(account));
+    Ok(Call { caller, post, account, adapter, snapshot, governance, draft, sources })
+}
+
+/// The content as policies judge it. Further texts stand where options of the same name would.
+fn draft(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: &Account,
+    request: &PluginRequest,
+    uploaded: Option<&MediaRecord>,
+    act: Classified,
+) -> Result<Draft, Refusal> {
+    let carried = carried(request);
+    if carried.is_some() != uploaded.is_some() || (carried.is_some() && act.action != Action::MEDIA_UPLOAD) {
+        let detail = "Media may be uploaded here, and a request that is none may not carry one.";
+        return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
+    }
+    let mut media = Vec::with_capacity(act.media.len());
+    for (reference, alt) in act.media {
+        let shown = match (reference, uploaded) {
+            (None, Some(record)) => Some(of_record(record)),
+            (Some(reference), _) => gateway.uploads.find(account, caller.principal(), &reference),
+            (None, None) => None,
+        };
+        let shown = shown.ok_or_else(|| unknown_medium(account, caller.principal()))?;
+        media.push(MediaRef { alt: alt.or(shown.alt.clone()), ..shown });
+    }
+    let options = act.texts.into_iter().map(|(name, text)| (name, text.into())).collect();
+    Ok(Draft {
+        action: act.action,
+        parts: vec![Part { text: act.text, media }],
+        language: None,
+        target: act.target,
+        options,
+        labels: Vec::new(),
+        campaign: None,
+    })
+}
+
+fn of_record(record: &MediaRecord) -> MediaRef {
+    MediaRef {
+        id: record.id.clone(),
+        media_type: record.media_type.clone(),
+        size_bytes: record.size_bytes,
+        width: record.width,
+        height: record.height,
+        digest: record.digest.clone(),
+        alt: None,
+    }
+}
+
+fn unknown_medium(account: &Account, principal: &Principal) -> Refusal {
+    let detail = format!(
+        "{principal} did not upload this medium to `{}` through the gateway in the last 24 hours, so nobody could judge it. Upload it again.",
+        account.id
+    );
+    Refusal::new(problem::MEDIA_UNKNOWN, Stage::Classify, detail)
+}
+
+/// The medium that a request carries.
+pub fn carried(request: &PluginRequest) -> Option<MediaId> {
+    match &request.body {
+        RequestBody::Media(id) => Some(MediaId::new(id.clone())),
+        RequestBody::Multipart(fields) => fields.iter().find_map(|field| match &field.value {
+            FormValue::Media(id) => Some(MediaId::new(id.clone())),
+            FormValue::Text(_) => None,
+        }),
+        RequestBody::None | RequestBody::Bytes(_) => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! Send at the native door: the client's own request, with the account's credential, and the network's answer as it is.
+
+use std::sync::Arc;
+
+use super::outgoing::{outgoing, scope, told, transmit};
+use crate::{
+    audit::leaf,
+    call::{
+        Call,
+        record::{Passage, Reading},
+    },
+    gateway::Gateway,
+    host::{PluginRequest, PluginResponse, SendError},
+    model::Action,
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Sends a recorded request. It goes on to its outcome where the client goes away.
+///
+/// # Errors
+/// The request did not reach the network, or nobody knows; the outcome is in the log.
+pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginResponse, Refusal> {
+    let sent = tokio::spawn(async move {
+        let (gateway, call) = (Arc::clone(passage.gateway()), passage.call());
+        let answer = exchange(&gateway, call, request).await;
+        let (result, seen) = match &answer {
+            Ok(answer) => (leaf::OutcomeResult::Answered, Some((answer.status, answer.body.as_slice()))),
+            Err(SendError::Denied(_) | SendError::NotSent(_)) => (leaf::OutcomeResult::NotSent, None),
+            Err(SendError::Unknown(_) | SendError::TooLarge) => (leaf::OutcomeResult::Unanswered, None),
+        };
+        let good = matches!(&answer, Ok(answer) if (200..300).contains(&answer.status));
+        gateway.counters.failed.add(u64::from(!good));
+        let closed = passage.close(result, seen).await;
+        if let (true, Ok(answer)) = (good, &answer) {
+            remember_upload(&gateway, call, answer);
+        }
+        // It left: whoever hears of a log that can't be written must know that.
+        closed.map_err(|refusal| Refusal { stage: Stage::Send, ..refusal })?;
+        answer.map_err(|error| refused(call, &error))
+    });
+    sent.await.unwrap_or_else(|error| {
+        Err(Refusal::new(problem::INTERNAL, Stage::Send, "The request could not be carried out.").because(error))
+    })
+}
+
+/// Sends a request that changes nothing and is in the log.
+///
+/// # Errors
+/// There is no answer.
+pub async fn look(reading: Reading, request: PluginRequest) -> Result<PluginResponse, Refusal> {
+    let (gateway, call) = (reading.gateway(), reading.call());
+    exchange(gateway, call, request).await.map_err(|error| refused(call, &error))
+}
+
+async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Result<PluginResponse, SendError> {
+    let scope = scope(gateway, call.account(), call.adapter());
+    let out = outgoing(request, &gateway.media, Some(call.draft()))?;
+    let answer = transmit(&gateway.egress, &scope, out).await.map_err(told)?;
+    match call.adapter().observe(answer.status, &answer.headers).await {
+        Ok(budgets) => gateway.pauses.learn(&call.account().id, &budgets, gateway.clock.now()),
+        Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
+    }
+    Ok(answer)
+}
+
+fn remember_upload(gateway: &Gateway, call: &Call, answer: &PluginResponse) {
+    if call.draft().action != Action::MEDIA_UPLOAD {
+        return;
+    }
+    let media = call.draft().parts.iter().flat_map(|part| &part.media);
+    for medium in media {
+        let now = gateway.clock.now();
+        gateway.uploads.keep(call.account(), call.caller().principal(), medium.clone(), &answer.body, now);
+    }
+}
+
+fn refused(call: &Call, error: &SendError) -> Refusal {
+    let account = &call.account().id;
+    let (problem, detail) = match error {
+        SendError::Denied(why) => (problem::NOT_CLASSIFIED, format!("The adapter of `{account}` may not send this: {why}.")),
+        SendError::NotSent(why) => (problem::PLATFORM_UNAVAILABLE, format!("Nothing reached the network: {why}.")),
+        SendError::Unknown(why) => {
+            let detail = format!("It left, and nobody knows what became of it ({why}). Look at `{account}` before you repeat it.");
+            (problem::PLATFORM_UNAVAILABLE, detail)
+        }
+        SendError::TooLarge => {
+            (problem::PLATFORM_UNAVAILABLE, "The network took it, and its answer is longer than may pass.".to_owned())
+        }
+    };
+    Refusal::new(problem, Stage::Send, detail)
+}
