@@ -100,6 +100,8 @@ pub trait Records: Send + Sync + 'static {
     fn put_openings(&self, openings: Vec<Opening>) -> Answer<'_, ()>;
     /// The openings of these commitments that are there.
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
+    /// Every opening, by commitment: those after the one that is given, so many at most.
+    fn openings_after(&self, after: Option<[u8; 32]>, limit: u32) -> Answer<'_, Vec<Opening>>;
 
     /// Keeps an erasure that somebody asked for. Fails where the id is taken.
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()>;

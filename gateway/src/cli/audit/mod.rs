@@ -4,6 +4,7 @@ mod erase;
 mod export;
 mod key;
 mod leaves;
+mod openings;
 mod prove;
 mod receipt;
 mod search;
@@ -32,6 +33,8 @@ pub enum Command {
     Export(export::Args),
     /// Check a log offline: that its leaves are those that its checkpoint covers, and that this was signed.
     Verify(verify::Args),
+    /// Check the values beside the log: that each is what a leaf commits to, and that none is gone but by an erasure.
+    VerifyOpenings,
     /// Print the proof that a leaf is in the log (C2SP tlog-proof).
     Prove(prove::Args),
     /// Print what the log says of a post, with proofs.
@@ -51,6 +54,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Witness(_) => Err(Failure::Usage("this command was handled before".into())),
         Command::Export(args) => export::run(context, &args).await,
         Command::Verify(args) => verify::run(&args),
+        Command::VerifyOpenings => openings::run(context).await,
         Command::Prove(args) => prove::run(context, &args),
         Command::Receipt(args) => receipt::make(context, &args),
         Command::VerifyReceipt(args) => receipt::check(&args),
