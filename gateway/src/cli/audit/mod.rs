@@ -12,6 +12,8 @@ mod tail;
 mod verify;
 pub mod witness;
 
+pub(super) use verify::key as verifier_key;
+
 use super::{
     context::Context,
     outcome::{Failure, Report},
@@ -37,6 +39,8 @@ pub enum Command {
     VerifyOpenings,
     /// Print the proof that a leaf is in the log (C2SP tlog-proof).
     Prove(prove::Args),
+    /// Check such a proof, without the log.
+    VerifyProof(prove::VerifyArgs),
     /// Print what the log says of a post, with proofs.
     Receipt(receipt::Args),
     /// Check a receipt, without the log.
@@ -56,6 +60,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Verify(args) => verify::run(&args),
         Command::VerifyOpenings => openings::run(context).await,
         Command::Prove(args) => prove::run(context, &args),
+        Command::VerifyProof(args) => prove::check(&args),
         Command::Receipt(args) => receipt::make(context, &args),
         Command::VerifyReceipt(args) => receipt::check(&args),
         Command::Key(args) => key::run(context, &args).await,
