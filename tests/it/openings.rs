@@ -150,7 +150,9 @@ fn change(kept: &Kept, kind: &str, dice: &mut Dice) -> (Why, Option<u64>) {
     let (near, far) = (near[dice.below(near.len())], far[dice.below(far.len())]);
     let records = open(&kept.records);
     let seal = |name: &[u8], sealed: &[u8]| {
-        records.execute("UPDATE openings SET sealed = ?2 WHERE commitment = ?1", params![name, sealed]).expect("changed");
+        records
+            .execute("UPDATE openings SET sealed = ?2 WHERE commitment = ?1", params![name, sealed])
+            .expect("changed");
     };
     let mut strange = name.clone();
     strange[dice.below(32)] ^= 1 << dice.below(8);
@@ -270,10 +272,18 @@ fn change_of_key(kept: &Kept, kind: &str, dice: &mut Dice, row: &Row, far: &Row)
             Why::KeyMissing
         }
         _ => {
-            keys.execute("UPDATE subject_keys SET subject = 'person:nobody' WHERE id = ?1", [&row.key]).expect("changed");
+            keys.execute("UPDATE subject_keys SET subject = 'person:nobody' WHERE id = ?1", [&row.key])
+                .expect("changed");
             Why::KeyDamaged
         }
     }
+}
+
+/// The leaf of a stop in order: without it the newest refusals may have been cut off.
+async fn say_stop(gate: &Running) {
+    let event = leaf::Lifecycle { event: leaf::LifecycleEvent::Stop, version: "0".into() };
+    let at_ms = SystemClock.now().as_millisecond();
+    gate.gateway().audit.append(Leaf::new(at_ms, event)).await.expect("logged");
 }
 
 /// A gateway on which three subjects said things, one of them was erased and went on, and which then stopped.
@@ -288,6 +298,7 @@ async fn stopped() -> (Running, Vec<Leaf>) {
     }
     erase(&gate, EDITOR).await;
     gate.caller(EDITOR).publish(&post("acme-mastodon", "again")).await.expect(201);
+    say_stop(&gate).await;
     covered(&gate).await;
     let leaves = gate.leaves();
     gate.stop().await;
@@ -361,6 +372,34 @@ async fn what_is_gone_by_right_is_no_fault() {
     drop(keys);
     let after = kept.check().await.expect("checked");
     assert!(after.holds() && after.erased >= 2, "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_refusal_right_before_a_crash_may_be_without_its_value() {
+    let net = network().await;
+    let mut gate = gate(&net).await;
+    gate.caller(OTHER).publish(&post("acme-mastodon", &"x".repeat(900))).await.expect(422);
+    let drop_all = |kept: &Kept| {
+        let records = open(&kept.records);
+        assert!(records.execute("DELETE FROM openings", []).expect("changed") >= 2);
+    };
+    covered(&gate).await;
+    gate.stop().await;
+    let kept = Kept::of(&gate, &[]);
+    drop_all(&kept);
+    let found = kept.check().await.expect("checked");
+    assert!(found.holds() && found.cut_off >= 2, "killed: {found:?}");
+    // It stopped in order: then everything was written.
+    kept.restore();
+    gate.restart().await;
+    gate.caller(OTHER).publish(&post("acme-mastodon", &"x".repeat(900))).await.expect(422);
+    say_stop(&gate).await;
+    covered(&gate).await;
+    gate.stop().await;
+    let kept = Kept::of(&gate, &[]);
+    drop_all(&kept);
+    let found = kept.check().await.expect("checked");
+    assert!(!found.holds() && found.faults.iter().all(|fault| fault.why == Why::Missing), "{found:?}");
 }
 
 /// A leaf of today, so that retention has something to stop at.

@@ -329,16 +329,10 @@ impl<'a> Check<'a> {
     /// The gateway ended here, in order or not. In either case nothing later can cut off what was written before.
     fn end_of_run(&mut self) {
         let (killed, since_ms) = (!self.stopped, self.alive_ms.saturating_sub(CUT_OFF_MS));
-        let mut cut_off = 0;
-        for gone in &mut self.gone {
-            if gone.beside && killed && gone.at_ms >= since_ms {
-                cut_off += 1;
-                gone.subjects.clear();
-            }
-        }
-        self.gone.retain(|gone| !(gone.beside && gone.subjects.is_empty()));
+        let before = self.gone.len();
+        self.gone.retain(|gone| !(killed && gone.beside && gone.at_ms >= since_ms));
+        self.found.cut_off += (before - self.gone.len()) as u64;
         self.gone.iter_mut().for_each(|gone| gone.beside = false);
-        self.found.cut_off += cut_off;
     }
 
     /// Openings that no leaf commits to.

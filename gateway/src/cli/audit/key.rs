@@ -54,7 +54,8 @@ fn show(context: &Context) -> Result<Report, Failure> {
     if let Some(node) = start::node(&context.config)? {
         let (found, wanted) = (verifier.name(), start::origin(&node));
         if found != wanted {
-            let text = format!("it is the key of the log `{found}`, and this gateway's is `{wanted}`; restore the right one");
+            let text =
+                format!("it is the key of the log `{found}`, and this gateway's is `{wanted}`; restore the right one");
             return Err(Failure::file(file, &text));
         }
     }

@@ -48,7 +48,10 @@ fn text(found: &Found, running: bool) -> String {
         lines.push(format!("{} were erased, as the log states", values(found.erased)));
     }
     if found.cut_off > 0 {
-        lines.push(format!("{} of refusals were cut off by the end of the process, or are being written", values(found.cut_off)));
+        lines.push(format!(
+            "{} of refusals were cut off by the end of the process, or are being written",
+            values(found.cut_off)
+        ));
     }
     if found.unsent > 0 {
         lines.push(format!(
@@ -63,9 +66,15 @@ fn text(found: &Found, running: bool) -> String {
         lines.push(format!("FAULT  {place}: {}", why.text()));
     }
     if !found.holds() {
-        lines.push(format!("{} not what the log says", values(found.faults_total) + if found.faults_total == 1 { " is" } else { " are" }));
+        lines.push(format!(
+            "{} not what the log says",
+            values(found.faults_total) + if found.faults_total == 1 { " is" } else { " are" }
+        ));
     }
-    lines.push("the leaves were taken for what they are: `pressgate audit verify` shows that they are those that were logged".to_owned());
+    lines.push(
+        "the leaves were taken for what they are: `pressgate audit verify` shows that they are those that were logged"
+            .to_owned(),
+    );
     lines.join("\n")
 }
 

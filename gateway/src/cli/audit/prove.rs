@@ -76,7 +76,9 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
 /// Writes the bytes that the leaf's hash is over: no newline after them.
 fn write_leaf(tree: &TreeFiles, index: u64, file: &Path) -> Result<(), Failure> {
     let bundle = tree.leaves(index / TILE_WIDTH).map_err(|error| {
-        Failure::refused(format!("the leaf's bytes are not there; its proof is, also where they are gone by retention: {error}"))
+        Failure::refused(format!(
+            "the leaf's bytes are not there; its proof is, also where they are gone by retention: {error}"
+        ))
     })?;
     let at = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
     let leaf = bundle.get(at).ok_or_else(|| Failure::refused("the entry bundle ends before the leaf"))?;

@@ -140,7 +140,9 @@ pub fn check(args: &VerifyArgs) -> Result<Report, Failure> {
             });
             let mut text = text(&receipt, checkpoint.size);
             for leaf in handovers {
-                text.push_str(&format!("\nyour key was changed in leaf {leaf}; its successor signed that checkpoint too"));
+                text.push_str(&format!(
+                    "\nyour key was changed in leaf {leaf}; its successor signed that checkpoint too"
+                ));
             }
             Report::good(text, json)
         }

@@ -39,7 +39,11 @@ pub(super) fn read(connection: &Connection, commitments: &[[u8; 32]]) -> Result<
 }
 
 /// `Records::openings_after`.
-pub(super) fn after(connection: &Connection, after: Option<[u8; 32]>, limit: u32) -> Result<Vec<Opening>, RecordsError> {
+pub(super) fn after(
+    connection: &Connection,
+    after: Option<[u8; 32]>,
+    limit: u32,
+) -> Result<Vec<Opening>, RecordsError> {
     let after: &[u8] = after.as_ref().map_or(&[], |after| after.as_slice());
     let mut statement = connection.prepare_cached(AFTER)?;
     let mut rows = statement.query(params![after, limit])?;
