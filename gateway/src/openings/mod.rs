@@ -12,6 +12,7 @@
 //! A commitment is made once, with a fresh salt, so each value key seals one message and the nonce may stand still.
 
 pub mod check;
+mod found;
 mod ring;
 #[cfg(test)]
 mod tests;
