@@ -4,6 +4,7 @@ mod belonging;
 mod log;
 mod look;
 mod restored;
+mod values;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -43,6 +44,7 @@ use crate::{
 };
 pub use belonging::origin;
 pub use look::{LogLook, Look, look};
+pub use values::{Values, values};
 
 /// Appends that may wait for the log's writer.
 const AUDIT_QUEUE_MAX: usize = 65_536;

@@ -56,7 +56,7 @@ fn wish(subject: &str) -> ErasureRequest {
 }
 
 /// Asks and confirms.
-async fn erase(gate: &Running, subject: &str) -> pressgate::operator::wire::ErasureView {
+pub async fn erase(gate: &Running, subject: &str) -> pressgate::operator::wire::ErasureView {
     let asked = erasures::ask(gate.gateway(), &by("ops-1"), wish(subject)).await.expect("asked");
     assert_eq!((asked.state.as_str(), asked.leaf), ("waits", None));
     let done = erasures::confirm(gate.gateway(), &by("chief-1"), &asked.id, wish(subject)).await.expect("erased");
@@ -161,7 +161,7 @@ async fn bulk(gateway: Arc<Gateway>, number: u64, text: &str) -> Vec<Commitment>
 }
 
 /// What a person says in every place where one can.
-async fn say_everything(gate: &Running, caller: &Caller, mark: &str) -> Vec<Value> {
+pub async fn say_everything(gate: &Running, caller: &Caller, mark: &str) -> Vec<Value> {
     let media = caller.upload("image/png", PNG).await;
     let mut said = Vec::new();
     let first = json!({
@@ -188,7 +188,7 @@ async fn say_everything(gate: &Running, caller: &Caller, mark: &str) -> Vec<Valu
     said
 }
 
-async fn gate(net: &sample_network::Running) -> Running {
+pub async fn gate(net: &sample_network::Running) -> Running {
     let rules = json!({"forbidden": [{"phrase": "cheap", "outcome": "hold"}]});
     Gate::new().account("acme-mastodon", net).guidelines(&rules).govern(cast).start().await
 }

@@ -34,6 +34,7 @@ mod leaves;
 mod limits;
 mod listing;
 mod ocsf;
+mod openings;
 mod matrix;
 mod operator;
 mod planted;

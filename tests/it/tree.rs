@@ -53,7 +53,7 @@ pub async fn covered(gate: &Running) -> u64 {
 }
 
 /// Leaves of another day, straight into the log.
-async fn append(gate: &Running, count: u64, days_ago: i64) {
+pub async fn append(gate: &Running, count: u64, days_ago: i64) {
     let at_ms = gate.gateway().clock.now().as_millisecond() - days_ago * 24 * 3_600_000;
     for from in (0..count).step_by(100) {
         let leaves = (from..count.min(from + 100)).map(|number| {

@@ -132,10 +132,10 @@ fn a_witness_says_what_keeps_it_from_starting() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
     for (more, code, part) in [
         (format!("--key-file key --log {key}"), 2, "--state"),
-        ("--key-file key --state state".to_owned(), 1, "no log"),
+        ("--key-file key --state state".to_owned(), 2, "no log"),
         (format!("--key-file key --state nowhere --log {key}"), 1, "rolled back"),
         (format!("--key-file none --state state --log {key}"), 1, "none"),
-        (format!("--key-file key --state state --log {}", witness.key), 1, "of a witness"),
+        (format!("--key-file key --state state --log {}", witness.key), 2, "of a witness"),
     ] {
         let ran = serve(&more);
         assert!(ran.code == Some(code) && ran.err.contains(part), "{more}: {ran:?}");

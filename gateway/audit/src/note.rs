@@ -53,7 +53,10 @@ pub enum NoteError {
     #[error("not a signed note: {0}")]
     Note(&'static str),
     /// No signature of the key that was asked for.
-    #[error("not signed with the key {0}: it is signed by {1}")]
+    #[error(
+        "not signed with the key {0}: it is signed by {1}. If the signing key was changed since, ask whoever gave you yours for that of \
+         {1}, by the same way"
+    )]
     NotSigned(String, String),
     /// A signature that is wrong.
     #[error("the signature of the key {0} is wrong: the text was changed, or was never signed with it")]

@@ -13,7 +13,7 @@ use pressgate_audit::leaf::{
 use pressgate_audit::merkle::{Hash, leaf_hash};
 use pressgate_audit::note::{Algorithm, Signer};
 use pressgate_audit::proof::{TlogProof, TlogProofError};
-use pressgate_audit::receipt::{Receipt, ReceiptError};
+use pressgate_audit::receipt::{HandedOver, Receipt, ReceiptError};
 use pressgate_audit::tile::Kind;
 use pressgate_audit::tree::TreeFiles;
 use pressgate_audit::verify::{VerifyError, VerifyOptions, verify};
@@ -345,6 +345,93 @@ fn a_key_that_was_not_handed_over_is_refused() {
     let trusting = VerifyOptions::new(keys[0].verifier().clone());
     let error = verify(&files, Path::new(LOG_DIR), &trusting).unwrap_err();
     assert!(matches!(error, VerifyError::Key { index: 281, .. }), "{error}");
+}
+
+/// A receipt of a post that was made before both changes of the key, in the tree of after them.
+fn later_receipt(log: &Changed) -> Receipt {
+    let mut files = tree(&log.all).0;
+    files.put(tree_path("checkpoint"), log.past[2].clone());
+    let mut tree = files_of(&files, log.all.len() as u64);
+    let own: Vec<(u64, Vec<u8>)> = (0..).zip(log.all.clone()).filter(|(index, _)| (10..12).contains(index)).collect();
+    let post = Leaf::from_bytes(&own[0].1).unwrap();
+    let post = pressgate_audit::receipt::post_of(&post.event).unwrap().to_owned();
+    let own: Vec<_> = own.into_iter().take(1).collect();
+    let mut receipt = Receipt::make(&mut tree, &post, &own, &log.past[2]).unwrap().unwrap();
+    for bytes in &log.all {
+        let Ok(Event::KeyHandover(handover)) = Leaf::from_bytes(bytes).map(|leaf| leaf.event) else { continue };
+        let change = &log.all[handover.change as usize];
+        receipt.handovers.push(HandedOver::make(&mut tree, change, &handover, log.all.len() as u64).unwrap().unwrap());
+    }
+    Receipt::parse(&serde_json::to_vec(&receipt).unwrap()).unwrap()
+}
+
+#[test]
+fn a_receipt_of_after_a_change_of_the_key_holds_for_whoever_has_an_older_one() {
+    let log = changed(false);
+    let receipt = later_receipt(&log);
+    for (number, steps) in [(0, vec![280, 322]), (1, vec![322]), (2, vec![])] {
+        let trusted = log.keys[number].verifier();
+        let checkpoint = receipt.verify(trusted, &[]).unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!(checkpoint.size, log.all.len() as u64);
+        assert_eq!(receipt.signing_key(trusted).unwrap(), (log.keys[2].verifier().clone(), steps));
+    }
+    let newest = log.keys[2].verifier().to_string();
+    let asked = |receipt: &Receipt, key: &Signer| match receipt.verify(key.verifier(), &[]).unwrap_err() {
+        ReceiptError::Key { given, by } => {
+            assert_eq!(given, key.verifier().to_string());
+            assert!(newest.starts_with(&by), "{by}");
+        }
+        error => panic!("{error}"),
+    };
+    asked(&receipt, &key(ORIGIN, Algorithm::Ed25519, 9));
+    // Without the first step, or without any, the oldest key leads nowhere.
+    let mut less = receipt.clone();
+    less.handovers.remove(0);
+    asked(&less, &log.keys[0]);
+    less.verify(log.keys[1].verifier(), &[]).unwrap();
+    less.handovers.clear();
+    asked(&less, &log.keys[1]);
+}
+
+#[test]
+fn nothing_in_a_change_of_the_key_goes_unchecked() {
+    let log = changed(false);
+    let receipt = later_receipt(&log);
+    let trusted = log.keys[0].verifier();
+    let whole = serde_json::to_value(&receipt).unwrap();
+    for at in 0..2 {
+        for field in ["index", "leaf", "proof", "consistency"] {
+            let mut edited = whole.clone();
+            let other = edited["handovers"][1 - at][field].clone();
+            edited["handovers"][at][field] = other;
+            let edited = Receipt::parse(edited.to_string().as_bytes()).unwrap();
+            for key in &log.keys {
+                assert!(edited.verify(key.verifier(), &[]).is_err(), "{field} of {at}");
+            }
+        }
+        let text = whole["handovers"][at]["leaf"].as_str().unwrap();
+        for byte in 0..text.len() {
+            let mut leaf = text.as_bytes().to_vec();
+            leaf[byte] ^= 1;
+            let mut edited = receipt.clone();
+            edited.handovers[at].leaf = String::from_utf8(leaf).unwrap();
+            assert!(edited.verify(trusted, &[]).is_err(), "byte {byte} of {text}");
+        }
+    }
+    let mut swapped = receipt.clone();
+    swapped.handovers.swap(0, 1);
+    assert!(matches!(swapped.verify(trusted, &[]), Err(ReceiptError::Place { .. })));
+    // A thief of the later keys, who can't sign with the first one, makes a log of their own.
+    let error = later_receipt(&changed(true)).verify(trusted, &[]).unwrap_err();
+    assert!(matches!(error, ReceiptError::Leaf { index: 280, .. }), "{error}");
+    // A log of another past, signed with the newest key, does not go on from what the old key signed.
+    let mut other = changed(false);
+    other.all[20] = leaf(7_777);
+    other.past[2] = signed(other.all.len() as u64, root(&other.all), &[&other.keys[2]]);
+    let forked = Receipt { handovers: receipt.handovers, ..later_receipt(&other) };
+    forked.verify(other.keys[2].verifier(), &[]).unwrap_err();
+    let error = forked.verify(trusted, &[]).unwrap_err();
+    assert!(matches!(error, ReceiptError::Leaf { index: 280, .. }), "{error}");
 }
 
 #[test]

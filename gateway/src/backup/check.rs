@@ -7,7 +7,7 @@ use std::{
 };
 
 use pressgate_audit::{
-    note::{Checkpoint, Verifier},
+    note::{Checkpoint, Note, Verifier},
     tile::TILE_WIDTH,
     tree::{CHECKPOINT, TreeFiles},
     verify::{VerifyOptions, verify},
@@ -48,6 +48,18 @@ impl Trust {
         let key = Verifier::parse(&manifest.log.key).map_err(|error| BackupError::Broken(error.to_string()))?;
         Ok(Self { key, known: false })
     }
+}
+
+/// Who signed the checkpoint of a backup's log, by names and ids, where it is none of these keys. No signature is checked; what can't
+/// be read is left to [`check`].
+pub fn signed_by_others(backup: &Path, keys: &[&Verifier]) -> Option<String> {
+    let bytes = fs::read(backup.join(LOG).join(CHECKPOINT)).ok()?;
+    let lines = Note::parse(&bytes).ok()?.signatures;
+    if keys.iter().any(|key| lines.iter().any(|line| key.is_of(line))) {
+        return None;
+    }
+    let named = lines.iter().map(|line| format!("{}+{}", line.name, hex(&line.id)));
+    Some(named.collect::<Vec<_>>().join(", "))
 }
 
 /// A backup that holds.

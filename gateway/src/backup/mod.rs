@@ -20,7 +20,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use check::{Checked, Trust, check};
+pub use check::{Checked, Trust, check, signed_by_others};
 pub use manifest::{FileEntry, LogPart, MANIFEST, Manifest, backup_id, is_backup_id};
 pub use past::{Erased, Since};
 pub use restore::{Done, Restore, relocated, restore};

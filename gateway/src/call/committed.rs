@@ -4,17 +4,11 @@ use super::{Call, Caller, digest};
 use crate::{
     gateway::Gateway,
     model::Draft,
-    openings::{Committed, OpeningsError},
+    openings::{Committed, OpeningsError, REPLY_TO, SOURCE, TEXT},
     records::NewPost,
     refusal::{Refusal, Stage, problem},
 };
 
-/// The content, as canonical JSON.
-const TEXT: &str = "text";
-/// What is answered: the platform's reference.
-const REPLY_TO: &str = "reply-to";
-/// The address that the call came from.
-const SOURCE: &str = "source";
 /// Longest text of a refused call that is committed to, in bytes. What was accepted is committed to whole.
 const REFUSED_BYTES_MAX: usize = 64 * 1024;
 

@@ -75,7 +75,11 @@ pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
 fn key_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed = |error: std::io::Error| Failure::file(path, &error);
     let file = std::fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode();
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        return Err(Failure::file(path, &"it is no file; give the file that holds the key"));
+    }
+    let mode = facts.mode();
     if mode & 0o077 != 0 {
         let shown = path.display();
         return Err(Failure::refused(format!(
@@ -104,6 +108,8 @@ mod tests {
         assert!(failure.to_string().contains("chmod 600"), "{failure}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(*key_from(&path).unwrap(), "pgk_x");
+        let failure = key_from(folder.path()).unwrap_err().to_string();
+        assert!(failure.contains("it is no file") && !failure.contains("chmod"), "{failure}");
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! `pressgate restore`: puts a backup back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pressgate_audit::note::Verifier;
+use pressgate_audit::note::{Signer, Verifier};
 use serde_json::json;
 
 use super::{
+    audit::verifier_key,
     backup::blocking,
     context::Context,
     outcome::{Failure, Report, counted},
 };
 use crate::{
     audit::SigningKeys,
-    backup::{Checked, Done, Manifest, Restore, Since, Trust, check, relocated, restore},
+    backup::{Checked, Done, Manifest, Restore, Since, Trust, check, relocated, restore, signed_by_others},
     config::Config,
     start,
 };
@@ -35,8 +36,9 @@ pub struct Args {
     /// Restore into this data folder instead of the one in pressgate.toml; what the configuration puts into that one goes here.
     #[arg(long, value_name = "DATA")]
     into: Option<PathBuf>,
-    /// The log's public key, as somebody kept it. Else that of the signing key where it is, else the one that the backup names.
-    #[arg(long, value_name = "KEY")]
+    /// The log's verifier key as somebody kept it, or a file that holds it. Else that of the signing key where it is, else the one
+    /// that the backup names.
+    #[arg(long, value_name = "KEY|FILE")]
     key: Option<String>,
     /// The backup's keys of subjects, where they were kept apart.
     #[arg(long, value_name = "FILE")]
@@ -97,18 +99,41 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     }
 }
 
-/// The key that the log is checked with.
+/// The key that the log is checked with. Before anything else it is told where the signing key that is there is not the backup's.
 fn trust(config: &Config, args: &Args) -> Result<Trust, Failure> {
-    if let Some(key) = &args.key {
-        return Ok(Trust::known(Verifier::parse(key).map_err(|error| Failure::refused(format!("--key: {error}")))?));
-    }
-    let file = &config.audit.signing_key;
-    if !file.exists() {
-        return Ok(Trust::of_backup(&args.backup)?);
-    }
+    let given = args.key.as_deref().map(verifier_key).transpose()?;
     let manifest = Manifest::read(&args.backup)?;
-    let keys = SigningKeys::open(file, &manifest.log.origin, true).map_err(Failure::refused)?;
-    Ok(Trust::known(keys.current.verifier().clone()))
+    let file = &config.audit.signing_key;
+    let there = file.exists().then(|| SigningKeys::open(file, &manifest.log.origin, true)).transpose();
+    let there = match there {
+        Ok(there) => there,
+        // For a check it is not needed.
+        Err(_) if args.check && given.is_some() => None,
+        Err(error) => return Err(Failure::refused(error)),
+    };
+    if let Some(keys) = &there {
+        let all: Vec<_> = keys.all().into_iter().map(Signer::verifier).collect();
+        let others = signed_by_others(&args.backup, &all).filter(|_| given.is_none() || !args.check);
+        if let Some(by) = others {
+            return Err(other_key(file, keys.current.verifier(), &by, &manifest));
+        }
+    }
+    match (given, there) {
+        (Some(key), _) => Ok(Trust::known(key)),
+        (None, Some(keys)) => Ok(Trust::known(keys.current.verifier().clone())),
+        (None, None) => Ok(Trust::of_backup(&args.backup)?),
+    }
+}
+
+/// The backup is of before or after a change of the signing key, or somebody else's.
+fn other_key(file: &Path, here: &Verifier, by: &str, manifest: &Manifest) -> Failure {
+    let (shown, named) = (file.display(), &manifest.log.key);
+    Failure::refused(format!(
+        "the checkpoint of the backup's log is signed with the key {by}; here the log is signed with {here} ({shown}). Nothing was \
+         changed. To check the backup, add --check and --key with the verifier key of {by}, as somebody kept it (the backup names \
+         {named} itself, which is no proof). To restore it, first put the signing key of its time in the place of {shown}, and keep \
+         the one that is there: without it no gateway starts on that log"
+    ))
 }
 
 /// What a check with the backup's own key does not show.

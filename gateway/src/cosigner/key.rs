@@ -28,7 +28,11 @@ pub fn read_any(path: &Path) -> Result<Signer, String> {
     let shown = path.display();
     let failed = |error: std::io::Error| format!("{shown}: {error}. `pressgate audit witness init` makes a key");
     let file = std::fs::File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode();
+    let facts = file.metadata().map_err(failed)?;
+    if !facts.is_file() {
+        return Err(format!("{shown} is no file; give the file that holds the key"));
+    }
+    let mode = facts.mode();
     if mode & 0o077 != 0 {
         return Err(format!("others may read {shown}, which signs; run `chmod 600 {shown}`"));
     }
@@ -48,6 +52,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
         assert!(read(&path).unwrap_err().contains("init"));
+        assert!(read(dir.path()).unwrap_err().contains("is no file"));
         let write = |algorithm, mode| {
             let signer = Signer::from_seed("w.example", algorithm, [1; 32].into()).unwrap();
             std::fs::write(&path, format!("{}\n", *signer.secret_text())).unwrap();

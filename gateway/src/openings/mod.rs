@@ -11,6 +11,8 @@
 //! ```
 //! A commitment is made once, with a fresh salt, so each value key seals one message and the nonce may stand still.
 
+pub mod check;
+mod found;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,15 @@ use crate::{
     records::{Commitment, Opening, Records, RecordsError, SubjectKeys},
     vault::{Vault, VaultError},
 };
+
+/// The content, as canonical JSON.
+pub const TEXT: &str = "text";
+/// What is answered: the platform's reference.
+pub const REPLY_TO: &str = "reply-to";
+/// The address that the call came from.
+pub const SOURCE: &str = "source";
+/// Every field that leaves commit to.
+pub const FIELDS: [&str; 3] = [TEXT, REPLY_TO, SOURCE];
 
 /// What a value key is for.
 const PURPOSE: &[u8] = b"pressgate opening 1";
@@ -67,8 +78,11 @@ pub struct Opened {
     /// The commitment.
     pub commitment: Commitment,
     /// Salt and value; none where they were erased.
-    pub value: Option<(Zeroizing<[u8; SALT_BYTES]>, Zeroizing<String>)>,
+    pub value: Option<Value>,
 }
+
+/// A salt and the value under it.
+type Value = (Zeroizing<[u8; SALT_BYTES]>, Zeroizing<String>);
 
 /// Commits to values, and opens them again.
 pub struct Openings {
@@ -206,21 +220,40 @@ impl Openings {
         call: &str,
         commitment: &Commitment,
         opening: &Opening,
-    ) -> Result<Option<(Zeroizing<[u8; SALT_BYTES]>, Zeroizing<String>)>, OpeningsError> {
+    ) -> Result<Option<Value>, OpeningsError> {
         let Some(key) = self.ring.named(&opening.key).await? else { return Ok(None) };
+        self.unseal_with(&key, call, commitment, opening).map(Some)
+    }
+
+    /// Opens an opening with its key, and compares it with the commitment.
+    fn unseal_with(
+        &self,
+        key: &SubjectKey,
+        call: &str,
+        commitment: &Commitment,
+        opening: &Opening,
+    ) -> Result<Value, OpeningsError> {
         let changed = || OpeningsError::Changed(commitment.field.clone());
-        let mut sealed = Zeroizing::new(opening.sealed.clone());
-        let associated = self.associated(&opening.commitment, &commitment.field, &opening.key);
-        let opened = cipher(&key, &opening.commitment)?
-            .open_in_place(still(), Aad::from(associated), &mut sealed)
-            .map_err(|_| changed())?;
+        let opened = self.decrypt(key, &commitment.field, opening)?;
         let (salt, value) = opened.split_first_chunk::<SALT_BYTES>().ok_or_else(changed)?;
         let place = Place { origin: &self.origin, call, field: &commitment.field };
         if !commitment.opens(place, salt, value) {
             return Err(changed());
         }
         let text = std::str::from_utf8(value).map_err(|_| changed())?;
-        Ok(Some((Zeroizing::new(*salt), Zeroizing::new(text.to_owned()))))
+        Ok((Zeroizing::new(*salt), Zeroizing::new(text.to_owned())))
+    }
+
+    /// Salt and value, one after the other. Only who had the key can have sealed them, and only for this commitment and field.
+    fn decrypt(&self, key: &SubjectKey, field: &str, opening: &Opening) -> Result<Zeroizing<Vec<u8>>, OpeningsError> {
+        let mut sealed = Zeroizing::new(opening.sealed.clone());
+        let associated = self.associated(&opening.commitment, field, &opening.key);
+        let opened = cipher(key, &opening.commitment)?
+            .open_in_place(still(), Aad::from(associated), &mut sealed)
+            .map_err(|_| OpeningsError::Changed(field.to_owned()))?;
+        let length = opened.len();
+        sealed.truncate(length);
+        Ok(sealed)
     }
 
     fn associated(&self, commitment: &[u8], field: &str, key: &str) -> Vec<u8> {

@@ -27,12 +27,14 @@ const HELD_MAX: usize = 4_096;
 /// A subject's key, ready for use. It has no `Debug`.
 pub(super) struct SubjectKey {
     pub(super) id: String,
+    /// Whose it is.
+    pub(super) subject: String,
     pub(super) key: hmac::Key,
 }
 
 impl SubjectKey {
-    fn new(id: String, key: &DerivedKey) -> Arc<Self> {
-        Arc::new(Self { id, key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()) })
+    fn new(id: String, subject: &str, key: &DerivedKey) -> Arc<Self> {
+        Arc::new(Self { id, subject: subject.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()) })
     }
 }
 
@@ -109,12 +111,12 @@ impl Ring {
         let (key, wrapped) = self.vault.wrap_fresh(&name(subject, &id))?;
         let record = SubjectKeyRecord { subject: subject.to_owned(), id: id.clone(), wrapped, created_at: now };
         self.store.put_subject_key(record).await?;
-        Ok(SubjectKey::new(id, &key))
+        Ok(SubjectKey::new(id, subject, &key))
     }
 
     fn opened(&self, record: &SubjectKeyRecord) -> Result<Arc<SubjectKey>, OpeningsError> {
         let key = self.vault.unwrap_key(&name(&record.subject, &record.id), &record.wrapped)?;
-        Ok(SubjectKey::new(record.id.clone(), &key))
+        Ok(SubjectKey::new(record.id.clone(), &record.subject, &key))
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, Arc<SubjectKey>>> {

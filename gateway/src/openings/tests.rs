@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pressgate_audit::leaf::{self, Leaf};
 use tempfile::TempDir;
 
 use super::*;
@@ -122,4 +123,25 @@ async fn many_at_once_share_one_key() {
         keys.insert(call.await.unwrap());
     }
     assert_eq!(keys.len(), 1);
+}
+
+#[tokio::test]
+async fn a_value_that_somebody_with_the_key_sealed_anew_does_not_fit_its_commitment() {
+    let folder = Folder::new();
+    let openings = folder.open("o").await;
+    let Committed { commitments, openings: honest } =
+        openings.commit(EDITOR, "post_1", &[("text", "said"), ("source", "203.0.113.7")]).await.unwrap();
+    let key = openings.ring.of(EDITOR).await.unwrap();
+    let forged = openings.seal(EDITOR, &key, &commitments[0], &[7; SALT_BYTES], "never said").unwrap();
+    openings.keep(vec![forged, honest[1].clone()]).await.unwrap();
+    let refused = leaf::Refused {
+        person: Some("editor-7".into()),
+        post: Some("post_1".into()),
+        commitments,
+        ..leaf::Refused::default()
+    };
+    let mut leaves = vec![(4, Leaf::new(0, refused))].into_iter();
+    let found = openings.check(&mut || Ok(leaves.next())).await.unwrap();
+    let fault = check::Fault { leaf: Some(4), field: Some("text".into()), why: check::Why::Changed };
+    assert_eq!((found.values, found.faults, found.from, found.until), (1, vec![fault], 4, 5));
 }

@@ -100,6 +100,8 @@ pub trait Records: Send + Sync + 'static {
     fn put_openings(&self, openings: Vec<Opening>) -> Answer<'_, ()>;
     /// The openings of these commitments that are there.
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
+    /// Every opening, by commitment: those after the one that is given, so many at most.
+    fn openings_after(&self, after: Option<[u8; 32]>, limit: u32) -> Answer<'_, Vec<Opening>>;
 
     /// Takes openings away whose leaves are gone: what these leaves commit to, and what the targets of their posts do, where the
     /// post is over and rested since `rested_since`. What leaves that stay commit to stays. How many went.

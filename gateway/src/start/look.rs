@@ -63,7 +63,7 @@ pub async fn look(parts: &Parts) -> Result<Look, StartError> {
 }
 
 /// The lock that a gateway holds, without making it.
-fn lock(path: &std::path::Path) -> Result<Option<std::fs::File>, StartError> {
+pub(super) fn lock(path: &std::path::Path) -> Result<Option<std::fs::File>, StartError> {
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

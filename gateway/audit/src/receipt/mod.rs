@@ -3,16 +3,18 @@
 //! A receipt holds the leaves of a post as they were logged, a proof for each, and a summary of what they say. Whoever checks it
 //! needs the log's key. It shows that what is in it was logged; it can't show that nothing else was.
 
+mod handover;
 mod summary;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use handover::HandedOver;
 pub use summary::{Effect, Ended, Hold, Refusal, Settled, Summary, Voted, Withdrawn, post_of};
 
 use crate::leaf::{Leaf, LeafError};
 use crate::merkle::Subtrees;
-use crate::note::{Checkpoint, NoteError, Verifier};
+use crate::note::{Checkpoint, Note, NoteError, Verifier};
 use crate::proof::{TlogProof, TlogProofError};
 
 /// The form of receipts that this package writes and reads.
@@ -32,6 +34,18 @@ pub enum ReceiptError {
     /// Its checkpoint can't be trusted.
     #[error("the receipt's checkpoint: {0}")]
     Checkpoint(#[from] NoteError),
+    /// Its checkpoint is signed with a key to which nothing leads.
+    #[error(
+        "the receipt's checkpoint is signed by {by}; not with your key {given}, nor with one that the receipt hands over to from yours. \
+         Ask whoever gave you your key for the verifier key of {by}, by the same way; or have the receipt made anew from a log that \
+         still has the handover"
+    )]
+    Key {
+        /// The key that it was checked with.
+        given: String,
+        /// Name and id of the keys that signed it.
+        by: String,
+    },
     /// The proof of one of its leaves does not hold.
     #[error("the receipt's leaf {index} was changed, or is not of this log: {source}")]
     Leaf {
@@ -92,6 +106,9 @@ pub struct Receipt {
     pub leaves: Vec<Proven>,
     /// The checkpoint that all proofs lead to: a signed note.
     pub checkpoint: String,
+    /// Changes of the signing key before it, in order, so that who holds an older key can check the receipt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<HandedOver>,
 }
 
 /// A leaf and its proof.
@@ -142,6 +159,7 @@ impl Receipt {
             says: Summary::of(&read),
             leaves: proven,
             checkpoint: checkpoint.to_owned(),
+            handovers: Vec::new(),
         }))
     }
 
@@ -164,13 +182,42 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// Checks all that the receipt says: that the key and each witness signed its checkpoint, that each leaf is in the log at its
-    /// index, that the summary is what the leaves say, and that no vote which an intent rests on was about other content.
+    /// The key that must have signed the receipt's checkpoint, for somebody who trusts `key`: that one, or one that it handed over to.
+    /// With the indices of the leaves that say so.
+    ///
+    /// # Errors
+    /// A change of the key in the receipt does not hold.
+    pub fn signing_key(&self, key: &Verifier) -> Result<(Verifier, Vec<u64>), ReceiptError> {
+        let checkpoint = Checkpoint::parse(&Note::parse(self.checkpoint.as_bytes())?.text)?;
+        let (mut current, mut steps, mut last) = (key.clone(), Vec::new(), None);
+        for handover in &self.handovers {
+            if last >= Some(handover.index) {
+                let why = "the changes of the key are not in order";
+                return Err(ReceiptError::Place { index: handover.index, why });
+            }
+            last = Some(handover.index);
+            // Also one that leads on from another key must hold: nothing in a receipt goes unchecked.
+            let keys = handover.verify(&checkpoint)?;
+            if keys.from == current {
+                current = keys.to;
+                steps.push(handover.index);
+            }
+        }
+        Ok((current, steps))
+    }
+
+    /// Checks all that the receipt says: that the key, or one that it handed over to, and each witness signed its checkpoint, that each
+    /// leaf is in the log at its index, that the summary is what the leaves say, and that no vote which an intent rests on was about
+    /// other content.
     ///
     /// # Errors
     /// The first thing that does not hold.
     pub fn verify(&self, key: &Verifier, witnesses: &[Verifier]) -> Result<Checkpoint, ReceiptError> {
-        let (checkpoint, note) = Checkpoint::open(self.checkpoint.as_bytes(), key)?;
+        let (current, _) = self.signing_key(key)?;
+        let (checkpoint, note) = match Checkpoint::open(self.checkpoint.as_bytes(), &current) {
+            Err(NoteError::NotSigned(_, by)) => return Err(ReceiptError::Key { given: key.to_string(), by }),
+            opened => opened?,
+        };
         for witness in witnesses {
             note.verify(witness)?;
         }
@@ -195,7 +242,7 @@ impl Receipt {
             if proof.extra.is_some() {
                 return Err(place("its proof has extra data, for which nothing vouches"));
             }
-            proof.verify(proven.leaf.as_bytes(), key).map_err(wrong)?;
+            proof.verify(proven.leaf.as_bytes(), &current).map_err(wrong)?;
         }
         let leaves = read(self.leaves.iter().map(|proven| (proven.index, proven.leaf.as_bytes())))?;
         if leaves.is_empty() {

@@ -59,7 +59,7 @@ pub enum VerifyError {
         size: u64,
     },
     /// A checkpoint to compare with can't be trusted.
-    #[error("{what}: {source}")]
+    #[error("{what}: {source}{}", later(source))]
     Past {
         /// Which checkpoint.
         what: String,
@@ -77,8 +77,8 @@ pub enum VerifyError {
     },
     /// A witness's newest cosignature is too old.
     #[error(
-        "the newest cosignature of the witness {witness} is of {found_s} (seconds since 1970), before {wanted_s}: the log may have \
-         been rolled back to that time"
+        "the newest cosignature of the witness {witness} is of {}, before {}: the log may have been rolled back to that time",
+        utc(*found_s), utc(*wanted_s)
     )]
     Stale {
         /// Name and id of the witness.
@@ -107,6 +107,31 @@ pub enum VerifyError {
         /// What the disk said.
         source: io::Error,
     },
+}
+
+/// What else it may mean that a checkpoint is signed with a key that the log does not lead to.
+fn later(source: &NoteError) -> &'static str {
+    match source {
+        NoteError::NotSigned(..) => {
+            ". Or it is from after a change of the key that this copy of the log does not have: then the copy is older than it, and its \
+             end is gone"
+        }
+        _ => "",
+    }
+}
+
+/// Seconds since 1970-01-01 UTC, as RFC 3339. The days are counted as in H. Hinnant's `civil_from_days`.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day + 2) / 153;
+    let (day, month) =
+        (day - (153 * from_march + 2) / 5 + 1, if from_march < 10 { from_march + 3 } else { from_march - 9 });
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 impl VerifyError {
@@ -150,6 +175,26 @@ impl VerifyError {
             Self::Key { .. } => "key-change",
             Self::Segments(_) => "segments",
             Self::Io { .. } => "disk",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::utc;
+
+    #[test]
+    fn times_are_those_of_date_u() {
+        // `date -u -d @1700000000 +%FT%TZ` and so on.
+        for (seconds, told) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), told);
         }
     }
 }

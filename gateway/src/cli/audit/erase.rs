@@ -78,8 +78,8 @@ fn listed(all: &[ErasureView]) -> String {
 /// Runs the command.
 pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let Reach::Gateway(client) = Reach::open(context).await? else {
-        let text = "an erasure needs two operators with keys of their own, and a running gateway: start it with `pressgate serve`";
-        return Err(Failure::refused(text));
+        let text = "no gateway runs, and an erasure needs one, and two operators with keys of their own: start it with `pressgate serve`";
+        return Err(Failure::Unreachable(text.to_owned()));
     };
     let wish = ErasureRequest { subject: args.subject.clone(), basis: args.basis.clone() };
     let path = match &args.confirm {

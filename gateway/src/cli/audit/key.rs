@@ -1,6 +1,6 @@
 //! `pressgate audit key`: the public part of the key that signs the log's checkpoints.
 
-use pressgate_audit::note::Signer;
+use pressgate_audit::note::{Algorithm, Signer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ use super::{
     },
     verify,
 };
-use crate::operator::wire::AuditKeyView;
+use crate::{operator::wire::AuditKeyView, start};
 
 /// `audit key`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
 
 async fn rotate(context: &Context) -> Result<Report, Failure> {
     let Reach::Gateway(client) = Reach::open(context).await? else {
-        return Err(Failure::refused("only a running gateway changes the key: start it with `pressgate serve`"));
+        let text = "no gateway runs, and only a running one changes the key: start it with `pressgate serve`";
+        return Err(Failure::Unreachable(text.to_owned()));
     };
     let new: AuditKeyView = client.post("/operator/audit/key", &json!({})).await?;
     let text = format!(
@@ -46,6 +47,18 @@ fn show(context: &Context) -> Result<Report, Failure> {
     let signer = std::str::from_utf8(&text).ok().and_then(|text| Signer::parse(text).ok());
     // Nothing of the file is shown: it holds a secret.
     let signer = signer.ok_or_else(|| Failure::file(file, &"it does not hold a signing key"))?;
-    let key = signer.verifier().to_string();
-    Ok(Report::good(key.clone(), json!({ "key": key })))
+    let verifier = signer.verifier();
+    if verifier.algorithm() != Algorithm::Ed25519 {
+        return Err(Failure::file(file, &"it is the key of a witness, not of a log"));
+    }
+    if let Some(node) = start::node(&context.config)? {
+        let (found, wanted) = (verifier.name(), start::origin(&node));
+        if found != wanted {
+            let text =
+                format!("it is the key of the log `{found}`, and this gateway's is `{wanted}`; restore the right one");
+            return Err(Failure::file(file, &text));
+        }
+    }
+    let key = verifier.to_string();
+    Ok(Report::good(key.clone(), json!({ "key": key, "log": verifier.name(), "file": file })))
 }

@@ -4,12 +4,15 @@ mod erase;
 mod export;
 mod key;
 mod leaves;
+mod openings;
 mod prove;
 mod receipt;
 mod search;
 mod tail;
 mod verify;
 pub mod witness;
+
+pub(super) use verify::key as verifier_key;
 
 use super::{
     context::Context,
@@ -34,8 +37,12 @@ pub enum Command {
     Export(export::Args),
     /// Check a log offline: that its leaves are those that its checkpoint covers, and that this was signed.
     Verify(verify::Args),
+    /// Check the values beside the log: that each is what a leaf commits to, and that none is gone but by an erasure.
+    VerifyOpenings,
     /// Print the proof that a leaf is in the log (C2SP tlog-proof).
     Prove(prove::Args),
+    /// Check such a proof, without the log.
+    VerifyProof(prove::VerifyArgs),
     /// Print what the log says of a post, with proofs.
     Receipt(receipt::Args),
     /// Check a receipt, without the log.
@@ -54,7 +61,9 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Witness(_) => Err(Failure::Usage("this command was handled before".into())),
         Command::Export(args) => export::run(context, &args).await,
         Command::Verify(args) => verify::run(&args),
+        Command::VerifyOpenings => openings::run(context).await,
         Command::Prove(args) => prove::run(context, &args),
+        Command::VerifyProof(args) => prove::check(&args),
         Command::Receipt(args) => receipt::make(context, &args),
         Command::VerifyReceipt(args) => receipt::check(&args),
         Command::Key(args) => key::run(context, &args).await,

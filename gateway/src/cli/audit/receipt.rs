@@ -1,10 +1,11 @@
 //! `pressgate audit receipt` and `verify-receipt`: what the log says of one post, in a file that is checked without the log.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use pressgate_audit::{
-    Leaf,
-    receipt::{Effect, Receipt, Summary, post_of},
+    Event, Leaf,
+    leaf::KeyHandover,
+    receipt::{Effect, HandedOver, Receipt, Summary, post_of},
     tile::{Kind, TILE_WIDTH},
     tree::TreeFiles,
 };
@@ -17,6 +18,9 @@ use super::{
     },
     prove, verify,
 };
+
+/// How the leaves about the signing key begin, after their time.
+const KEY_KINDS: &str = "\"kind\":\"key-";
 
 /// `audit receipt`.
 #[derive(Debug, clap::Args)]
@@ -33,7 +37,7 @@ pub struct Args {
 pub struct VerifyArgs {
     /// The receipt.
     file: PathBuf,
-    /// The log's verifier key, or a file that holds it.
+    /// The log's verifier key, or a file that holds it. An older one does too, where the receipt hands over from it.
     #[arg(long, value_name = "KEY|FILE")]
     key: String,
     /// The key of a witness that must have cosigned the receipt's checkpoint, or a file that holds it. May be given more than
@@ -45,7 +49,7 @@ pub struct VerifyArgs {
 /// Prints the receipt of a post.
 pub fn make(context: &Context, args: &Args) -> Result<Report, Failure> {
     let (mut tree, note) = prove::tree(context, args.dir.as_deref())?;
-    let (leaves, gone) = leaves(&tree, &args.post)?;
+    let Logged { leaves, gone, handovers } = logged(&tree, &args.post)?;
     if leaves.is_empty() {
         let gone = match gone {
             0 => String::new(),
@@ -59,17 +63,30 @@ pub fn make(context: &Context, args: &Args) -> Result<Report, Failure> {
     }
     let refused = |error: &dyn std::fmt::Display| Failure::refused(error.to_string());
     let receipt = Receipt::make(&mut tree, &args.post, &leaves, &note).map_err(|error| refused(&error))?;
-    let receipt = receipt.map_err(|error| refused(&error))?;
+    let mut receipt = receipt.map_err(|error| refused(&error))?;
+    let size = tree.size();
+    for (change, handover) in handovers {
+        let made = HandedOver::make(&mut tree, &change, &handover, size).map_err(|error| refused(&error))?;
+        receipt.handovers.push(made.map_err(|error| refused(&error))?);
+    }
     let json = serde_json::to_value(&receipt).map_err(|error| refused(&error))?;
     Ok(Report::good(format!("{json:#}"), json))
 }
 
-/// A leaf's index and its bytes.
-type Logged = (u64, Vec<u8>);
+/// What a log says of a post, and of changes of its key.
+#[derive(Default)]
+struct Logged {
+    /// The leaves of the post: index and bytes.
+    leaves: Vec<(u64, Vec<u8>)>,
+    /// Bundles that are gone.
+    gone: usize,
+    /// Changes of the signing key: the leaf that states it, and what was kept of the handover.
+    handovers: Vec<(Vec<u8>, KeyHandover)>,
+}
 
-/// The leaves of a post, and how many bundles are gone.
-fn leaves(tree: &TreeFiles, post: &str) -> Result<(Vec<Logged>, usize), Failure> {
-    let (mut found, mut gone) = (Vec::new(), 0);
+fn logged(tree: &TreeFiles, post: &str) -> Result<Logged, Failure> {
+    let mut logged = Logged::default();
+    let mut changes = BTreeMap::new();
     for index in 0..tree.size().div_ceil(TILE_WIDTH) {
         let bundle = match tree.leaves(index) {
             Ok(bundle) => bundle,
@@ -78,20 +95,26 @@ fn leaves(tree: &TreeFiles, post: &str) -> Result<(Vec<Logged>, usize), Failure>
                 if path.is_some_and(|path| path.exists()) {
                     return Err(Failure::refused(error.to_string()));
                 }
-                gone += 1;
+                logged.gone += 1;
                 continue;
             }
         };
         for (at, bytes) in (index * TILE_WIDTH..).zip(bundle) {
             // Most leaves are of other posts, and need not be read.
-            let names = std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(post));
+            let names = std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(post) || text.contains(KEY_KINDS));
             let leaf = if names { Leaf::from_bytes(&bytes).ok() } else { None };
-            if leaf.is_some_and(|leaf| post_of(&leaf.event) == Some(post)) {
-                found.push((at, bytes));
+            match leaf.map(|leaf| leaf.event) {
+                Some(Event::KeyChange(_)) => drop(changes.insert(at, bytes)),
+                Some(Event::KeyHandover(handover)) => {
+                    let change = changes.get(&handover.change).cloned();
+                    logged.handovers.extend(change.map(|change| (change, handover)));
+                }
+                Some(event) if post_of(&event) == Some(post) => logged.leaves.push((at, bytes)),
+                _ => {}
             }
         }
     }
-    Ok((found, gone))
+    Ok(logged)
 }
 
 /// Checks a receipt.
@@ -101,18 +124,27 @@ pub fn check(args: &VerifyArgs) -> Result<Report, Failure> {
     let bytes = verify::read(&args.file)?;
     let held = Receipt::parse(&bytes).and_then(|receipt| {
         let checkpoint = receipt.verify(&key, &witnesses)?;
-        Ok((receipt, checkpoint))
+        let signed = receipt.signing_key(&key)?;
+        Ok((receipt, checkpoint, signed))
     });
     Ok(match held {
-        Ok((receipt, checkpoint)) => {
+        Ok((receipt, checkpoint, (signed, handovers))) => {
             let json = json!({
                 "holds": true,
                 "origin": checkpoint.origin,
                 "size": checkpoint.size,
                 "post": receipt.post,
+                "key": signed.to_string(),
+                "handovers": handovers,
                 "says": receipt.says,
             });
-            Report::good(text(&receipt, checkpoint.size), json)
+            let mut text = text(&receipt, checkpoint.size);
+            for leaf in handovers {
+                text.push_str(&format!(
+                    "\nyour key was changed in leaf {leaf}; its successor signed that checkpoint too"
+                ));
+            }
+            Report::good(text, json)
         }
         Err(error) => {
             let json = json!({ "holds": false, "error": error.to_string() });

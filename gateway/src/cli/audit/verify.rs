@@ -1,6 +1,9 @@
 //! `pressgate audit verify`: checks a log offline, with the folder and a key.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use pressgate_audit::{
     RealDisk,
@@ -42,8 +45,15 @@ pub struct Args {
 
 /// Checks a log.
 pub fn run(args: &Args) -> Result<Report, Failure> {
-    let there = |file: &Path| file.join(CHECKPOINT).exists();
-    if !there(&args.dir) && !there(&args.dir.join(TREE_DIR)) {
+    let mut there = false;
+    for file in [args.dir.join(CHECKPOINT), args.dir.join(TREE_DIR).join(CHECKPOINT)] {
+        match file.try_exists() {
+            Ok(found) => there |= found,
+            Err(source) if source.kind() == io::ErrorKind::NotADirectory => {}
+            Err(source) => return Ok(refused(&VerifyError::Io { file, source })),
+        }
+    }
+    if !there {
         let dir = args.dir.display();
         return Err(Failure::Usage(format!(
             "{dir} is no log: it holds no `{CHECKPOINT}` and no `{TREE_DIR}/{CHECKPOINT}`. Give the folder that `audit.dir` names \
@@ -54,7 +64,12 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
         return Err(Failure::Usage(format!("{} is not there, or no file", file.display())));
     }
     let mut options = VerifyOptions::new(key(&args.key)?);
-    options.since = args.since.as_deref().map(read).transpose()?;
+    if let Some(since) = &args.since {
+        match read_bytes(since, FILE_BYTES_MAX) {
+            Ok(bytes) => options.since = Some(bytes),
+            Err(source) => return Ok(refused(&VerifyError::Io { file: since.clone(), source })),
+        }
+    }
     options.witnesses = args.witness.iter().map(|text| witness_key(text)).collect::<Result<_, _>>()?;
     options.cosigned_after_s = args.cosigned_after.map(|time| u64::try_from(time.as_second()).unwrap_or(0));
     options.second.clone_from(&args.second);
@@ -65,7 +80,7 @@ pub fn run(args: &Args) -> Result<Report, Failure> {
 }
 
 /// A verifier key, or that in a file.
-pub(super) fn key(text: &str) -> Result<Verifier, Failure> {
+pub(crate) fn key(text: &str) -> Result<Verifier, Failure> {
     let wrong = match Verifier::parse(text) {
         Ok(key) => return Ok(key),
         Err(wrong) => wrong,
@@ -74,8 +89,9 @@ pub(super) fn key(text: &str) -> Result<Verifier, Failure> {
     if !path.is_file() {
         return Err(Failure::Usage(format!("`{text}` is neither a file nor a key: {wrong}")));
     }
-    let bytes = read_key_file(path)?;
-    Verifier::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| Failure::file(path, &error))
+    let unusable = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+    let bytes = read_bytes(path, KEY_BYTES_MAX).map_err(|error| unusable(&error))?;
+    Verifier::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| unusable(&error))
 }
 
 /// The verifier key of a witness, or that in a file.
@@ -101,12 +117,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
+    read_bytes(path, bytes_max).map_err(|error| Failure::file(path, &error))
+}
+
+fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| Failure::file(path, &error))?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, &error))?;
+    std::fs::File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(Failure::file(path, &format!("it is longer than {bytes_max} bytes")));
+        return Err(io::Error::other(format!("it is longer than {bytes_max} bytes")));
     }
     Ok(bytes)
 }

@@ -94,7 +94,7 @@ fn configuration(args: &Args, config: Option<PathBuf>, key_file: Option<PathBuf>
     }
     let listen = needed(args.listen, "--listen")?;
     let (key, state) = (needed(key_file, "--key-file")?, needed(args.state.clone(), "--state")?);
-    CosignerConfig::of_keys(listen, key, state, &args.log).map_err(Failure::refused)
+    CosignerConfig::of_keys(listen, key, state, &args.log).map_err(|error| Failure::Usage(format!("--log: {error}")))
 }
 
 fn init(wish: &Init, key_file: &Path) -> Result<Report, Failure> {

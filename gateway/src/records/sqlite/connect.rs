@@ -43,10 +43,15 @@ impl Location {
 
     /// A database that nobody writes. A write-ahead file that a crash left is read too; SQLite then needs its index file.
     pub(super) fn to_look(path: &Path) -> Self {
+        Self::to_look_at(path, &schema::RECORDS)
+    }
+
+    /// The same for a file of another kind.
+    pub(super) fn to_look_at(path: &Path, kind: &'static Kind) -> Self {
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let still = std::fs::metadata(wal).map_or(true, |wal| wal.len() == 0);
-        Self { path: path.to_owned(), kind: &schema::RECORDS, still }
+        Self { path: path.to_owned(), kind, still }
     }
 
     /// A database of which the file is all there is, and that nobody writes.

@@ -37,7 +37,7 @@ use std::path::Path;
 pub use copy::{CopiedRecords, check_records, check_subject_keys, copy_records, copy_subject_keys};
 use jiff::Timestamp;
 use rusqlite::Connection;
-pub use subject_keys::SqliteSubjectKeys;
+pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
     Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord,
@@ -68,6 +68,13 @@ impl SqliteRecords {
     /// Opens an existing file and changes nothing: every write is refused. Only while no other process writes it.
     pub fn look(path: &Path) -> Result<Self, RecordsError> {
         let location = connect::Location::to_look(path);
+        schema::RECORDS.verify(&location.reader()?)?;
+        Ok(Self { writer: None, readers: readers::Readers::start(&location)? })
+    }
+
+    /// The same while another process may write it: a running gateway.
+    pub fn beside(path: &Path) -> Result<Self, RecordsError> {
+        let location = connect::Location::new(path);
         schema::RECORDS.verify(&location.reader()?)?;
         Ok(Self { writer: None, readers: readers::Readers::start(&location)? })
     }
@@ -212,6 +219,10 @@ impl Records for SqliteRecords {
 
     fn drop_openings(&self, drop: DropOpenings) -> Answer<'_, u64> {
         self.write(move |connection| openings::drop_with_leaves(connection, &drop))
+    }
+
+    fn openings_after(&self, after: Option<[u8; 32]>, limit: u32) -> Answer<'_, Vec<Opening>> {
+        self.read(move |connection| openings::after(connection, after, limit))
     }
 
     fn ask_erasure(&self, erasure: ErasureRecord) -> Answer<'_, ()> {

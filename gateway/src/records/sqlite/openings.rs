@@ -12,6 +12,9 @@ use crate::records::{Commitment, DropOpenings, Opening, RecordsError};
 
 pub(super) const PUT: &str = "INSERT INTO openings (commitment, subject, key, sealed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (commitment) DO NOTHING";
 pub(super) const ONE: &str = "SELECT subject, key, sealed FROM openings WHERE commitment = ?1";
+/// One that begins with another is after it; the empty one is before all.
+pub(super) const AFTER: &str =
+    "SELECT commitment, subject, key, sealed FROM openings WHERE commitment > ?1 ORDER BY commitment LIMIT ?2";
 
 pub(super) const DROP: &str = "DELETE FROM openings WHERE commitment = ?1";
 pub(super) const COMMITTED: &str = "SELECT commitments FROM targets WHERE post = ?1";
@@ -91,4 +94,22 @@ fn rests(connection: &Connection, post: &str, since: i64) -> Result<bool, Record
     );
     let rests = connection.prepare_cached(&sql)?.query_row(params![post, since], |row| row.get(0)).optional()?;
     Ok(rests.unwrap_or(true))
+}
+
+/// `Records::openings_after`.
+pub(super) fn after(
+    connection: &Connection,
+    after: Option<[u8; 32]>,
+    limit: u32,
+) -> Result<Vec<Opening>, RecordsError> {
+    let after: &[u8] = after.as_ref().map_or(&[], |after| after.as_slice());
+    let mut statement = connection.prepare_cached(AFTER)?;
+    let mut rows = statement.query(params![after, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let commitment: Vec<u8> = row.get(0)?;
+        let commitment = commitment.try_into().map_err(|_| corrupt("openings.commitment"))?;
+        found.push(Opening { commitment, subject: row.get(1)?, key: row.get(2)?, sealed: row.get(3)? });
+    }
+    Ok(found)
 }

@@ -8,6 +8,7 @@ use super::{
     codec::{micros, time},
     connect::Location,
     errors::exists,
+    readers::Readers,
     schema,
     writer::Writer,
 };
@@ -67,6 +68,50 @@ impl SubjectKeys for SqliteSubjectKeys {
     fn gather_keys(&self) -> Answer<'_, ()> {
         Box::pin(self.writer.gather())
     }
+}
+
+/// Keys of subjects that are only looked at: nothing is made or changed.
+#[derive(Debug)]
+pub struct SeenSubjectKeys {
+    readers: Readers,
+}
+
+impl SeenSubjectKeys {
+    /// Opens an existing file. `written` says that another process may write it: a running gateway.
+    pub fn open(path: &Path, written: bool) -> Result<Self, RecordsError> {
+        let location = match written {
+            true => Location::of(path, &schema::KEYS),
+            false => Location::to_look_at(path, &schema::KEYS),
+        };
+        schema::KEYS.verify(&location.reader()?)?;
+        Ok(Self { readers: Readers::start(&location)? })
+    }
+}
+
+impl SubjectKeys for SeenSubjectKeys {
+    fn subject_key(&self, subject: String) -> Answer<'_, Option<SubjectKeyRecord>> {
+        Box::pin(self.readers.run(move |connection| one(connection, BY_SUBJECT, &subject)))
+    }
+
+    fn subject_key_named(&self, id: String) -> Answer<'_, Option<SubjectKeyRecord>> {
+        Box::pin(self.readers.run(move |connection| one(connection, BY_ID, &id)))
+    }
+
+    fn put_subject_key(&self, _key: SubjectKeyRecord) -> Answer<'_, ()> {
+        Box::pin(async { Err(only_seen()) })
+    }
+
+    fn destroy_subject_key(&self, _subject: String) -> Answer<'_, bool> {
+        Box::pin(async { Err(only_seen()) })
+    }
+
+    fn gather_keys(&self) -> Answer<'_, ()> {
+        Box::pin(async { Err(only_seen()) })
+    }
+}
+
+fn only_seen() -> RecordsError {
+    RecordsError::Unavailable("they were opened only to look".to_owned())
 }
 
 fn one(connection: &Connection, sql: &str, value: &str) -> Result<Option<SubjectKeyRecord>, RecordsError> {
