@@ -35,6 +35,8 @@ pub struct Config {
     pub audit: Audit,
     /// Plugins.
     pub plugins: Plugins,
+    /// The door of networks' own APIs.
+    pub native: Native,
     /// Limits of requests.
     pub limits: Limits,
     /// HTTP out.
@@ -54,6 +56,13 @@ pub struct Listen {
     pub address: SocketAddr,
     /// For operators.
     pub operator: SocketAddr,
+}
+
+/// The door of networks' own APIs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Native {
+    /// Each account is reached at `{account}.<domain>`, besides by path; in lower case.
+    pub domain: Option<String>,
 }
 
 /// Where the key-encryption key comes from.

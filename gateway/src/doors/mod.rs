@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 pub mod json;
 pub mod listener;
+pub mod native;
 pub mod openapi;
 pub mod problem;
 pub mod publish;
@@ -50,6 +51,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/media", post(publish::media::upload))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), native::native))
         .layer(middleware::from_fn(strict::strict))
         .with_state(gateway)
 }

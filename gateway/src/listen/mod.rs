@@ -54,6 +54,10 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Source(pub IpAddr);
 
+/// The connection is encrypted: an extension of its requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted;
+
 /// Serves `app` until `stop`. Connections end after the request that they are at; this returns when all have ended.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: Arc<Stop>) {
     let places = Arc::new(Semaphore::new(usize::try_from(limits.connections_max).unwrap_or(Semaphore::MAX_PERMITS)));

@@ -38,7 +38,8 @@ pub async fn native(
     let act = match classified {
         Classification::Act(act) => act,
         Classification::Login => {
-            let detail = "Sessions of the network are the gateway's. Send the Pressgate key where the network's token would be.";
+            let detail =
+                "Sessions of the network are the gateway's. Send the Pressgate key where the network's token would be.";
             return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
         }
         Classification::Refuse(why) => {

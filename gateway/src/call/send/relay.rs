@@ -77,10 +77,14 @@ fn remember_upload(gateway: &Gateway, call: &Call, answer: &PluginResponse) {
 fn refused(call: &Call, error: &SendError) -> Refusal {
     let account = &call.account().id;
     let (problem, detail) = match error {
-        SendError::Denied(why) => (problem::NOT_CLASSIFIED, format!("The adapter of `{account}` may not send this: {why}.")),
+        SendError::Denied(why) => {
+            (problem::NOT_CLASSIFIED, format!("The adapter of `{account}` may not send this: {why}."))
+        }
         SendError::NotSent(why) => (problem::PLATFORM_UNAVAILABLE, format!("Nothing reached the network: {why}.")),
         SendError::Unknown(why) => {
-            let detail = format!("It left, and nobody knows what became of it ({why}). Look at `{account}` before you repeat it.");
+            let detail = format!(
+                "It left, and nobody knows what became of it ({why}). Look at `{account}` before you repeat it."
+            );
             (problem::PLATFORM_UNAVAILABLE, detail)
         }
         SendError::TooLarge => {

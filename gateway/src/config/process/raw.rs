@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Plugins, export::RawExport, witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Native, Plugins, export::RawExport, witness::RawWitness,
 };
 use crate::config::{Fault, fault::line_of};
 
@@ -46,6 +46,9 @@ pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<Config, Vec<F
     if checker.faults.is_empty() { Ok(config) } else { Err(checker.faults) }
 }
 
+/// Length of `native.domain`: a label for the account goes before it.
+const DOMAIN_BYTES_MAX: usize = 189;
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Raw {
@@ -55,6 +58,7 @@ struct Raw {
     kek: Option<Spanned<RawKek>>,
     audit: RawAudit,
     plugins: RawPlugins,
+    native: RawNative,
     limits: RawLimits,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
@@ -96,6 +100,12 @@ struct RawAudit {
 #[serde(deny_unknown_fields, default)]
 struct RawPlugins {
     dir: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawNative {
+    domain: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -147,6 +157,7 @@ impl Checker<'_> {
             kek,
             audit: self.audit(raw.audit, &data),
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
+            native: Native { domain: self.domain(raw.native.domain) },
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
                 media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),
@@ -275,6 +286,23 @@ impl Checker<'_> {
                 default
             }
         }
+    }
+
+    fn domain(&mut self, raw: Option<Spanned<String>>) -> Option<String> {
+        let raw = raw?;
+        let text = raw.get_ref().to_ascii_lowercase();
+        let label = |label: &str| {
+            let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
+        };
+        if text.len() > DOMAIN_BYTES_MAX || !text.split('.').all(label) {
+            let message = format!(
+                "native.domain: `{}` is not a host name, such as `social.example.com`; each account is then reached at `<account>.social.example.com`",
+                raw.get_ref()
+            );
+            self.fault(raw.span().start, message);
+        }
+        Some(text)
     }
 
     fn filter(&mut self, raw: Option<Spanned<String>>) -> String {

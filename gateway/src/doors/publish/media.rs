@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -77,10 +78,38 @@ async fn keep(gateway: &Gateway, caller: &Caller, body: Body) -> Result<MediaRec
     may_upload(gateway, caller)?;
     // What can't be sent needs no room on a disk that has little.
     record::log_takes_effects(gateway)?;
-    let owner = caller.principal();
     let mut body = Timed::pauses(body, gateway);
+    let kept = store(gateway, caller, &mut body).await;
+    kept.map_err(|error| error.refusal(body.broken()))
+}
+
+/// Why a medium was not stored.
+pub(in crate::doors) enum NotStored {
+    /// The body did not come to its end.
+    Cut(String),
+    /// All else.
+    Refused(Refusal),
+}
+
+impl NotStored {
+    /// The refusal that it amounts to; `broken` says why the body broke, where that is known.
+    pub(in crate::doors) fn refusal(self, broken: Option<Broken>) -> Refusal {
+        match self {
+            Self::Cut(cause) => broken.unwrap_or(Broken::Cut(cause)).refusal(),
+            Self::Refused(refusal) => refusal,
+        }
+    }
+}
+
+/// Stores a medium that the caller may upload, within what the caller may have in store.
+pub(in crate::doors) async fn store<B>(gateway: &Gateway, caller: &Caller, body: B) -> Result<MediaRecord, NotStored>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let owner = caller.principal();
     let upload = gateway.media.begin(owner);
-    let unused = unused_bytes(gateway, owner).await?;
+    let unused = unused_bytes(gateway, owner).await.map_err(NotStored::Refused)?;
     let max = gateway.config.limits.media_unused_bytes_max;
     let no_room = || {
         let detail =
@@ -88,29 +117,33 @@ async fn keep(gateway: &Gateway, caller: &Caller, body: Body) -> Result<MediaRec
         Refusal::new(problem::MEDIA_QUOTA, Stage::Admit, detail)
     };
     let room_bytes = max.saturating_sub(unused);
-    let kept = gateway.media.keep(&mut body, &upload, room_bytes, gateway.clock.now()).await;
-    let record = kept.map_err(|error| match error {
-        MediaError::TooLarge { max_bytes } => {
-            Refusal::new(problem::TOO_LARGE, Stage::Door, format!("A medium may have {max_bytes} bytes."))
-        }
-        MediaError::NoRoom => no_room(),
-        MediaError::UnknownType => {
-            let detail = format!("The bytes are none of: {}.", TYPES.join(", "));
-            Refusal::new(problem::UNSUPPORTED_MEDIA_TYPE, Stage::Door, detail)
-        }
-        MediaError::Cut(cause) => body.broken().unwrap_or(Broken::Cut(cause)).refusal(),
-        MediaError::Disk(cause) => {
-            Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The medium could not be written.").because(cause)
-        }
+    let kept = gateway.media.keep(body, &upload, room_bytes, gateway.clock.now()).await;
+    let record = kept.map_err(|error| {
+        NotStored::Refused(match error {
+            MediaError::TooLarge { max_bytes } => {
+                Refusal::new(problem::TOO_LARGE, Stage::Door, format!("A medium may have {max_bytes} bytes."))
+            }
+            MediaError::NoRoom => no_room(),
+            MediaError::UnknownType => {
+                let detail = format!("The bytes are none of: {}.", TYPES.join(", "));
+                Refusal::new(problem::UNSUPPORTED_MEDIA_TYPE, Stage::Door, detail)
+            }
+            MediaError::Cut(cause) => return NotStored::Cut(cause),
+            MediaError::Disk(cause) => {
+                Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The medium could not be written.").because(cause)
+            }
+        })
     })?;
     // Others may have ended since this one was begun.
-    if unused_bytes(gateway, owner).await?.saturating_add(upload.bytes()) > max {
+    let unused = unused_bytes(gateway, owner).await.map_err(NotStored::Refused)?;
+    if unused.saturating_add(upload.bytes()) > max {
         if let Err(error) = gateway.media.remove(&record.id).await {
             tracing::warn!(medium = %record.id, %error, "a medium that was refused stays on disk");
         }
-        return Err(no_room());
+        return Err(NotStored::Refused(no_room()));
     }
-    gateway.records.put_media(record.clone()).await.map_err(|error| posts::unavailable(&error))?;
+    let put = gateway.records.put_media(record.clone()).await;
+    put.map_err(|error| NotStored::Refused(posts::unavailable(&error)))?;
     Ok(record)
 }
 

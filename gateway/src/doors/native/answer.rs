@@ -1,0 +1,90 @@
+//! What the client hears: the network's answer, in which the gateway stands for the network; or a refusal in the network's own shape.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    doors::problem::Problem,
+    host::{PluginRequest, PluginResponse, RefusalView, Release},
+    refusal::Refusal,
+};
+
+/// Headers in which a network names further pages or places of its own, which a client follows.
+const ADDRESSES: [&str; 3] = ["link", "location", "content-location"];
+
+/// The network's answer. Addresses of the network that a client would follow by itself lead to the gateway.
+pub(super) fn of_network(mut answer: PluginResponse, origin: &str, base: &str) -> Response {
+    for (name, value) in &mut answer.headers {
+        if ADDRESSES.contains(&name.as_str()) {
+            *value = moved(value, origin, base);
+        }
+    }
+    plain(answer)
+}
+
+fn plain(answer: PluginResponse) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Replaces the network's origin where it stands as a whole, not as the beginning of a longer host name.
+fn moved(value: &str, origin: &str, base: &str) -> String {
+    let mut moved = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once(origin) {
+        moved.push_str(before);
+        moved.push_str(if after.starts_with(['/', '?', '>', '#']) || after.is_empty() { base } else { origin });
+        rest = after;
+    }
+    moved.push_str(rest);
+    moved
+}
+
+/// The gateway's refusal as the network would say it; as a problem where its adapter can't.
+pub(super) async fn refused(adapter: &Release, refusal: Refusal, request: &PluginRequest) -> Response {
+    let view = RefusalView {
+        status: refusal.problem.status,
+        code: refusal.problem.slug.to_owned(),
+        message: refusal.detail.clone(),
+        retry_after_s: refusal.retry_after_s.and_then(|seconds| u32::try_from(seconds).ok()),
+    };
+    match adapter.render_refusal(&view, request).await {
+        Ok(rendered) => {
+            let mut response = plain(rendered);
+            if let Some(seconds) = view.retry_after_s {
+                response.headers_mut().entry(RETRY_AFTER).or_insert(seconds.into());
+            }
+            response
+        }
+        Err(error) => {
+            tracing::warn!(%error, adapter = adapter.label(), "a refusal can't be said in the network's words");
+            Problem::from(refusal).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_at_the_gateway() {
+        let (origin, base) = ("https://social.example", "http://gate/native/acme");
+        let link =
+            "<https://social.example/api/v1/x?max_id=1>; rel=\"next\", <https://social.example.org/y>; rel=\"prev\"";
+        let at_gate =
+            "<http://gate/native/acme/api/v1/x?max_id=1>; rel=\"next\", <https://social.example.org/y>; rel=\"prev\"";
+        assert_eq!(moved(link, origin, base), at_gate);
+        assert_eq!(moved("https://social.example", origin, base), base);
+        assert_eq!(moved("/relative", origin, base), "/relative");
+    }
+}

@@ -1,0 +1,158 @@
+//! A client's request as its adapter is shown it: what it says of the network, and nothing that is between client and gateway.
+
+use axum::{
+    body::Body,
+    http::{header::CONTENT_TYPE, request::Parts},
+};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use super::{address::Addressed, form};
+use crate::{
+    call::{Caller, record},
+    config::{Decision, decide},
+    doors::{
+        body::{Broken, Timed},
+        json,
+        publish::media,
+    },
+    gateway::Gateway,
+    host::{PluginRequest, RequestBody},
+    model::{Account, Action, headers::is_gateways},
+    records::MediaRecord,
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Headers between client and gateway, in lower case, besides those of the connection: whom the client passed on its way, and how
+/// its own company traces it.
+const OUR_SIDE: [&str; 9] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+/// The request without its body. The key is still in it: see `token`.
+pub(super) fn shown(account: &Account, addressed: &Addressed, parts: &Parts) -> PluginRequest {
+    let headers = parts.headers.iter().filter_map(|(name, value)| {
+        // A value that is no text can't be judged; what the network would make of it nobody knows.
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    PluginRequest {
+        method: parts.method.as_str().to_owned(),
+        url: format!("{}{}", account.origin(), addressed.path),
+        headers: headers.collect(),
+        body: RequestBody::None,
+        credential: None,
+    }
+}
+
+/// What a body is, by its type.
+enum Kind {
+    /// Read whole and judged.
+    Text,
+    /// Fields, of which one may be a file.
+    Form,
+    /// A file.
+    Medium,
+}
+
+fn kind(parts: &Parts) -> Kind {
+    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "multipart/form-data" => Kind::Form,
+        "" | "application/json" | "application/x-www-form-urlencoded" => Kind::Text,
+        kind if kind.ends_with("+json") || kind.starts_with("text/") => Kind::Text,
+        _ => Kind::Medium,
+    }
+}
+
+/// Reads the body into the request. A file is stored as a medium of the caller's first, so that all of the request is known before
+/// anything of it leaves.
+pub(super) async fn read_body(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: &Account,
+    parts: &Parts,
+    body: Body,
+    request: &mut PluginRequest,
+) -> Result<Option<MediaRecord>, Refusal> {
+    request.headers.retain(|(name, _)| !is_gateways(name) && !OUR_SIDE.contains(&name.as_str()));
+    if body.is_end_stream() {
+        return Ok(None);
+    }
+    match kind(parts) {
+        Kind::Text => {
+            request.body = text(gateway, body, request).await?;
+            Ok(None)
+        }
+        Kind::Form => {
+            let may_store = may_store(gateway, caller, account);
+            let (fields, medium) = form::read(gateway, caller, parts, body, may_store).await?;
+            request.headers.retain(|(name, _)| name != CONTENT_TYPE.as_str());
+            request.body = RequestBody::Multipart(fields);
+            Ok(medium)
+        }
+        Kind::Medium => {
+            may_store(gateway, caller, account)?;
+            let mut body = Timed::pauses(body, gateway);
+            let stored = media::store(gateway, caller, &mut body).await;
+            let medium = stored.map_err(|error| error.refusal(body.broken()))?;
+            request.body = RequestBody::Media(medium.id.as_str().to_owned());
+            Ok(Some(medium))
+        }
+    }
+}
+
+/// Who may not upload fills no disk.
+fn may_store(gateway: &Gateway, caller: &Caller, account: &Account) -> Result<(), Refusal> {
+    record::log_takes_effects(gateway)?;
+    let (governance, action) = (gateway.governance.load(), Action::MEDIA_UPLOAD);
+    match decide(&governance, caller.principal(), None, account, action, gateway.clock.now()) {
+        Decision::Granted { .. } => Ok(()),
+        Decision::Refused { reason } => {
+            let detail = format!("{} may not do `{action}` on `{}`: {reason}.", caller.principal(), account.id);
+            Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail))
+        }
+    }
+}
+
+async fn text(gateway: &Gateway, body: Body, request: &PluginRequest) -> Result<RequestBody, Refusal> {
+    let bytes_max = gateway.config.limits.json_bytes_max;
+    let mut body = Timed::whole(body, gateway);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Broken::refusal)?.into_data() else { continue };
+        if (bytes.len() as u64).saturating_add(data.len() as u64) > bytes_max {
+            let detail = format!("A body that is no medium may have {bytes_max} bytes: all of it is judged.");
+            return Err(Refusal::new(problem::TOO_LARGE, Stage::Door, detail));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    if bytes.is_empty() {
+        return Ok(RequestBody::None);
+    }
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
+        return Err(Refusal::new(problem::MALFORMED, Stage::Door, "A request that only reads has no body."));
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Refusal::new(problem::MALFORMED, Stage::Door, "The body is not UTF-8."))?;
+    // Two readers of a key that stands twice could see different things.
+    if !is_form(request) {
+        json::value(text)?;
+    }
+    Ok(RequestBody::Bytes(bytes))
+}
+
+fn is_form(request: &PluginRequest) -> bool {
+    request.headers.iter().any(|(name, value)| {
+        let kind = value.split(';').next().unwrap_or_default().trim();
+        name == CONTENT_TYPE.as_str() && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
+}
