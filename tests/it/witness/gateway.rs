@@ -199,6 +199,12 @@ async fn heavy_an_alarm_outlives_a_restart_and_ends_with_a_cosignature() {
     // Nobody is there.
     until("the absence is told", || async { (alarms(&gate.leaves()) == [raised("witness-missing")]).then_some(()) })
         .await;
+    // What is killed between leaf and note tells it again.
+    let note = gate.site.path("data/witness/security.alarms");
+    until("the absence is noted", || async {
+        std::fs::read_to_string(&note).is_ok_and(|text| text.contains("witness-missing")).then_some(())
+    })
+    .await;
     gate.kill9().await;
     gate.restart().await;
     publish(&gate, "x", 2).await;
