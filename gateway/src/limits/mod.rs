@@ -1,5 +1,6 @@
 //! Limits that protect the gate and share it fairly, and the pauses that networks ask for.
 
+pub mod engine;
 mod pauses;
 mod readings;
 
