@@ -4,6 +4,7 @@ pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod json;
+mod limits;
 pub mod listener;
 pub mod openapi;
 pub mod problem;
@@ -50,6 +51,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/media", post(publish::media::upload))
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
+        .layer(middleware::from_fn(limits::told))
         .layer(middleware::from_fn(strict::strict))
         .with_state(gateway)
 }

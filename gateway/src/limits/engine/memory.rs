@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Decision, Draw, Hold, Key, Ledger, LedgerGone, Outcome, Reserved, Rule, Seen, Standing, WindowState};
+use super::{
+    Counts, Decision, Draw, Hold, Key, Ledger, LedgerGone, Outcome, Reserved, Rule, Seen, Standing, Window, WindowState,
+};
 use crate::clock::Clock;
 
 /// Idle keys are looked for when there are so many.
@@ -43,10 +45,23 @@ impl Memory {
         states.sweep(now_us);
         let waits: Vec<u64> = draws.iter().map(|draw| states.wait(draw, nodes, now_us)).collect();
         let taken = waits.iter().all(|wait| *wait == 0);
-        let reserved = if taken { draws.iter().filter_map(|draw| states.take(draw, nodes, now_us)).collect() } else { Vec::new() };
+        let reserved =
+            if taken { draws.iter().filter_map(|draw| states.take(draw, nodes, now_us)).collect() } else { Vec::new() };
         let standings =
             draws.iter().zip(waits).map(|(draw, wait)| states.standing(draw, nodes, wait, now_us)).collect();
         Decision { taken, standings, hold: Hold { reserved } }
+    }
+
+    /// Draws whatever there is: what another ledger allowed.
+    pub fn charge(&self, draws: &[Draw], nodes: u32) -> Hold {
+        let now_us = self.now_us();
+        let mut states = self.states();
+        states.sweep(now_us);
+        for draw in draws {
+            // Forgets what is over.
+            states.wait(draw, nodes, now_us);
+        }
+        Hold { reserved: draws.iter().filter_map(|draw| states.take(draw, nodes, now_us)).collect() }
     }
 
     /// [`Ledger::settle`], at once.
@@ -65,6 +80,20 @@ impl Memory {
         let state = &mut *self.states();
         let state = state.windows.entry(seen.key.clone()).or_default();
         state.observe(seen.window, seen.limit, seen.used, seen.reset_us, now_us);
+    }
+
+    /// What is used of every window, as draws that would use as much of one that is empty.
+    pub fn used(&self) -> Vec<Draw> {
+        let now_us = self.now_us();
+        let mut states = self.states();
+        let draw = |(key, state): (&Key, &mut WindowState)| {
+            state.forget(now_us);
+            let (units, length_us) = state.drawn();
+            let window = Window { length_us, limit: 0, counts: Counts::Fixed, keep_percent: 0 };
+            let cost = u32::try_from(units).unwrap_or(u32::MAX);
+            (units > 0 && length_us > 0).then(|| Draw { key: key.clone(), rule: Rule::Window(window), cost })
+        };
+        states.windows.iter_mut().filter_map(draw).collect()
     }
 
     /// How limits stand, without drawing.

@@ -93,7 +93,13 @@ impl Network {
             Counts::Fixed => Some(self.began_us + self.window.length_us),
             Counts::Rolling => self.calls.front().map(|(at, _)| at + self.window.length_us),
         };
-        Seen { key: key.clone(), window: self.window, limit: Some(self.window.limit), used: Some(used), reset_us: reset }
+        Seen {
+            key: key.clone(),
+            window: self.window,
+            limit: Some(self.window.limit),
+            used: Some(used),
+            reset_us: reset,
+        }
     }
 }
 

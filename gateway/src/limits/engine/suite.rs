@@ -98,7 +98,7 @@ fn window(name: u64) -> Window {
 
 fn seen(dice: &mut Dice, subject: &str, now_us: u64) -> Seen {
     let name = dice.below(2);
-    let some = |value: u64| (value % 3 > 0).then_some(value);
+    let some = |value: u64| (!value.is_multiple_of(3)).then_some(value);
     let (limit, used) = (some(dice.below(120)), some(dice.below(60)));
     let reset_us = some(now_us + dice.below(900_000_000)).map(|at| at - 20_000_000);
     let narrow = |number: u64| u32::try_from(number).expect("small");

@@ -69,6 +69,8 @@ pub struct WindowState {
     entries: Vec<Entry>,
     /// The limit that the network gave, and until when that holds.
     seen: Option<(u32, u64)>,
+    /// The window's length, as it was drawn on last.
+    length_us: u64,
 }
 
 impl WindowState {
@@ -81,6 +83,11 @@ impl WindowState {
     /// True where nothing is known.
     pub fn is_idle(&self) -> bool {
         self.entries.is_empty() && self.seen.is_none()
+    }
+
+    /// What is used, and the window's length.
+    pub(super) fn drawn(&self) -> (u64, u64) {
+        (self.used(), self.length_us)
     }
 
     fn used(&self) -> u64 {
@@ -122,6 +129,7 @@ impl WindowState {
     /// Reserves. The result is until when that counts where nobody settles it.
     pub(super) fn reserve(&mut self, window: Window, cost: u32, now_us: u64) -> u64 {
         let until_us = Window::until(window.length_us, now_us).saturating_add(PENDING_US_MAX);
+        self.length_us = window.length_us;
         self.add(until_us, u64::from(cost), true);
         until_us
     }
