@@ -209,7 +209,8 @@ async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
     let hopeless = gate.publish(&post("acme-mastodon", "z")).await;
     problem(&hopeless, "account-busy");
     clock.advance(SignedDuration::from_secs(i64::try_from(wait).expect("small") - 2));
-    let patient = gate.publish(&post("acme-mastodon", "z"));
+    let again = post("acme-mastodon", "z");
+    let patient = gate.publish(&again);
     let later = async {
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
         clock.advance(SignedDuration::from_secs(11));

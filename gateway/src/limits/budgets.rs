@@ -128,7 +128,12 @@ impl Limits {
             wait.map_or(Ok(held), |(index, wait_us)| Err(busy(index, wait_us)))
         };
         let caller = ask.principal.to_string();
-        match self.lines.pass(&line, &caller, cost, until, attempt).await {
+        let lengths = draws.iter().map(|draw| match draw.rule {
+            Rule::Rate(rate) => rate.refill_us(),
+            Rule::Window(window) => window.length_us,
+        });
+        let window = duration(lengths.max().unwrap_or(0));
+        match self.lines.pass(&line, &caller, cost, window, until, attempt).await {
             Ok(held) => Ok(reservation(held)),
             Err(early) => Err(early.why),
         }

@@ -167,3 +167,62 @@ async fn a_part_is_kept_for_replies_and_for_the_crisis_messages_of_those_who_may
     assert!(here.reserve_for(&reply, "careers").await.inspect(Reservation::leaves).is_ok());
     assert!(!here.sent(&reply).await, "ten of ten");
 }
+
+/// Both callers offer so many, some of them at a time, on one window of 300 in 300 seconds for ten windows; gives who was let through
+/// when, in milliseconds.
+async fn offered(of_a: usize, of_b: usize) -> Vec<(char, i64)> {
+    let mut here = Setting::new();
+    here.classes[0].limit = 300;
+    here.classes.truncate(1);
+    let (here, served) = (Arc::new(here), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let until = Instant::now() + Duration::from_secs(3_050);
+    let mut callers = tokio::task::JoinSet::new();
+    for (name, calls) in [('a', of_a), ('b', of_b)] {
+        let left = Arc::new(std::sync::atomic::AtomicUsize::new(calls));
+        for _ in 0..calls.min(500) {
+            let (here, served, left) = (Arc::clone(&here), Arc::clone(&served), Arc::clone(&left));
+            callers.spawn(async move {
+                let (draft, app) = (post(1, 0), Principal::App(AppId::new(name.to_string())));
+                while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+                    let Ok(reservation) = here.limits.reserve(here.ask(&draft, &app), Some(until)).await else {
+                        return;
+                    };
+                    reservation.leaves();
+                    served.lock().unwrap().push((name, here.clock.now().as_millisecond()));
+                }
+            });
+        }
+    }
+    while Instant::now() < until && !callers.is_empty() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        here.clock.advance(SignedDuration::from_millis(500));
+        while callers.try_join_next().is_some() {}
+    }
+    callers.abort_all();
+    let served = served.lock().unwrap().clone();
+    for (_, from) in &served {
+        let within = served.iter().filter(|(_, at)| (*from..from + 300_000).contains(at)).count();
+        assert!(within <= 300, "{within} in one window");
+    }
+    served
+}
+
+fn of(served: &[(char, i64)], name: char) -> usize {
+    served.iter().filter(|(who, _)| *who == name).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_app_gets_all_it_wants_beside_a_greedy_one() {
+    let served = offered(10_000, 100).await;
+    let start = served[0].1;
+    let early: Vec<_> = served.iter().copied().filter(|(_, at)| at - start < 330_000).collect();
+    assert_eq!(of(&early, 'b'), 100, "at the latest from the second window, although the first was the greedy one's");
+    assert!(of(&served, 'a') > 2_500, "{}", of(&served, 'a'));
+}
+
+#[tokio::test(start_paused = true)]
+async fn apps_with_equal_demand_get_the_same() {
+    let served = offered(5_000, 5_000).await;
+    let (a, b) = (of(&served, 'a'), of(&served, 'b'));
+    assert!(a + b > 2_500 && a.abs_diff(b) * 50 <= a + b, "{a} and {b}");
+}

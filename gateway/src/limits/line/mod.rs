@@ -1,7 +1,8 @@
 //! Who waits for a budget, and whose turn it is: deficit round robin between callers (Shreedhar and Varghese, 1995).
 //!
 //! A call that finds nobody waiting may try at once. Whoever must wait and may, joins the line of its caller; the lines take turns, by
-//! units and not by calls. Only the one whose turn it is tries, so nobody overtakes.
+//! units and not by calls. Only the one whose turn it is tries, so nobody overtakes. What a caller drew of the same window before
+//! there was a line is made up for: it begins with that much less.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,27 +32,50 @@ pub struct Round {
     /// The first of `turns` has had what its turn gives.
     given: bool,
     next: Ticket,
+    /// What callers drew without waiting, and until when that counts.
+    drawn: HashMap<String, i64>,
+    drawn_until: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Line {
-    deficit: u64,
-    calls: VecDeque<(Ticket, u64)>,
+    deficit: i64,
+    calls: VecDeque<(Ticket, i64)>,
 }
 
 impl Round {
     /// Joins the caller's line; none where it is too long.
     pub fn join(&mut self, caller: &str, cost: u32) -> Option<Ticket> {
-        let line = self.lines.entry(caller.to_owned()).or_insert_with(|| {
-            self.turns.push_back(caller.to_owned());
-            Line::default()
+        let Self { turns, lines, drawn, .. } = self;
+        let line = lines.entry(caller.to_owned()).or_insert_with(|| {
+            turns.push_back(caller.to_owned());
+            Line { deficit: -drawn.remove(caller).unwrap_or(0), calls: VecDeque::new() }
         });
         if line.calls.len() >= WAITING_OF_ONE_MAX {
             return None;
         }
         self.next += 1;
-        line.calls.push_back((self.next, u64::from(cost.max(1))));
+        line.calls.push_back((self.next, i64::from(cost.max(1))));
         Some(self.next)
+    }
+
+    /// Somebody drew without waiting, from a window of that length.
+    pub fn drew(&mut self, caller: &str, cost: u32, window: Duration) {
+        let now = Instant::now();
+        if self.drawn_until.is_none_or(|until| until <= now) {
+            self.drawn.clear();
+            self.drawn_until = Some(now + window);
+        }
+        let drawn = self.drawn.entry(caller.to_owned()).or_default();
+        *drawn = drawn.saturating_add(i64::from(cost));
+    }
+
+    /// Forgets what was drawn too long ago.
+    fn forget(&mut self) {
+        if self.drawn_until.is_some_and(|until| until <= Instant::now()) {
+            self.drawn.clear();
+            self.drawn_until = None;
+        }
     }
 
     /// Whose turn it is. Asking again changes nothing.
@@ -79,7 +103,7 @@ impl Round {
         }
         let Some(line) = self.turns.front().and_then(|caller| self.lines.get_mut(caller)) else { return };
         if let Some((_, cost)) = line.calls.pop_front() {
-            line.deficit = line.deficit.saturating_sub(cost);
+            line.deficit -= cost;
         }
         self.tidy();
     }
@@ -140,12 +164,16 @@ impl Lines {
         budget: &str,
         caller: &str,
         cost: u32,
+        window: Duration,
         until: Option<Instant>,
         mut attempt: impl FnMut(bool) -> F,
     ) -> Result<T, TooEarly<E>> {
         // Who can't wait behind others must not overtake them: it only looks.
         let first = match attempt(self.is_empty(budget)).await {
-            Ok(value) => return Ok(value),
+            Ok(value) => {
+                self.rounds().entry(budget.to_owned()).or_default().round.drew(caller, cost, window);
+                return Ok(value);
+            }
             Err(early) => early,
         };
         let Some(until) = until.filter(|until| Instant::now() + first.wait <= *until) else { return Err(first) };
@@ -180,6 +208,7 @@ impl Lines {
     fn join<'a>(&'a self, budget: &str, caller: &str, cost: u32) -> Option<Place<'a>> {
         let mut rounds = self.rounds();
         let waiting = rounds.entry(budget.to_owned()).or_default();
+        waiting.round.forget();
         let ticket = waiting.round.join(caller, cost)?;
         let bell = Arc::new(Notify::new());
         waiting.bells.insert(ticket, Arc::clone(&bell));
@@ -219,7 +248,7 @@ impl Drop for Place<'_> {
             waiting.round.leave(&self.caller, self.ticket);
         }
         match waiting.round.head() {
-            None => drop(rounds.remove(&self.budget)),
+            None => {}
             Some(head) => {
                 if let Some(bell) = waiting.bells.get(&head) {
                     bell.notify_one();

@@ -10,6 +10,7 @@ use crate::{
 
 const LIMIT: u32 = 300;
 const LENGTH_S: u32 = 300;
+const WINDOW: Duration = Duration::from_secs(300);
 
 /// Two callers offer so many each, all at once, on one window of 300 in 300 seconds; gives who was served when, in seconds.
 fn offered(a: usize, b: usize, seconds: i64) -> Vec<(char, i64)> {
@@ -115,7 +116,7 @@ async fn waiting_calls_take_turns_and_nobody_overtakes() {
         std::future::ready(if taken { Ok(()) } else { Err(TooEarly { wait: Duration::from_secs(1), why: () }) })
     };
     let call = async |name: &'static str| {
-        lines.pass("x", name, 1, until, attempt).await.unwrap();
+        lines.pass("x", name, 1, WINDOW, until, attempt).await.unwrap();
         order.borrow_mut().push_str(name);
     };
     let greedy = async {
@@ -135,14 +136,14 @@ async fn waiting_calls_take_turns_and_nobody_overtakes() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         // Who comes now and can't wait does not overtake.
         free.store(1, std::sync::atomic::Ordering::SeqCst);
-        assert!(lines.pass("x", "c", 1, None, attempt).await.is_err());
+        assert!(lines.pass("x", "c", 1, WINDOW, None, attempt).await.is_err());
         free.store(100, std::sync::atomic::Ordering::SeqCst);
     };
     tokio::join!(greedy, modest, budget);
     let order = order.borrow();
     assert!(order.starts_with("abab") || order.starts_with("aba"), "{order}");
     assert_eq!((order.len(), order.matches('b').count()), (8, 2));
-    assert!(lines.rounds().is_empty(), "nothing is left behind");
+    assert!(lines.is_empty("x") && lines.rounds()["x"].bells.is_empty(), "nobody is left behind");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,12 +154,39 @@ async fn who_waits_too_long_is_told_so_and_the_next_one_goes_on() {
     let start = Instant::now();
     let until = |seconds| Some(start + Duration::from_secs(seconds));
     let (first, second) = tokio::join!(
-        lines.pass("x", "a", 1, until(1), never),
-        lines.pass("x", "a", 1, until(2), |_| {
+        lines.pass("x", "a", 1, WINDOW, until(1), never),
+        lines.pass("x", "a", 1, WINDOW, until(2), |_| {
             let late = start.elapsed() > Duration::from_millis(1_050);
             std::future::ready(if late { Ok(()) } else { full() })
         }),
     );
     assert_eq!((first.unwrap_err().why, second.is_ok()), ("full", true));
-    assert!(lines.rounds().is_empty());
+    assert!(lines.is_empty("x") && lines.rounds()["x"].bells.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drew_before_there_was_a_line_lets_others_catch_up() {
+    let mut round = Round::default();
+    round.drew("a", 300, WINDOW);
+    for _ in 0..400 {
+        round.join("a", 1).unwrap();
+        round.join("b", 1).unwrap();
+    }
+    let turns = |round: &mut Round, count: usize| {
+        let mut of_b = 0;
+        for _ in 0..count {
+            of_b += usize::from(round.head().unwrap().is_multiple_of(2));
+            round.served();
+        }
+        of_b
+    };
+    assert_eq!(turns(&mut round, 300), 300);
+    assert!((49..=51).contains(&turns(&mut round, 100)), "and then they take turns");
+    let mut late = Round::default();
+    late.drew("a", 300, WINDOW);
+    tokio::time::advance(WINDOW).await;
+    late.forget();
+    late.join("a", 1).unwrap();
+    late.join("b", 1).unwrap();
+    assert_eq!(late.head(), Some(1), "of a window that is over nothing is remembered");
 }
