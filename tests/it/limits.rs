@@ -196,7 +196,8 @@ async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
         json!({"accounts": ["acme-mastodon"], "content": {"text": "x", "thread": more}})
     };
     let never = gate.publish(&thread(4)).await;
-    assert_eq!((problem(&never, "account-busy")["retry"].clone(), never.header("retry-after")), (json!(false), None));
+    let fault = problem(&never, "content-invalid")["errors"][0].clone();
+    assert_eq!((&fault["measured"], &fault["allowed"]), (&json!(4), &json!(3)));
     gate.publish(&thread(2)).await.expect(201);
     gate.publish(&post("acme-mastodon", "y")).await.expect(201);
     let busy = gate.post("/v1/posts", &post("acme-mastodon", "z")).await;

@@ -10,7 +10,7 @@ use crate::{
     host::Release,
     limits::{Ask, Busy, Reservation},
     model::{Account, AccountId},
-    refusal::{Refusal, Stage, problem},
+    refusal::{Fault, Refusal, Stage, problem},
     vault::{CredentialMark, Standing},
 };
 
@@ -78,11 +78,19 @@ pub(super) fn ask(call: &Call) -> Ask<'_> {
 /// The refusal while a budget has no room.
 fn spent(call: &Call, busy: &Busy) -> Refusal {
     let (account, budget) = (&call.account().id, &busy.budget);
-    if busy.never {
-        let detail = format!(
-            "This post uses more of `{budget}` at once than the network of `{account}` allows in a whole window. Make it shorter."
+    if let Some((costs, most)) = busy.never {
+        let message = format!(
+            "It uses {costs} of the network's budget `{budget}`, which has {most} in a whole window. Make it shorter."
         );
-        return Refusal::new(problem::ACCOUNT_BUSY, Stage::Clear, detail).with_retry(false);
+        let fault = Fault {
+            pointer: None,
+            account: Some(account.to_string()),
+            code: "budget-exceeded".to_owned(),
+            message: message.clone(),
+            measured: Some(costs.into()),
+            allowed: Some(most.into()),
+        };
+        return Refusal::new(problem::CONTENT_INVALID, Stage::Clear, message).with_faults(vec![fault]);
     }
     let seconds = u64::try_from(busy.wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
     let detail = format!("The network's budget `{budget}` of `{account}` is used up. Try again in {seconds} s.");

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     Limits, duration,
-    engine::{Counts, Draw, Key, Outcome, Rate, Rule, SECOND_US, Seen, Window},
+    engine::{Counts, Draw, Key, Outcome, Rate, Rule, SECOND_US, Seen, Standing, Window},
     line::TooEarly,
     shared::{Held, Shared},
     told,
@@ -49,8 +49,8 @@ pub struct Busy {
     pub budget: String,
     /// How long it takes until there is room, at least.
     pub wait: Duration,
-    /// There will never be room: the call costs more than there is in a whole window.
-    pub never: bool,
+    /// There will never be room: the call costs more than there is in a whole window. What it costs, and what there is.
+    pub never: Option<(u32, u32)>,
 }
 
 /// What a call may use up. Given back when it is dropped, unless [`Reservation::leaves`] was called.
@@ -95,14 +95,12 @@ impl Limits {
         if draws.is_empty() {
             return Ok(reservation(Held::default()));
         }
-        let busy = |index: usize, wait_us: u64| {
-            let (budget, never) = drawn.get(index).map_or((String::new(), false), |drawn| {
-                let most = match drawn.draw.rule {
-                    Rule::Rate(rate) => rate.burst,
-                    Rule::Window(window) => window.limit,
-                };
-                (drawn.name.clone(), drawn.draw.cost > most)
-            });
+        let busy = |index: usize, wait_us: u64, standings: &[Standing]| {
+            let budget = drawn.get(index).map(|drawn| drawn.name.clone()).unwrap_or_default();
+            let most = standings.get(index).map_or(u32::MAX, |standing| standing.limit);
+            let costs = drawn.get(index).map_or(0, |drawn| drawn.draw.cost);
+            // A share may be too small where the whole is not.
+            let never = (costs > most && self.ledger.is_whole()).then_some((costs, most));
             let wait = duration(wait_us);
             TooEarly { wait, why: Busy { budget, wait, never } }
         };
@@ -125,7 +123,7 @@ impl Limits {
             for (drawn, standing) in drawn.iter().zip(&standings) {
                 told::note(&drawn.name, &drawn.draw, standing);
             }
-            wait.map_or(Ok(held), |(index, wait_us)| Err(busy(index, wait_us)))
+            wait.map_or(Ok(held), |(index, wait_us)| Err(busy(index, wait_us, &standings)))
         };
         let caller = ask.principal.to_string();
         let lengths = draws.iter().map(|draw| match draw.rule {
@@ -151,7 +149,7 @@ impl Limits {
         match full.filter(|(_, standing)| standing.wait_us > 0) {
             None => Ok(()),
             Some((drawn, standing)) => {
-                Err(Busy { budget: drawn.name.clone(), wait: duration(standing.wait_us), never: false })
+                Err(Busy { budget: drawn.name.clone(), wait: duration(standing.wait_us), never: None })
             }
         }
     }
