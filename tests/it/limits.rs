@@ -182,7 +182,7 @@ async fn answers_tell_of_the_limits_that_they_touched() {
 async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
     let net = network().await;
     let rules = |governance: &mut tests::harness::Governance| {
-        let budgets = "[network.mastodon]\napi = { limit = 3, window_s = 300, counts = \"rolling\" }\nmedia = { limit = 30, window_s = 300 }\n";
+        let budgets = "[network.mastodon]\napi = { limit = 4, window_s = 300, counts = \"rolling\" }\nmedia = { limit = 30, window_s = 300 }\n";
         governance.file("limits.toml", budgets);
     };
     let clock = gate::clock();
@@ -195,9 +195,10 @@ async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
         let more: Vec<_> = (1..entries).map(|number| json!({"text": format!("part {number}")})).collect();
         json!({"accounts": ["acme-mastodon"], "content": {"text": "x", "thread": more}})
     };
-    let never = gate.publish(&thread(4)).await;
+    let never = gate.publish(&thread(5)).await;
     let fault = problem(&never, "content-invalid")["errors"][0].clone();
-    assert_eq!((&fault["measured"], &fault["allowed"]), (&json!(4), &json!(3)));
+    assert_eq!((&fault["measured"], &fault["allowed"]), (&json!(5), &json!(4)));
+    // Two entries; and the network counts the question for its limits, too.
     gate.publish(&thread(2)).await.expect(201);
     gate.publish(&post("acme-mastodon", "y")).await.expect(201);
     let busy = gate.post("/v1/posts", &post("acme-mastodon", "z")).await;
@@ -236,7 +237,7 @@ async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them
     until("Redis listens", listens).await;
     let net = network().await;
     let rules = |governance: &mut tests::harness::Governance| {
-        governance.file("limits.toml", "[app.newsroom]\ncalls_per_minute = 1\nburst = 6\n");
+        governance.file("limits.toml", "[app.newsroom]\ncalls_per_minute = 2\nburst = 6\n");
     };
     let url = format!("\"unix://{}\"", socket.display());
     let node = || {

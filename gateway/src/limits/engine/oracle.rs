@@ -139,8 +139,12 @@ fn story(dice: &mut Dice, calls: u64) -> (u64, u64) {
                     events.insert((at + dice.below(length_us / 10 + 1), number), Event::Answered(hold, said));
                 }
                 Event::Answered(hold, said) => {
+                    let late = dice.below(2) == 0;
+                    if let Some(said) = said.as_ref().filter(|_| !late) {
+                        ours.learn(said, Some(at));
+                    }
                     ours.end(&hold, Outcome::Sent, Some(at));
-                    if let Some(said) = said {
+                    if let Some(said) = said.filter(|_| late) {
                         ours.learn(&said, Some(at));
                     }
                 }
@@ -186,12 +190,12 @@ fn a_word_of_the_network_ends_the_window_and_what_is_pending_outlives_it() {
     let second = ours.draw(&draw(3), 1, at(1));
     assert!(first.taken && second.taken && !ours.draw(&draw(2), 1, at(1)).taken, "nine of ten are reserved");
     ours.end(&first.hold, Outcome::Sent, at(2));
-    // Somebody else has used one; the window ends at 20.
-    let seen = Seen { key: key.clone(), window, limit: Some(10), used: Some(7), reset_us: at(20) };
+    // Somebody else has used one, and all of ours were seen; the window ends at 20.
+    let seen = Seen { key: key.clone(), window, limit: Some(10), used: Some(10), reset_us: at(20) };
     ours.learn(&seen, at(2));
     let full = ours.draw(&draw(1), 1, at(3));
     assert_eq!((full.taken, full.standings[0].remaining, full.wait()), (false, 0, Some((0, 17_000_000))));
-    // At its end the network forgets what it saw; the three that are on their way it has not seen.
+    // At its end the network forgets what it saw; the three that are on their way may come after it.
     assert!(!ours.draw(&draw(8), 1, at(20)).taken);
     assert!(ours.draw(&draw(7), 1, at(20)).taken);
     ours.end(&second.hold, Outcome::NotSent, at(21));

@@ -94,10 +94,6 @@ impl WindowState {
         self.entries.iter().map(|entry| entry.units).sum()
     }
 
-    fn settled(&self) -> u64 {
-        self.entries.iter().filter(|entry| !entry.pending).map(|entry| entry.units).sum()
-    }
-
     /// The limit as the network gave it last, but this node's share of it where `nodes` share it.
     fn limit(&self, window: Window, nodes: u32) -> u64 {
         let limit = self.seen.map_or(window.limit, |(limit, _)| limit);
@@ -165,7 +161,9 @@ impl WindowState {
             let early: u64 = self.drain(reset);
             self.add(reset, early, false);
         }
-        let surplus = u64::from(used.unwrap_or(0)).saturating_sub(self.settled());
+        // What is pending may have been counted by the network already, or not: counting it twice would waste as much as is on its
+        // way. Where somebody else draws on the account too, the next answer says the rest.
+        let surplus = u64::from(used.unwrap_or(0)).saturating_sub(self.used());
         self.add(reset_us.unwrap_or_else(|| Window::until(window.length_us, now_us)), surplus, false);
     }
 

@@ -35,21 +35,25 @@ pub struct Round {
     /// What callers drew without waiting, and until when that counts.
     drawn: HashMap<String, i64>,
     drawn_until: Option<Instant>,
+    /// Who waited through that window is made up to in the next one.
+    debt_until: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Line {
     deficit: i64,
+    /// Until when a debt counts.
+    debt_until: Option<Instant>,
     calls: VecDeque<(Ticket, i64)>,
 }
 
 impl Round {
     /// Joins the caller's line; none where it is too long.
     pub fn join(&mut self, caller: &str, cost: u32) -> Option<Ticket> {
-        let Self { turns, lines, drawn, .. } = self;
+        let Self { turns, lines, drawn, debt_until, .. } = self;
         let line = lines.entry(caller.to_owned()).or_insert_with(|| {
             turns.push_back(caller.to_owned());
-            Line { deficit: -drawn.remove(caller).unwrap_or(0), calls: VecDeque::new() }
+            Line { deficit: -drawn.remove(caller).unwrap_or(0), debt_until: *debt_until, calls: VecDeque::new() }
         });
         if line.calls.len() >= WAITING_OF_ONE_MAX {
             return None;
@@ -65,6 +69,7 @@ impl Round {
         if self.drawn_until.is_none_or(|until| until <= now) {
             self.drawn.clear();
             self.drawn_until = Some(now + window);
+            self.debt_until = Some(now + window * 2);
         }
         let drawn = self.drawn.entry(caller.to_owned()).or_default();
         *drawn = drawn.saturating_add(i64::from(cost));
@@ -84,6 +89,13 @@ impl Round {
             let caller = self.turns.front()?;
             let line = self.lines.get_mut(caller)?;
             let (ticket, cost) = *line.calls.front()?;
+            if self.turns.len() == 1 {
+                // Nobody is kept waiting, so nothing is saved or paid.
+                return Some(ticket);
+            }
+            if line.deficit < 0 && line.debt_until.is_none_or(|until| until <= Instant::now()) {
+                line.deficit = 0;
+            }
             if !self.given {
                 line.deficit += 1;
                 self.given = true;
@@ -101,8 +113,9 @@ impl Round {
         if self.head().is_none() {
             return;
         }
+        let alone = self.turns.len() == 1;
         let Some(line) = self.turns.front().and_then(|caller| self.lines.get_mut(caller)) else { return };
-        if let Some((_, cost)) = line.calls.pop_front() {
+        if let Some((_, cost)) = line.calls.pop_front().filter(|_| !alone) {
             line.deficit -= cost;
         }
         self.tidy();

@@ -168,6 +168,9 @@ async fn who_waits_too_long_is_told_so_and_the_next_one_goes_on() {
 async fn who_drew_before_there_was_a_line_lets_others_catch_up() {
     let mut round = Round::default();
     round.drew("a", 300, WINDOW);
+    round.join("a", 1).unwrap();
+    assert_eq!(round.head(), Some(1), "who is alone goes on");
+    round.join("b", 1).unwrap();
     for _ in 0..400 {
         round.join("a", 1).unwrap();
         round.join("b", 1).unwrap();

@@ -47,11 +47,9 @@ local function load_window(key, now)
   return window
 end
 
-local function total(window, settled_only)
+local function total(window)
   local sum = 0
-  for _, entry in ipairs(window.entries) do
-    if not (settled_only and entry.pending) then sum = sum + entry.units end
-  end
+  for _, entry in ipairs(window.entries) do sum = sum + entry.units end
   return sum
 end
 
@@ -199,7 +197,7 @@ local function observe(keys, args)
     end
     add(key, 's', reset, late, length)
   end
-  add(key, 's', known and reset or ends, used - total(window, true), length)
+  add(key, 's', known and reset or ends, used - total(window), length)
   return 1
 end
 
