@@ -48,6 +48,8 @@ deps-test: $(NODE)
 	  || env -u CARGO_TARGET_DIR cargo install --locked cargo-deny --version $(DENY_VERSION)
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy strace; } \
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
+	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends redis-server; } \
+	  || { echo 'redis-server is missing: limits that gateways share are tested with it (7 or later). Install it, then run make again.' >&2; exit 1; }
 	@{ command -v go && test -d $(GO_SUMDB); } >/dev/null \
 	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends golang-go golang-golang-x-mod-dev; } \
 	  || { echo 'Go or golang.org/x/mod is missing: a test has the log checked by them. Install Debian'"'"'s golang-go and golang-golang-x-mod-dev, then run make again.' >&2; exit 1; }

@@ -24,7 +24,7 @@ use crate::{
     host::{Host, HostOptions, Registry},
     index::AuditIndex,
     keys::Keys,
-    limits::{DefaultLimit, Limits},
+    limits::{DefaultLimit, Limits, Place},
     media::MediaStore,
     openings::Openings,
     operator::{
@@ -189,8 +189,9 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let index = Arc::new(index);
-    let limits =
-        Limits::new(DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst });
+    let standard = DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst };
+    let limits = Limits::new(standard, Arc::clone(&clock), place(&config)?);
+    limits.connect().await;
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
@@ -232,6 +233,20 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// Where limits are shared, with the password of that place.
+fn place(config: &Config) -> Result<Option<Place>, StartError> {
+    let Some(shared) = &config.limits.shared else { return Ok(None) };
+    let mut url = shared.url.clone();
+    if let Some(name) = &shared.password_env {
+        let missing =
+            || StartError::Other(format!("limits.shared.password_env: there is no `{name}` in the environment"));
+        let password = std::env::var(name).map_err(|_| missing())?;
+        url.set_password(Some(&password)).map_err(|()| missing())?;
+    }
+    let patience = std::time::Duration::from_millis(shared.timeout_ms);
+    Ok(Some(Place { url: url.into(), nodes: shared.nodes, patience }))
 }
 
 /// The log names what serves before it does, and says that the gateway starts. The result is when that was.

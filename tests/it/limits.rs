@@ -138,3 +138,121 @@ async fn who_uploads_needs_the_right_to() {
     let out = id(&gate.publish(&post("acme-one", "plain")).await.expect(201));
     gate.delete(&format!("/v1/posts/{out}")).await.expect(200);
 }
+
+/// The parameters of one item of a header that lists limits.
+fn told(answer: &Answer, header: &str, name: &str) -> String {
+    let value = answer.header(header).unwrap_or_default().to_owned();
+    let item = value.split(", ").find_map(|item| item.strip_prefix(&format!("\"{name}\";")));
+    item.unwrap_or_else(|| panic!("`{name}` is not in {header}: {value}")).to_owned()
+}
+
+#[tokio::test]
+async fn answers_tell_of_the_limits_that_they_touched() {
+    let net = network().await;
+    let rules = |governance: &mut tests::harness::Governance| {
+        let app =
+            "[app.newsroom]\ncalls_per_minute = 6\nburst = 5\n[app.newsroom.reply]\ncalls_per_minute = 1\nburst = 1\n";
+        let network = "[network.mastodon]\napi = { limit = 20, window_s = 300 }\n";
+        governance.file("limits.toml", &format!("{app}{network}"));
+    };
+    let clock = gate::clock();
+    let gate = Gate::new().account("acme-mastodon", &net).govern(rules).clock(&clock).start().await;
+    let made = gate.publish(&post("acme-mastodon", "x")).await;
+    assert_eq!(told(&made, "ratelimit-policy", "requests"), "q=5;w=50");
+    assert_eq!(told(&made, "ratelimit", "requests"), "r=4");
+    assert_eq!(told(&made, "ratelimit", "calls"), "r=4");
+    assert_eq!(told(&made, "ratelimit-policy", "acme-mastodon.api"), "q=20;w=300");
+    assert!(told(&made, "ratelimit", "acme-mastodon.api").starts_with("r=19;t="));
+    let out = id(&made.expect(201));
+    let seen = gate.get(&format!("/v1/posts/{out}")).await;
+    assert_eq!(
+        (told(&seen, "ratelimit-policy", "reads"), told(&seen, "ratelimit", "reads")),
+        ("q=50;w=50".into(), "r=49".into())
+    );
+    // Replies have a rule of their own besides; what it refuses takes nothing of the whole.
+    let reply = json!({"accounts": ["acme-mastodon"], "content": {"text": "y"}, "reply_to": {"account": "acme-mastodon", "ref": "1"}});
+    gate.publish(&reply).await;
+    let refused = gate.publish(&reply).await;
+    problem(&refused, "rate-limited");
+    assert_eq!(told(&refused, "ratelimit", "calls-reply"), "r=0;t=60");
+    assert_eq!(told(&refused, "ratelimit", "calls"), "r=3");
+}
+
+#[tokio::test]
+async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
+    let net = network().await;
+    let rules = |governance: &mut tests::harness::Governance| {
+        let budgets = "[network.mastodon]\napi = { limit = 4, window_s = 300, counts = \"rolling\" }\nmedia = { limit = 30, window_s = 300 }\n";
+        governance.file("limits.toml", budgets);
+    };
+    let clock = gate::clock();
+    let gate = Gate::new().account("acme-mastodon", &net).govern(rules).clock(&clock).start().await;
+    // What is only rehearsed, and what is refused before anything left, uses up nothing.
+    for _ in 0..5 {
+        gate.post("/v1/validate", &post("acme-mastodon", "x")).await.expect(200);
+    }
+    let thread = |entries: usize| {
+        let more: Vec<_> = (1..entries).map(|number| json!({"text": format!("part {number}")})).collect();
+        json!({"accounts": ["acme-mastodon"], "content": {"text": "x", "thread": more}})
+    };
+    let never = gate.publish(&thread(5)).await;
+    let fault = problem(&never, "content-invalid")["errors"][0].clone();
+    assert_eq!((&fault["measured"], &fault["allowed"]), (&json!(5), &json!(4)));
+    // Two entries; and the network counts the question for its limits, too.
+    gate.publish(&thread(2)).await.expect(201);
+    gate.publish(&post("acme-mastodon", "y")).await.expect(201);
+    let busy = gate.post("/v1/posts", &post("acme-mastodon", "z")).await;
+    let detail = problem(&busy, "account-busy")["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("acme-mastodon.api"), "{detail}");
+    let wait: u64 = busy.header("retry-after").and_then(|wait| wait.parse().ok()).expect("a number");
+    assert!((300..=310).contains(&wait), "{wait}");
+    assert_eq!(net.timeline().await.len(), 3, "nothing left beyond the budget");
+    // Who may wait gets its turn when the window moves on.
+    let hopeless = gate.publish(&post("acme-mastodon", "z")).await;
+    problem(&hopeless, "account-busy");
+    clock.advance(SignedDuration::from_secs(i64::try_from(wait).expect("small") - 2));
+    let again = post("acme-mastodon", "z");
+    let patient = gate.publish(&again);
+    let later = async {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        clock.advance(SignedDuration::from_secs(11));
+    };
+    let (patient, ()) = tokio::join!(patient, later);
+    patient.expect(201);
+}
+
+#[tokio::test]
+async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = dir.path().join("socket");
+    let command = std::process::Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--unixsocket"])
+        .arg(&socket)
+        .arg("--dir")
+        .arg(dir.path())
+        .stdout(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut redis) = command else { return tests::skip::skipped("there is no redis-server") };
+    let listens = || async { socket.exists().then_some(()) };
+    until("Redis listens", listens).await;
+    let net = network().await;
+    let rules = |governance: &mut tests::harness::Governance| {
+        governance.file("limits.toml", "[app.newsroom]\ncalls_per_minute = 2\nburst = 6\n");
+    };
+    let url = format!("\"unix://{}\"", socket.display());
+    let node = || {
+        let plan = Gate::new().account("acme-mastodon", &net).govern(rules);
+        plan.setting("limits.shared.url", &url).setting("limits.shared.nodes", "2")
+    };
+    let (one, two) = (node().start().await, node().start().await);
+    let calls = async |gate: &tests::harness::Running| {
+        limited(6, async |_| gate.publish(&post("acme-mastodon", "x")).await).await
+    };
+    assert_eq!(calls(&one).await, 0);
+    assert_eq!(calls(&two).await, 6, "the other has used up what they share");
+    redis.kill().expect("it runs");
+    redis.wait().expect("it ends");
+    assert!(calls(&one).await >= 5, "what was drawn before counts");
+    let answer = one.get("/v1/me").await;
+    assert_eq!(answer.status, 200, "reads have their share");
+}

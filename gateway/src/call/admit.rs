@@ -23,23 +23,24 @@ impl Admission {
     }
 }
 
-/// Takes one call from the caller's allowance.
-pub fn admit(gateway: &Gateway, permit: Permit) -> Result<Admission, Refusal> {
-    let principal = permit.call().caller().principal();
-    let rules = &permit.call().governance().limits;
-    match gateway.limits.take(principal, Counted::Call, rules) {
-        Ok(()) => Ok(Admission { permit }),
+/// Takes the calls of one request from the caller's allowance, all or none.
+pub async fn admit(gateway: &Gateway, permits: Vec<Permit>) -> Result<Vec<Admission>, Refusal> {
+    let Some(first) = permits.first() else { return Ok(Vec::new()) };
+    let (principal, governance) = (first.call().caller().principal(), first.call().governance());
+    let classes: Vec<_> = permits.iter().map(|permit| permit.call().draft().action.class()).collect();
+    match gateway.limits.take_calls(principal, &classes, &governance.limits).await {
+        Ok(()) => Ok(permits.into_iter().map(|permit| Admission { permit }).collect()),
         Err(wait) => Err(exceeded(principal, "makes more calls", wait)),
     }
 }
 
 /// Takes one request from the caller's allowance, whatever becomes of it. Refusals for the limit are summed in the log, like
 /// those of strangers: a key does not fill it.
-pub fn admit_request(gateway: &Gateway, caller: &Caller, only_reads: bool) -> Result<(), Refusal> {
+pub async fn admit_request(gateway: &Gateway, caller: &Caller, only_reads: bool) -> Result<(), Refusal> {
     let (counted, does) =
         if only_reads { (Counted::Read, "reads more often") } else { (Counted::Change, "makes more requests") };
-    let rules = gateway.governance.load();
-    gateway.limits.take(caller.principal(), counted, &rules.limits).map_err(|wait| {
+    let rules = gateway.governance.load_full();
+    gateway.limits.take(caller.principal(), counted, &rules.limits).await.map_err(|wait| {
         gateway.strangers.count_limited(caller, gateway.clock.now());
         exceeded(caller.principal(), does, wait)
     })

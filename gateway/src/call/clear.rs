@@ -1,11 +1,16 @@
-//! Clear: is the way free? Credential, and what the network asked for.
+//! Clear: is the way free? Credential, what the network asked for, and its budgets, which are reserved here.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Approval, Call};
 use crate::{
     gateway::Gateway,
     host::Release,
+    limits::{Ask, Busy, Reservation},
     model::{Account, AccountId},
-    refusal::{Refusal, Stage, problem},
+    refusal::{Fault, Refusal, Stage, problem},
     vault::{CredentialMark, Standing},
 };
 
@@ -14,6 +19,7 @@ use crate::{
 pub struct Clearance {
     approval: Approval,
     marks: Vec<(String, CredentialMark)>,
+    budgets: Arc<Reservation>,
 }
 
 impl Clearance {
@@ -25,21 +31,70 @@ impl Clearance {
     pub fn approval(&self) -> &Approval {
         &self.approval
     }
+    /// Something is about to leave: what was reserved of the network's budgets counts.
+    pub(super) fn leaves(&self) {
+        self.budgets.leaves();
+    }
     /// The credential of that label as it was when the call was cleared.
     pub(super) fn mark(&self, label: &str) -> Option<&CredentialMark> {
         self.marks.iter().find(|(known, _)| known == label).map(|(_, mark)| mark)
     }
 }
 
-/// Checks the account's credential and the pauses that its network asked for.
-pub async fn clear(gateway: &Gateway, approval: Approval) -> Result<Clearance, Refusal> {
+/// Checks the account's credential and the pauses that its network asked for, and reserves what the call may use of the network's
+/// budgets. Where there is no room it waits its turn for `patience`, or for as long as the rules say.
+pub async fn clear(gateway: &Gateway, approval: Approval, patience: Option<Duration>) -> Result<Clearance, Refusal> {
+    way_is_free(gateway, approval.call()).await?;
+    let wait_s = approval.call().governance().limits.wait_s;
+    let patience = patience.unwrap_or(Duration::from_secs(u64::from(wait_s))).min(PATIENCE_MAX);
+    let until = (!patience.is_zero()).then(|| Instant::now() + patience);
+    let reserved = gateway.limits.reserve(ask(approval.call()), until).await;
+    let budgets = reserved.map_err(|busy| spent(approval.call(), &busy))?;
+    // It may have waited, and something may have happened to the credential.
     let marks = way_is_free(gateway, approval.call()).await?;
-    Ok(Clearance { approval, marks })
+    Ok(Clearance { approval, marks, budgets: Arc::new(budgets) })
 }
+
+/// Nobody waits longer for a budget, whatever is asked for.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What `clear` looks at, for whoever wants to know before anything is claimed.
 pub async fn is_free(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
-    way_is_free(gateway, call).await.map(drop)
+    way_is_free(gateway, call).await?;
+    gateway.limits.room(ask(call)).map_err(|busy| spent(call, &busy))
+}
+
+/// What the call draws on.
+pub(super) fn ask(call: &Call) -> Ask<'_> {
+    Ask {
+        account: call.account(),
+        classes: call.adapter().description().map_or(&[], |description| &description.rate_classes),
+        draft: call.draft(),
+        principal: call.caller().principal(),
+        rules: &call.governance().limits,
+    }
+}
+
+/// The refusal while a budget has no room.
+fn spent(call: &Call, busy: &Busy) -> Refusal {
+    let (account, budget) = (&call.account().id, &busy.budget);
+    if let Some((costs, most)) = busy.never {
+        let message = format!(
+            "It uses {costs} of the network's budget `{budget}`, which has {most} in a whole window. Make it shorter."
+        );
+        let fault = Fault {
+            pointer: None,
+            account: Some(account.to_string()),
+            code: "budget-exceeded".to_owned(),
+            message: message.clone(),
+            measured: Some(costs.into()),
+            allowed: Some(most.into()),
+        };
+        return Refusal::new(problem::CONTENT_INVALID, Stage::Clear, message).with_faults(vec![fault]);
+    }
+    let seconds = u64::try_from(busy.wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
+    let detail = format!("The network's budget `{budget}` of `{account}` is used up. Try again in {seconds} s.");
+    Refusal::new(problem::ACCOUNT_BUSY, Stage::Clear, detail).retry_after(seconds)
 }
 
 async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, CredentialMark)>, Refusal> {

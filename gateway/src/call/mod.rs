@@ -13,7 +13,7 @@
 //! ```
 //! ```compile_fail
 //! # use pressgate::{call::{admit, Call}, gateway::Gateway};
-//! fn without_authorise(gateway: &Gateway, call: Call) { let _ = admit::admit(gateway, call); }
+//! async fn without_authorise(gateway: &Gateway, call: Call) { let _ = admit::admit(gateway, vec![call]).await; }
 //! ```
 //! ```compile_fail
 //! # use pressgate::{call::{review, Permit}, gateway::Gateway};
@@ -25,7 +25,7 @@
 //! ```
 //! ```compile_fail
 //! # use pressgate::{call::{clear, Judgement}, gateway::Gateway};
-//! async fn without_approve(gateway: &Gateway, judgement: Judgement) { let _ = clear::clear(gateway, judgement).await; }
+//! async fn without_approve(gateway: &Gateway, judgement: Judgement) { let _ = clear::clear(gateway, judgement, None).await; }
 //! ```
 //! ```compile_fail
 //! # use pressgate::{call::{record, Approval}, gateway::Gateway, records::Claim};
@@ -44,7 +44,7 @@
 //! # use std::sync::Arc;
 //! # use pressgate::{call::{clear, record, send, Approval}, gateway::Gateway, records::Claim, refusal::Refusal};
 //! async fn whole(gateway: &Arc<Gateway>, approval: Approval, claim: Claim) -> Result<(), Refusal> {
-//!     let clearance = clear::clear(gateway, approval).await?;
+//!     let clearance = clear::clear(gateway, approval, None).await?;
 //!     let intent = record::record(gateway, clearance, claim).await?;
 //!     let _receipt = send::send(intent).await?;
 //!     Ok(())

@@ -303,7 +303,36 @@ fn limits(of: &Governance) -> Things {
         let burst = limit.burst.map(|burst| burst.to_string()).unwrap_or_default();
         vec![("calls_per_minute", Field::One(limit.calls_per_minute.to_string())), ("burst", Field::One(burst))]
     };
-    of.limits.apps.iter().map(|(app, limit)| (app.to_string(), fields(limit))).collect()
+    let rules = &of.limits;
+    let apps = rules.apps.iter().map(|(app, limit)| (app.to_string(), fields(limit)));
+    let classes =
+        rules.classes.iter().map(|((app, class), limit)| (format!("{app}.{}", class.as_str()), fields(limit)));
+    let networks = rules.networks.iter().map(|((network, class), limit)| {
+        let points = limit.points.iter().map(|(action, points)| format!("{action} {points}"));
+        let mut all = vec![
+            ("limit", Field::One(limit.limit.to_string())),
+            ("window_s", Field::One(limit.window_s.to_string())),
+            ("counts", Field::One(if limit.rolling { "rolling" } else { "fixed" }.to_owned())),
+            ("points", Field::Several(points.collect())),
+        ];
+        all.extend(limit.pace.iter().flat_map(&fields));
+        (format!("network {network}.{class}"), all)
+    });
+    let mut all: Things = apps.chain(classes).chain(networks).collect();
+    if rules.urgent != super::Urgent::default() {
+        let urgent = &rules.urgent;
+        let several = |names: Vec<String>| Field::Several(names);
+        let fields = vec![
+            ("percent", Field::One(urgent.percent.to_string())),
+            ("labels", several(urgent.labels.iter().cloned().collect())),
+            ("apps", several(urgent.apps.iter().map(ToString::to_string).collect())),
+        ];
+        all.insert("urgent".to_owned(), fields);
+    }
+    if rules.wait_s > 0 {
+        all.insert("waiting".to_owned(), vec![("seconds", Field::One(rules.wait_s.to_string()))]);
+    }
+    all
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Fault, Files, auditors, check, diff, files, rights::Index};
-use crate::model::{Account, AccountId, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName};
+use crate::model::{
+    Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName,
+};
 
 /// A node of the tree of brands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +126,45 @@ pub struct Limit {
     pub burst: Option<u32>,
 }
 
+/// A budget that a network gives each account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkLimit {
+    /// Units in the window.
+    pub limit: u32,
+    /// Length of the window in seconds.
+    pub window_s: u32,
+    /// The network counts over the time that lies behind, not in windows one after the other.
+    pub rolling: bool,
+    /// Spreads the calls over the window; it fits into the limit.
+    pub pace: Option<Limit>,
+    /// What each action costs; without it the adapter's actions cost one each.
+    pub points: BTreeMap<Action, u32>,
+}
+
+/// What is kept of networks' budgets for replies and crisis messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Urgent {
+    /// Of each budget, in per cent.
+    pub percent: u32,
+    /// Posts with one of these labels are as urgent as replies.
+    pub labels: BTreeSet<String>,
+    /// Apps whose labels count.
+    pub apps: BTreeSet<AppId>,
+}
+
 /// Limits that differ from those of `pressgate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LimitRules {
     /// By app.
     pub apps: BTreeMap<AppId, Limit>,
+    /// By app and class of action, besides the app's own.
+    pub classes: BTreeMap<(AppId, ActionClass), Limit>,
+    /// By network and the name of its budget.
+    pub networks: BTreeMap<(String, String), NetworkLimit>,
+    /// What is kept for whom.
+    pub urgent: Urgent,
+    /// How long a call may wait for a network's budget where its caller says nothing.
+    pub wait_s: u32,
 }
 
 /// The kinds of plugin that governance refers to.

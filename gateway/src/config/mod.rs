@@ -23,7 +23,8 @@ pub use diff::{Change, ChangeKind};
 pub use fault::{Fault, did_you_mean};
 pub use files::Files;
 pub use governance::{
-    App, Brand, Catalogue, Governance, Limit, LimitRules, OnFailure, Person, PluginInfo, PluginKind, PolicyRule, Role,
+    App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,
+    PolicyRule, Role, Urgent,
 };
 pub use process::Config;
 pub use rights::{Decision, NoRight, decide};

@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use url::Url;
 
 use super::Fault;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
@@ -123,6 +124,21 @@ pub struct Limits {
     pub calls_per_minute: u32,
     /// Calls of one app that may come at once.
     pub burst: u32,
+    /// Where limits are shared with other gateways.
+    pub shared: Option<SharedLimits>,
+}
+
+/// A Redis or Valkey (7 or later) that several gateways share their limits in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// `redis://host:port/db` or `unix:///path`, without a password.
+    pub url: Url,
+    /// The environment variable with its password.
+    pub password_env: Option<String>,
+    /// Gateways that share it: without it each has one part of every limit.
+    pub nodes: u32,
+    /// Longest wait for its answer.
+    pub timeout_ms: u64,
 }
 
 /// HTTP out.

@@ -116,6 +116,17 @@ impl<'f> Document<'f> {
         entries
     }
 
+    /// The table `[kind]`.
+    pub(super) fn table<'d>(&'d self, kind: &'static str, report: &Report) -> Option<Entry<'d>> {
+        let value = self.table.get(kind)?;
+        let line = self.line(value.span().start);
+        let DeValue::Table(table) = value.get_ref() else {
+            report.fault(self.file, line, format!("write `[{kind}]`"));
+            return None;
+        };
+        Some(Entry { file: self, kind, table, line, name: None })
+    }
+
     /// The tables `[kind.name]`, by line.
     pub(super) fn named_tables<'d>(&'d self, kind: &'static str, report: &Report) -> Vec<(At<String>, Entry<'d>)> {
         let Some(value) = self.table.get(kind) else { return Vec::new() };
@@ -123,6 +134,15 @@ impl<'f> Document<'f> {
             report.fault(self.file, self.line(value.span().start), format!("write `[{kind}.name]` above each {kind}"));
             return Vec::new();
         };
+        self.tables_of(kind, tables, report)
+    }
+
+    fn tables_of<'d>(
+        &'d self,
+        kind: &'static str,
+        tables: &'d DeTable<'d>,
+        report: &Report,
+    ) -> Vec<(At<String>, Entry<'d>)> {
         let mut entries = Vec::with_capacity(tables.len());
         for (key, value) in tables.iter() {
             let name = key.get_ref().to_string();
@@ -192,6 +212,24 @@ impl<'d> Entry<'d> {
                 self.fault(self.file.line(key.span().start), report, format!("unknown key `{name}`{hint}"));
             }
         }
+    }
+
+    /// The table under a key.
+    pub(super) fn table(&self, key: &'static str, report: &Report) -> Option<Self> {
+        let table = self.get(key, "a table", report, DeValue::as_table)?;
+        let name = self.name.as_ref().map(|name| format!("{name}.{key}"));
+        Some(Entry { file: self.file, kind: self.kind, table: table.value, line: table.line, name })
+    }
+
+    /// The tables that this one holds, by line.
+    pub(super) fn tables(&self, kind: &'static str, report: &Report) -> Vec<(At<String>, Self)> {
+        self.file.tables_of(kind, self.table, report)
+    }
+
+    /// Its keys, with their lines.
+    pub(super) fn keys(&self) -> Vec<At<String>> {
+        let line = |key: &Spanned<_>| self.file.line(key.span().start);
+        self.table.iter().map(|(key, _)| At { line: line(key), value: key.get_ref().to_string() }).collect()
     }
 
     /// The value of a key, whatever its type.

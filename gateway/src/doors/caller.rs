@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<Gateway>> for Known {
             return Err(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.").into());
         }
         let caller = authenticate(gateway, authorization, source)?;
-        admit_request(gateway, &caller, parts.method.is_safe())?;
+        admit_request(gateway, &caller, parts.method.is_safe()).await?;
         Ok(Self(caller))
     }
 }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod json;
+mod limits;
 pub mod listener;
 pub mod native;
 pub mod openapi;
@@ -52,6 +53,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), native::native))
+        .layer(middleware::from_fn(limits::told))
         .layer(middleware::from_fn(strict::strict))
         .with_state(gateway)
 }

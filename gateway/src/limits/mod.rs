@@ -1,23 +1,26 @@
-//! Limits that protect the gate and share it fairly, and the pauses that networks ask for.
+//! Limits: callers' rates, which protect the gate and share it fairly; networks' budgets, which are reserved before anything is sent;
+//! the pauses that networks ask for.
 
+mod apps;
+mod budgets;
+pub mod engine;
+mod line;
 mod pauses;
 mod readings;
+mod shared;
+pub mod told;
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
+pub use apps::{Counted, READS_PER_CALL};
+pub use budgets::{Ask, Busy, Reservation};
 pub use pauses::Pauses;
 pub use readings::{Reading, Readings};
+pub use shared::Place;
 
-use crate::{
-    config::{Limit, LimitRules},
-    model::Principal,
-};
+use crate::clock::Clock;
+use line::Lines;
+use shared::Shared;
 
 /// The rule for callers that governance does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,112 +31,31 @@ pub struct DefaultLimit {
     pub burst: u32,
 }
 
-/// What is counted, each on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Counted {
-    /// A call: one action on one account. A post for three accounts is three.
-    Call,
-    /// A request that may change something, whatever comes of it. The numbers are those of calls.
-    Change,
-    /// A request that only reads: [`READS_PER_CALL`] times as many.
-    Read,
-}
-
-/// So many reads go where one call goes.
-pub const READS_PER_CALL: u32 = 10;
-
-/// How many calls each app and person may make: GCRA, in memory.
+/// What callers and accounts have drawn, in memory or shared with other gateways.
 pub struct Limits {
     standard: DefaultLimit,
-    buckets: Mutex<HashMap<(Principal, Counted), Bucket>>,
-}
-
-struct Bucket {
-    rule: (u32, u32),
-    limiter: Arc<DefaultDirectRateLimiter>,
+    ledger: Arc<Shared>,
+    lines: Lines,
 }
 
 impl Limits {
-    /// Limits with the rule for everybody.
-    pub fn new(standard: DefaultLimit) -> Self {
-        Self { standard, buckets: Mutex::new(HashMap::new()) }
+    /// Limits with the rule for everybody; shared where there is a place for that.
+    pub fn new(standard: DefaultLimit, clock: Arc<dyn Clock>, place: Option<Place>) -> Self {
+        Self { standard, ledger: Arc::new(Shared::new(clock, place)), lines: Lines::default() }
     }
 
-    /// Takes one from the principal's allowance, or tells how long to wait.
-    pub fn take(&self, principal: &Principal, counted: Counted, rules: &LimitRules) -> Result<(), Duration> {
-        let limiter = self.limiter(principal, counted, rules);
-        limiter.check().map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
+    /// Connects to what is shared. Without it the gateway starts too, with its share of every limit.
+    pub async fn connect(&self) {
+        self.ledger.connect().await;
     }
 
-    fn limiter(&self, principal: &Principal, counted: Counted, rules: &LimitRules) -> Arc<DefaultDirectRateLimiter> {
-        let (calls_per_minute, burst) = self.rule(principal, rules);
-        let times = if counted == Counted::Read { READS_PER_CALL } else { 1 };
-        let rule = (calls_per_minute.saturating_mul(times), burst.saturating_mul(times));
-        let mut buckets = self.buckets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let key = (principal.clone(), counted);
-        match buckets.get(&key) {
-            // A changed rule starts with a full bucket.
-            Some(bucket) if bucket.rule == rule => Arc::clone(&bucket.limiter),
-            _ => {
-                let limiter = Arc::new(RateLimiter::direct(quota(rule)));
-                buckets.insert(key, Bucket { rule, limiter: Arc::clone(&limiter) });
-                limiter
-            }
-        }
-    }
-
-    fn rule(&self, principal: &Principal, rules: &LimitRules) -> (u32, u32) {
-        let own = match principal {
-            Principal::App(app) => rules.apps.get(app).copied(),
-            Principal::Person(_) => None,
-        };
-        match own {
-            Some(Limit { calls_per_minute, burst }) => (calls_per_minute, burst.unwrap_or(self.standard.burst)),
-            None => (self.standard.calls_per_minute, self.standard.burst),
-        }
+    /// False while limits are shared and what is shared is away: each limit is this gateway's share then.
+    pub fn is_whole(&self) -> bool {
+        self.ledger.is_whole()
     }
 }
 
-fn quota((calls_per_minute, burst): (u32, u32)) -> Quota {
-    let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(at_least_one(calls_per_minute)).allow_burst(at_least_one(burst))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{AppId, PersonId};
-
-    #[test]
-    fn the_burst_passes_and_the_next_call_is_told_when_to_come() {
-        let limits = Limits::new(DefaultLimit { calls_per_minute: 6, burst: 2 });
-        let app = Principal::App(AppId::new("newsroom"));
-        let rules = LimitRules::default();
-        assert!(limits.take(&app, Counted::Call, &rules).is_ok() && limits.take(&app, Counted::Call, &rules).is_ok());
-        let wait = limits.take(&app, Counted::Call, &rules).unwrap_err();
-        assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
-        assert!(
-            limits.take(&Principal::Person(PersonId::new("newsroom")), Counted::Call, &rules).is_ok(),
-            "another caller has its own"
-        );
-    }
-
-    #[test]
-    fn reads_have_a_larger_allowance_of_their_own() {
-        let limits = Limits::new(DefaultLimit { calls_per_minute: 6, burst: 2 });
-        let app = Principal::App(AppId::new("newsroom"));
-        let taken = |counted| (0..100).filter(|_| limits.take(&app, counted, &LimitRules::default()).is_ok()).count();
-        assert_eq!((taken(Counted::Change), taken(Counted::Call)), (2, 2));
-        assert!((20..25).contains(&taken(Counted::Read)));
-    }
-
-    #[test]
-    fn an_apps_own_rule_replaces_the_standard() {
-        let limits = Limits::new(DefaultLimit { calls_per_minute: 600, burst: 100 });
-        let app = Principal::App(AppId::new("careers"));
-        let mut rules = LimitRules::default();
-        rules.apps.insert(AppId::new("careers"), Limit { calls_per_minute: 1, burst: Some(1) });
-        assert!(limits.take(&app, Counted::Call, &rules).is_ok());
-        assert!(limits.take(&app, Counted::Call, &rules).is_err());
-    }
+/// Microseconds as a duration.
+fn duration(micros: u64) -> Duration {
+    Duration::from_micros(micros)
 }

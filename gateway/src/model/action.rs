@@ -59,6 +59,52 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         self.0
     }
+
+    /// What kind of action it is, for limits.
+    pub fn class(self) -> ActionClass {
+        match self.0 {
+            "post.create" | "post.edit" | "post.promote" => ActionClass::Post,
+            "comment.create" | "message.send" => ActionClass::Reply,
+            "media.upload" => ActionClass::Media,
+            name if name.ends_with(".delete") || name == "comment.hide" => ActionClass::Delete,
+            name if name.ends_with(".read") => ActionClass::Read,
+            _ => ActionClass::Other,
+        }
+    }
+}
+
+/// Kinds of action that are limited each on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActionClass {
+    /// Says something new to everybody.
+    Post,
+    /// Answers somebody.
+    Reply,
+    /// Puts a medium on the network.
+    Media,
+    /// Takes something back.
+    Delete,
+    /// Only looks.
+    Read,
+    /// Everything else.
+    Other,
+}
+
+impl ActionClass {
+    /// Every class.
+    pub const ALL: [Self; 6] = [Self::Post, Self::Reply, Self::Media, Self::Delete, Self::Read, Self::Other];
+
+    /// The name as it is written everywhere.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Reply => "reply",
+            Self::Media => "media",
+            Self::Delete => "delete",
+            Self::Read => "read",
+            Self::Other => "other",
+        }
+    }
 }
 
 impl fmt::Display for Action {

@@ -14,7 +14,7 @@ pub mod principal;
 pub mod verdict;
 
 pub use account::Account;
-pub use action::Action;
+pub use action::{Action, ActionClass};
 pub use auditor::{AuditRight, Auditor};
 pub use brand::BrandPath;
 pub use content::{Draft, MediaRef, Part};

@@ -42,7 +42,7 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
 /// One leaf for each key that is turned away, within the limits of its holder: nobody fills the log here.
 async fn turned_away(gateway: &Gateway, caller: Caller) -> Refusal {
     let rules = gateway.governance.load_full();
-    if let Err(wait) = gateway.limits.take(caller.principal(), Counted::Change, &rules.limits) {
+    if let Err(wait) = gateway.limits.take(caller.principal(), Counted::Change, &rules.limits).await {
         let detail = "Too many requests with a key that does not open this listener.";
         return Refusal::new(problem::RATE_LIMITED, Stage::Admit, detail).retry_after(wait.as_secs().saturating_add(1));
     }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::{deliver, unavailable};
 use crate::{
@@ -41,8 +42,8 @@ pub struct Asked {
     pub raw: String,
     /// The caller's `Idempotency-Key`.
     pub idempotency: Option<IdempotencyUse>,
-    /// The caller waits for the outcome.
-    pub waits: bool,
+    /// How long the caller waits for the outcome.
+    pub waits: Option<Duration>,
     /// Only say what would happen.
     pub dry_run: bool,
 }
@@ -89,7 +90,7 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     }
     let calls = classify(gateway, caller, id, &asked.submission).await?;
     let permits: Vec<Permit> = all(calls.into_iter().map(|call| authorise(gateway, call)))?;
-    let admissions: Vec<Admission> = all(permits.into_iter().map(|permit| admit(gateway, permit)))?;
+    let admissions: Vec<Admission> = admit(gateway, permits).await?;
     let mut judged = Vec::with_capacity(admissions.len());
     for admission in admissions {
         judged.push(review(gateway, admission).await);
@@ -108,9 +109,13 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
         held.extend(approvals.into_iter().map(|approval| approval.judgement().clone()));
         return hold(gateway, id, asked, held, verdicts).await;
     }
+    let begun = Instant::now();
     let mut cleared = Vec::with_capacity(approvals.len());
     for approval in approvals {
-        cleared.push(clear(gateway, approval).await);
+        // A rehearsal waits for nothing; the others wait together no longer than the caller does.
+        let patience = if asked.dry_run { Some(Duration::ZERO) } else { asked.waits };
+        let patience = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
+        cleared.push(clear(gateway, approval, patience).await);
     }
     let clearances: Vec<Clearance> = all(cleared)?;
     if asked.dry_run {
@@ -164,7 +169,7 @@ async fn set_out(
         before => return repeated(before),
     }
     for clearance in clearances {
-        deliver::first(gateway, record.clone(), clearance, asked.waits);
+        deliver::first(gateway, record.clone(), clearance, asked.waits.is_some());
     }
     Ok(Accepted::Made(id.clone()))
 }

@@ -20,6 +20,8 @@ use crate::{
 
 /// Longest wait between attempts that log or records put off, in seconds.
 const PUT_OFF_S_MAX: i64 = 60;
+/// How long an attempt that nobody waits for stands in line for the network's budget before it is put off.
+const BUDGET_WAIT: Duration = Duration::from_secs(5);
 /// How long a recall waits for the attempt that published to be over.
 const RECALL_WAIT: Duration = Duration::from_secs(5);
 
@@ -190,7 +192,7 @@ async fn reenter(
     let judgement = review(gateway, admitted_before(permit)).await?;
     let ballots = Ballots { votes: &post.votes, digest: &post.digest, seen: &post.verdicts };
     match approve(judgement, Some(ballots)) {
-        Approved::Yes(approval) => clear(gateway, *approval).await,
+        Approved::Yes(approval) => clear(gateway, *approval, Some(BUDGET_WAIT)).await,
         Approved::Held(judgement) => {
             let detail =
                 "The policies of this moment want a person's agreement that the post does not have. Submit it again.";

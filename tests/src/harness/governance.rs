@@ -15,6 +15,12 @@ pub const APPS: [&str; 3] = ["newsroom", "careers", "agency"];
 /// The people of the cast: two authors, two approvers, an operator.
 pub const PEOPLE: [&str; 5] = ["editor-7", "editor-8", "chief-1", "chief-drinks", "ops-1"];
 
+/// Budgets that no test uses up.
+const WIDE: &str = "[network.mastodon]\n\
+    api = { limit = 1000000, window_s = 300 }\n\
+    media = { limit = 1000000, window_s = 1800 }\n\
+    deletes = { limit = 1000000, window_s = 1800 }\n";
+
 /// Texts by file name.
 pub type Files = BTreeMap<String, String>;
 
@@ -47,6 +53,8 @@ impl Governance {
     /// The cast with the standard grant.
     pub fn new() -> Self {
         let mut governance = Self::default();
+        // The sample network's own; no test but those of the limits meets them.
+        governance.file("limits.toml", WIDE);
         governance.grant("newsroom-all", "app:newsroom", "brand:acme", &USUAL_ACTIONS);
         governance
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     audit::leaf,
     call::{
-        Intent, digest,
+        Intent, clear, digest,
         record::{self},
     },
     egress::{OutRequest, Scope, SendFailure},
@@ -220,6 +220,7 @@ impl Wire {
         // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
         self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt }).await?;
+        self.intent.clearance().leaves();
         self.intent.gateway().counters.sent.add(1);
         let result = self.transmit(out).await;
         self.conclude_step(result).await
@@ -448,7 +449,10 @@ impl Wire {
         let call = self.intent.call();
         match call.adapter().observe(answer.status, &answer.headers).await {
             Ok(budgets) => {
-                self.intent.gateway().pauses.learn(&call.account().id, &budgets, self.intent.gateway().clock.now())
+                let gateway = self.intent.gateway();
+                // What no budget of the call is known for is a pause of the whole account.
+                let strange = gateway.limits.observe(clear::ask(call), &budgets).await;
+                gateway.pauses.learn(&call.account().id, &strange, gateway.clock.now());
             }
             Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
         }

@@ -478,3 +478,53 @@ fn a_large_folder_is_read_whole() {
     }
     assert_eq!(faults(&files), [""; 0]);
 }
+
+#[test]
+fn limits_are_read_with_classes_networks_and_what_is_kept() {
+    let text = r#"
+[app.newsroom]
+calls_per_minute = 60
+[app.newsroom.reply]
+calls_per_minute = 30
+burst = 3
+[network.mastodon.api]
+limit = 300
+window_s = 300
+counts = "rolling"
+points = { "post.create" = 3, "post.delete" = 1 }
+calls_per_minute = 50
+burst = 50
+[urgent]
+percent = 10
+labels = ["crisis"]
+apps = ["newsroom"]
+[waiting]
+seconds = 5
+"#;
+    let mut files = good();
+    files.insert("limits.toml".into(), text.into());
+    let limits = Governance::check(&files, &plugins(), now()).unwrap().limits;
+    let reply = &limits.classes[&(AppId::new("newsroom"), crate::model::ActionClass::Reply)];
+    assert_eq!((reply.calls_per_minute, reply.burst), (30, Some(3)));
+    let api = &limits.networks[&("mastodon".to_owned(), "api".to_owned())];
+    assert_eq!((api.limit, api.window_s, api.rolling, api.points.len()), (300, 300, true, 2));
+    assert_eq!((limits.urgent.percent, limits.urgent.labels.len(), limits.wait_s), (10, 1, 5));
+
+    let fault = |text: &str| {
+        let mut files = good();
+        files.insert("limits.toml".into(), text.into());
+        let faults = Governance::check(&files, &plugins(), now()).unwrap_err();
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // Fifty at once and 51 a minute are up to 305 in five minutes.
+    only(
+        &fault(&text.replace("calls_per_minute = 50\n", "calls_per_minute = 51\n")),
+        "limits.toml:12",
+        "up to 305 in 300 s, but the limit is 300",
+    );
+    only(&fault(&text.replace("\"rolling\"", "\"sliding\"")), "limits.toml:10", "\"fixed\" or \"rolling\"");
+    only(&fault(&text.replace("post.delete", "post.remove")), "limits.toml:11", "unknown action `post.remove`");
+    only(&fault(&text.replace("window_s = 300\n", "")), "limits.toml:7", "`window_s` is missing");
+    only(&fault(&text.replace("apps = [\"newsroom\"]\n", "")), "limits.toml:14", "both `labels` and `apps`");
+    only(&fault(&text.replace("newsroom.reply", "newsroom.replies")), "limits.toml:4", "unknown key `replies`");
+}

@@ -8,9 +8,11 @@ use std::{
 
 use serde::Deserialize;
 use toml::Spanned;
+use url::Url;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Native, Plugins, export::RawExport, witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
+    witness::RawWitness,
 };
 use crate::config::{Fault, fault::line_of};
 
@@ -33,6 +35,8 @@ const BLOCKED_MS: Number = Number { default: 2_000, allowed: 100..=60_000 };
 const HEARTBEAT_SECONDS: Number = Number { default: 30, allowed: 1..=3_600 };
 const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
 const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
+const NODES: Number = Number { default: 1, allowed: 1..=1_000 };
+const SHARED_TIMEOUT_MS: Number = Number { default: 100, allowed: 5..=5_000 };
 const EGRESS_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
 
 /// Checks a text; see [`Config::parse`].
@@ -117,6 +121,16 @@ struct RawLimits {
     body_timeout_ms: Option<Spanned<i64>>,
     calls_per_minute: Option<Spanned<i64>>,
     burst: Option<Spanned<i64>>,
+    shared: Option<Spanned<RawShared>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawShared {
+    url: Spanned<String>,
+    password_env: Option<Spanned<String>>,
+    nodes: Spanned<i64>,
+    timeout_ms: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -169,6 +183,7 @@ impl Checker<'_> {
                 body_timeout_ms: self.number("limits.body_timeout_ms", raw.limits.body_timeout_ms, &BODY_TIMEOUT_MS),
                 calls_per_minute: self.small("limits.calls_per_minute", raw.limits.calls_per_minute, &CALLS_PER_MINUTE),
                 burst: self.small("limits.burst", raw.limits.burst, &BURST),
+                shared: raw.limits.shared.and_then(|shared| self.shared(shared.into_inner())),
             },
             egress: Egress {
                 extra_roots: raw
@@ -303,6 +318,40 @@ impl Checker<'_> {
             self.fault(raw.span().start, message);
         }
         Some(text)
+    }
+
+    fn shared(&mut self, raw: RawShared) -> Option<SharedLimits> {
+        let at = raw.url.span().start;
+        let nodes = self.small("limits.shared.nodes", Some(raw.nodes), &NODES);
+        let timeout_ms = self.number("limits.shared.timeout_ms", raw.timeout_ms, &SHARED_TIMEOUT_MS);
+        let url = match raw.url.get_ref().parse::<Url>() {
+            Ok(url) if ["redis", "unix"].contains(&url.scheme()) => url,
+            _ => {
+                self.fault(
+                    at,
+                    "limits.shared.url: write `redis://host:port/0` or `unix:///path/of/the/socket`".to_owned(),
+                );
+                return None;
+            }
+        };
+        if url.password().is_some() || url.query().is_some() {
+            // The value is not shown: it holds a secret.
+            self.fault(
+                at,
+                "limits.shared.url: put the password into an environment variable, and its name into `password_env`"
+                    .to_owned(),
+            );
+            return None;
+        }
+        if let Some(name) = raw
+            .password_env
+            .as_ref()
+            .filter(|name| name.get_ref().is_empty() || name.get_ref().contains(['=', '\0']) || url.scheme() != "redis")
+        {
+            let rule = "limits.shared.password_env: the name of an environment variable, for a `redis://` address";
+            self.fault(name.span().start, rule.to_owned());
+        }
+        Some(SharedLimits { url, password_env: raw.password_env.map(Spanned::into_inner), nodes, timeout_ms })
     }
 
     fn filter(&mut self, raw: Option<Spanned<String>>) -> String {

@@ -133,3 +133,23 @@ proptest! {
         let _ = parse(&text);
     }
 }
+
+#[test]
+fn shared_limits_have_an_address_without_a_password() {
+    let parse = |text: &str| Config::parse(text, "pressgate.toml", Path::new("/"));
+    let config =
+        parse("[limits.shared]\nurl = \"redis://limits.internal:6379/0\"\nnodes = 3\npassword_env = \"LIMITS\"\n")
+            .unwrap();
+    let shared = config.limits.shared.unwrap();
+    assert_eq!((shared.nodes, shared.timeout_ms, shared.password_env.as_deref()), (3, 100, Some("LIMITS")));
+    for (url, part) in [
+        ("https://limits.internal", "redis://host:port/0"),
+        ("redis://:hunter2@limits.internal", "password_env"),
+        ("unix:///run/limits?pass=hunter2", "password_env"),
+    ] {
+        let faults = parse(&format!("[limits.shared]\nurl = \"{url}\"\nnodes = 2\n")).unwrap_err();
+        let told = faults.iter().map(ToString::to_string).collect::<String>();
+        assert!(told.contains("pressgate.toml:2") && told.contains(part) && !told.contains("hunter2"), "{told}");
+    }
+    assert!(parse("[limits.shared]\nurl = \"unix:///run/limits\"\nnodes = 0\n").is_err());
+}

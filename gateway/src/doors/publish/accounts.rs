@@ -14,7 +14,9 @@ use crate::{
     config::{Decision, Governance, decide},
     doors::{caller::Known, problem::Problem},
     gateway::Gateway,
-    model::{Account, Action},
+    host::Description,
+    limits::Ask,
+    model::{Account, Action, Draft},
 };
 
 /// Accounts that the caller has a grant for.
@@ -79,6 +81,27 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, Known(caller): Known) -> 
     Ok(Json(AccountsView { accounts }))
 }
 
+/// True where a budget of the account has no room for a post.
+fn full(
+    gateway: &Gateway,
+    governance: &Governance,
+    caller: &Caller,
+    account: &Account,
+    description: &Description,
+) -> bool {
+    let draft = Draft {
+        action: Action::POST_CREATE,
+        parts: Vec::new(),
+        language: None,
+        target: None,
+        options: serde_json::Map::new(),
+        labels: Vec::new(),
+        campaign: None,
+    };
+    let (classes, principal, rules) = (&description.rate_classes, caller.principal(), &governance.limits);
+    gateway.limits.room(Ask { account, classes, draft: &draft, principal, rules }).is_err()
+}
+
 async fn view(
     gateway: &Gateway,
     governance: &Governance,
@@ -89,7 +112,8 @@ async fn view(
     let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
     let Some(description) = adapter.description() else { return Ok(None) };
     let (facts, trouble) = gateway.facts.known(&account.id).await;
-    let paused = gateway.pauses.left(&account.id, gateway.clock.now()).is_some();
+    let paused = gateway.pauses.left(&account.id, gateway.clock.now()).is_some()
+        || full(gateway, governance, caller, account, description);
     let health = match (credentials(gateway, account, adapter).await?, paused, trouble) {
         (Credentials::Missing(_), ..) => Health::NoCredential,
         (Credentials::Refused, ..) => Health::Reconnect,

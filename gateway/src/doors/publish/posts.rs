@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::{
@@ -100,16 +101,19 @@ async fn post(
         Err(refusal) => return Err(refused(gateway, caller, refusal).await),
     };
     let key = asked.idempotency.as_ref().map(|usage| usage.key.clone());
+    let begun = Instant::now();
+    // What was waited for a budget is not waited for again.
+    let left = || wait(headers).map(|wait| wait.saturating_sub(begun.elapsed()));
     let answer = match accept(gateway, caller, asked).await? {
         Accepted::Would { held, verdicts } => {
             let state = if held { WouldState::Held } else { WouldState::Publishing };
             let verdicts = verdicts.into_iter().map(Into::into).collect();
             return Ok(Json(WouldView { state, verdicts }).into_response());
         }
-        Accepted::Made(id) => made(gateway, &id, key, wait(headers)).await,
+        Accepted::Made(id) => made(gateway, &id, key, left()).await,
         Accepted::Repeated(id, Some(answer)) if answer.status != StatusCode::ACCEPTED => Ok(stored(&id, answer)),
         // "Accepted" was true when it was said; whoever asks again wants to know what came of it.
-        Accepted::Repeated(id, Some(_)) => made(gateway, &id, None, wait(headers)).await,
+        Accepted::Repeated(id, Some(_)) => made(gateway, &id, None, left()).await,
         Accepted::Repeated(id, None) => repeated(gateway, &id, key).await,
     };
     Ok(preferred(answer?, headers))
@@ -139,7 +143,7 @@ fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Res
         submission: request.submission()?,
         raw: String::from_utf8_lossy(&body).into_owned(),
         idempotency,
-        waits: wait(headers).is_some(),
+        waits: wait(headers),
         dry_run,
     })
 }
