@@ -24,7 +24,7 @@ use crate::{
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
     reveals::Reveals,
-    stop::Stop,
+    stop::{Phase, Stop},
     vault::Vault,
     witness::Witnesses,
 };
@@ -117,7 +117,7 @@ pub struct Readiness {
     pub audit: String,
     /// The record store: `ready` or `blocked`.
     pub records: String,
-    /// True while the gateway stops.
+    /// True from the moment at which a stop is announced.
     pub stopping: bool,
 }
 
@@ -126,7 +126,7 @@ impl Gateway {
     pub async fn readiness(&self) -> Readiness {
         let audit = self.audit.health();
         let records = self.records.healthy().await.is_ok();
-        let stopping = self.stopping.is_set();
+        let stopping = self.stopping.has_reached(Phase::Announced);
         let word = |good| if good { READY } else { BLOCKED }.to_owned();
         let log = if audit == AuditHealth::Normal { READY } else { audit.word() };
         let ready = audit.takes_leaves() && records && !stopping;

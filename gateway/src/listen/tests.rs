@@ -1,13 +1,25 @@
 //! Connections that are held and not used, and answers to clients that write all before they read.
 
-use axum::{body::Bytes, extract::DefaultBodyLimit, routing::post};
+use axum::{body::Bytes, extract::DefaultBodyLimit, http::StatusCode, response::IntoResponse, routing::post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::*;
+use super::{connection::STOP_GRACE, *};
 
 const SHORT: Duration = Duration::from_millis(300);
-const LIMITS: Limits =
-    Limits { connections_max: 4, head_timeout: SHORT, idle_timeout: SHORT, head_bytes_max: 64 * 1024, http2: true };
+const LIMITS: Limits = Limits {
+    connections_max: 4,
+    connections_per_source_max: 4,
+    head_timeout: SHORT,
+    idle_timeout: SHORT,
+    head_bytes_max: 16 * 1024,
+    head_fields_max: 100,
+    http2: true,
+    streams_max: 10,
+};
+
+fn refuse(fault: Fault) -> Response {
+    (StatusCode::from_u16(fault.status()).unwrap(), fault.to_string()).into_response()
+}
 
 #[allow(clippy::disallowed_methods, reason = "the test's own listener")]
 async fn running(limits: Limits) -> (std::net::SocketAddr, Arc<Stop>, tokio::task::JoinHandle<()>) {
@@ -16,7 +28,8 @@ async fn running(limits: Limits) -> (std::net::SocketAddr, Arc<Stop>, tokio::tas
     let address = listener.local_addr().unwrap();
     let stop = Arc::new(Stop::default());
     let app = app.layer(DefaultBodyLimit::max(1000));
-    (address, Arc::clone(&stop), tokio::spawn(serve(listener, app, limits, stop)))
+    let door = Door { limits, refuse, meter: Arc::default() };
+    (address, Arc::clone(&stop), tokio::spawn(serve(listener, app, door, stop)))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the test's own client")]

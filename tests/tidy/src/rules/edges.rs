@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("gateway", HELD),
     ("start", ALL),
     ("stop", &[]),
-    ("listen", &["stop"]),
+    ("listen", &["metrics", "stop"]),
     (
         "doors",
         &[
