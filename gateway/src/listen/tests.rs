@@ -8,7 +8,7 @@ use super::{connection::STOP_GRACE, *};
 const SHORT: Duration = Duration::from_millis(300);
 const LIMITS: Limits = Limits {
     connections_max: 4,
-    connections_per_source_max: 4,
+    connections_per_source_max: 100,
     head_timeout: SHORT,
     idle_timeout: SHORT,
     head_bytes_max: 16 * 1024,
