@@ -18,6 +18,7 @@ use crate::{
     index::AuditIndex,
     keys::Keys,
     limits::{Limits, Pauses, Readings},
+    listen::Tls,
     metrics::{Counters, Registry as Metrics},
     openings::Openings,
     plugins::Shelf,
@@ -41,6 +42,8 @@ pub struct Gateway {
     pub governance_dir: PathBuf,
     /// Held for reading while a call starts, for writing while governance changes.
     pub starts: RwLock<()>,
+    /// TLS of the listener for apps.
+    pub tls: Option<Arc<Tls>>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
     /// One erasure at a time.

@@ -73,6 +73,19 @@ pub struct Listen {
     pub stop_announced_ms: u64,
     /// How long a stop waits for calls that have begun.
     pub stop_timeout_ms: u64,
+    /// TLS of the listener for apps; plain HTTP without it.
+    pub tls: Option<ListenTls>,
+}
+
+/// TLS of the listener for apps: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// The certificate and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities whose certificates clients may show.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Where the key-encryption key comes from.

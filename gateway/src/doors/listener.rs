@@ -34,8 +34,17 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     let meter = Arc::new(Meter::default());
     let shown = Arc::clone(&meter);
     gateway.metrics.add(move |page| shown.show(page, "apps"));
-    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter };
+    if let Some(tls) = gateway.tls.clone() {
+        gateway.metrics.add(move |page| tls.show(page));
+    }
+    let tls = gateway.tls.clone();
+    let watching = tls.clone().map(|tls| tokio::spawn(tls.watch(Arc::clone(&stop))));
+    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
     listen::serve(listener, router(gateway), door, stop).await;
+    if let Some(watching) = watching {
+        // It has ended: nobody comes in any more.
+        let _ = watching.await;
+    }
 }
 
 /// Is the process alive?

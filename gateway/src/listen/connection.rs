@@ -19,13 +19,17 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tower::ServiceExt;
 
 use super::{
     Door, Limits, Source,
     head::{Checked, Found, HeadLimits},
     leftover::Drained,
+    tls::Peer,
     watch::{Activity, Watched},
 };
 use crate::stop::{Phase, Stop};
@@ -46,14 +50,40 @@ pub(super) struct Connection {
     pub(super) door: Arc<Door>,
     pub(super) app: Router,
     pub(super) source: Source,
+    /// Who the client is by its certificate.
+    pub(super) peer: Option<Peer>,
     pub(super) activity: Arc<Activity>,
     pub(super) stop: Arc<Stop>,
 }
 
 impl Connection {
+    /// Shakes hands, where the listener speaks TLS, and serves it to its end.
+    pub(super) async fn begin(mut self, stream: TcpStream) {
+        let Some(tls) = self.door.tls.clone() else { return self.serve(stream).await };
+        let greeted = tokio::select! {
+            greeted = tokio::time::timeout(self.door.limits.head_timeout, tls.accept(stream)) => greeted,
+            () = self.activity.ended() => return,
+            () = self.stop.wait() => return,
+        };
+        match greeted {
+            Ok(Ok((stream, peer))) => {
+                self.peer = peer;
+                self.serve(stream).await;
+            }
+            Ok(Err(error)) => {
+                self.door.meter.tls_failed.add(1);
+                tracing::debug!(%error, "no TLS with a client");
+            }
+            Err(_) => {
+                self.door.meter.tls_failed.add(1);
+                tracing::debug!("a client was too slow in TLS");
+            }
+        }
+    }
+
     /// Serves it to its end.
-    pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
-        let Self { door, app, source, activity, stop } = self;
+    async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
+        let Self { door, app, source, peer, activity, stop } = self;
         let limits = door.limits;
         let found = Arc::new(Found::default());
         let requests = Arc::new(AtomicU64::new(0));
@@ -62,14 +92,17 @@ impl Connection {
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut serving = busy.serve();
             let fault = seen.fault_of(requests.fetch_add(1, Ordering::Relaxed));
-            let (app, stop, source, refuse) = (app.clone(), Arc::clone(&ending), source.clone(), ways.refuse);
+            let (app, stop, peer, refuse) = (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse);
             async move {
                 let old = request.version() < Version::HTTP_2;
                 let answer = match fault {
                     Some(fault) => Ok(refuse(fault)),
                     None => {
                         let mut request: Request = Drained::guard(request, Arc::clone(&stop));
-                        source.mark(&mut request);
+                        request.extensions_mut().insert(source);
+                        if let Some(peer) = peer {
+                            request.extensions_mut().insert(peer);
+                        }
                         app.oneshot(request).await
                     }
                 };
@@ -77,7 +110,8 @@ impl Connection {
                 answer.map(|answer| if old { farewell(answer, &stop) } else { answer })
             }
         });
-        let checked = Checked::new(stream, head_limits(&limits), limits.http2, Arc::clone(&found), Arc::clone(&activity));
+        let checked =
+            Checked::new(stream, head_limits(&limits), limits.http2, Arc::clone(&found), Arc::clone(&activity));
         let builder = builder(&limits);
         let connection = builder.serve_connection(TokioIo::new(Watched::new(checked, Arc::clone(&activity))), service);
         tokio::pin!(connection);

@@ -7,6 +7,7 @@ mod leftover;
 mod meter;
 mod places;
 mod seats;
+pub mod tls;
 mod watch;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Router, response::Response};
 use tokio::net::{TcpListener, TcpStream};
 
 use self::{connection::Connection, seats::Seats, watch::Activity};
@@ -26,6 +27,7 @@ use crate::stop::{Phase, Stop};
 pub use head::Fault;
 pub use meter::Meter;
 pub use places::{public_connections, raise_descriptors};
+pub use tls::{Peer, PeerName, Tls, TlsError, TlsFiles};
 
 /// Pause after the system refused a connection (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -59,17 +61,13 @@ pub struct Door {
     pub refuse: fn(Fault) -> Response,
     /// What it measures.
     pub meter: Arc<Meter>,
+    /// TLS, where it speaks that and nothing else.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Where a connection comes from: an extension of every request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Source(pub IpAddr);
-
-impl Source {
-    fn mark(self, request: &mut Request) {
-        request.extensions_mut().insert(self);
-    }
-}
 
 /// Serves `app` until the listeners close. Connections end after the request that they are at; this returns when all have
 /// ended.
@@ -90,6 +88,7 @@ pub async fn serve(listener: TcpListener, app: Router, door: Door, stop: Arc<Sto
             door: Arc::clone(&door),
             app: app.clone(),
             source: Source(source),
+            peer: None,
             activity,
             stop: Arc::clone(&stop),
         };
@@ -99,7 +98,7 @@ pub async fn serve(listener: TcpListener, app: Router, door: Door, stop: Arc<Sto
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "no TCP_NODELAY");
             }
-            connection.serve(stream).await;
+            connection.begin(stream).await;
             meter.closed.add(1);
         });
     };
@@ -122,6 +121,7 @@ pub async fn serve(listener: TcpListener, app: Router, door: Door, stop: Arc<Sto
     // Who is in the queue already was let in by the system, and has perhaps sent a request: it is answered.
     while let Some(Ok(accepted)) = queued(&listener).await {
         tokio::select! {
+            biased;
             () = sit(accepted) => {}
             () = stop.wait() => break,
         }

@@ -28,7 +28,7 @@ async fn running(limits: Limits) -> (std::net::SocketAddr, Arc<Stop>, tokio::tas
     let address = listener.local_addr().unwrap();
     let stop = Arc::new(Stop::default());
     let app = app.layer(DefaultBodyLimit::max(1000));
-    let door = Door { limits, refuse, meter: Arc::default() };
+    let door = Door { limits, refuse, meter: Arc::default(), tls: None };
     (address, Arc::clone(&stop), tokio::spawn(serve(listener, app, door, stop)))
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Listen,
+    Listen, ListenTls,
     raw::{Checker, Number, spanned},
 };
 
@@ -38,6 +38,15 @@ pub(super) struct RawListen {
     streams_max: Option<Spanned<i64>>,
     stop_announced_ms: Option<Spanned<i64>>,
     stop_timeout_ms: Option<Spanned<i64>>,
+    tls: Option<RawTls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    certificate: Spanned<String>,
+    key: Spanned<String>,
+    client_ca: Option<Spanned<String>>,
 }
 
 impl Checker<'_> {
@@ -65,6 +74,11 @@ impl Checker<'_> {
             streams_max: self.small("listen.streams_max", raw.streams_max, &STREAMS),
             stop_announced_ms: self.number("listen.stop_announced_ms", raw.stop_announced_ms, &STOP_ANNOUNCED_MS),
             stop_timeout_ms: self.number("listen.stop_timeout_ms", raw.stop_timeout_ms, &STOP_TIMEOUT_MS),
+            tls: raw.tls.map(|raw| ListenTls {
+                certificate: self.path("listen.tls.certificate", Some(raw.certificate), ""),
+                key: self.path("listen.tls.key", Some(raw.key), ""),
+                client_ca: raw.client_ca.map(|path| self.path("listen.tls.client_ca", Some(path), "")),
+            }),
         }
     }
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Plugins, export::RawExport, listen::RawListen, witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Plugins, export::RawExport, listen::RawListen,
+    witness::RawWitness,
 };
 use crate::config::{Fault, fault::line_of};
 

@@ -13,7 +13,9 @@ pub enum Fault {
     #[error("The request line is not a method, an address and a version with one space between them.")]
     RequestLine,
     /// RFC 9112 3.2: the address is of no form that the method takes, or has a character that it must not have.
-    #[error("The address in the request line is not written as HTTP wants it; percent-encode what is no plain character.")]
+    #[error(
+        "The address in the request line is not written as HTTP wants it; percent-encode what is no plain character."
+    )]
     Target,
     /// RFC 9112 2.3: neither HTTP/1.1 nor HTTP/1.0.
     #[error("The version in the request line is neither HTTP/1.1 nor HTTP/1.0.")]

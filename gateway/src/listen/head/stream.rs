@@ -64,7 +64,13 @@ pub(in crate::listen) struct Checked<T> {
 }
 
 impl<T> Checked<T> {
-    pub(in crate::listen) fn new(stream: T, limits: HeadLimits, http2: bool, found: Arc<Found>, activity: Arc<Activity>) -> Self {
+    pub(in crate::listen) fn new(
+        stream: T,
+        limits: HeadLimits,
+        http2: bool,
+        found: Arc<Found>,
+        activity: Arc<Activity>,
+    ) -> Self {
         let follower = Follower::new(limits, http2);
         let (held, ready, broken, closing, lingered) = (Vec::new(), 0, false, None, 0);
         Self { stream, follower, held, ready, found, activity, broken, closing, lingered }

@@ -96,6 +96,7 @@ const HELD: &[&str] = &[
     "config",
     "telemetry",
     "stop",
+    "listen",
     "call",
     "posts",
     "host",

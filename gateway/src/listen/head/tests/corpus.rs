@@ -107,7 +107,7 @@ async fn counting() -> (SocketAddr, Arc<AtomicUsize>, Arc<Stop>) {
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), Arc::new(Stop::default()));
-    let door = Door { limits, refuse, meter: Arc::new(Meter::default()) };
+    let door = Door { limits, refuse, meter: Arc::new(Meter::default()), tls: None };
     tokio::spawn(serve(listener, app, door, Arc::clone(&stop)));
     (address, count, stop)
 }
@@ -145,9 +145,14 @@ async fn severe_and_ambiguous_cases_end_the_connection_and_reach_nobody() {
     }
     // In one connection, behind a request that is served.
     let first = b"POST /first HTTP/1.1\r\nHost: localhost\r\ncontent-length: 2\r\n\r\nok";
-    for (number, case) in cases.iter().filter(|case| ["Severe", "Ambiguous"].contains(&case.tier.as_str())).enumerate() {
+    for (number, case) in cases.iter().filter(|case| ["Severe", "Ambiguous"].contains(&case.tier.as_str())).enumerate()
+    {
         let answer = exchange(address, &[&first[..], &case.bytes()].concat(), false).await;
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("body 2HTTP/1.1 400 "), "{}: {answer}", case.name);
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains("body 2HTTP/1.1 400 "),
+            "{}: {answer}",
+            case.name
+        );
         assert_eq!(count.load(Ordering::Relaxed), number + 1, "{}", case.name);
     }
 }

@@ -236,6 +236,17 @@ fn the_library_alone_would_repair_some() {
     // What this module is for: were these refused by the library, nobody would need it.
     let (found, _) = library(b"GET / HTTP/1.1\nhost: a\n\n");
     assert_eq!(found.len(), 1);
-    let (found, _) = library(post("content-length: 1\r\ncontent-length: 1\r\n").replace("\r\n\r\n", "\r\n\r\nx").as_bytes());
+    let (found, _) =
+        library(post("content-length: 1\r\ncontent-length: 1\r\n").replace("\r\n\r\n", "\r\n\r\nx").as_bytes());
     assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn the_seeds_of_the_fuzzer_hold() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/seeds");
+    let seeds: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(seeds.len() >= 6);
+    for seed in seeds {
+        agree(&std::fs::read(seed).unwrap());
+    }
 }
