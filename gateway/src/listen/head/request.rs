@@ -107,7 +107,7 @@ fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<(&'a [u8], &'
     };
     let query = memchr(b'?', path).unwrap_or(path.len());
     let (before, after) = path.split_at(query);
-    let plain = before.iter().all(|byte| is_target(*byte) && !matches!(byte, b'>' | b'`'))
+    let plain = before.iter().all(|byte| is_target(*byte) && *byte != b'`')
         && after.iter().all(|byte| is_target(*byte) && *byte != b'"');
     if plain && (path.is_ascii() || std::str::from_utf8(path).is_ok()) { Ok(found) } else { Err(Fault::Target) }
 }
@@ -116,9 +116,9 @@ fn prefixed(target: &[u8], scheme: &[u8]) -> bool {
     target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
-/// What may stand in an address: no controls, spaces or fragment, and no `<`, which no reader should meet unencoded.
+/// What may stand in an address: no controls, spaces, fragment or angle brackets.
 fn is_target(byte: u8) -> bool {
-    byte > b' ' && !matches!(byte, 0x7f | b'#' | b'<')
+    byte > b' ' && !matches!(byte, 0x7f | b'#' | b'<' | b'>')
 }
 
 /// A host, perhaps with a port: a name, an IPv4 address, or an IPv6 address in brackets.

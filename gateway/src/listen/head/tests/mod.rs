@@ -64,6 +64,7 @@ fn what_is_not_ends_the_connection() {
         (F::Target, start("GET * HTTP/1.1")),
         (F::Target, start("GET /#a HTTP/1.1")),
         (F::Target, start("GET /<a> HTTP/1.1")),
+        (F::Target, start("GET /?a>b HTTP/1.1")),
         (F::Target, start("GET /\0 HTTP/1.1")),
         (F::Target, start("GET ftp://a/ HTTP/1.1")),
         (F::Target, start("GET http://u@a/ HTTP/1.1")),
