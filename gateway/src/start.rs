@@ -169,8 +169,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
-    let tls = tls(&config)?;
-    let host = host(&config, &vault, &clock)?;
+    let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
         tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);

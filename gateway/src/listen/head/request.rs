@@ -49,14 +49,17 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A host in an address, and the port that it need not name.
+type Named<'a> = (&'a [u8], &'static [u8]);
+
 /// What the request line says.
 struct Start<'a> {
     /// GET or HEAD.
     bodiless: bool,
     /// HTTP/1.0.
     old: bool,
-    /// The host in an address of absolute form, and the port that it need not name.
-    authority: Option<(&'a [u8], &'static [u8])>,
+    /// The host in an address of absolute form.
+    authority: Option<Named<'a>>,
 }
 
 impl<'a> Start<'a> {
@@ -84,11 +87,11 @@ impl<'a> Start<'a> {
 }
 
 /// Looks at an address, and gives the host in it where it is in absolute form.
-fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<(&'a [u8], &'static [u8])>, Fault> {
+fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<Named<'a>>, Fault> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Fault::HeadTooLong);
     }
-    let (found, path): (Option<(&[u8], &'static [u8])>, &[u8]) = match target {
+    let (found, path): (Option<Named<'a>>, &[u8]) = match target {
         b"*" if method == b"OPTIONS" => return Ok(None),
         [b'/', ..] => (None, target),
         _ => {

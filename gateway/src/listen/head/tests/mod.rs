@@ -39,12 +39,13 @@ fn what_is_well_formed_passes_and_is_read_alike() {
     }
 }
 
-#[test]
-fn what_is_not_ends_the_connection() {
+type Case = (Fault, String);
+
+/// Request lines, and the lines themselves.
+fn starts() -> Vec<Case> {
     use Fault as F;
-    let chunks = |body: &str| post("transfer-encoding: chunked\r\n") + body;
     let start = |line: &str| format!("{line}\r\nhost: a\r\n\r\n");
-    let cases = [
+    vec![
         (F::BareLf, "GET / HTTP/1.1\nhost: a\n\n".to_owned()),
         (F::BareLf, "GET / HTTP/1.1\r\nhost: a\r\n\n".to_owned()),
         (F::EmptyLines, format!("\r\n\r\n{GET}")),
@@ -71,6 +72,13 @@ fn what_is_not_ends_the_connection() {
         (F::Target, start("GET http:///a HTTP/1.1")),
         (F::Host, start("GET http://b/ HTTP/1.1")),
         (F::Host, start("GET http://a:81/ HTTP/1.1")),
+    ]
+}
+
+/// Hosts, names and values.
+fn fields() -> Vec<Case> {
+    use Fault as F;
+    vec![
         (F::Host, "GET / HTTP/1.1\r\n\r\n".to_owned()),
         (F::Host, post("host: a\r\n")),
         (F::Host, post("Host: b\r\n")),
@@ -91,6 +99,13 @@ fn what_is_not_ends_the_connection() {
         (F::LookAlike, post("Transfer_Encoding: chunked\r\n")),
         (F::LookAlike, post("Transfer--Encoding: chunked\r\n")),
         (F::LookAlike, post("contentlength: 1\r\n")),
+    ]
+}
+
+/// What says how long the body is.
+fn lengths() -> Vec<Case> {
+    use Fault as F;
+    vec![
         (F::ContentLength, post("content-length: +1\r\n")),
         (F::ContentLength, post("content-length: 1,1\r\n")),
         (F::ContentLength, post("content-length: 0x1\r\n")),
@@ -110,6 +125,14 @@ fn what_is_not_ends_the_connection() {
         (F::TransferEncoding, "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n".to_owned()),
         (F::Body, "GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n".to_owned()),
         (F::Body, "HEAD / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n".to_owned()),
+    ]
+}
+
+/// Chunks and what follows the last one; and too much of anything.
+fn bodies() -> Vec<Case> {
+    use Fault as F;
+    let chunks = |body: &str| post("transfer-encoding: chunked\r\n") + body;
+    vec![
         (F::Chunk, chunks("g\r\n")),
         (F::Chunk, chunks("\r\n")),
         (F::Chunk, chunks("-1\r\n")),
@@ -134,7 +157,12 @@ fn what_is_not_ends_the_connection() {
         (F::TooManyFields, post(&"x: y\r\n".repeat(30))),
         (F::HeadTooLong, post(&format!("x: {}\r\n", "y".repeat(4096)))),
         (F::HeadTooLong, "G".repeat(4097)),
-    ];
+    ]
+}
+
+#[test]
+fn what_is_not_ends_the_connection() {
+    let cases = [starts(), fields(), lengths(), bodies()].concat();
     for (expected, text) in &cases {
         assert_eq!(fault(text), Some(*expected), "{text}");
         // Behind a request that is fine, too, and that one passes.
