@@ -9,9 +9,9 @@ use super::{
 const SIZE_DIGITS_MAX: u8 = 15;
 /// Bytes of all extensions of one body.
 const EXTENSION_BYTES_MAX: u16 = 4 * 1024;
-/// Bytes and fields of one trailer section.
+/// Bytes and fields of one trailer section; fewer than any configured number of header fields, which bounds the library here too.
 const TRAILER_BYTES_MAX: u16 = 8 * 1024;
-const TRAILER_FIELDS_MAX: u8 = 32;
+const TRAILER_FIELDS_MAX: u8 = 16;
 
 /// Where the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
