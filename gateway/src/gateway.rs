@@ -18,13 +18,14 @@ use crate::{
     index::AuditIndex,
     keys::Keys,
     limits::{Limits, Pauses, Readings},
+    listen::Tls,
     metrics::{Counters, Registry as Metrics},
     openings::Openings,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
     reveals::Reveals,
-    stop::Stop,
+    stop::{Phase, Stop},
     vault::Vault,
     witness::Witnesses,
 };
@@ -41,6 +42,8 @@ pub struct Gateway {
     pub governance_dir: PathBuf,
     /// Held for reading while a call starts, for writing while governance changes.
     pub starts: RwLock<()>,
+    /// TLS of the listener for apps.
+    pub tls: Option<Arc<Tls>>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
     /// One erasure at a time.
@@ -119,7 +122,7 @@ pub struct Readiness {
     pub audit: String,
     /// The record store: `ready` or `blocked`.
     pub records: String,
-    /// True while the gateway stops.
+    /// True from the moment at which a stop is announced.
     pub stopping: bool,
 }
 
@@ -128,7 +131,7 @@ impl Gateway {
     pub async fn readiness(&self) -> Readiness {
         let audit = self.audit.health();
         let records = self.records.healthy().await.is_ok();
-        let stopping = self.stopping.is_set();
+        let stopping = self.stopping.has_reached(Phase::Announced);
         let word = |good| if good { READY } else { BLOCKED }.to_owned();
         let log = if audit == AuditHealth::Normal { READY } else { audit.word() };
         let ready = audit.takes_leaves() && records && !stopping;

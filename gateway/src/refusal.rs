@@ -94,6 +94,8 @@ pub mod problem {
             "`errors` lists each fault with a JSON pointer. Compare with /v1/openapi.json.";
         TOO_LARGE = "too-large", 413, Caller, false, "The request is too large",
             "The detail names the limit. Put media to /v1/media and refer to them by id.";
+        HEAD_TOO_LARGE = "head-too-large", 431, Caller, false, "The request's head is too large",
+            "Send fewer or shorter header fields, and a shorter address.";
         REQUEST_TIMEOUT = "request-timeout", 408, Caller, true, "The request did not arrive in time",
             "Send the body without long pauses. The detail says how long it may take.";
         UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, Caller, false, "The content type is not accepted here",

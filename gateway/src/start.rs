@@ -16,7 +16,10 @@ use crate::{
     audit::{AuditLog, Disk, Leaf, RealDisk, leaf},
     backup,
     clock::{Clock, SystemClock},
-    config::{Config, Fault, Governance, process::Kek},
+    config::{
+        Config, Fault, Governance,
+        process::{Kek, ListenTls},
+    },
     egress::{Egress, EgressOptions},
     export::{self, ExportParts, Exports},
     folders,
@@ -25,6 +28,7 @@ use crate::{
     index::AuditIndex,
     keys::Keys,
     limits::{DefaultLimit, Limits, Place},
+    listen::{Tls, TlsFiles},
     media::MediaStore,
     openings::Openings,
     operator::{
@@ -167,7 +171,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
-    let host = host(&config, &vault, &clock)?;
+    let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
         tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
@@ -199,6 +203,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
+        tls,
         applying: Mutex::new(()),
         erasing: Mutex::new(()),
         host,
@@ -247,6 +252,14 @@ fn place(config: &Config) -> Result<Option<Place>, StartError> {
     }
     let patience = std::time::Duration::from_millis(shared.timeout_ms);
     Ok(Some(Place { url: url.into(), nodes: shared.nodes, patience }))
+}
+
+/// Certificate and key of the listener for apps.
+fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
+    let Some(tls) = config.listen.tls.clone() else { return Ok(None) };
+    let ListenTls { certificate, key, client_ca } = tls;
+    let loaded = Tls::load(TlsFiles { certificate, key, client_ca });
+    loaded.map(Some).map_err(|error| StartError::Files(format!("listen.tls: {error}")))
 }
 
 /// The log names what serves before it does, and says that the gateway starts. The result is when that was.

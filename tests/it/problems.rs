@@ -140,6 +140,12 @@ async fn slow_and_much(judge: &Judge) {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.expect("an answer, and the end");
     judge.saw("request-timeout", &read(&bytes));
+    let mut stream = TcpStream::connect(gate.url.trim_start_matches("http://")).await.expect("connected");
+    let long = format!("GET /v1/me HTTP/1.1\r\nhost: gate\r\nx: {}\r\n\r\n", "y".repeat(40_000));
+    stream.write_all(long.as_bytes()).await.expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.expect("an answer, and the end");
+    judge.saw("head-too-large", &read(&bytes));
 }
 
 /// Who may do what, and how often.

@@ -32,7 +32,7 @@ impl Clearance {
         &self.approval
     }
     /// Something is about to leave: what was reserved of the network's budgets counts.
-    pub(super) fn leaves(&self) {
+    pub(in crate::call) fn leaves(&self) {
         self.budgets.leaves();
     }
     /// The credential of that label as it was when the call was cleared.
@@ -65,7 +65,7 @@ pub async fn is_free(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
 }
 
 /// What the call draws on.
-pub(super) fn ask(call: &Call) -> Ask<'_> {
+pub(in crate::call) fn ask(call: &Call) -> Ask<'_> {
     Ask {
         account: call.account(),
         classes: call.adapter().description().map_or(&[], |description| &description.rate_classes),

@@ -23,10 +23,11 @@ use crate::{
     operator::{self, By, wire::ApplyRequest},
     posts::work,
     pulse, retention, start,
+    stop::Phase,
 };
 
-/// How long a stop waits for calls that have begun.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Once the listeners close, those who are connected may take so long before no new work begins.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the process listens to besides its listeners.
 struct Signals {
@@ -51,10 +52,12 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     let listening = Listening { address: public_at, operator: operators_at };
     listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
 
-    let tasks = [
-        tokio::spawn(work::work(Arc::clone(&gateway))),
+    let listeners = [
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
+    ];
+    let tasks = [
+        tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(export(Arc::clone(&gateway))),
         tokio::spawn(retention::run(Arc::clone(&gateway))),
         tokio::spawn(ask_witnesses(Arc::clone(&gateway))),
@@ -64,11 +67,12 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     if json {
         print(&json!({ "address": public_at, "operator": operators_at }).to_string());
     } else {
-        print(&format!("pressgate listens on http://{public_at}\noperator listens on http://{operators_at}"));
+        let scheme = if gateway.tls.is_some() { "https" } else { "http" };
+        print(&format!("pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}"));
     }
     let mut signals = signals;
     signals.until_stop(&gateway).await;
-    let in_time = drain(&gateway, tasks, &mut signals).await;
+    let in_time = drain(&gateway, listeners, tasks, &mut signals).await;
     Listening::remove(&data);
     // The line that told where it listens was all for standard output.
     let report = Report { text: String::new(), json: json!({ "stopped": true, "in_time": in_time }), holds: true };
@@ -117,6 +121,10 @@ async fn ask_witnesses(gateway: Arc<Gateway>) {
 
 /// Applies for a signal; nobody waits for an answer, so it goes to the process's own log.
 async fn apply(gateway: &Arc<Gateway>) {
+    if let Some(tls) = gateway.tls.clone() {
+        // What is wrong with the files is in the process's log.
+        let _ = tokio::task::spawn_blocking(move || tls.reload()).await;
+    }
     match operator::apply::apply(gateway, By::LocalSignal, ApplyRequest::default()).await {
         Ok(applied) => {
             for change in applied.changes {
@@ -136,10 +144,23 @@ async fn apply(gateway: &Arc<Gateway>) {
 }
 
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
-async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 6], signals: &mut Signals) -> bool {
-    tracing::info!("stopping");
-    gateway.stopping.set();
+async fn drain(
+    gateway: &Arc<Gateway>,
+    mut listeners: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 4],
+    signals: &mut Signals,
+) -> bool {
+    let announced = Duration::from_millis(gateway.config.listen.stop_announced_ms);
+    let timeout = Duration::from_millis(gateway.config.listen.stop_timeout_ms);
+    tracing::info!(?announced, "stopping");
     let ended = async {
+        // Whoever spreads the load looks at /readyz and sends the next calls elsewhere; meanwhile all are served.
+        gateway.stopping.advance(Phase::Announced);
+        tokio::time::sleep(announced).await;
+        gateway.stopping.advance(Phase::Closing);
+        let _ = tokio::time::timeout(CLOSING_TIMEOUT, all(&mut listeners)).await;
+        gateway.stopping.set();
+        all(&mut listeners).await;
         for task in tasks {
             // A task that panicked has ended too.
             let _ = task.await;
@@ -147,9 +168,10 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 6], signals: &mut
         gateway.stopping.idle().await;
     };
     let in_time = tokio::select! {
-        ended = tokio::time::timeout(DRAIN_TIMEOUT, ended) => ended.is_ok(),
+        ended = tokio::time::timeout(announced + timeout, ended) => ended.is_ok(),
         () = signals.stop_again() => false,
     };
+    gateway.stopping.set();
     if !in_time {
         tracing::warn!("stopping before every call has ended; the next start looks after them");
     }
@@ -176,6 +198,14 @@ async fn drain(gateway: &Arc<Gateway>, tasks: [JoinHandle<()>; 6], signals: &mut
     .await;
     tracing::info!("stopped");
     in_time
+}
+
+/// Returns once all have ended.
+async fn all(tasks: &mut [JoinHandle<()>]) {
+    for task in tasks.iter_mut().filter(|task| !task.is_finished()) {
+        // A task that panicked has ended too.
+        let _ = task.await;
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]

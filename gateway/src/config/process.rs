@@ -3,6 +3,7 @@
 //! Two steps: a raw value that serde fills (unknown keys are errors), then a checked one whose paths are resolved.
 
 mod export;
+mod listen;
 mod raw;
 mod witness;
 
@@ -57,6 +58,37 @@ pub struct Listen {
     pub address: SocketAddr,
     /// For operators.
     pub operator: SocketAddr,
+    /// Connections of apps at once; as many as the file descriptors allow without it.
+    pub connections_max: Option<u32>,
+    /// Connections of one source at once; half of all without it.
+    pub connections_per_source_max: Option<u32>,
+    /// How long the head of a request may take.
+    pub head_timeout_ms: u64,
+    /// How long a connection on which nothing is served may be silent.
+    pub idle_timeout_ms: u64,
+    /// Longest head of a request.
+    pub head_bytes_max: u32,
+    /// Most header fields.
+    pub head_fields_max: u32,
+    /// Requests of one HTTP/2 connection at once.
+    pub streams_max: u32,
+    /// How long a stop is announced before the listeners close.
+    pub stop_announced_ms: u64,
+    /// How long a stop waits for calls that have begun.
+    pub stop_timeout_ms: u64,
+    /// TLS of the listener for apps; plain HTTP without it.
+    pub tls: Option<ListenTls>,
+}
+
+/// TLS of the listener for apps: PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// The certificate and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities whose certificates clients may show.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// The door of networks' own APIs.

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    listen::{self, Limits},
+    listen::{self, Door, Fault, Limits},
     stop::Stop,
 };
 
@@ -38,10 +38,13 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a client may take: logs are few.
 const LIMITS: Limits = Limits {
     connections_max: 128,
+    connections_per_source_max: 64,
     head_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
     head_bytes_max: 16 * 1024,
+    head_fields_max: 100,
     http2: false,
+    streams_max: 1,
 };
 
 /// A witness.
@@ -176,7 +179,12 @@ pub async fn serve(cosigner: Arc<Cosigner>, listener: TcpListener, stop: Arc<Sto
         .route("/{log}/checkpoint", get(checkpoint))
         .route("/livez", get(|| async { "alive\n" }))
         .with_state(cosigner);
-    listen::serve(listener, app, LIMITS, stop).await;
+    let door = Door { limits: LIMITS, refuse: unreadable, meter: Arc::default(), tls: None };
+    listen::serve(listener, app, door, stop).await;
+}
+
+fn unreadable(fault: Fault) -> Response {
+    text(StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST), format!("{fault}\n"))
 }
 
 async fn add_checkpoint(State(cosigner): State<Arc<Cosigner>>, request: Request) -> Response {

@@ -5,27 +5,46 @@ use std::{sync::Arc, time::Duration};
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use tokio::net::TcpListener;
 
-use super::router;
+use super::{problem::unreadable, router};
 use crate::{
+    config::process::Listen,
     gateway::Gateway,
-    listen::{self, Limits},
+    listen::{self, Door, Limits, Meter},
 };
 
 /// What a client may take, in time and bytes.
-fn limits() -> Limits {
+fn limits(listen: &Listen) -> Limits {
+    let connections_max = listen.connections_max.unwrap_or_else(listen::public_connections);
     Limits {
-        connections_max: listen::public_connections(),
-        head_timeout: Duration::from_secs(15),
-        idle_timeout: Duration::from_secs(60),
-        head_bytes_max: 64 * 1024,
+        connections_max,
+        // One source leaves the others half of the places.
+        connections_per_source_max: listen.connections_per_source_max.unwrap_or(connections_max.div_ceil(2)),
+        head_timeout: Duration::from_millis(listen.head_timeout_ms),
+        idle_timeout: Duration::from_millis(listen.idle_timeout_ms),
+        head_bytes_max: listen.head_bytes_max,
+        head_fields_max: listen.head_fields_max,
         http2: true,
+        streams_max: listen.streams_max,
     }
 }
 
 /// Serves the public API on `listener` until the gateway stops; connections end after their request.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     let stop = Arc::clone(&gateway.stopping);
-    listen::serve(listener, router(gateway), limits(), stop).await;
+    let meter = Arc::new(Meter::default());
+    let shown = Arc::clone(&meter);
+    gateway.metrics.add(move |page| shown.show(page, "apps"));
+    if let Some(tls) = gateway.tls.clone() {
+        gateway.metrics.add(move |page| tls.show(page));
+    }
+    let tls = gateway.tls.clone();
+    let watching = tls.clone().map(|tls| tokio::spawn(tls.watch(Arc::clone(&stop))));
+    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
+    listen::serve(listener, router(gateway), door, stop).await;
+    if let Some(watching) = watching {
+        // It has ended: nobody comes in any more.
+        let _ = watching.await;
+    }
 }
 
 /// Is the process alive?

@@ -14,7 +14,10 @@ use super::{
     text::shortened,
     words::{Blames, ProblemTypes, Stages},
 };
-use crate::refusal::{self, Blame, Refusal, Stage, problem};
+use crate::{
+    listen::Fault,
+    refusal::{self, Blame, Refusal, Stage, problem},
+};
 
 /// Longest detail, in characters; each fault tells its own part.
 const DETAIL_CHARS_MAX: usize = 2_000;
@@ -139,6 +142,14 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A request whose bytes can't be read in one way only. The connection ends with this answer.
+pub fn unreadable(fault: Fault) -> Response {
+    let problem = if fault.status() == 431 { problem::HEAD_TOO_LARGE } else { problem::MALFORMED };
+    let mut response = Problem::from(Refusal::new(problem, Stage::Door, fault.to_string())).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
 }
 
 /// A path that nobody serves.

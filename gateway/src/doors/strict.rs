@@ -4,7 +4,7 @@ use axum::{
     extract::Request,
     http::{
         HeaderValue, Uri, Version,
-        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HOST},
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, HOST, TRANSFER_ENCODING},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -43,8 +43,11 @@ fn fault(request: &Request) -> Option<Refusal> {
     }
     let encoded =
         headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    encoded.then(|| {
-        let detail = "Send the body as it is, without `Content-Encoding`.";
+    let coded =
+        headers.get_all(TRANSFER_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    (encoded || coded).then(|| {
+        let detail =
+            "Send the body as it is, without `Content-Encoding`, and with no `Transfer-Encoding` but `chunked`.";
         Refusal::new(problem::UNSUPPORTED_MEDIA_TYPE, Stage::Door, detail)
     })
 }
@@ -91,5 +94,7 @@ mod tests {
         );
         assert_eq!(status("/", v11, &[("host", "a"), ("content-encoding", "Identity")]), None);
         assert_eq!(status("/", v11, &[("host", "a"), ("content-encoding", "gzip")]), Some(415));
+        assert_eq!(status("/", v11, &[("host", "a"), ("transfer-encoding", "Chunked")]), None);
+        assert_eq!(status("/", v11, &[("host", "a"), ("transfer-encoding", "gzip, chunked")]), Some(415));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -13,49 +13,92 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     time::Instant,
 };
 
-/// What moved on a connection, and when.
+/// In place of a time: no head has begun.
+const NO_HEAD: u64 = u64::MAX;
+/// Requests of one connection that the client may take back before they were answered. A peer that opens streams and resets
+/// them at once (HTTP/2 rapid reset) costs work without end; nobody else comes near.
+const ABANDONED_MAX: u32 = 200;
+
+/// What moved on a connection, and when. Times are milliseconds after `since`.
 pub(super) struct Activity {
     since: Instant,
-    /// Milliseconds after `since`.
     last_ms: AtomicU64,
+    /// When the last request ended.
+    served_ms: AtomicU64,
+    /// When the head began that is not whole yet.
+    head_ms: AtomicU64,
     serving: AtomicUsize,
     begun: AtomicBool,
+    abandoned: AtomicU32,
+    ended: Notify,
 }
 
 /// A request that is being served; ends when it is dropped.
-pub(super) struct Serving(Arc<Activity>);
+pub(super) struct Serving {
+    activity: Arc<Activity>,
+    answered: bool,
+}
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let (last_ms, serving, begun) = Default::default();
-        Self { since: Instant::now(), last_ms, serving, begun }
+        Self {
+            since: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            served_ms: AtomicU64::new(0),
+            head_ms: AtomicU64::new(NO_HEAD),
+            serving: AtomicUsize::new(0),
+            begun: AtomicBool::new(false),
+            abandoned: AtomicU32::new(0),
+            ended: Notify::new(),
+        }
     }
 
     /// Begins a request.
     pub(super) fn serve(self: &Arc<Self>) -> Serving {
         self.begun.store(true, Ordering::Relaxed);
         self.serving.fetch_add(1, Ordering::Relaxed);
-        Serving(Arc::clone(self))
+        Serving { activity: Arc::clone(self), answered: false }
     }
 
-    /// Returns once the connection has been silent for too long: no request within `head` of its beginning, or later neither a
-    /// request that is being served nor a byte that moved within `idle`.
+    /// The first bytes of a head are there, and not all of them.
+    pub(super) fn head_begins(&self) {
+        // Only the first part sets the clock.
+        let _ = self.head_ms.compare_exchange(NO_HEAD, self.now_ms(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The head is whole.
+    pub(super) fn head_ends(&self) {
+        self.head_ms.store(NO_HEAD, Ordering::Relaxed);
+    }
+
+    /// Returns once the connection has been silent for too long: no request within `head` of its beginning, no whole head
+    /// within `head` of its first byte, or neither a request that is being served nor a byte that moved within `idle`.
     pub(super) async fn silent(&self, head: Duration, idle: Duration) {
         loop {
-            let left = if self.serving.load(Ordering::Relaxed) > 0 {
-                idle
-            } else if self.begun.load(Ordering::Relaxed) {
-                idle.saturating_sub(self.quiet())
-            } else {
-                head.saturating_sub(self.since.elapsed())
-            };
+            let left = self.patience(head, idle);
             if left.is_zero() {
                 return;
             }
             tokio::time::sleep(left).await;
+        }
+    }
+
+    fn patience(&self, head: Duration, idle: Duration) -> Duration {
+        if self.serving.load(Ordering::Relaxed) > 0 {
+            return idle;
+        }
+        let served_ms = self.served_ms.load(Ordering::Relaxed);
+        match self.head_ms.load(Ordering::Relaxed) {
+            NO_HEAD if self.begun.load(Ordering::Relaxed) => {
+                idle.saturating_sub(self.after(self.last_ms.load(Ordering::Relaxed)))
+            }
+            NO_HEAD => head.saturating_sub(self.since.elapsed()),
+            // Nobody reads while a request is served: a client that sends the next one early is not slow.
+            head_ms => head.saturating_sub(self.after(head_ms.max(served_ms))),
         }
     }
 
@@ -69,20 +112,53 @@ impl Activity {
         }
     }
 
-    fn quiet(&self) -> Duration {
-        self.since.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
+    /// How long nothing was served, and whether nothing ever was. None while something is.
+    pub(super) fn unused(&self) -> Option<(bool, Duration)> {
+        if self.serving.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        Some((!self.begun.load(Ordering::Relaxed), self.after(self.served_ms.load(Ordering::Relaxed))))
+    }
+
+    /// Ends the connection, whatever it does.
+    pub(super) fn end(&self) {
+        self.ended.notify_one();
+    }
+
+    /// Returns once the connection was ended.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    fn after(&self, ms: u64) -> Duration {
+        self.since.elapsed().saturating_sub(Duration::from_millis(ms))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 
     fn moved(&self) {
-        let now_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(now_ms, Ordering::Relaxed);
+        self.last_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+}
+
+impl Serving {
+    /// The answer is there.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.moved();
-        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+        let activity = &self.activity;
+        activity.moved();
+        activity.served_ms.store(activity.now_ms(), Ordering::Relaxed);
+        activity.serving.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered && activity.abandoned.fetch_add(1, Ordering::Relaxed) >= ABANDONED_MAX {
+            activity.end();
+        }
     }
 }
 

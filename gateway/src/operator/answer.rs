@@ -8,7 +8,10 @@ use axum::{
 use serde_json::json;
 
 use super::OpsError;
-use crate::refusal::{Refusal, Stage, problem};
+use crate::{
+    listen::Fault,
+    refusal::{Refusal, Stage, problem},
+};
 
 /// A refusal as a response.
 #[derive(Debug)]
@@ -66,6 +69,12 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// A request whose bytes can't be read in one way only. The connection ends with this answer.
+pub fn unreadable(fault: Fault) -> Response {
+    let problem = if fault.status() == 431 { problem::HEAD_TOO_LARGE } else { problem::MALFORMED };
+    Problem::from(Refusal::new(problem, Stage::Door, fault.to_string())).into_response()
 }
 
 /// A path that nobody serves.

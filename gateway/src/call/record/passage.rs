@@ -39,6 +39,7 @@ pub async fn pass(gateway: &Arc<Gateway>, clearance: Clearance, request_digest: 
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
     let intent = gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
     opening.became(intent);
+    clearance.leaves();
     gateway.counters.accepted.add(1);
     gateway.counters.sent.add(1);
     Ok(Passage { gateway: Arc::clone(gateway), clearance, intent, salt })
@@ -71,6 +72,7 @@ pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Readin
     };
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
     gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
+    clearance.leaves();
     gateway.counters.accepted.add(1);
     Ok(Reading { gateway: Arc::clone(gateway), clearance })
 }

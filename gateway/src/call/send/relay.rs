@@ -6,7 +6,7 @@ use super::outgoing::{outgoing, scope, told, transmit};
 use crate::{
     audit::leaf,
     call::{
-        Call,
+        Call, clear,
         record::{Passage, Reading},
     },
     gateway::Gateway,
@@ -57,7 +57,11 @@ async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Res
     let out = outgoing(request, &gateway.media, Some(call.draft()))?;
     let answer = transmit(&gateway.egress, &scope, out).await.map_err(told)?;
     match call.adapter().observe(answer.status, &answer.headers).await {
-        Ok(budgets) => gateway.pauses.learn(&call.account().id, &budgets, gateway.clock.now()),
+        Ok(budgets) => {
+            // What no budget of the call is known for is a pause of the whole account.
+            let strange = gateway.limits.observe(clear::ask(call), &budgets).await;
+            gateway.pauses.learn(&call.account().id, &strange, gateway.clock.now());
+        }
         Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
     }
     Ok(answer)

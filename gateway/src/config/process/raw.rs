@@ -1,7 +1,6 @@
 //! The raw value of `pressgate.toml` and the checks that make a [`Config`] of it.
 
 use std::{
-    net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -11,14 +10,11 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Listen, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
-    witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
+    listen::RawListen, witness::RawWitness,
 };
 use crate::config::{Fault, fault::line_of};
 
-/// Addresses of the two listeners.
-const ADDRESS_DEFAULT: &str = "127.0.0.1:8420";
-const OPERATOR_DEFAULT: &str = "127.0.0.1:8421";
 /// Bounds and defaults of the numbers, in the unit that each name ends in.
 const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_216 };
 const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
@@ -68,13 +64,6 @@ struct Raw {
     export: Vec<Spanned<RawExport>>,
     witness: Vec<Spanned<RawWitness>>,
     log: RawLog,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawListen {
-    address: Option<Spanned<String>>,
-    operator: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -228,28 +217,6 @@ impl Checker<'_> {
 
     pub(super) fn fault(&mut self, offset: usize, message: String) {
         self.faults.push(Fault::new(self.file, line_of(self.text, offset), message));
-    }
-
-    fn listen(&mut self, raw: RawListen) -> Listen {
-        let at = raw.operator.as_ref().or(raw.address.as_ref()).map_or(0, |value| value.span().start);
-        let address = self.address("listen.address", raw.address, ADDRESS_DEFAULT);
-        let operator = self.address("listen.operator", raw.operator, OPERATOR_DEFAULT);
-        if address == operator && address.port() != 0 {
-            self.fault(at, format!("listen.address and listen.operator are both {address}; they need different ports"));
-        }
-        Listen { address, operator }
-    }
-
-    fn address(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
-        let (text, at) = spanned(raw, default);
-        text.parse().unwrap_or_else(|_| {
-            self.fault(
-                at,
-                format!("{key}: `{text}` is not an IP address with a port, such as `{default}` or `[::1]:8420`"),
-            );
-            // Port 0 is passed over when the two addresses are compared; the fault ends the check anyway.
-            SocketAddr::from(([127, 0, 0, 1], 0))
-        })
     }
 
     pub(super) fn path(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> PathBuf {

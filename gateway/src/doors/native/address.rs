@@ -22,13 +22,13 @@ pub(super) struct Addressed {
 }
 
 /// Reads a request's address: by path first, then by host name.
-pub(super) fn addressed(native: &Native, request: &Request) -> Option<Addressed> {
+pub(super) fn addressed(native: &Native, encrypted: bool, request: &Request) -> Option<Addressed> {
     let uri = request.uri();
     let host = uri
         .authority()
         .map(|authority| authority.as_str().to_owned())
         .or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))?;
-    let scheme = if request.extensions().get::<crate::listen::Encrypted>().is_some() { "https" } else { "http" };
+    let scheme = if encrypted { "https" } else { "http" };
     of(native, uri, &host, scheme)
 }
 

@@ -10,7 +10,7 @@ mod form;
 mod request;
 mod token;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -32,7 +32,7 @@ use crate::{
         record, review,
         send::relay,
     },
-    doors::problem::Problem,
+    doors::{caller::wait, problem::Problem},
     gateway::Gateway,
     host::{PluginRequest, PluginResponse, Release},
     listen::Source,
@@ -44,7 +44,7 @@ use crate::{
 
 /// Takes what is addressed to an account, by path or by host name, and passes the rest on.
 pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    match address::addressed(&gateway.config.native, &request) {
+    match address::addressed(&gateway.config.native, gateway.config.listen.tls.is_some(), &request) {
         Some(addressed) => serve(&gateway, addressed, request).await,
         None => next.run(request).await,
     }
@@ -59,6 +59,8 @@ struct Arrival {
     /// Without key and body of the client, for an answer in the network's shape.
     request: PluginRequest,
     medium: Option<MediaRecord>,
+    /// How long the client wants to wait for room in a budget.
+    patience: Option<Duration>,
 }
 
 async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -> Response {
@@ -80,6 +82,7 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
     let places = adapter.description().map(|description| description.client_token.clone()).unwrap_or_default();
     let base = addressed.base.clone();
     let (parts, body) = request.into_parts();
+    let patience = wait(&parts.headers);
     let mut shown = request::shown(&account, &addressed, &parts);
     let origin = account.origin();
     let key = token::take(&places, &mut shown);
@@ -89,7 +92,7 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
             match request::read_body(gateway, &caller, &account, &parts, body, &mut shown).await {
                 Ok(medium) => {
                     let (account, adapter) = (Arc::clone(&account), Arc::clone(&adapter));
-                    let arrival = Arrival { account, adapter, caller, call, request: shown.clone(), medium };
+                    let arrival = Arrival { account, adapter, caller, call, request: shown.clone(), medium, patience };
                     pass(gateway, arrival).await
                 }
                 Err(refusal) => Err(close(gateway, &caller, &account, None, refusal).await),
@@ -125,7 +128,7 @@ fn unknown(gateway: &Gateway, addressed: &Addressed, source: IpAddr, request: &R
 async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse, Refusal> {
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
     let safe = matches!(request.method.as_str(), "GET" | "HEAD");
-    admit_request(gateway, caller, safe)?;
+    admit_request(gateway, caller, safe).await?;
     let classified = classify::native::native(gateway, caller, call, account, request, medium.as_ref()).await;
     let call = match classified {
         Ok(call) => call,
@@ -143,12 +146,17 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
             return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
         }
         let permit = authorise(gateway, call.clone())?;
-        let judgement = review::judge(gateway, admit(gateway, permit)?).await?;
+        let admissions = admit(gateway, vec![permit]).await?;
+        let admission = admissions
+            .into_iter()
+            .next()
+            .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Admit, "The call was admitted and is not there."))?;
+        let judgement = review::judge(gateway, admission).await?;
         let approval = match approve(judgement, None) {
             Approved::Yes(approval) => *approval,
             Approved::Held(judgement) => return Err(held(&judgement)),
         };
-        clear(gateway, approval).await
+        clear(gateway, approval, arrival.patience).await
     };
     let clearance = match cleared.await {
         Ok(clearance) => clearance,

@@ -26,7 +26,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("gateway", HELD),
     ("start", ALL),
     ("stop", &[]),
-    ("listen", &["stop"]),
+    ("listen", &["metrics", "stop"]),
     (
         "doors",
         &[
@@ -96,6 +96,7 @@ const HELD: &[&str] = &[
     "config",
     "telemetry",
     "stop",
+    "listen",
     "call",
     "posts",
     "host",

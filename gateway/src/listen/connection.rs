@@ -1,0 +1,198 @@
+//! One connection, from its first byte to its end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, Version, header::CONNECTION},
+    response::Response,
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tower::ServiceExt;
+
+use super::{
+    Door, Limits, Source,
+    head::{Checked, Found, HeadLimits},
+    leftover::Drained,
+    tls::Peer,
+    watch::{Activity, Watched},
+};
+use crate::stop::{Phase, Stop};
+
+/// A stop waits this long for a connection on which no request is being served.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Who is connected when the listener closes may still send one request for so long: it may be on its way.
+const LAST_CALL: Duration = Duration::from_millis(500);
+/// How often a peer that speaks HTTP/2 is asked whether it is still there, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// HTTP/2 streams that a peer may reset before anything looked at them, and that we may have to reset for its faults.
+const RESET_STREAMS_MAX: usize = 20;
+const FAULTY_STREAMS_MAX: usize = 100;
+
+/// What a connection needs besides its bytes.
+pub(super) struct Connection {
+    pub(super) door: Arc<Door>,
+    pub(super) app: Router,
+    pub(super) source: Source,
+    /// Who the client is by its certificate.
+    pub(super) peer: Option<Peer>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) stop: Arc<Stop>,
+}
+
+impl Connection {
+    /// Shakes hands, where the listener speaks TLS, and serves it to its end.
+    pub(super) async fn begin(mut self, stream: TcpStream) {
+        let Some(tls) = self.door.tls.clone() else { return self.serve(stream).await };
+        let greeted = tokio::select! {
+            greeted = tokio::time::timeout(self.door.limits.head_timeout, tls.accept(stream)) => greeted,
+            () = self.activity.ended() => return,
+            () = self.stop.wait() => return,
+        };
+        match greeted {
+            Ok(Ok((stream, peer))) => {
+                self.peer = peer;
+                self.serve(stream).await;
+            }
+            Ok(Err(error)) => {
+                self.door.meter.tls_failed.add(1);
+                tracing::debug!(%error, "no TLS with a client");
+            }
+            Err(_) => {
+                self.door.meter.tls_failed.add(1);
+                tracing::debug!("a client was too slow in TLS");
+            }
+        }
+    }
+
+    /// Serves it to its end.
+    async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
+        let Self { door, app, source, peer, activity, stop } = self;
+        let limits = door.limits;
+        let found = Arc::new(Found::default());
+        let requests = Arc::new(AtomicU64::new(0));
+        let (seen, busy, ending, ways) =
+            (Arc::clone(&found), Arc::clone(&activity), Arc::clone(&stop), Arc::clone(&door));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut serving = busy.serve();
+            let fault = seen.fault_of(requests.fetch_add(1, Ordering::Relaxed));
+            let (app, stop, peer, refuse) = (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse);
+            async move {
+                let old = request.version() < Version::HTTP_2;
+                let answer = match fault {
+                    Some(fault) => Ok(refuse(fault)),
+                    None => {
+                        let mut request: Request = Drained::guard(request, Arc::clone(&stop));
+                        request.extensions_mut().insert(source);
+                        if let Some(peer) = peer {
+                            request.extensions_mut().insert(peer);
+                        }
+                        app.oneshot(request).await
+                    }
+                };
+                serving.answered();
+                answer.map(|answer| if old { farewell(answer, &stop) } else { answer })
+            }
+        });
+        let checked =
+            Checked::new(stream, head_limits(&limits), limits.http2, Arc::clone(&found), Arc::clone(&activity));
+        let builder = builder(&limits);
+        let connection = builder.serve_connection(TokioIo::new(Watched::new(checked, Arc::clone(&activity))), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = activity.silent(limits.head_timeout, limits.idle_timeout) => {
+                door.meter.silent.add(1);
+                tracing::debug!("a silent connection is closed");
+                return;
+            }
+            () = activity.ended() => {
+                tracing::debug!("a connection is closed to make place, or for what it abandoned");
+                return;
+            }
+            () = last_call(&stop) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = activity.unserved(STOP_GRACE) => return,
+                }
+            }
+        };
+        if let Some(fault) = found.fault() {
+            door.meter.fault(fault);
+        } else if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    }
+}
+
+/// Returns when a connection that does nothing should end: a while after the listener closed, or at the stop.
+async fn last_call(stop: &Stop) {
+    let closing = async {
+        stop.reached(Phase::Closing).await;
+        tokio::time::sleep(LAST_CALL).await;
+    };
+    tokio::select! {
+        () = closing => {}
+        () = stop.wait() => {}
+    }
+}
+
+/// Once a stop is announced, each answer is the last one of its connection (RFC 9112 9.6).
+fn farewell(mut answer: Response, stop: &Stop) -> Response {
+    if stop.has_reached(Phase::Announced) {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits { bytes_max: size(limits.head_bytes_max), fields_max: size(limits.head_fields_max) }
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    if !limits.http2 {
+        builder = builder.http1_only();
+    }
+    // Slow heads are the watch's business: it sees their bytes, and the library only whole heads.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(size(limits.head_fields_max))
+        .max_buf_size(size(limits.head_bytes_max).max(BUFFER_BYTES));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(limits.streams_max)
+        .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(FAULTY_STREAMS_MAX)
+        .max_header_list_size(limits.head_bytes_max);
+    builder
+}
+
+/// What the library reads at once; a head that passed must fit in, and what follows it may.
+const BUFFER_BYTES: usize = 64 * 1024;
