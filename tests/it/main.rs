@@ -38,6 +38,7 @@ mod listing;
 mod ocsf;
 mod openings;
 mod matrix;
+mod native;
 mod operator;
 mod planted;
 mod platform;

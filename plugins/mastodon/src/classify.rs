@@ -27,7 +27,14 @@ struct Status {
 
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classified, String> {
-    let path = own_path(account, request)?;
+    let address = own_path(account, request)?;
+    let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+    if request.method == "GET" && matches!(request.body, Body::None) {
+        return read(path).map(|action| act(action, None)).ok_or_else(|| unknown(request));
+    }
+    if query.is_some() {
+        return Err("Parameters belong into the body.".to_owned());
+    }
     match (request.method.as_str(), path) {
         ("POST", "/api/v1/statuses") => create(request),
         ("POST", "/api/v2/media") => upload(request),
@@ -39,11 +46,32 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
     }
 }
 
+/// What only asks, of which nothing is anybody else's secret. <https://docs.joinmastodon.org/methods/>
+fn read(path: &str) -> Option<&'static str> {
+    // Some clients write a slash at the end.
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["api", "v1" | "v2", "instance"] | ["api", "v1", "accounts", "verify_credentials"] => Some("profile.read"),
+        ["api", "v1", "accounts", id] if is_id(id) => Some("profile.read"),
+        ["api", "v1", "accounts", id, "statuses"] if is_id(id) => Some("timeline.read"),
+        ["api", "v1", "timelines", "home" | "public"] | ["api", "v1", "timelines", "tag" | "list", _] => {
+            Some("timeline.read")
+        }
+        ["api", "v1", "notifications"] => Some("inbox.read"),
+        ["api", "v1", "notifications", id] if is_id(id) => Some("inbox.read"),
+        ["api", "v1", "statuses" | "media", id] | ["api", "v1", "statuses", id, "context"] if is_id(id) => {
+            Some("post.read")
+        }
+        _ => None,
+    }
+}
+
 fn unknown(request: &Request) -> String {
     format!("{} {} is not something that may pass here.", request.method, request.path())
 }
 
-/// The path, where the address is the account's server and has nothing behind the path.
+/// Path and query, where the address is the account's server.
 fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
     let path = if request.url.starts_with('/') {
         Some(request.url.as_str())
@@ -52,8 +80,8 @@ fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, Stri
     };
     let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
     let path = path.ok_or("The address is not on this account's server.")?;
-    if path.contains(['?', '#']) {
-        return Err("Parameters belong into the body.".to_owned());
+    if path.contains('#') {
+        return Err("The address has a fragment.".to_owned());
     }
     Ok(path)
 }

@@ -36,7 +36,16 @@ impl Adapter for Mastodon {
             limit,
             window_s,
         };
-        let actions = ["post.create", "comment.create", "post.delete", "media.upload"];
+        let actions = [
+            "post.create",
+            "comment.create",
+            "post.delete",
+            "media.upload",
+            "post.read",
+            "timeline.read",
+            "inbox.read",
+            "profile.read",
+        ];
         Description {
             actions: actions.map(str::to_owned).to_vec(),
             // https://docs.joinmastodon.org/api/rate-limits/
