@@ -126,7 +126,7 @@ impl Connection {
                 tracing::debug!("a connection is closed to make place, or for what it abandoned");
                 return;
             }
-            () = last_call(&stop) => {
+            () = last_call(&stop, &activity) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
@@ -142,8 +142,9 @@ impl Connection {
     }
 }
 
-/// Returns when a connection that does nothing should end: a while after the listener closed, or at the stop.
-async fn last_call(stop: &Stop) {
+/// Returns when a connection that does nothing should end: a while after the listener closed, or at the stop. A head that is
+/// under way is waited for, since the library has seen nothing of it and would hang up.
+async fn last_call(stop: &Stop, activity: &Activity) {
     let closing = async {
         stop.reached(Phase::Closing).await;
         tokio::time::sleep(LAST_CALL).await;
@@ -152,6 +153,8 @@ async fn last_call(stop: &Stop) {
         () = closing => {}
         () = stop.wait() => {}
     }
+    // Who is too slow is let go.
+    let _ = tokio::time::timeout(STOP_GRACE, activity.no_head()).await;
 }
 
 /// Once a stop is announced, each answer is the last one of its connection (RFC 9112 9.6).

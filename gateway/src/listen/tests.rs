@@ -186,3 +186,16 @@ async fn a_head_that_goes_on_without_end_ends_the_connection() {
     }
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 431 "));
 }
+
+#[tokio::test]
+async fn a_head_that_is_under_way_at_a_stop_is_answered() {
+    let (address, stop, served) = running(Limits { head_timeout: Duration::from_secs(60), ..LIMITS }).await;
+    let mut stream = connect(address).await;
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stop.set();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stream.write_all(b"content-length: 2\r\n\r\nab").await.unwrap();
+    assert!(rest(&mut stream).await.ends_with("\r\n\r\n2"));
+    served.await.unwrap();
+}

@@ -19,6 +19,8 @@ use tokio::{
 
 /// In place of a time: no head has begun.
 const NO_HEAD: u64 = u64::MAX;
+/// How often a stop looks whether a head is whole.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Requests of one connection that the client may take back before they were answered. A peer that opens streams and resets
 /// them at once (HTTP/2 rapid reset) costs work without end; nobody else comes near.
 const ABANDONED_MAX: u32 = 200;
@@ -73,6 +75,13 @@ impl Activity {
     /// The head is whole.
     pub(super) fn head_ends(&self) {
         self.head_ms.store(NO_HEAD, Ordering::Relaxed);
+    }
+
+    /// Returns once no head is under way.
+    pub(super) async fn no_head(&self) {
+        while self.head_ms.load(Ordering::Relaxed) != NO_HEAD {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Returns once the connection has been silent for too long: no request within `head` of its beginning, no whole head
