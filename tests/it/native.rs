@@ -141,6 +141,10 @@ async fn a_medium_is_judged_with_the_post_that_shows_it() {
     let uploaded = gate.send("POST", &native("/api/v2/media"), &headers, form.clone()).await;
     assert!([200, 202].contains(&uploaded.status), "{}", uploaded.text());
     let medium = uploaded.json::<Value>()["id"].as_str().expect("an id").to_owned();
+    tests::harness::until("the network is done with it", || async {
+        (gate.get(&native(&format!("/api/v1/media/{medium}"))).await.status == 200).then_some(())
+    })
+    .await;
     say(&gate, &json!({"status": "With a picture", "media_ids": [medium]})).await.expect(200);
     let intents = intents(&gate.leaves());
     assert_eq!((intents[0].1.action.as_str(), intents[0].1.effect_kind), ("media.upload", leaf::EffectKind::Prepare));
