@@ -221,6 +221,16 @@ async fn a_networks_budget_is_reserved_given_back_and_waited_for() {
     patient.expect(201);
 }
 
+/// A process that ends with its test, whatever comes of that.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 #[tokio::test]
 async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -232,7 +242,8 @@ async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them
         .arg(dir.path())
         .stdout(std::process::Stdio::null())
         .spawn();
-    let Ok(mut redis) = command else { return tests::skip::skipped("there is no redis-server") };
+    let Ok(redis) = command else { return tests::skip::skipped("there is no redis-server") };
+    let mut redis = Ends(redis);
     let listens = || async { socket.exists().then_some(()) };
     until("Redis listens", listens).await;
     let net = network().await;
@@ -250,8 +261,8 @@ async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them
     };
     assert_eq!(calls(&one).await, 0);
     assert_eq!(calls(&two).await, 6, "the other has used up what they share");
-    redis.kill().expect("it runs");
-    redis.wait().expect("it ends");
+    redis.0.kill().expect("it runs");
+    redis.0.wait().expect("it ends");
     assert!(calls(&one).await >= 5, "what was drawn before counts");
     let answer = one.get("/v1/me").await;
     assert_eq!(answer.status, 200, "reads have their share");
