@@ -391,7 +391,7 @@ fn what_can_not_be_reviewed_is_refused() {
         Request::delete("/api/v1/statuses/1/../2"),
         Request::delete("/api/v1/statuses/%31"),
         Request::delete("/api/v1/statuses/"),
-        Request::get("/api/v1/timelines/home"),
+        Request::get("/api/v1/conversations"),
         Request::post("/api/v2/media").json("{}"),
         Request::post("/api/v2/media").multipart(vec![]),
         Request::post("/api/v2/media").multipart(vec![FormField::media("thumbnail", "a", "b")]),
@@ -402,6 +402,36 @@ fn what_can_not_be_reviewed_is_refused() {
         ]),
     ] {
         assert!(matches!(classify(&request), Classification::Refuse(_)), "{request:?}");
+    }
+}
+
+#[test]
+fn what_only_asks_is_known_by_its_path() {
+    for (path, action) in [
+        ("/api/v1/instance/", "profile.read"),
+        ("/api/v1/accounts/verify_credentials", "profile.read"),
+        ("/api/v1/accounts/7/statuses?limit=2&exclude_replies=true", "timeline.read"),
+        ("/api/v1/timelines/home?since_id=9", "timeline.read"),
+        ("/api/v1/timelines/tag/snacks", "timeline.read"),
+        ("/api/v1/notifications?types[]=mention", "inbox.read"),
+        ("/api/v1/statuses/9/context", "post.read"),
+        ("/api/v1/media/9", "post.read"),
+    ] {
+        let Classification::Act(act) = classify(&Request::get(path)) else { panic!("{path} is refused") };
+        assert_eq!((act.action.as_str(), act.text.as_str(), act.target), (action, "", None), "{path}");
+    }
+    for path in [
+        "/api/v1/conversations",
+        "/api/v1/accounts/../statuses",
+        "/api/v1/streaming/user",
+        "/api/v1/timelines/direct",
+        "/api/v1/statuses/9/source",
+        "/api/v1/push/subscription",
+        "/oauth/authorize",
+        "/api/v1/timelines//home",
+        "//evil.example/api/v1/timelines/home",
+    ] {
+        assert!(matches!(classify(&Request::get(path)), Classification::Refuse(_)), "{path}");
     }
 }
 
