@@ -193,9 +193,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
         .map_err(|error| files(&config.audit_index_path(), &error))?;
     let index = Arc::new(index);
-    let standard = DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst };
-    let limits = Limits::new(standard, Arc::clone(&clock), place(&config)?);
-    limits.connect().await;
+    let limits = limits(&config, &clock).await?;
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
@@ -238,6 +236,14 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The limits, connected where they are shared.
+async fn limits(config: &Config, clock: &Arc<dyn Clock>) -> Result<Limits, StartError> {
+    let standard = DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst };
+    let limits = Limits::new(standard, Arc::clone(clock), place(config)?);
+    limits.connect().await;
+    Ok(limits)
 }
 
 /// Where limits are shared, with the password of that place.

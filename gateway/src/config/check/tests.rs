@@ -487,7 +487,7 @@ calls_per_minute = 60
 [app.newsroom.reply]
 calls_per_minute = 30
 burst = 3
-[network.mastodon.api]
+[network.somewhere.api]
 limit = 300
 window_s = 300
 counts = "rolling"
@@ -506,7 +506,7 @@ seconds = 5
     let limits = Governance::check(&files, &plugins(), now()).unwrap().limits;
     let reply = &limits.classes[&(AppId::new("newsroom"), crate::model::ActionClass::Reply)];
     assert_eq!((reply.calls_per_minute, reply.burst), (30, Some(3)));
-    let api = &limits.networks[&("mastodon".to_owned(), "api".to_owned())];
+    let api = &limits.networks[&("somewhere".to_owned(), "api".to_owned())];
     assert_eq!((api.limit, api.window_s, api.rolling, api.points.len()), (300, 300, true, 2));
     assert_eq!((limits.urgent.percent, limits.urgent.labels.len(), limits.wait_s), (10, 1, 5));
 

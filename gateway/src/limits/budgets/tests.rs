@@ -1,3 +1,5 @@
+//! Budgets as a call meets them: reserved, given back, shared out between apps.
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;

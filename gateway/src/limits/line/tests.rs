@@ -1,3 +1,5 @@
+//! Turns: between callers, by units, and on a clock that runs by itself.
+
 use std::{cell::RefCell, rc::Rc, sync::atomic::AtomicU32};
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,3 +1,5 @@
+//! The shared ledger against the one in memory, and with its server stopped, dead and back.
+
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
