@@ -113,7 +113,7 @@ async fn a_caller_learns_who_it_is_and_what_its_accounts_can_do() {
         (&account["id"], &account["network"], &account["health"]),
         (&json!("drinks-mastodon"), &json!("mastodon"), &json!("ready"))
     );
-    assert_eq!(account["actions"], json!(["post.create"]), "what it may do, of what the network can");
+    assert_eq!(account["actions"], json!(["post.create", "post.read"]), "what it may do, of what the network can");
     assert!(account["option_schema"]["properties"]["visibility"].is_object(), "{account}");
     careers.publish(&post("drinks-mastodon", "x")).await.expect(201);
     let accounts = careers.get("/v1/accounts").await.expect(200);

@@ -189,6 +189,16 @@ async fn content(judge: &Judge) {
     assert!(net.timeline().await.is_empty());
 }
 
+/// What only the native door says, and says in the network's own shape.
+async fn native(judge: &Judge, gate: &Running) {
+    let address = "/native/acme-mastodon/api/v1/statuses";
+    for (kind, body) in [("needs-approval", json!({"status": "cheap"})), ("not-classified", json!({"poll": {}}))] {
+        let told = gate.post(address, &body).await.expect(403);
+        assert_eq!(told["error_description"], kind);
+        judge.seen.lock().expect("no thread died").insert(format!("/problems/{kind}"));
+    }
+}
+
 /// What a post is too far for, or not far enough.
 async fn posts(judge: &Judge) {
     let net = network().await;
@@ -199,6 +209,7 @@ async fn posts(judge: &Judge) {
         .grant("chief-writes", "person:chief-1", "brand:acme", &["post.create"])
         .start()
         .await;
+    native(judge, &gate).await;
     let chief = gate.caller("person:chief-1");
     let own = id(&chief.publish(&post("acme-mastodon", "cheap")).await.expect(202));
     judge.saw("own-post", &chief.vote(&own, "approve").await);
