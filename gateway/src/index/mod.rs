@@ -31,6 +31,8 @@ pub use words::{WORDS_MAX, Wanted};
 
 use crate::audit::AuditLog;
 
+/// So many leaves that are not indexed yet are waited for.
+const CATCH_UP_LEAVES_MAX: u64 = 32;
 /// Connections for reading that are kept open.
 const READERS_MAX: usize = 4;
 
@@ -89,11 +91,13 @@ impl AuditIndex {
         self.shared.state().mark
     }
 
-    /// Has the thread look at once, and waits until the index has the leaves below this one, or for that long. Blocks.
+    /// Has the thread look at once, and waits until the index has the leaves below this one, or for that long. Where much is written
+    /// the index is always a little behind, and nobody waits for it. Blocks.
     pub fn catch_up(&self, end: u64, at_most: Duration) {
         let behind = |state: &mut State| !state.stop && state.mark.is_some_and(|mark| mark < end);
         let mut state = self.shared.state();
-        if behind(&mut state) {
+        let few = state.mark.is_some_and(|mark| end.saturating_sub(mark) <= CATCH_UP_LEAVES_MAX);
+        if few && behind(&mut state) {
             state.wanted = true;
             self.shared.wake.notify_all();
             let waited = self.shared.moved.wait_timeout_while(state, at_most, behind);

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{connection::STOP_GRACE, *};
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_millis(800);
 const LIMITS: Limits = Limits {
     connections_max: 4,
     connections_per_source_max: 100,

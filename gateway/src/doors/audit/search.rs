@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a search waits for the index to have what is in the log, at most. It needs some milliseconds for a few leaves.
-const CATCH_UP_MAX: Duration = Duration::from_millis(100);
+const CATCH_UP_MAX: Duration = Duration::from_millis(25);
 
 /// Leaves that were found.
 #[derive(Debug, Serialize, ToSchema)]
