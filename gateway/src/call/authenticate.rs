@@ -23,6 +23,8 @@ pub struct Caller {
 
 /// The door of our own API, which calls come in by unless they say otherwise.
 const PUBLISH: &str = "publish";
+/// The door of networks' own APIs.
+pub(crate) const NATIVE: &str = "native";
 
 impl Caller {
     /// The key that was presented.

@@ -165,7 +165,7 @@ fn supported(adapter: &Release, account: &Account, draft: &Draft) -> Result<(), 
 fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, MediaRecord>) -> Draft {
     let content = submission.content_for(&account.id, &account.network);
     let refs = |uses: &[MediaUse]| {
-        uses.iter().filter_map(|used| media.get(&used.id).map(|record| reference(record, used))).collect()
+        uses.iter().filter_map(|used| media.get(&used.id).map(|record| media_ref(record, used.alt.clone()))).collect()
     };
     let Content { text, language, media: first, thread } = content;
     let mut parts = vec![Part { text, media: refs(&first) }];
@@ -182,7 +182,8 @@ fn draft(submission: &Submission, account: &Account, media: &BTreeMap<MediaId, M
     }
 }
 
-fn reference(record: &MediaRecord, used: &MediaUse) -> MediaRef {
+/// A stored medium as a draft shows it.
+fn media_ref(record: &MediaRecord, alt: Option<String>) -> MediaRef {
     MediaRef {
         id: record.id.clone(),
         media_type: record.media_type.clone(),
@@ -190,7 +191,7 @@ fn reference(record: &MediaRecord, used: &MediaUse) -> MediaRef {
         width: record.width,
         height: record.height,
         digest: record.digest.clone(),
-        alt: used.alt.clone(),
+        alt,
     }
 }
 

@@ -21,7 +21,7 @@ const ALL_UPLOADS_MAX: usize = 16_384;
 /// How long an upload may wait for the post that shows it.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Longest answer that is remembered, in bytes.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
 /// What was uploaded.
 #[derive(Default)]

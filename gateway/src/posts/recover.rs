@@ -9,12 +9,11 @@ use jiff::Timestamp;
 
 use crate::{
     audit::{AuditLog, Event, Leaf, leaf},
+    call::authenticate::NATIVE,
     model::{AccountId, PersonId, PostId, TargetState},
     records::{ErasedCounts, ErasureRecord, LeafFact, Records, RecordsError},
 };
 
-/// The door of networks' own APIs, as leaves name it.
-pub(crate) const NATIVE: &str = "native";
 /// Leaves that are applied in one operation.
 const BATCH_LEAVES: usize = 10_000;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, supported};
+use super::{Call, media_ref, supported};
 use crate::{
     call::{Caller, sources::Sources},
     gateway::Gateway,
@@ -70,7 +70,7 @@ fn draft(
     let mut media = Vec::with_capacity(act.media.len());
     for (reference, alt) in act.media {
         let shown = match (reference, uploaded) {
-            (None, Some(record)) => Some(of_record(record)),
+            (None, Some(record)) => Some(media_ref(record, None)),
             (Some(reference), _) => gateway.uploads.find(account, caller.principal(), &reference),
             (None, None) => None,
         };
@@ -87,18 +87,6 @@ fn draft(
         labels: Vec::new(),
         campaign: None,
     })
-}
-
-fn of_record(record: &MediaRecord) -> MediaRef {
-    MediaRef {
-        id: record.id.clone(),
-        media_type: record.media_type.clone(),
-        size_bytes: record.size_bytes,
-        width: record.width,
-        height: record.height,
-        digest: record.digest.clone(),
-        alt: None,
-    }
 }
 
 fn unknown_medium(account: &Account, principal: &Principal) -> Refusal {

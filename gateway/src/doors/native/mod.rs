@@ -24,7 +24,7 @@ use crate::{
         Approved, Caller,
         admit::{admit, admit_request},
         approve::approve,
-        authenticate::authenticate,
+        authenticate::{NATIVE, authenticate},
         authorise::authorise,
         classify,
         clear::clear,
@@ -37,7 +37,6 @@ use crate::{
     host::{PluginRequest, PluginResponse, Release},
     listen::Source,
     model::{Account, Outcome, PostId},
-    posts::recover::NATIVE,
     records::MediaRecord,
     refusal::{Fault, Refusal, Stage, problem},
 };
@@ -86,7 +85,8 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
     let mut shown = request::shown(&account, &addressed, &parts);
     let origin = account.origin();
     let key = token::take(&places, &mut shown);
-    let answer = match authenticated(gateway, key.as_deref(), source) {
+    let safe = request::is_safe(&shown);
+    let answer = match known(gateway, key.as_deref(), source, safe).await {
         Ok(caller) => {
             let call = PostId::fresh(gateway.clock.now());
             match request::read_body(gateway, &caller, &account, &parts, body, &mut shown).await {
@@ -106,9 +106,11 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
     }
 }
 
-fn authenticated(gateway: &Gateway, key: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
+/// Who it is, and within its limits: both before the body is read, which may fill a disk.
+async fn known(gateway: &Gateway, key: Option<&str>, source: IpAddr, safe: bool) -> Result<Caller, Refusal> {
     let authorization = key.map(|key| format!("Bearer {key}"));
     let caller = authenticate(gateway, authorization.as_deref(), source)?.at_door(NATIVE);
+    admit_request(gateway, &caller, safe).await?;
     Ok(caller)
 }
 
@@ -127,8 +129,7 @@ fn unknown(gateway: &Gateway, addressed: &Addressed, source: IpAddr, request: &R
 /// The path of the call, stage by stage.
 async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse, Refusal> {
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
-    let safe = matches!(request.method.as_str(), "GET" | "HEAD");
-    admit_request(gateway, caller, safe).await?;
+    let safe = request::is_safe(request);
     let classified = classify::native::native(gateway, caller, call, account, request, medium.as_ref()).await;
     let call = match classified {
         Ok(call) => call,

@@ -52,6 +52,11 @@ pub(super) fn shown(account: &Account, addressed: &Addressed, parts: &Parts) -> 
     }
 }
 
+/// Does the method say that it changes nothing?
+pub(super) fn is_safe(request: &PluginRequest) -> bool {
+    matches!(request.method.as_str(), "GET" | "HEAD")
+}
+
 /// What a body is, by its type.
 enum Kind {
     /// Read whole and judged.
@@ -138,7 +143,7 @@ async fn text(gateway: &Gateway, body: Body, request: &PluginRequest) -> Result<
     if bytes.is_empty() {
         return Ok(RequestBody::None);
     }
-    if matches!(request.method.as_str(), "GET" | "HEAD") {
+    if is_safe(request) {
         return Err(Refusal::new(problem::MALFORMED, Stage::Door, "A request that only reads has no body."));
     }
     let text = std::str::from_utf8(&bytes)
