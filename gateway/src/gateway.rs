@@ -16,7 +16,7 @@ use crate::{
     export::Exports,
     host::{Host, Registry},
     index::AuditIndex,
-    keys::Keys,
+    keys::{Keys, Sessions},
     limits::{Limits, Pauses, Readings},
     listen::Tls,
     metrics::{Counters, Registry as Metrics},
@@ -76,6 +76,8 @@ pub struct Gateway {
     pub witnesses: Witnesses,
     /// API keys.
     pub keys: Keys,
+    /// Sessions of clients of networks' own APIs.
+    pub sessions: Sessions,
     /// Callers' limits.
     pub limits: Limits,
     /// Networks' pauses.

@@ -4,6 +4,8 @@
 //! characters, 256 random bits in base 62, and a CRC-32C over everything before it, so that a mistyped key is told from a wrong
 //! one. Only an HMAC of the secret is kept; the key itself is shown once.
 
+mod sessions;
+
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -15,6 +17,7 @@ use aws_lc_rs::{
 };
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+pub use sessions::{Session, SessionRefused, Sessions, Tokens, Use};
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -139,12 +142,14 @@ impl Keys {
         let mac = key.as_ref().map_or([0; 32], |key| key.mac);
         let same = bool::from(self.mac(secret).ct_eq(&mac));
         let key = key.filter(|_| same).ok_or(KeyRefused::Unknown)?;
-        if key.revoked_at.is_some() {
-            return Err(KeyRefused::Revoked);
-        }
-        if key.expires_at.is_some_and(|end| end <= now) {
-            return Err(KeyRefused::Expired);
-        }
+        lives(&key, now)?;
+        Ok(key)
+    }
+
+    /// The key that a session was opened with, if it still opens anything.
+    pub fn of_session(&self, id: &KeyId, now: Timestamp) -> Result<Arc<KeyRecord>, KeyRefused> {
+        let key = self.record(id).ok_or(KeyRefused::Unknown)?;
+        lives(&key, now)?;
         Ok(key)
     }
 
@@ -152,6 +157,16 @@ impl Keys {
         let tag = hmac::sign(&self.pepper, secret.as_bytes());
         tag.as_ref().try_into().unwrap_or([0; 32])
     }
+}
+
+fn lives(key: &KeyRecord, now: Timestamp) -> Result<(), KeyRefused> {
+    if key.revoked_at.is_some() {
+        return Err(KeyRefused::Revoked);
+    }
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(KeyRefused::Expired);
+    }
+    Ok(())
 }
 
 /// Shows a fresh key to its one reader.

@@ -26,7 +26,7 @@ use crate::{
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
     index::AuditIndex,
-    keys::Keys,
+    keys::{Keys, Sessions},
     limits::{DefaultLimit, Limits, Place},
     listen::{Tls, TlsFiles},
     media::MediaStore,
@@ -114,6 +114,8 @@ pub struct Stores {
     pub vault: Arc<Vault>,
     /// The keys.
     pub keys: Keys,
+    /// Sessions of clients.
+    pub sessions: Sessions,
 }
 
 /// Opens the stores of the data folder. Fails where another process has them.
@@ -140,6 +142,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         Arc::clone(&parts.clock),
     ));
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
+    let sessions = Sessions::load(vault.derive("sessions").as_bytes(), records.as_ref(), parts.clock.now()).await?;
     let audit = log::open(parts, &node, records.as_ref()).await?;
     let now = parts.clock.now();
     let restored = restored::told(config, &audit, now).await?;
@@ -155,7 +158,7 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .await?;
     }
     tracing::info!(leaves = found.leaves, open = found.open, leases = found.leases, "recovered");
-    Ok(Stores { lock, audit, records, openings, vault, keys })
+    Ok(Stores { lock, audit, records, openings, vault, keys, sessions })
 }
 
 /// The id of the node that a data folder is of; none where no gateway has been.
@@ -170,7 +173,7 @@ pub fn node(config: &Config) -> Result<Option<String>, StartError> {
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
-    let Stores { lock, audit, records, openings, vault, keys } = stores;
+    let Stores { lock, audit, records, openings, vault, keys, sessions } = stores;
     let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
@@ -218,6 +221,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         exports,
         witnesses,
         keys,
+        sessions,
         limits,
         pauses: Default::default(),
         media: Arc::new(media),

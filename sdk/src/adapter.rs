@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use crate::bindings::adapter::exports::pressgate::plugin::adapter_api::Guest;
 pub use crate::bindings::adapter::exports::pressgate::plugin::adapter_api::{
-    Budget, Call, Classification, Classified, Description, Facts, Failure, Performed, Published, RateClass,
-    Reconciliation, Refusal, Rejection, TokenPlace,
+    Budget, Call, Classification, Classified, Description, Facts, Failure, Login, Performed, Published, RateClass,
+    Reconciliation, Refusal, Rejection, Session, TokenPlace,
 };
 use crate::http::{Request, Response};
 use crate::{Account, Draft, Finding};
@@ -34,6 +34,12 @@ pub trait Adapter {
 
     /// What do the headers of an answer (names in lower case) say about limits? Pure.
     fn observe(status: u16, headers: &[(String, String)]) -> Vec<Budget>;
+
+    /// The answer to a login, in the network's own shape. It names no other host than the one that was asked. Pure.
+    /// Adapters whose clients do not log in leave it out: it is asked only after [`Classification::Login`].
+    fn render_session(_account: &Account, _login: Login, _session: &Session, _request: &Request) -> Response {
+        Response::empty(404)
+    }
 
     /// The gateway's refusal in the network's own error shape. Pure.
     fn render_refusal(refusal: &Refusal, request: &Request) -> Response;
@@ -71,6 +77,10 @@ impl<T: Adapter> Guest for Exported<T> {
     fn observe(status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
         crate::panics::report();
         T::observe(status, &headers)
+    }
+    fn render_session(account: Account, login: Login, session: Session, request: Request) -> Response {
+        crate::panics::report();
+        T::render_session(&account, login, &session, &request)
     }
     fn render_refusal(refusal: Refusal, request: Request) -> Response {
         crate::panics::report();

@@ -119,7 +119,12 @@ impl FormField {
 }
 
 impl Response {
-    /// A JSON answer, for `render_refusal` and tests.
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A JSON answer, for `render_session`, `render_refusal` and tests.
     pub fn json(status: u16, text: impl Into<String>) -> Self {
         Self {
             status,

@@ -81,8 +81,8 @@ mod panics;
 pub mod bindings;
 
 pub use adapter::{
-    Adapter, Budget, Call, Classification, Classified, Description, Facts, Failure, Performed, Published, RateClass,
-    Reconciliation, Refusal, Rejection, TokenPlace,
+    Adapter, Budget, Call, Classification, Classified, Description, Facts, Failure, Login, Performed, Published,
+    RateClass, Reconciliation, Refusal, Rejection, Session, TokenPlace,
 };
 pub use beside::BesideTexts;
 pub use bindings::adapter::pressgate::plugin::types::{Account, Draft, Extra, Finding, MediaRef, Part, Severity};

@@ -35,6 +35,7 @@ mod idempotency;
 mod leaves;
 mod limits;
 mod listing;
+mod logins;
 mod ocsf;
 mod openings;
 mod matrix;

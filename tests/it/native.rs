@@ -88,7 +88,7 @@ async fn what_may_not_pass_is_refused_in_the_networks_own_words() {
     for (method, path, body) in [
         ("POST", STATUSES, r#"{"status":"x","poll":{"options":["a","b"]}}"#),
         ("POST", STATUSES, r#"{"status":"x","status":"y"}"#),
-        ("POST", "/oauth/token", r#"{"grant_type":"client_credentials"}"#),
+        ("POST", "/api/v1/apps", r#"{"client_name":"a"}"#),
         ("POST", "/api/v1/push/subscription", "{}"),
         ("POST", "/api/v1/accounts/../statuses", r#"{"status":"x"}"#),
         ("POST", "/api/v1/%73tatuses", r#"{"status":"x"}"#),

@@ -32,6 +32,7 @@ pub fn account() -> Arc<Account> {
         private_endpoint: false,
         brand: BrandPath::new("acme/snacks"),
         handle: None,
+        native_hold: pressgate::model::NativeHold::Refuse,
     })
 }
 

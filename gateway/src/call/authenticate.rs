@@ -1,13 +1,14 @@
 //! Authenticate: who is it?
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     config::Governance,
     gateway::Gateway,
-    model::{KeyId, PersonId, Principal},
-    records::{Author, Commitment},
-    refusal::{Refusal, Stage, problem},
+    keys::{KeyRefused, Session, SessionRefused, Sessions},
+    model::{AccountId, KeyId, PersonId, Principal},
+    records::{Author, Commitment, KeyRecord},
+    refusal::{Problem, Refusal, Stage, problem},
 };
 
 /// Proof that a key was presented and is live: who calls.
@@ -18,6 +19,7 @@ pub struct Caller {
     on_behalf_of: Option<PersonId>,
     source: Option<IpAddr>,
     door: &'static str,
+    session: Option<Session>,
     kept: Vec<Commitment>,
 }
 
@@ -50,6 +52,11 @@ impl Caller {
     /// The door that the call came in by.
     pub fn door(&self) -> &'static str {
         self.door
+    }
+
+    /// The session whose token was shown in place of the key.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
     }
 
     /// Commitments to this call's values whose openings are kept already; empty where none were made.
@@ -85,8 +92,9 @@ impl Caller {
             principal: author.principal.clone(),
             on_behalf_of: author.on_behalf_of.clone(),
             source: None,
-            // No other door makes posts that wait.
+            // What waits goes on as a post of ours, whichever door its content came in by.
             door: PUBLISH,
+            session: None,
             kept: Vec::new(),
         }
     }
@@ -107,12 +115,11 @@ fn known(governance: &Governance, holder: &Principal) -> bool {
 
 /// Checks the key in an `Authorization` header. Refusals are counted for each source and second, not logged one by one:
 /// strangers must not be able to fill the log.
+///
+/// # Errors
+/// `unauthenticated`.
 pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
-    let refuse = |detail: &str| {
-        gateway.counters.denied.add(1);
-        gateway.strangers.count(source, gateway.clock.now());
-        Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail))
-    };
+    let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
     let Some(presented) = authorization else {
         return refuse("Send `Authorization: Bearer <key>`.");
     };
@@ -122,7 +129,49 @@ pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAd
     if !scheme.eq_ignore_ascii_case("bearer") {
         return refuse("The Authorization header must read `Bearer <key>`.");
     }
-    match gateway.keys.verify(key.trim(), gateway.clock.now()) {
+    of_key(gateway, key.trim(), source)
+}
+
+/// Checks what a client of a network's own API shows where the network's token would be: a key, or a token of a session at this
+/// account. Refusals are counted as those of [`authenticate`] are.
+///
+/// # Errors
+/// `unauthenticated`, `session-expired`.
+pub fn client(gateway: &Gateway, shown: Option<&str>, account: &AccountId, source: IpAddr) -> Result<Caller, Refusal> {
+    let Some(shown) = shown else {
+        let detail = "Send a Pressgate key where the network's token would be.";
+        return Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
+    };
+    if !Sessions::looks_like(shown) {
+        return Ok(of_key(gateway, shown, source)?.at_door(NATIVE));
+    }
+    let now = gateway.clock.now();
+    let session = gateway.sessions.read(shown, account, now).map_err(|why| match why {
+        SessionRefused::Expired => stranger(
+            gateway,
+            source,
+            problem::SESSION_EXPIRED,
+            "The session has expired. Renew it, or log in again with the Pressgate key.",
+        ),
+        other => stranger(gateway, source, problem::UNAUTHENTICATED, &sentence(other)),
+    })?;
+    let key = gateway.keys.of_session(&session.key, now);
+    Ok(Caller { session: Some(session), ..caller(gateway, key, source)? }.at_door(NATIVE))
+}
+
+fn sentence(why: SessionRefused) -> String {
+    let why = why.to_string();
+    let (first, rest) = why.split_at(why.ceil_char_boundary(1));
+    format!("{}{rest}. Log in with a Pressgate key.", first.to_uppercase())
+}
+
+fn of_key(gateway: &Gateway, key: &str, source: IpAddr) -> Result<Caller, Refusal> {
+    caller(gateway, gateway.keys.verify(key, gateway.clock.now()), source)
+}
+
+fn caller(gateway: &Gateway, key: Result<Arc<KeyRecord>, KeyRefused>, source: IpAddr) -> Result<Caller, Refusal> {
+    let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
+    match key {
         Ok(record) if !known(&gateway.governance.load(), &record.holder) => {
             refuse("The holder of this key is not in the governance any more. Ask an operator.")
         }
@@ -132,8 +181,15 @@ pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAd
             on_behalf_of: None,
             source: Some(source.to_canonical()),
             door: PUBLISH,
+            session: None,
             kept: Vec::new(),
         }),
         Err(why) => refuse(why.public()),
     }
+}
+
+fn stranger(gateway: &Gateway, source: IpAddr, problem: &'static Problem, detail: &str) -> Refusal {
+    gateway.counters.denied.add(1);
+    gateway.strangers.count(source, gateway.clock.now());
+    Refusal::new(problem, Stage::Authenticate, detail)
 }

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-pub use passage::{Passage, Reading, look, pass};
+pub use passage::{Passage, Reading, login, look, pass};
 
 use super::{Call, Clearance, authorise, digest, journey};
 use crate::{

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::model::{AccountId, MediaId, PersonId};
 
 /// Content for several accounts, as a door read it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Submission {
     /// Where it shall appear; not empty, no account twice.
     pub accounts: Vec<AccountId>,

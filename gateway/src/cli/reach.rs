@@ -1,6 +1,7 @@
 //! Where a command works: on the stores, while no gateway has them; else through the running gateway.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -115,12 +116,15 @@ impl<'a> Reach<'a> {
 }
 
 /// Where a running gateway says that it listens: with port 0 the configuration does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
     /// For apps.
     pub address: SocketAddr,
     /// For operators.
     pub operator: SocketAddr,
+    /// For clients of single accounts, by account.
+    #[serde(default)]
+    pub native: BTreeMap<String, SocketAddr>,
 }
 
 impl Listening {
@@ -175,11 +179,14 @@ mod tests {
     #[test]
     fn the_word_that_a_gateway_left_is_read_and_garbage_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let listening =
-            Listening { address: "127.0.0.1:4000".parse().unwrap(), operator: "[::]:4001".parse().unwrap() };
+        let listening = Listening {
+            address: "127.0.0.1:4000".parse().unwrap(),
+            operator: "[::]:4001".parse().unwrap(),
+            native: BTreeMap::from([("acme".to_owned(), "127.0.0.1:4002".parse().unwrap())]),
+        };
         assert_eq!(Listening::read(folder.path()), None);
         listening.write(folder.path()).unwrap();
-        assert_eq!(Listening::read(folder.path()), Some(listening));
+        assert_eq!(Listening::read(folder.path()), Some(listening.clone()));
         assert_eq!(local(listening.operator).to_string(), "[::1]:4001");
         std::fs::write(folder.path().join("listening.json"), "{").unwrap();
         assert_eq!(Listening::read(folder.path()), None);

@@ -48,14 +48,24 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     // Bound before the start, so that a port that is taken leaves no start in the log.
     let (public, public_at) = bind("listen.address", config.listen.address).await?;
     let (operators, operators_at) = bind("listen.operator", config.listen.operator).await?;
+    let mut accounts = Vec::new();
+    for (account, address) in &config.native.listeners {
+        let (listener, at) = bind(&format!("native.listeners.{account}"), *address).await?;
+        accounts.push((account.clone(), listener, at));
+    }
     let gateway = start::start(crate::start::Parts::real(config)).await?;
-    let listening = Listening { address: public_at, operator: operators_at };
+    let native = accounts.iter().map(|(account, _, at)| (account.to_string(), *at)).collect();
+    let listening = Listening { address: public_at, operator: operators_at, native };
     listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
 
-    let listeners = [
+    let mut listeners = vec![
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
     ];
+    for (account, listener, at) in accounts {
+        tracing::info!(address = %at, %account, "listening for clients of one account");
+        listeners.push(tokio::spawn(doors::serve_account(Arc::clone(&gateway), account, listener)));
+    }
     let tasks = [
         tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(export(Arc::clone(&gateway))),
@@ -146,7 +156,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
 async fn drain(
     gateway: &Arc<Gateway>,
-    mut listeners: [JoinHandle<()>; 2],
+    mut listeners: Vec<JoinHandle<()>>,
     tasks: [JoinHandle<()>; 4],
     signals: &mut Signals,
 ) -> bool {

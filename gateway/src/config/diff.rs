@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Governance, json::escaped};
-use crate::model::{Auditor, Deny, Grant, Grantee, Scope};
+use crate::model::{Auditor, Deny, Grant, Grantee, NativeHold, Scope};
 
 /// What happens to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -199,6 +199,7 @@ fn accounts(of: &Governance) -> Things {
     of.accounts
         .values()
         .map(|account| {
+            let hold = if account.native_hold == NativeHold::Draft { account.native_hold.as_str() } else { "" };
             let private = if account.private_endpoint { "allowed" } else { "" };
             let fields = vec![
                 ("network", Field::One(account.network.clone())),
@@ -206,6 +207,7 @@ fn accounts(of: &Governance) -> Things {
                 ("endpoint", Field::One(account.origin())),
                 ("private endpoint", Field::One(private.to_owned())),
                 ("brand", Field::One(account.brand.to_string())),
+                ("native hold", Field::One(hold.to_owned())),
                 ("handle", Field::One(account.handle.clone().unwrap_or_default())),
             ];
             (account.id.to_string(), fields)

@@ -8,6 +8,7 @@ mod raw;
 mod witness;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Fault;
+use crate::model::AccountId;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
 pub use witness::Witness;
 
@@ -96,6 +98,8 @@ pub struct ListenTls {
 pub struct Native {
     /// Each account is reached at `{account}.<domain>`, besides by path; in lower case.
     pub domain: Option<String>,
+    /// Accounts that have a listener of their own, for clients that keep nothing but a port.
+    pub listeners: BTreeMap<AccountId, SocketAddr>,
 }
 
 /// Where the key-encryption key comes from.

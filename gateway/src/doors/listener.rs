@@ -2,14 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse};
 use tokio::net::TcpListener;
 
-use super::{problem::unreadable, router};
+use super::{guarded, native, problem::unreadable, router};
 use crate::{
     config::process::Listen,
     gateway::Gateway,
     listen::{self, Door, Limits, Meter},
+    model::AccountId,
 };
 
 /// What a client may take, in time and bytes.
@@ -30,21 +31,32 @@ fn limits(listen: &Listen) -> Limits {
 
 /// Serves the public API on `listener` until the gateway stops; connections end after their request.
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
-    let stop = Arc::clone(&gateway.stopping);
-    let meter = Arc::new(Meter::default());
-    let shown = Arc::clone(&meter);
-    gateway.metrics.add(move |page| shown.show(page, "apps"));
-    if let Some(tls) = gateway.tls.clone() {
+    let tls = gateway.tls.clone();
+    if let Some(tls) = tls.clone() {
         gateway.metrics.add(move |page| tls.show(page));
     }
-    let tls = gateway.tls.clone();
-    let watching = tls.clone().map(|tls| tokio::spawn(tls.watch(Arc::clone(&stop))));
-    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
-    listen::serve(listener, router(gateway), door, stop).await;
+    let watching = tls.map(|tls| tokio::spawn(tls.watch(Arc::clone(&gateway.stopping))));
+    listen(&gateway, listener, "apps".to_owned(), router(Arc::clone(&gateway))).await;
     if let Some(watching) = watching {
         // It has ended: nobody comes in any more.
         let _ = watching.await;
     }
+}
+
+/// Serves one account's own listener, as [`serve`] does the public one. With TLS it has the same certificate.
+pub async fn serve_account(gateway: Arc<Gateway>, account: AccountId, listener: TcpListener) {
+    let name = format!("native:{account}");
+    listen(&gateway, listener, name, native::router(Arc::clone(&gateway), account)).await;
+}
+
+async fn listen(gateway: &Gateway, listener: TcpListener, name: String, router: Router) {
+    let stop = Arc::clone(&gateway.stopping);
+    let meter = Arc::new(Meter::default());
+    let shown = Arc::clone(&meter);
+    gateway.metrics.add(move |page| shown.show(page, &name));
+    let tls = gateway.tls.clone();
+    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
+    listen::serve(listener, guarded(router), door, stop).await;
 }
 
 /// Is the process alive?

@@ -23,7 +23,7 @@ use axum::{
     Router, middleware,
     routing::{delete, get, post},
 };
-pub use listener::serve;
+pub use listener::{serve, serve_account};
 
 use crate::gateway::Gateway;
 
@@ -53,7 +53,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), native::native))
-        .layer(middleware::from_fn(limits::told))
-        .layer(middleware::from_fn(strict::strict))
         .with_state(gateway)
+}
+
+/// What is around everything that comes in by HTTP.
+fn guarded(router: Router) -> Router {
+    router.layer(middleware::from_fn(limits::told)).layer(middleware::from_fn(strict::strict))
 }

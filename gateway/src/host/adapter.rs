@@ -48,6 +48,8 @@ pub enum TokenPlace {
     Form(String),
     /// A JSON field at this pointer.
     Json(String),
+    /// The first segment of the path, behind this prefix.
+    Path(String),
 }
 
 /// Facts that were asked of the network.
@@ -65,7 +67,7 @@ pub enum Classification {
     /// An action on content.
     Act(Classified),
     /// A login, which the gateway answers itself.
-    Login,
+    Login(Login),
     /// Nothing that may pass; the sentence says why.
     Refuse(String),
 }
@@ -83,6 +85,40 @@ pub struct Classified {
     pub texts: Vec<(String, String)>,
     /// Media: the platform's reference and the alternative text.
     pub media: Vec<(Option<String>, Option<String>)>,
+    /// The network's options as in a draft, where a draft could say all that the request does.
+    pub options: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The declared language.
+    pub language: Option<String>,
+}
+
+/// What a client wants of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// A session that it will renew.
+    Open,
+    /// A session that it can't renew.
+    OpenLasting,
+    /// New tokens.
+    Renew,
+    /// Who is it?
+    Look,
+    /// No more of it.
+    End,
+}
+
+/// A session of the gateway, as its adapter is shown it.
+#[derive(Clone)]
+pub struct SessionView {
+    /// Shown with each request; none where nothing was opened or renewed.
+    pub access: Option<String>,
+    /// Renews the session.
+    pub refresh: Option<String>,
+    /// When the tokens were made.
+    pub created_at: Timestamp,
+    /// When the access token ends.
+    pub expires_at: Timestamp,
+    /// The account's facts as last discovered.
+    pub facts: Option<Facts>,
 }
 
 /// One attempt on one target.

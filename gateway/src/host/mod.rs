@@ -31,8 +31,8 @@ mod meter;
 mod settings;
 
 pub use adapter::{
-    Budget, Classification, Classified, Description, Facts, Failure, PerformCall, Performed, RateClass, Reconciliation,
-    RefusalView, Rejection, TokenPlace,
+    Budget, Classification, Classified, Description, Facts, Failure, Login, PerformCall, Performed, RateClass,
+    Reconciliation, RefusalView, Rejection, SessionView, TokenPlace,
 };
 pub(crate) use loader::foreign_imports;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::adapter::{
-    Budget, Classification, Description, Facts, Failure, PerformCall, Performed, Reconciliation, RefusalView,
+    Budget, Classification, Description, Facts, Failure, Login, PerformCall, Performed, Reconciliation, RefusalView,
+    SessionView,
 };
 use super::bindings::{Adapter, policy_api};
 use super::code::{Code, Entry};
@@ -175,6 +176,26 @@ impl Release {
             })
             .await?;
         answers::budgets(answer).map_err(|reason| self.nonsense(reason))
+    }
+
+    /// The answer to a login in the network's own shape.
+    #[allow(clippy::missing_errors_doc, reason = "see `check`")]
+    pub async fn render_session(
+        &self,
+        account: &Account,
+        login: Login,
+        session: &SessionView,
+        request: &PluginRequest,
+    ) -> Result<PluginResponse, PluginError> {
+        let (account, login) = (convert::account(account), convert::login(login));
+        let (session, request) = (convert::session(session), convert::request_out(request));
+        let (answer, _) = self
+            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+                let api = adapter.pressgate_plugin_adapter_api();
+                api.call_render_session(store, &account, login, &session, &request).await
+            })
+            .await?;
+        answers::response(answer).map_err(|reason| self.nonsense(reason))
     }
 
     /// The gateway's refusal in the network's own error shape.

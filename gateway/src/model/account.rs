@@ -21,6 +21,28 @@ pub struct Account {
     pub brand: BrandPath,
     /// Its name on the network, for people.
     pub handle: Option<String>,
+    /// What becomes of content that a client of the network's own API sends and a policy holds.
+    pub native_hold: NativeHold,
+}
+
+/// What becomes of held content at the native door.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NativeHold {
+    /// It is refused, and nothing is kept.
+    #[default]
+    Refuse,
+    /// It is refused, and kept as a held post that a person may approve.
+    Draft,
+}
+
+impl NativeHold {
+    /// As `accounts.toml` writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Draft => "draft",
+        }
+    }
 }
 
 impl Account {

@@ -13,7 +13,7 @@ pub mod post;
 pub mod principal;
 pub mod verdict;
 
-pub use account::Account;
+pub use account::{Account, NativeHold};
 pub use action::{Action, ActionClass};
 pub use auditor::{AuditRight, Auditor};
 pub use brand::BrandPath;

@@ -124,6 +124,21 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     set_out(gateway, id, asked, clearances, verdicts).await
 }
 
+/// Keeps a judged call that is held as a post of its own, which goes on once it is approved.
+///
+/// # Errors
+/// It is not kept: the log or the records can't be written.
+pub async fn keep_held(gateway: &Arc<Gateway>, judgement: Judgement) -> Result<PostId, Refusal> {
+    record::log_is_writable(gateway)?;
+    let id = judgement.call().post().clone();
+    let verdicts = judgement.verdicts().to_vec();
+    let submission = Submission { accounts: vec![judgement.call().account().id.clone()], ..Submission::default() };
+    // The draft is all that was asked for.
+    let asked = Asked { submission, raw: "{}".to_owned(), idempotency: None, waits: None, dry_run: false };
+    hold(gateway, &id, &asked, vec![judgement], verdicts).await?;
+    Ok(id)
+}
+
 async fn hold(
     gateway: &Arc<Gateway>,
     id: &PostId,

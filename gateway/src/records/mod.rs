@@ -87,6 +87,11 @@ pub trait Records: Send + Sync + 'static {
     /// Ends a key; false where there is none or it was ended before.
     fn revoke_key(&self, id: KeyId, at: Timestamp) -> Answer<'_, bool>;
 
+    /// Ends a session of a client, whose tokens last until `until` at most; those that ran out at `now` are forgotten.
+    fn end_session(&self, id: String, until: Timestamp, now: Timestamp) -> Answer<'_, ()>;
+    /// The sessions that were ended and have not run out at `now`.
+    fn ended_sessions(&self, now: Timestamp) -> Answer<'_, Vec<(String, Timestamp)>>;
+
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
     /// One medium.

@@ -120,9 +120,15 @@ pub fn budgets(headers: &[(String, String)]) -> Vec<Budget> {
 
 /// A refusal as a client of this API expects it.
 pub fn render(refusal: &Refusal) -> Response {
-    let name = if refusal.status == 429 { "RateLimitExceeded".to_owned() } else { pascal(&refusal.code) };
+    let (status, name) = match refusal.code.as_str() {
+        _ if refusal.status == 429 => (429, "RateLimitExceeded".to_owned()),
+        // With these a client renews its session, or gives up.
+        "session-expired" => (400, "ExpiredToken".to_owned()),
+        "unauthenticated" => (401, "AuthenticationRequired".to_owned()),
+        code => (refusal.status, pascal(code)),
+    };
     let body = json!({ "error": name, "message": refusal.message });
-    let response = Response::json(refusal.status, body.to_string());
+    let response = Response::json(status, body.to_string());
     match refusal.retry_after_s {
         Some(seconds) => response.with_header("retry-after", seconds.to_string()),
         None => response,

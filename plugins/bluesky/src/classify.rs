@@ -2,7 +2,7 @@
 //! missed could publish something that nobody reviewed.
 
 use pressgate_sdk::http::{Body, Request};
-use pressgate_sdk::{Account, Classification, Classified};
+use pressgate_sdk::{Account, Classification, Classified, Login};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -49,8 +49,7 @@ struct Post {
     facets: Vec<Facet>,
     reply: Option<Reply>,
     embed: Option<Embed>,
-    #[serde(rename = "langs")]
-    _langs: Option<Vec<String>>,
+    langs: Option<Vec<String>>,
     #[serde(rename = "createdAt")]
     _created_at: String,
 }
@@ -153,9 +152,58 @@ struct Link {
     link: String,
 }
 
+/// Services that the server may pass a read on to, as clients name them in `atproto-proxy`: the view of the whole network.
+/// <https://atproto.com/specs/xrpc#service-proxying>
+const SERVICES: [&str; 1] = ["did:web:api.bsky.app#bsky_appview"];
+
+/// What only asks, of which nothing is anybody else's secret. <https://docs.bsky.app/docs/category/http-reference>
+fn read(method: &str) -> Option<&'static str> {
+    Some(match method {
+        "app.bsky.actor.getProfile"
+        | "app.bsky.actor.getProfiles"
+        | "app.bsky.graph.getFollowers"
+        | "app.bsky.graph.getFollows"
+        | "com.atproto.identity.resolveHandle"
+        | "com.atproto.server.describeServer" => "profile.read",
+        "app.bsky.feed.getAuthorFeed" | "app.bsky.feed.getFeed" | "app.bsky.feed.getTimeline" => "timeline.read",
+        "app.bsky.notification.getUnreadCount" | "app.bsky.notification.listNotifications" => "inbox.read",
+        "app.bsky.feed.getLikes"
+        | "app.bsky.feed.getPostThread"
+        | "app.bsky.feed.getPosts"
+        | "app.bsky.feed.getQuotes"
+        | "app.bsky.feed.getRepostedBy"
+        | "com.atproto.repo.getRecord"
+        | "com.atproto.repo.listRecords" => "post.read",
+        _ => return None,
+    })
+}
+
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classification, String> {
-    let method = own_path(account, request)?.strip_prefix("/xrpc/").unwrap_or_default();
+    let address = own_path(account, request)?;
+    let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+    let method = path.strip_prefix("/xrpc/").unwrap_or_default();
+    let mut services = request
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("atproto-proxy"))
+        .map(|(_, service)| service);
+    if request.method == "GET" && matches!(request.body, Body::None) {
+        if method == "com.atproto.server.getSession" {
+            return Ok(Classification::Login(Login::Look));
+        }
+        let action = read(method).ok_or_else(|| unknown(request))?;
+        if !services.all(|service| SERVICES.contains(&service.as_str())) {
+            return Err("Requests are not passed on to this service.".to_owned());
+        }
+        return Ok(Classification::Act(act(action, None)));
+    }
+    if services.next().is_some() {
+        return Err("Only what asks may be passed on to another service.".to_owned());
+    }
+    if query.is_some() {
+        return Err("These methods take no parameters in the address.".to_owned());
+    }
     match (request.method.as_str(), method) {
         ("POST", "com.atproto.repo.createRecord") => write(json(request)?, false).map(Classification::Act),
         ("POST", "com.atproto.repo.putRecord") => write(json(request)?, true).map(Classification::Act),
@@ -166,12 +214,18 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classification, 
             }
             Body::None | Body::Multipart(_) => Err("An upload carries the medium as its body.".to_owned()),
         },
-        ("POST", "com.atproto.server.createSession" | "com.atproto.server.refreshSession") => Ok(Classification::Login),
-        _ => Err(format!("{} {} is not something that may pass here.", request.method, request.path())),
+        ("POST", "com.atproto.server.createSession") => Ok(Classification::Login(Login::Open)),
+        ("POST", "com.atproto.server.refreshSession") => Ok(Classification::Login(Login::Renew)),
+        ("POST", "com.atproto.server.deleteSession") => Ok(Classification::Login(Login::End)),
+        _ => Err(unknown(request)),
     }
 }
 
-/// The path, where the address is the account's server and has nothing behind the path.
+fn unknown(request: &Request) -> String {
+    format!("{} {} is not something that may pass here.", request.method, request.path())
+}
+
+/// Path and query, where the address is the account's server.
 fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
     let path = if request.url.starts_with('/') {
         Some(request.url.as_str())
@@ -180,8 +234,8 @@ fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, Stri
     };
     let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
     let path = path.ok_or("The address is not on this account's server.")?;
-    if path.contains(['?', '#']) {
-        return Err("These methods take no parameters in the address.".to_owned());
+    if path.contains('#') {
+        return Err("The address has a fragment.".to_owned());
     }
     Ok(path)
 }
@@ -246,7 +300,19 @@ fn write(write: Write, put: bool) -> Result<Classified, String> {
         classified.media = embed.images.into_iter().map(media).collect();
     }
     classified.text = post.text;
+    classified.extra = as_a_draft(&classified, post.langs.as_deref());
     Ok(classified)
+}
+
+/// What makes the request a draft: there are no options here, and facets are found in the text again. One that says more than the
+/// text can't be a draft, and neither can several languages.
+fn as_a_draft(classified: &Classified, languages: Option<&[String]>) -> Vec<(String, String)> {
+    let languages = languages.unwrap_or_default();
+    if !classified.texts.is_empty() || languages.len() > 1 {
+        return Vec::new();
+    }
+    let language = languages.iter().map(|language| ("language".to_owned(), language.clone()));
+    language.chain([("options".to_owned(), "{}".to_owned())]).collect()
 }
 
 /// What a facet says beyond the text that it marks: a link may lead elsewhere than it looks.

@@ -47,9 +47,14 @@ pub fn discover() -> Result<Facts, String> {
     Ok(Facts { json: facts.to_string(), fresh_s: FRESH_S })
 }
 
+/// Who the account is, as its facts say.
+pub fn session(facts: &Facts) -> Option<Session> {
+    read(facts.json.as_bytes())
+}
+
 /// The account's DID: from the call's facts, or asked in the step `session`.
 pub fn did(call: &Call) -> Result<String, Failure> {
-    if let Some(session) = call.facts.as_ref().and_then(|facts| read(facts.json.as_bytes())) {
+    if let Some(session) = call.facts.as_ref().and_then(session) {
         return Ok(session.did);
     }
     let response = answer::send("session", Kind::Read, &request())?;

@@ -15,13 +15,14 @@ mod uri;
 
 #[cfg(test)]
 mod lexicon;
+mod login;
 #[cfg(test)]
 mod tests;
 
 use pressgate_sdk::http::{Request, Response};
 use pressgate_sdk::{
-    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Performed, RateClass,
-    Reconciliation, Refusal, TokenPlace,
+    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Login, Performed,
+    RateClass, Reconciliation, Refusal, Session, TokenPlace,
 };
 
 /// Label of the credential in `plugin.toml`.
@@ -44,7 +45,16 @@ impl Adapter for Bluesky {
             limit,
             window_s,
         };
-        let actions = ["post.create", "comment.create", "post.delete", "media.upload"];
+        let actions = [
+            "post.create",
+            "comment.create",
+            "post.delete",
+            "media.upload",
+            "post.read",
+            "timeline.read",
+            "inbox.read",
+            "profile.read",
+        ];
         let writes = ["post.create", "comment.create", "post.delete"];
         Description {
             actions: actions.map(str::to_owned).to_vec(),
@@ -54,7 +64,8 @@ impl Adapter for Bluesky {
                 class("writes-hour", &writes, 5000 / POINTS_PER_CREATION, 3600),
                 class("writes-day", &writes, 35_000 / POINTS_PER_CREATION, 86_400),
             ],
-            client_token: vec![TokenPlace::Bearer],
+            // The last is the password of `createSession`.
+            client_token: vec![TokenPlace::Bearer, TokenPlace::Json("/password".to_owned())],
             option_schema: check::OPTION_SCHEMA.to_owned(),
             extra: Vec::new(),
         }
@@ -82,6 +93,10 @@ impl Adapter for Bluesky {
 
     fn observe(_status: u16, headers: &[(String, String)]) -> Vec<Budget> {
         answer::budgets(headers)
+    }
+
+    fn render_session(account: &Account, login: Login, session: &Session, _request: &Request) -> Response {
+        login::answer(account, login, session)
     }
 
     fn render_refusal(refusal: &Refusal, _request: &Request) -> Response {

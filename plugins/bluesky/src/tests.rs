@@ -3,7 +3,8 @@
 use pressgate_sdk::http::{Body, Error, Kind, Request, Response, Safety};
 use pressgate_sdk::testing::{self, Host, Installed, answer};
 use pressgate_sdk::{
-    Account, Adapter, Call, Classification, Classified, Draft, Facts, Failure, Performed, Reconciliation, Refusal,
+    Account, Adapter, Call, Classification, Classified, Draft, Facts, Failure, Login, Performed, Reconciliation,
+    Refusal, Session,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -413,6 +414,10 @@ fn own_requests_are_classified_as_what_was_approved() {
     assert_eq!((deletion.action.as_str(), deletion.target), ("post.delete", Some(uri(0))));
 }
 
+fn xrpc(method: &str, body: &str) -> Request {
+    Request::post(format!("/xrpc/{method}")).json(body)
+}
+
 fn write(record: &Value) -> Request {
     let body = json!({ "repo": DID, "collection": "app.bsky.feed.post", "record": record });
     Request::post("/xrpc/com.atproto.repo.createRecord").json(body.to_string())
@@ -437,7 +442,6 @@ fn a_link_that_leads_elsewhere_than_it_looks_is_shown_to_reviewers() {
 
 #[test]
 fn what_can_not_be_reviewed_is_refused() {
-    let xrpc = |method: &str, body: &str| Request::post(format!("/xrpc/{method}")).json(body);
     let create = |body: &str| xrpc("com.atproto.repo.createRecord", body);
     let mention = json!({ "$type": "app.bsky.richtext.facet#mention", "did": "did:plc:eva" });
     let text = post(&json!({})).to_string();
@@ -471,15 +475,27 @@ fn what_can_not_be_reviewed_is_refused() {
         xrpc("com.atproto.server.createAppPassword", "{}"),
         xrpc("com.atproto.server.deleteAccount", "{}"),
         Request::get("/xrpc/com.atproto.server.getServiceAuth"),
+        Request::get("/xrpc/com.atproto.server.listAppPasswords"),
+        Request::get("/xrpc/com.atproto.repo.describeRepo?repo=acme.test"),
+        Request::get("/xrpc/app.bsky.actor.getPreferences"),
+        Request::get("/xrpc/chat.bsky.convo.listConvos"),
+        timeline().header("atproto-proxy", "did:web:api.bsky.chat#bsky_chat"),
+        timeline()
+            .header("atproto-proxy", "did:web:api.bsky.app#bsky_appview")
+            .header("Atproto-Proxy", "did:web:evil.example#x"),
+        timeline().header("x", "1").json("{}"),
+        write(&post(&json!({}))).header("atproto-proxy", "did:web:api.bsky.app#bsky_appview"),
+        Request::post("/xrpc/com.atproto.server.createSession?x=1").json("{}"),
+        xrpc("com.atproto.identity.updateHandle", "{}"),
+        xrpc("com.atproto.server.updateEmail", "{}"),
+        xrpc("com.atproto.identity.signPlcOperation", "{}"),
+        xrpc("app.bsky.notification.registerPush", "{}"),
         Request::get("/xrpc/com.atproto.repo.createRecord"),
         Request::post("/xrpc/com.atproto.repo.uploadBlob"),
         Request::get("/"),
     ] {
         let classification = Bluesky::classify(&account(), &request);
         assert!(matches!(classification, Classification::Refuse(_)), "{request:?} is {classification:?}");
-    }
-    for login in ["com.atproto.server.createSession", "com.atproto.server.refreshSession"] {
-        assert_eq!(Bluesky::classify(&account(), &xrpc(login, "{}")), Classification::Login);
     }
     let put = json!({ "repo": DID, "collection": "app.bsky.feed.post", "rkey": "a", "record": post(&json!({})) });
     let put = classified(&xrpc("com.atproto.repo.putRecord", &put.to_string()));
@@ -568,4 +584,62 @@ proptest! {
         prop_assert_eq!(found.text, text);
         prop_assert!(found.texts.is_empty());
     }
+}
+
+fn timeline() -> Request {
+    Request::get("/xrpc/app.bsky.feed.getTimeline?limit=2")
+}
+
+#[test]
+fn what_only_asks_is_known_by_its_method() {
+    for (address, action) in [
+        ("app.bsky.feed.getTimeline?limit=2", "timeline.read"),
+        ("app.bsky.feed.getPosts?uris=at%3A%2F%2Fx", "post.read"),
+        ("app.bsky.notification.listNotifications", "inbox.read"),
+        ("com.atproto.identity.resolveHandle?handle=acme.test", "profile.read"),
+    ] {
+        assert_eq!(classified(&Request::get(format!("/xrpc/{address}"))).action, action, "{address}");
+    }
+    let viewed = timeline().header("atproto-proxy", "did:web:api.bsky.app#bsky_appview");
+    assert_eq!(classified(&viewed).action, "timeline.read");
+}
+
+#[test]
+fn logins_are_the_gateways() {
+    for (request, login) in [
+        (xrpc("com.atproto.server.createSession", r#"{"identifier":"acme.test"}"#), Login::Open),
+        (Request::post("/xrpc/com.atproto.server.refreshSession"), Login::Renew),
+        (Request::post("/xrpc/com.atproto.server.deleteSession"), Login::End),
+        (Request::get("/xrpc/com.atproto.server.getSession"), Login::Look),
+    ] {
+        assert_eq!(Bluesky::classify(&account(), &request), Classification::Login(login));
+    }
+    let facts = Facts { json: json!({ "did": DID, "handle": "acme.test" }).to_string(), fresh_s: 60 };
+    let session = |facts| Session {
+        access: Some("a.b.c".into()),
+        refresh: Some("d.e.f".into()),
+        created_at_ms: 0,
+        expires_at_ms: 0,
+        facts,
+        extra: Vec::new(),
+    };
+    let answer = |login, facts| Bluesky::render_session(&account(), login, &session(facts), &Request::get("/"));
+    let opened = answer(Login::Open, Some(facts.clone()));
+    let body: Value = serde_json::from_slice(&opened.body).unwrap();
+    assert_eq!(
+        body,
+        json!({ "did": DID, "handle": "acme.test", "active": true, "accessJwt": "a.b.c", "refreshJwt": "d.e.f" })
+    );
+    let ended = answer(Login::End, None);
+    assert_eq!((ended.status, ended.body.len()), (200, 0));
+    assert_eq!(answer(Login::Open, None).status, 502, "nobody knows yet who it is");
+}
+
+#[test]
+fn a_request_that_a_draft_could_say_says_so() {
+    let extra = |record: Value| classified(&write(&post(&record))).extra;
+    let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(extra(json!({})), [named("options", "{}")]);
+    assert_eq!(extra(json!({ "langs": ["cs"] })), [named("language", "cs"), named("options", "{}")]);
+    assert_eq!(extra(json!({ "langs": ["cs", "en"] })), [], "a draft has one language");
 }

@@ -17,12 +17,9 @@ struct Status {
     media_ids: Vec<String>,
     in_reply_to_id: Option<String>,
     spoiler_text: Option<String>,
-    #[serde(rename = "sensitive")]
-    _sensitive: Option<bool>,
-    #[serde(rename = "visibility")]
-    _visibility: Option<String>,
-    #[serde(rename = "language")]
-    _language: Option<String>,
+    sensitive: Option<bool>,
+    visibility: Option<String>,
+    language: Option<String>,
 }
 
 /// Reads a request; the error is a sentence for the caller.
@@ -71,8 +68,8 @@ fn unknown(request: &Request) -> String {
     format!("{} {} is not something that may pass here.", request.method, request.path())
 }
 
-/// Path and query, where the address is the account's server.
-fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
+/// Path and query, where the address is the account's server; the error is a sentence for the caller.
+pub fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
     let path = if request.url.starts_with('/') {
         Some(request.url.as_str())
     } else {
@@ -117,6 +114,11 @@ fn create(request: &Request) -> Result<Classified, String> {
     classified.text = status.status.unwrap_or_default();
     classified.texts.extend(status.spoiler_text.map(|warning| ("content_warning".to_owned(), warning)));
     classified.media = status.media_ids.into_iter().map(|id| (Some(id), None)).collect();
+    let mut options = serde_json::Map::new();
+    options.extend(status.visibility.map(|visibility| ("visibility".to_owned(), visibility.into())));
+    options.extend(status.sensitive.map(|sensitive| ("sensitive".to_owned(), sensitive.into())));
+    classified.extra.push(("options".to_owned(), serde_json::Value::from(options).to_string()));
+    classified.extra.extend(status.language.map(|language| ("language".to_owned(), language)));
     Ok(classified)
 }
 
@@ -127,7 +129,8 @@ fn content_type(request: &Request) -> Result<&str, String> {
     if types.next().is_some() { Err("The content type is given twice.".to_owned()) } else { Ok(first) }
 }
 
-fn form_pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
+/// Names and values of a form, in order.
+pub fn form_pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "The form is not UTF-8.".to_owned())?;
     let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -146,14 +149,14 @@ impl Status {
                     continue;
                 }
                 "sensitive" => {
-                    status._sensitive = Some(value == "true");
+                    status.sensitive = Some(value == "true");
                     continue;
                 }
                 "status" => &mut status.status,
                 "in_reply_to_id" => &mut status.in_reply_to_id,
                 "spoiler_text" => &mut status.spoiler_text,
-                "visibility" => &mut status._visibility,
-                "language" => &mut status._language,
+                "visibility" => &mut status.visibility,
+                "language" => &mut status.language,
                 _ => return Err(format!("The field `{name}` can't be reviewed.")),
             };
             if field.replace(value).is_some() {

@@ -8,6 +8,7 @@ mod answer;
 mod check;
 mod classify;
 mod facts;
+mod login;
 mod options;
 mod perform;
 mod reconcile;
@@ -16,8 +17,8 @@ mod tests;
 
 use pressgate_sdk::http::{Request, Response};
 use pressgate_sdk::{
-    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Performed, RateClass,
-    Reconciliation, Refusal, TokenPlace,
+    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Login, Performed,
+    RateClass, Reconciliation, Refusal, Session,
 };
 
 /// Label of the credential in `plugin.toml`.
@@ -54,7 +55,7 @@ impl Adapter for Mastodon {
                 class("media", &["media.upload"], 30, 1800),
                 class("deletes", &["post.delete"], 30, 1800),
             ],
-            client_token: vec![TokenPlace::Bearer],
+            client_token: login::places(),
             option_schema: options::SCHEMA.to_owned(),
             extra: Vec::new(),
         }
@@ -69,6 +70,9 @@ impl Adapter for Mastodon {
     }
 
     fn classify(account: &Account, request: &Request) -> Classification {
+        if let Some(login) = login::classify(account, request) {
+            return Classification::Login(login);
+        }
         match classify::classify(account, request) {
             Ok(classified) => Classification::Act(classified),
             Err(why) => Classification::Refuse(why),
@@ -85,6 +89,10 @@ impl Adapter for Mastodon {
 
     fn observe(_status: u16, headers: &[(String, String)]) -> Vec<Budget> {
         answer::budgets(headers)
+    }
+
+    fn render_session(_account: &Account, login: Login, session: &Session, request: &Request) -> Response {
+        login::answer(login, session, request)
     }
 
     fn render_refusal(refusal: &Refusal, _request: &Request) -> Response {

@@ -3,7 +3,8 @@
 use pressgate_sdk::http::{Body, Error, FormField, FormValue, Kind, Request, Response, Safety};
 use pressgate_sdk::testing::{self, Host, Installed, answer};
 use pressgate_sdk::{
-    Account, Adapter, Call, Classification, Draft, Facts, Failure, Finding, Performed, Reconciliation, Refusal,
+    Account, Adapter, Call, Classification, Draft, Facts, Failure, Finding, Login, Performed, Reconciliation, Refusal,
+    Session,
 };
 use serde_json::{Value, json};
 
@@ -558,4 +559,45 @@ fn requests_fit_the_published_specification() {
         assert!(faults.is_empty(), "{body}: {faults:?}");
     }
     assert!(!validator.is_valid(&json!({ "status": "a", "spoiler": "b" })), "a wrong field must be seen");
+}
+
+#[test]
+fn logins_are_the_gateways() {
+    let form = |path: &str, body: &str| {
+        let body = Body::Bytes(body.as_bytes().to_vec());
+        Request { body, ..Request::post(path).header("content-type", "application/x-www-form-urlencoded") }
+    };
+    let asked = form("/oauth/token", "grant_type=password&username=me&scope=read+write");
+    assert_eq!(classify(&asked), Classification::Login(Login::OpenLasting));
+    assert_eq!(classify(&form("/oauth/revoke", "client_id=a")), Classification::Login(Login::End));
+    for refused in [
+        form("/api/v1/apps", "client_name=a"),
+        form("/api/v1/push/subscription", "a=b"),
+        form("/oauth/token/", "a=b"),
+        Request::get("/oauth/token"),
+        Request::get("/oauth/authorize?client_id=a"),
+        form("/oauth/token?x=1", "a=b"),
+    ] {
+        assert!(matches!(classify(&refused), Classification::Refuse(_)), "{refused:?}");
+    }
+    let session = Session {
+        access: Some("a.b.c".into()),
+        refresh: None,
+        created_at_ms: 1_700_000_000_123,
+        expires_at_ms: 0,
+        facts: None,
+        extra: Vec::new(),
+    };
+    let answer = |login, request: &Request| {
+        let answer = Mastodon::render_session(&account(), login, &session, request);
+        serde_json::from_slice::<Value>(&answer.body).unwrap()
+    };
+    let opened = answer(Login::OpenLasting, &asked);
+    assert_eq!(
+        opened,
+        json!({ "access_token": "a.b.c", "token_type": "Bearer", "scope": "read write", "created_at": 1_700_000_000 })
+    );
+    let json = Request::post("/oauth/token").json(r#"{"scope":"<script>"}"#);
+    assert_eq!(answer(Login::OpenLasting, &json)["scope"], "read", "what is no scope is not repeated");
+    assert_eq!(answer(Login::End, &asked), json!({}));
 }

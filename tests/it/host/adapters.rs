@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pressgate::host::{
-    Classification, Failure, MediaFiles, PluginGrant, PluginRequest, Reconciliation, RefusalView, RequestBody, Safety,
-    SendError, StepKind,
+    Classification, Failure, Login, MediaFiles, PluginGrant, PluginRequest, Reconciliation, RefusalView, RequestBody,
+    Safety, SendError, SessionView, StepKind,
 };
 use pressgate::model::{Action, MediaId, MediaRef};
 use serde_json::json;
@@ -105,7 +105,16 @@ async fn another_text_reaches_outbound_and_can_be_classified_there() {
     let Classification::Act(act) = adapter().classify(&samples::account(), sent).await.unwrap() else { panic!() };
     assert_eq!((act.action, act.text.as_str()), (Action::POST_CREATE, "not what was approved"));
     let login = PluginRequest { url: "/login".into(), ..sent.clone() };
-    assert_eq!(adapter().classify(&samples::account(), &login).await.unwrap(), Classification::Login);
+    assert_eq!(adapter().classify(&samples::account(), &login).await.unwrap(), Classification::Login(Login::Open));
+    let view = SessionView {
+        access: Some("a.b.c".into()),
+        refresh: None,
+        created_at: samples::call(&[]).created_at,
+        expires_at: samples::call(&[]).created_at,
+        facts: None,
+    };
+    let answer = adapter().render_session(&samples::account(), Login::Open, &view, &login).await.unwrap();
+    assert_eq!((answer.status, answer.body.as_slice()), (201, b"a.b.c".as_slice()));
 }
 
 #[tokio::test]

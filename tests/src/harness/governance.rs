@@ -47,6 +47,7 @@ pub struct Governance {
     rights: Vec<(String, String)>,
     policies: Vec<(String, String)>,
     more: Files,
+    each_account: String,
 }
 
 impl Governance {
@@ -148,6 +149,12 @@ impl Governance {
         self
     }
 
+    /// A line that every account has.
+    pub fn each_account(&mut self, line: &str) -> &mut Self {
+        line.clone_into(&mut self.each_account);
+        self
+    }
+
     /// Puts a file in place of whatever would be there.
     pub fn file(&mut self, name: &str, text: &str) -> &mut Self {
         self.more.insert(name.to_owned(), text.to_owned());
@@ -160,7 +167,8 @@ impl Governance {
             let Account { id, network, endpoint, brand } = account;
             format!(
                 "[[account]]\nid = {id:?}\nnetwork = {network:?}\nadapter = {network:?}\nendpoint = {endpoint:?}\n\
-                 private_endpoint = true\nbrand = {brand:?}\n\n"
+                 private_endpoint = true\nbrand = {brand:?}\n{}\n\n",
+                self.each_account
             )
         });
         let apps = APPS.map(|app| format!("[[app]]\nid = {app:?}\nowner = \"ops-1\"\n\n"));

@@ -6,11 +6,20 @@ use super::{Call, media_ref, supported};
 use crate::{
     call::{Caller, sources::Sources},
     gateway::Gateway,
-    host::{Classification, Classified, FormValue, PluginRequest, RequestBody},
+    host::{Classification, Classified, FormValue, Login, PluginRequest, RequestBody},
     model::{Account, Action, Draft, MediaId, MediaRef, Part, PostId, Principal},
     records::MediaRecord,
     refusal::{Refusal, Stage, problem},
 };
+
+/// What a client asks for.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
+pub enum Asked {
+    /// A call, and whether a post of ours could say all that the request does.
+    Call(Call, bool),
+    /// A login, which the gateway answers itself.
+    Login(Login),
+}
 
 /// Understands a request for an account as the call that it would be. What its adapter does not know is refused. `uploaded` is the
 /// medium that the request carries.
@@ -24,7 +33,7 @@ pub async fn native(
     account: &Arc<Account>,
     request: &PluginRequest,
     uploaded: Option<&MediaRecord>,
-) -> Result<Call, Refusal> {
+) -> Result<Asked, Refusal> {
     let governance = gateway.governance.load_full();
     let snapshot = gateway.registry.snapshot();
     let Some(adapter) = snapshot.adapters.get(&account.adapter).map(Arc::clone) else {
@@ -37,20 +46,18 @@ pub async fn native(
         .map_err(|error| crate::call::review::plugin_failure(Stage::Classify, &error))?;
     let act = match classified {
         Classification::Act(act) => act,
-        Classification::Login => {
-            let detail =
-                "Sessions of the network are the gateway's. Send the Pressgate key where the network's token would be.";
-            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
-        }
+        Classification::Login(login) => return Ok(Asked::Login(login)),
         Classification::Refuse(why) => {
             return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, why));
         }
     };
+    let says_all = act.options.is_some();
     let draft = draft(gateway, caller, account, request, uploaded, act)?;
     supported(&adapter, account, &draft)?;
     let sources = Sources::plain(account);
     let (caller, post, account) = (caller.clone(), call.clone(), Arc::clone(account));
-    Ok(Call { caller, post, account, adapter, snapshot, governance, draft, sources })
+    let says_all = says_all && [Action::POST_CREATE, Action::COMMENT_CREATE].contains(&draft.action);
+    Ok(Asked::Call(Call { caller, post, account, adapter, snapshot, governance, draft, sources }, says_all))
 }
 
 /// The content as policies judge it. Further texts stand where options of the same name would.
@@ -77,11 +84,12 @@ fn draft(
         let shown = shown.ok_or_else(|| unknown_medium(account, caller.principal()))?;
         media.push(MediaRef { alt: alt.or(shown.alt.clone()), ..shown });
     }
-    let options = act.texts.into_iter().map(|(name, text)| (name, text.into())).collect();
+    let mut options = act.options.unwrap_or_default();
+    options.extend(act.texts.into_iter().map(|(name, text)| (name, text.into())));
     Ok(Draft {
         action: act.action,
         parts: vec![Part { text: act.text, media }],
-        language: None,
+        language: act.language,
         target: act.target,
         options,
         labels: Vec::new(),

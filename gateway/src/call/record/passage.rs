@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{journey, log_is_writable, log_takes_effects, may_read, unavailable};
 use crate::{
     audit::{Leaf, leaf},
-    call::{Call, Clearance, authorise, committed, digest},
+    call::{Call, Caller, Clearance, authorise, committed, digest},
     gateway::Gateway,
-    model::Action,
+    model::{Account, Action},
     refusal::Refusal,
 };
 
@@ -75,6 +75,28 @@ pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Readin
     clearance.leaves();
     gateway.counters.accepted.add(1);
     Ok(Reading { gateway: Arc::clone(gateway), clearance })
+}
+
+/// Writes the leaf of a login, which is a read of who the account is.
+///
+/// # Errors
+/// The log can't be written; nobody is to hear of tokens then.
+pub async fn login(gateway: &Gateway, caller: &Caller, account: &Account, what: &str) -> Result<(), Refusal> {
+    log_is_writable(gateway)?;
+    let who = journey::who(caller);
+    let event = leaf::Read {
+        what: what.to_owned(),
+        app: who.app,
+        person: who.person,
+        key: Some(caller.key().to_string()),
+        account: Some(account.id.to_string()),
+        brand: Some(account.brand.to_string()),
+        ..leaf::Read::default()
+    };
+    let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
+    gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
+    gateway.counters.accepted.add(1);
+    Ok(())
 }
 
 impl Reading {

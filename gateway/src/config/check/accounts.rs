@@ -12,9 +12,9 @@ use super::{
     },
     Context,
 };
-use crate::model::{Account, AccountId, PluginName};
+use crate::model::{Account, AccountId, NativeHold, PluginName};
 
-const KEYS: &[&str] = &["id", "network", "adapter", "endpoint", "private_endpoint", "brand", "handle"];
+const KEYS: &[&str] = &["id", "network", "adapter", "endpoint", "private_endpoint", "brand", "handle", "native_hold"];
 
 pub(super) fn accounts(context: &Context<'_>, document: &Document<'_>) -> BTreeMap<AccountId, Arc<Account>> {
     let report = context.report;
@@ -33,14 +33,25 @@ pub(super) fn accounts(context: &Context<'_>, document: &Document<'_>) -> BTreeM
         let brand = entry.required("brand", report);
         let brand = brand.and_then(|brand| context.brands.resolve(&entry, "brand", &brand, report));
         let handle = entry.string("handle", report).map(|handle| handle.value);
+        let native_hold = native_hold(&entry, report);
         if let (Some(id), Some(network), Some(adapter), Some(endpoint), Some(brand)) =
             (id.map(AccountId::new), network, adapter, endpoint, brand)
         {
-            let account = Account { id: id.clone(), network, adapter, endpoint, private_endpoint, brand, handle };
+            let account =
+                Account { id: id.clone(), network, adapter, endpoint, private_endpoint, brand, handle, native_hold };
             accounts.insert(id, Arc::new(account));
         }
     }
     accounts
+}
+
+fn native_hold(entry: &Entry<'_>, report: &Report) -> NativeHold {
+    let Some(written) = entry.string("native_hold", report) else { return NativeHold::default() };
+    let known = [NativeHold::Refuse, NativeHold::Draft].into_iter().find(|hold| hold.as_str() == written.value);
+    known.unwrap_or_else(|| {
+        entry.fault(written.line, report, "`native_hold`: write `refuse` or `draft`");
+        NativeHold::default()
+    })
 }
 
 fn adapter(context: &Context<'_>, entry: &Entry<'_>, network: Option<&str>) -> Option<PluginName> {

@@ -232,6 +232,7 @@ fn faults_of_accounts() {
     only(&replaced(file, "adapter = \"plume\"", "adapter = \"guidelines\""), "accounts.toml:4", "is a policy");
     only(&replaced(file, "adapter = \"plume\"", "adapter = \"chirp\""), "accounts.toml:4", "it speaks `chirp`");
     only(&replaced(file, "acme/snacks", "snacks"), "accounts.toml:6", "write its whole path, `acme/snacks`");
+    only(&with(file, "native_hold = \"keep\"\n"), "accounts.toml:7", "write `refuse` or `draft`");
     only(&with(file, "private_endpoint = \"yes\"\n"), "accounts.toml:7", "must be true or false, not a string");
     let private = "endpoint = \"http://127.0.0.1:8480\"\nprivate_endpoint = true";
     assert!(replaced(file, "endpoint = \"https://social.example\"", private).is_empty());

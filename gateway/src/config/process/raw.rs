@@ -1,6 +1,8 @@
 //! The raw value of `pressgate.toml` and the checks that make a [`Config`] of it.
 
 use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -13,7 +15,10 @@ use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
     listen::RawListen, witness::RawWitness,
 };
-use crate::config::{Fault, fault::line_of};
+use crate::{
+    config::{Fault, fault::line_of},
+    model::AccountId,
+};
 
 /// Bounds and defaults of the numbers, in the unit that each name ends in.
 const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_216 };
@@ -99,6 +104,7 @@ struct RawPlugins {
 #[serde(deny_unknown_fields, default)]
 struct RawNative {
     domain: Option<Spanned<String>>,
+    listeners: BTreeMap<String, Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -160,7 +166,7 @@ impl Checker<'_> {
             kek,
             audit: self.audit(raw.audit, &data),
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
-            native: Native { domain: self.domain(raw.native.domain) },
+            native: Native { domain: self.domain(raw.native.domain), listeners: self.listeners(raw.native.listeners) },
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
                 media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),
@@ -285,6 +291,15 @@ impl Checker<'_> {
             self.fault(raw.span().start, message);
         }
         Some(text)
+    }
+
+    fn listeners(&mut self, raw: BTreeMap<String, Spanned<String>>) -> BTreeMap<AccountId, SocketAddr> {
+        let address = |(account, written): (String, Spanned<String>)| {
+            let key = format!("native.listeners.{account}");
+            let address = self.address(&key, Some(written), "127.0.0.1:8431");
+            (AccountId::new(account), address)
+        };
+        raw.into_iter().map(address).collect()
     }
 
     fn shared(&mut self, raw: RawShared) -> Option<SharedLimits> {

@@ -5,7 +5,7 @@ use axum::{
     http::{Uri, header::HOST},
 };
 
-use crate::config::process::Native;
+use crate::{config::process::Native, model::AccountId};
 
 /// The first segment of the path.
 const PREFIX: &str = "/native/";
@@ -23,13 +23,23 @@ pub(super) struct Addressed {
 
 /// Reads a request's address: by path first, then by host name.
 pub(super) fn addressed(native: &Native, encrypted: bool, request: &Request) -> Option<Addressed> {
-    let uri = request.uri();
-    let host = uri
-        .authority()
-        .map(|authority| authority.as_str().to_owned())
-        .or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))?;
-    let scheme = if encrypted { "https" } else { "http" };
-    of(native, uri, &host, scheme)
+    of(native, request.uri(), &host(request)?, scheme(encrypted))
+}
+
+/// The address of a request at a listener of the account's own: all of it is the network's.
+pub(super) fn of_listener(account: &AccountId, encrypted: bool, request: &Request) -> Option<Addressed> {
+    let path = request.uri().path_and_query().map_or("/", |whole| whole.as_str()).to_owned();
+    let base = format!("{}://{}", scheme(encrypted), host(request)?);
+    Some(Addressed { account: account.to_string(), path, base })
+}
+
+fn host(request: &Request) -> Option<String> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    authority.or_else(|| request.headers().get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned))
+}
+
+fn scheme(encrypted: bool) -> &'static str {
+    if encrypted { "https" } else { "http" }
 }
 
 fn of(native: &Native, uri: &Uri, host: &str, scheme: &str) -> Option<Addressed> {
@@ -57,7 +67,7 @@ mod tests {
     use super::*;
 
     fn read(uri: &str, host: &str) -> Option<(String, String, String)> {
-        let native = Native { domain: Some("social.gate.example".into()) };
+        let native = Native { domain: Some("social.gate.example".into()), ..Native::default() };
         let found = of(&native, &uri.parse().unwrap(), host, "https")?;
         Some((found.account, found.path, found.base))
     }

@@ -7,13 +7,17 @@
 mod address;
 mod answer;
 mod form;
+mod login;
 mod request;
 mod token;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
+    Router,
+    body::Body,
     extract::{Request, State},
+    http::request::Parts,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -21,12 +25,12 @@ use axum::{
 use self::address::Addressed;
 use crate::{
     call::{
-        Approved, Caller,
+        Approved, Caller, Judgement,
         admit::{admit, admit_request},
         approve::approve,
-        authenticate::{NATIVE, authenticate},
+        authenticate::{authenticate, client},
         authorise::authorise,
-        classify,
+        classify::native::{Asked, native as understand},
         clear::clear,
         journey::Journey,
         record, review,
@@ -35,8 +39,10 @@ use crate::{
     doors::{caller::wait, problem::Problem},
     gateway::Gateway,
     host::{PluginRequest, PluginResponse, Release},
+    keys::Use,
     listen::Source,
-    model::{Account, Outcome, PostId},
+    model::{Account, AccountId, NativeHold, Outcome, PostId},
+    posts::accept,
     records::MediaRecord,
     refusal::{Fault, Refusal, Stage, problem},
 };
@@ -49,13 +55,27 @@ pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next:
     }
 }
 
+/// Everything that a listener of one account's own serves.
+pub fn router(gateway: Arc<Gateway>, account: AccountId) -> Router {
+    let whole = move |State(gateway): State<Arc<Gateway>>, request: Request| async move {
+        match address::of_listener(&account, gateway.config.listen.tls.is_some(), &request) {
+            Some(addressed) => serve(&gateway, addressed, request).await,
+            None => {
+                let detail = "The request names no host.";
+                Problem::from(Refusal::new(problem::MALFORMED, Stage::Door, detail)).into_response()
+            }
+        }
+    };
+    Router::new().fallback(whole).with_state(gateway)
+}
+
 /// One request of a client, from its arrival to the answer.
 struct Arrival {
     account: Arc<Account>,
     adapter: Arc<Release>,
     caller: Caller,
     call: PostId,
-    /// Without key and body of the client, for an answer in the network's shape.
+    /// Without token and body of the client, for an answer in the network's shape.
     request: PluginRequest,
     medium: Option<MediaRecord>,
     /// How long the client wants to wait for room in a budget.
@@ -78,38 +98,62 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
     let Some((account, adapter)) = found else {
         return Problem::from(unknown(gateway, &addressed, source, &request)).into_response();
     };
-    let places = adapter.description().map(|description| description.client_token.clone()).unwrap_or_default();
-    let base = addressed.base.clone();
     let (parts, body) = request.into_parts();
-    let patience = wait(&parts.headers);
     let mut shown = request::shown(&account, &addressed, &parts);
-    let origin = account.origin();
-    let key = token::take(&places, &mut shown);
-    let safe = request::is_safe(&shown);
-    let answer = match known(gateway, key.as_deref(), source, safe).await {
-        Ok(caller) => {
-            let call = PostId::fresh(gateway.clock.now());
-            match request::read_body(gateway, &caller, &account, &parts, body, &mut shown).await {
-                Ok(medium) => {
-                    let (account, adapter) = (Arc::clone(&account), Arc::clone(&adapter));
-                    let arrival = Arrival { account, adapter, caller, call, request: shown.clone(), medium, patience };
-                    pass(gateway, arrival).await
-                }
-                Err(refusal) => Err(close(gateway, &caller, &account, None, refusal).await),
-            }
-        }
+    let answer = match arrive(gateway, (&account, &adapter), source, &parts, body, &mut shown).await {
+        Ok(arrival) => pass(gateway, arrival).await,
         Err(refusal) => Err(refusal),
     };
     match answer {
-        Ok(answer) => answer::of_network(answer, &origin, &base),
+        Ok(answer) => answer::of_network(answer, &account.origin(), &addressed.base),
         Err(refusal) => answer::refused(&adapter, refusal, &shown).await,
     }
 }
 
+/// Who it is, and what the request says, with its body.
+async fn arrive(
+    gateway: &Gateway,
+    (account, adapter): (&Arc<Account>, &Arc<Release>),
+    source: IpAddr,
+    parts: &Parts,
+    mut body: Body,
+    shown: &mut PluginRequest,
+) -> Result<Arrival, Refusal> {
+    let places = adapter.description().map(|description| description.client_token.as_slice()).unwrap_or_default();
+    let mut token = token::take(places, shown);
+    if token.is_none() && token::may_be_in_body(places) {
+        body = request::read_login(gateway, parts, body, shown).await?;
+        token = token::take_from_body(places, shown);
+    }
+    let caller = known(gateway, token.as_deref(), account, source, request::is_safe(shown)).await?;
+    let read = async {
+        let medium = request::read_body(gateway, &caller, account, parts, body, shown).await?;
+        if token.as_deref().is_some_and(|token| token::is_left(shown, token)) {
+            let detail = "The Pressgate key stands in a second place of the request, and it must not travel on.";
+            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Door, detail));
+        }
+        Ok(medium)
+    };
+    match read.await {
+        Ok(medium) => {
+            let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
+            let call = PostId::fresh(gateway.clock.now());
+            let patience = wait(&parts.headers);
+            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), medium, patience })
+        }
+        Err(refusal) => Err(close(gateway, &caller, account, None, refusal).await),
+    }
+}
+
 /// Who it is, and within its limits: both before the body is read, which may fill a disk.
-async fn known(gateway: &Gateway, key: Option<&str>, source: IpAddr, safe: bool) -> Result<Caller, Refusal> {
-    let authorization = key.map(|key| format!("Bearer {key}"));
-    let caller = authenticate(gateway, authorization.as_deref(), source)?.at_door(NATIVE);
+async fn known(
+    gateway: &Gateway,
+    token: Option<&str>,
+    account: &Account,
+    source: IpAddr,
+    safe: bool,
+) -> Result<Caller, Refusal> {
+    let caller = client(gateway, token, &account.id, source)?;
     admit_request(gateway, &caller, safe).await?;
     Ok(caller)
 }
@@ -130,9 +174,15 @@ fn unknown(gateway: &Gateway, addressed: &Addressed, source: IpAddr, request: &R
 async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse, Refusal> {
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
     let safe = request::is_safe(request);
-    let classified = classify::native::native(gateway, caller, call, account, request, medium.as_ref()).await;
-    let call = match classified {
-        Ok(call) => call,
+    let classified = understand(gateway, caller, call, account, request, medium.as_ref()).await;
+    let (call, says_all) = match classified {
+        Ok(Asked::Call(call, says_all)) => (call, says_all),
+        Ok(Asked::Login(wanted)) => {
+            return match login::login(gateway, caller, account, &arrival.adapter, wanted, request).await {
+                Ok(answer) => Ok(answer),
+                Err(refusal) => Err(close(gateway, caller, account, None, refusal).await),
+            };
+        }
         Err(refusal) => return Err(close(gateway, caller, account, None, refusal).await),
     };
     let journey = || {
@@ -141,6 +191,10 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
     };
     let reads = call.draft().action.is_read();
     let cleared = async {
+        if caller.session().is_some_and(|session| session.shown == Use::Refresh) {
+            let detail = "A refresh token is for new tokens only.";
+            return Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail));
+        }
         if reads != safe {
             let detail =
                 format!("`{}` by {} is not what the network's documents say.", call.draft().action, request.method);
@@ -155,7 +209,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
         let judgement = review::judge(gateway, admission).await?;
         let approval = match approve(judgement, None) {
             Approved::Yes(approval) => *approval,
-            Approved::Held(judgement) => return Err(held(&judgement)),
+            Approved::Held(judgement) => return Err(held(gateway, *judgement, says_all).await),
         };
         clear(gateway, approval, arrival.patience).await
     };
@@ -176,14 +230,23 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
     relay::relay(passage, request).await
 }
 
-/// What a policy holds can't wait here: a client of the network's own API hears now or never.
-fn held(judgement: &crate::call::Judgement) -> Refusal {
-    let holding = judgement.verdicts().iter().filter(|verdict| verdict.outcome == Outcome::Hold);
+/// What a policy holds can't wait here: a client of the network's own API hears now or never. Where the account says so it is kept
+/// as a held post, if a post can say all of it.
+async fn held(gateway: &Arc<Gateway>, judgement: Judgement, says_all: bool) -> Refusal {
+    let verdicts = judgement.verdicts().to_vec();
+    let holding = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold);
     let names = holding.map(|verdict| verdict.policy.as_str()).collect::<Vec<_>>().join(", ");
-    let detail = format!(
-        "A person must approve this first ({names}). Nothing was sent. Submit it with POST /v1/posts, where it waits for an approver."
-    );
-    Refusal::new(problem::NEEDS_APPROVAL, Stage::Approve, detail).with_verdicts(judgement.verdicts().to_vec())
+    let first = format!("A person must approve this first ({names}). Nothing was sent.");
+    let keeps = judgement.call().account().native_hold == NativeHold::Draft;
+    let detail = match keeps && says_all {
+        true => match accept::keep_held(gateway, judgement).await {
+            Ok(post) => format!("{first} It is kept as the held post `{post}`, and goes out once it is approved."),
+            Err(refusal) => return refusal,
+        },
+        false if keeps => format!("{first} A post can't say all that this request does, so it is not kept either."),
+        false => format!("{first} Submit it with POST /v1/posts, where it waits for an approver."),
+    };
+    Refusal::new(problem::NEEDS_APPROVAL, Stage::Approve, detail).with_verdicts(verdicts)
 }
 
 /// Closes the journey with a refusal that names the account.

@@ -78,6 +78,24 @@ fn kind(parts: &Parts) -> Kind {
     }
 }
 
+/// Longest body that is read before it is known who sends it, in bytes: one of a login.
+const LOGIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// Reads a body that may have the token in it: nobody is known yet, so it is a short one. What is no text stays unread.
+pub(super) async fn read_login(
+    gateway: &Gateway,
+    parts: &Parts,
+    body: Body,
+    request: &mut PluginRequest,
+) -> Result<Body, Refusal> {
+    if !matches!(kind(parts), Kind::Text) || body.is_end_stream() {
+        return Ok(body);
+    }
+    let bytes_max = gateway.config.limits.json_bytes_max.min(LOGIN_BYTES_MAX);
+    request.body = text(gateway, body, bytes_max, request).await?;
+    Ok(Body::empty())
+}
+
 /// Reads the body into the request. A file is stored as a medium of the caller's first, so that all of the request is known before
 /// anything of it leaves.
 pub(super) async fn read_body(
@@ -94,7 +112,7 @@ pub(super) async fn read_body(
     }
     match kind(parts) {
         Kind::Text => {
-            request.body = text(gateway, body, request).await?;
+            request.body = text(gateway, body, gateway.config.limits.json_bytes_max, request).await?;
             Ok(None)
         }
         Kind::Form => {
@@ -128,8 +146,7 @@ fn may_store(gateway: &Gateway, caller: &Caller, account: &Account) -> Result<()
     }
 }
 
-async fn text(gateway: &Gateway, body: Body, request: &PluginRequest) -> Result<RequestBody, Refusal> {
-    let bytes_max = gateway.config.limits.json_bytes_max;
+async fn text(gateway: &Gateway, body: Body, bytes_max: u64, request: &PluginRequest) -> Result<RequestBody, Refusal> {
     let mut body = Timed::whole(body, gateway);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -155,7 +172,8 @@ async fn text(gateway: &Gateway, body: Body, request: &PluginRequest) -> Result<
     Ok(RequestBody::Bytes(bytes))
 }
 
-fn is_form(request: &PluginRequest) -> bool {
+/// Is the body a form of texts?
+pub(super) fn is_form(request: &PluginRequest) -> bool {
     request.headers.iter().any(|(name, value)| {
         let kind = value.split(';').next().unwrap_or_default().trim();
         name == CONTENT_TYPE.as_str() && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")

@@ -1,11 +1,14 @@
-//! The Pressgate key, wherever a client puts the network's token. It is taken out of the request, so that it never travels on.
+//! What a client shows in place of the network's token: a Pressgate key, or a token of a session. It is taken out of the request
+//! wherever it stands, so that it never travels on.
 
 use axum::http::header::AUTHORIZATION;
+use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::host::{PluginRequest, TokenPlace};
+use super::request::is_form;
+use crate::host::{FormValue, PluginRequest, RequestBody, TokenPlace};
 
-/// Takes the key from the first declared place that has one. Places within a body are looked at once the body is read.
+/// Takes the token from the first declared place that has one, of those outside of the body.
 pub(super) fn take(places: &[TokenPlace], request: &mut PluginRequest) -> Option<String> {
     let mut found = None;
     for place in places {
@@ -16,11 +19,56 @@ pub(super) fn take(places: &[TokenPlace], request: &mut PluginRequest) -> Option
             }),
             TokenPlace::Header(name) => of_header(request, name),
             TokenPlace::Query(name) => of_query(request, name),
+            TokenPlace::Path(prefix) => of_path(request, prefix),
             TokenPlace::Form(_) | TokenPlace::Json(_) => None,
         };
         found = found.or(here);
     }
     found
+}
+
+/// May a body have the token?
+pub(super) fn may_be_in_body(places: &[TokenPlace]) -> bool {
+    places.iter().any(|place| matches!(place, TokenPlace::Form(_) | TokenPlace::Json(_)))
+}
+
+/// Takes the token from the first declared place of the body that has one.
+pub(super) fn take_from_body(places: &[TokenPlace], request: &mut PluginRequest) -> Option<String> {
+    let form = is_form(request);
+    let RequestBody::Bytes(bytes) = &mut request.body else { return None };
+    places.iter().find_map(|place| match place {
+        TokenPlace::Form(name) if form => {
+            let text = String::from_utf8(bytes.clone()).ok()?;
+            let (found, rest) = without(&text, name);
+            let found = found?;
+            *bytes = rest.into_bytes();
+            Some(found)
+        }
+        TokenPlace::Json(pointer) if !form => {
+            let mut json: Value = serde_json::from_slice(bytes).ok()?;
+            let found = json.pointer(pointer)?.as_str()?.to_owned();
+            let (parent, name) = pointer.rsplit_once('/')?;
+            json.pointer_mut(parent)?.as_object_mut()?.remove(name)?;
+            *bytes = serde_json::to_vec(&json).ok()?;
+            Some(found)
+        }
+        _ => None,
+    })
+}
+
+/// Does the token still stand somewhere? Keys and tokens have only characters that need no escape.
+pub(super) fn is_left(request: &PluginRequest, token: &str) -> bool {
+    let in_body = match &request.body {
+        RequestBody::None | RequestBody::Media(_) => false,
+        RequestBody::Bytes(bytes) => memchr::memmem::find(bytes, token.as_bytes()).is_some(),
+        RequestBody::Multipart(fields) => fields.iter().any(|field| {
+            let text = if let FormValue::Text(text) = &field.value { text.as_str() } else { "" };
+            [field.name.as_str(), field.filename.as_deref().unwrap_or_default(), text]
+                .iter()
+                .any(|part| part.contains(token))
+        }),
+    };
+    in_body || request.url.contains(token) || request.headers.iter().any(|(_, value)| value.contains(token))
 }
 
 fn of_header(request: &mut PluginRequest, name: &str) -> Option<String> {
@@ -37,9 +85,17 @@ fn of_header(request: &mut PluginRequest, name: &str) -> Option<String> {
 
 fn of_query(request: &mut PluginRequest, name: &str) -> Option<String> {
     let (path, query) = request.url.split_once('?')?;
+    let (found, rest) = without(query, name);
+    let url = if rest.is_empty() { path.to_owned() } else { format!("{path}?{rest}") };
+    request.url = url;
+    found
+}
+
+/// The first value of `name` in a query or form, and the rest. What stays is not written anew: the network sees it as the client
+/// wrote it.
+fn without(pairs: &str, name: &str) -> (Option<String>, String) {
     let mut found = None;
-    // What stays is not written anew: the network sees it as the client wrote it.
-    let kept: Vec<&str> = query
+    let kept: Vec<&str> = pairs
         .split('&')
         .filter(|pair| {
             let Some((key, value)) = form_urlencoded::parse(pair.as_bytes()).next() else { return true };
@@ -50,15 +106,29 @@ fn of_query(request: &mut PluginRequest, name: &str) -> Option<String> {
             !here
         })
         .collect();
-    let url = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
-    request.url = url;
-    found
+    (found, kept.join("&"))
+}
+
+/// `/bot<token>/sendMessage` becomes `/bot/sendMessage`.
+fn of_path(request: &mut PluginRequest, prefix: &str) -> Option<String> {
+    let start = path_of(&request.url)?.checked_add(1)?;
+    let (origin, path) = request.url.split_at_checked(start)?;
+    let end = path.find(['/', '?']).unwrap_or(path.len());
+    let (segment, rest) = path.split_at_checked(end)?;
+    let token = segment.strip_prefix(prefix).filter(|token| !token.is_empty())?.to_owned();
+    request.url = format!("{origin}{prefix}{rest}");
+    Some(token)
+}
+
+/// Where the path of an absolute address begins.
+fn path_of(url: &str) -> Option<usize> {
+    let host = url.find("://")?.checked_add(3)?;
+    Some(host + url.get(host..)?.find('/')?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::RequestBody;
 
     fn request(url: &str, headers: &[(&str, &str)]) -> PluginRequest {
         PluginRequest {
@@ -86,5 +156,51 @@ mod tests {
             ("/a", 0),
             "another scheme's secret does not travel on either"
         );
+    }
+
+    fn sent(body: &str, kind: &str) -> PluginRequest {
+        PluginRequest { body: RequestBody::Bytes(body.as_bytes().to_vec()), ..request("/a", &[("content-type", kind)]) }
+    }
+
+    fn left(request: &PluginRequest) -> &str {
+        let RequestBody::Bytes(bytes) = &request.body else { return "" };
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_a_body() {
+        let places = [TokenPlace::Form("password".into()), TokenPlace::Json("/login/password".into())];
+        assert!(may_be_in_body(&places) && !may_be_in_body(&[TokenPlace::Bearer]));
+        let mut form = sent("a=%41&p%61ssword=key&b=", "application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(take_from_body(&places, &mut form).as_deref(), Some("key"));
+        assert_eq!(left(&form), "a=%41&b=");
+        let mut json = sent(r#"{"login": {"password": "key", "a": 1}}"#, "application/json");
+        assert_eq!(take_from_body(&places, &mut json).as_deref(), Some("key"));
+        assert_eq!(left(&json), r#"{"login":{"a":1}}"#);
+        for (body, kind) in [("{", "application/json"), ("a=1", "application/x-www-form-urlencoded")] {
+            let mut none = sent(body, kind);
+            assert_eq!(take_from_body(&places, &mut none), None);
+            assert_eq!(left(&none), body);
+        }
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_the_path() {
+        let places = [TokenPlace::Path("bot".into())];
+        let mut one = request("https://api.example/bot12:ab/sendMessage?x=1", &[]);
+        assert_eq!(take(&places, &mut one).as_deref(), Some("12:ab"));
+        assert_eq!(one.url, "https://api.example/bot/sendMessage?x=1");
+        for url in ["https://api.example/bot/x", "https://api.example/x/bot1", "https://api.example"] {
+            let mut none = request(url, &[]);
+            assert_eq!((take(&places, &mut none), none.url.as_str()), (None, url));
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_found() {
+        assert!(is_left(&request("https://x.example/?a=key", &[]), "key"));
+        assert!(is_left(&request("/", &[("x", "a key b")]), "key"));
+        assert!(is_left(&sent(r#"{"text":"my key"}"#, "application/json"), "key"));
+        assert!(!is_left(&sent("{}", "application/json"), "key"));
     }
 }

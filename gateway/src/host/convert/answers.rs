@@ -5,10 +5,11 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::super::adapter::{
-    Budget, Classification, Classified, Description, Facts, Failure, Performed, RateClass, Reconciliation, Rejection,
-    TokenPlace,
+    Budget, Classification, Classified, Description, Facts, Failure, Login, Performed, RateClass, Reconciliation,
+    Rejection, TokenPlace,
 };
 use super::super::bindings::{adapter_api, http, policy_api, types};
 use super::super::exchange::PluginResponse;
@@ -175,6 +176,7 @@ fn token_place(place: adapter_api::TokenPlace) -> TokenPlace {
         adapter_api::TokenPlace::Query(name) => TokenPlace::Query(name),
         adapter_api::TokenPlace::Form(name) => TokenPlace::Form(name),
         adapter_api::TokenPlace::Json(pointer) => TokenPlace::Json(pointer),
+        adapter_api::TokenPlace::Path(prefix) => TokenPlace::Path(prefix),
     }
 }
 
@@ -195,7 +197,7 @@ pub(crate) fn facts(facts: Result<adapter_api::Facts, String>) -> Checked<Result
 /// What a request would do.
 pub(crate) fn classification(answer: adapter_api::Classification) -> Checked<Classification> {
     let act = match answer {
-        adapter_api::Classification::Login => return Ok(Classification::Login),
+        adapter_api::Classification::Login(wanted) => return Ok(Classification::Login(login(wanted))),
         adapter_api::Classification::Refuse(reason) => {
             return Ok(Classification::Refuse(sentence("the reason", reason)?));
         }
@@ -209,7 +211,29 @@ pub(crate) fn classification(answer: adapter_api::Classification) -> Checked<Cla
         text: act.text,
         texts: act.texts,
         media: act.media,
+        options: options(&act.extra)?,
+        language: named(&act.extra, "language").map(str::to_owned),
     }))
+}
+
+fn named<'a>(extra: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    extra.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+fn options(extra: &[(String, String)]) -> Checked<Option<Map<String, Value>>> {
+    let read =
+        |json| serde_json::from_str(json).map_err(|_| "the options of a request are not a JSON object".to_owned());
+    named(extra, "options").map(read).transpose()
+}
+
+fn login(wanted: adapter_api::Login) -> Login {
+    match wanted {
+        adapter_api::Login::Open => Login::Open,
+        adapter_api::Login::OpenLasting => Login::OpenLasting,
+        adapter_api::Login::Renew => Login::Renew,
+        adapter_api::Login::Look => Login::Look,
+        adapter_api::Login::End => Login::End,
+    }
 }
 
 /// What a call did to `draft`, or why it did not finish. `sent` are the steps of this call.
@@ -281,7 +305,7 @@ pub(crate) fn reconciliation(answer: adapter_api::Reconciliation) -> Checked<Rec
     })
 }
 
-fn response(response: http::Response) -> Checked<PluginResponse> {
+pub(crate) fn response(response: http::Response) -> Checked<PluginResponse> {
     short("headers", &response.headers, HEADERS_MAX)?;
     if !(100..600).contains(&response.status) {
         return Err("a status is not one of HTTP".into());

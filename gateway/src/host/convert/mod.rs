@@ -4,7 +4,7 @@ pub(super) mod answers;
 
 use jiff::Timestamp;
 
-use super::adapter::{Facts, PerformCall, RefusalView};
+use super::adapter::{Facts, Login, PerformCall, RefusalView, SessionView};
 use super::bindings::{adapter_api, http, match_, policy_api, types};
 use super::exchange::{FormField, FormValue, PluginRequest, PluginResponse, RequestBody, Safety, SendError, StepKind};
 use super::patterns;
@@ -83,6 +83,27 @@ pub(super) fn call(call: &PerformCall) -> adapter_api::Call {
         account: account(&call.account),
         draft: draft(&call.draft),
         facts: call.facts.as_ref().map(facts),
+        extra: Vec::new(),
+    }
+}
+
+pub(super) fn login(login: Login) -> adapter_api::Login {
+    match login {
+        Login::Open => adapter_api::Login::Open,
+        Login::OpenLasting => adapter_api::Login::OpenLasting,
+        Login::Renew => adapter_api::Login::Renew,
+        Login::Look => adapter_api::Login::Look,
+        Login::End => adapter_api::Login::End,
+    }
+}
+
+pub(super) fn session(session: &SessionView) -> adapter_api::Session {
+    adapter_api::Session {
+        access: session.access.clone(),
+        refresh: session.refresh.clone(),
+        created_at_ms: millis(session.created_at),
+        expires_at_ms: millis(session.expires_at),
+        facts: session.facts.as_ref().map(facts),
         extra: Vec::new(),
     }
 }

@@ -40,6 +40,7 @@ impl Setting {
                 private_endpoint: false,
                 brand: BrandPath::new("acme"),
                 handle: None,
+                native_hold: Default::default(),
             },
             classes: vec![class("api", &all, 10), class("media", &[Action::MEDIA_UPLOAD], 3)],
             rules: LimitRules::default(),

@@ -22,6 +22,7 @@ mod media;
 mod openings;
 mod posts;
 mod sealed;
+mod sessions;
 mod subject_keys;
 mod target;
 mod votes;
@@ -191,6 +192,14 @@ impl Records for SqliteRecords {
 
     fn revoke_key(&self, id: KeyId, at: Timestamp) -> Answer<'_, bool> {
         self.write(move |connection| keys::revoke(connection, &id, at))
+    }
+
+    fn end_session(&self, id: String, until: Timestamp, now: Timestamp) -> Answer<'_, ()> {
+        self.write(move |connection| sessions::end(connection, &id, until, now))
+    }
+
+    fn ended_sessions(&self, now: Timestamp) -> Answer<'_, Vec<(String, Timestamp)>> {
+        self.read(move |connection| sessions::all(connection, now))
     }
 
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {

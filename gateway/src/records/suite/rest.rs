@@ -31,6 +31,19 @@ pub(in super::super) async fn keys<P: Place>(place: P) {
     assert_eq!(store.key(KeyId::new("c")).await.unwrap(), None);
 }
 
+pub(in super::super) async fn ended_sessions<P: Place>(place: P) {
+    let store = place.open();
+    store.end_session("b".to_owned(), at(10), at(1)).await.unwrap();
+    store.end_session("a".to_owned(), at(20), at(1)).await.unwrap();
+    store.end_session("a".to_owned(), at(30), at(1)).await.unwrap();
+    assert_eq!(store.ended_sessions(at(1)).await.unwrap(), [("a".to_owned(), at(20)), ("b".to_owned(), at(10))]);
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.ended_sessions(at(10)).await.unwrap(), [("a".to_owned(), at(20))]);
+    store.end_session("c".to_owned(), at(40), at(15)).await.unwrap();
+    assert_eq!(store.ended_sessions(at(1)).await.unwrap().len(), 2, "what ran out is forgotten");
+}
+
 pub(in super::super) async fn media<P: Place>(place: P) {
     let store = place.open();
     let medium = |id: &str, seconds| MediaRecord {

@@ -193,7 +193,7 @@ impl Guest for Hostile {
             _ => String::new(),
         };
         if request.url.ends_with("/login") {
-            return Classification::Login;
+            return Classification::Login(Login::Open);
         }
         Classification::Act(Classified {
             action: if text == "nonsense" { "post.explode" } else { "post.create" }.into(),
@@ -283,6 +283,10 @@ impl Guest for Hostile {
             headers.iter().find(|(name, _)| name == "x-remaining").and_then(|(_, value)| value.parse().ok());
         let class = if status == 299 { "Not A Class" } else { "posts" };
         vec![Budget { class: class.into(), limit: None, remaining, reset_at_ms: None }]
+    }
+
+    fn render_session(_account: Account, _login: Login, session: Session, _request: Request) -> Response {
+        Response { status: 201, headers: vec![], body: session.access.unwrap_or_default().into_bytes() }
     }
 
     fn render_refusal(refusal: Refusal, _request: Request) -> Response {

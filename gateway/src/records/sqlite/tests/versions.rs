@@ -19,6 +19,13 @@ const FIXTURES: &[&str] = &[
         "INSERT INTO identity VALUES (1, 'node-1');",
         include_str!("../fixtures/0004.sql")
     ),
+    // Version 5 has a table more.
+    concat!(
+        include_str!("../fixtures/0001.sql"),
+        "INSERT INTO identity VALUES (1, 'node-1');",
+        include_str!("../fixtures/0004.sql"),
+        "INSERT INTO ended_sessions VALUES ('session-1', 4102444800000000);"
+    ),
 ];
 
 fn refusal(folder: &Folder) -> String {
