@@ -41,7 +41,7 @@ deps-demo:
 	$(call say,deps: the target that plugins are built for)
 	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" || rustup target add wasm32-unknown-unknown
 
-deps-test: $(NODE)
+deps-test: $(NODE) tests/sdks/venv/.installed
 	$(call say,deps: what the tests run with)
 	@cargo nextest --version >/dev/null 2>&1 || env -u CARGO_TARGET_DIR cargo install --locked cargo-nextest
 	@cargo deny --version 2>/dev/null | grep -F ' $(DENY_VERSION)' >/dev/null \
@@ -50,6 +50,8 @@ deps-test: $(NODE)
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
 	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends redis-server; } \
 	  || { echo 'redis-server is missing: limits that gateways share are tested with it (7 or later). Install it, then run make again.' >&2; exit 1; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends postgresql; } \
+	  || { echo 'PostgreSQL is missing: the Bluesky network that SDKs are tested against keeps its data there. Install it, then run make again.' >&2; exit 1; }
 	@{ command -v go && test -d $(GO_SUMDB); } >/dev/null \
 	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends golang-go golang-golang-x-mod-dev; } \
 	  || { echo 'Go or golang.org/x/mod is missing: a test has the log checked by them. Install Debian'"'"'s golang-go and golang-golang-x-mod-dev, then run make again.' >&2; exit 1; }
@@ -60,6 +62,12 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/packa
 	@prefix="$$(dirname "$$(dirname "$$(readlink -f "$$(command -v node)")")")"; \
 	  if test -e "$$prefix/include/node/node.h"; then export npm_config_nodedir="$$prefix"; fi; \
 	  npm ci --prefix tests/$* --no-audit --no-fund
+	@touch $@
+
+tests/sdks/venv/.installed: tests/sdks/requirements.txt
+	$(call say,deps: what Python needs for tests/sdks)
+	@python3 -m venv --clear tests/sdks/venv
+	@tests/sdks/venv/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 programs: deps-demo

@@ -50,7 +50,6 @@ async fn a_key_opens_a_session_wherever_a_client_puts_it() {
     let net = network().await;
     let gate = plan(&net).start().await;
     let key = gate.site.key("app:newsroom").to_owned();
-    let before = net.requests().await.len();
     let mut sessions = Vec::new();
     for fields in [
         format!("grant_type=password&client_id=a&client_secret=b&username=me&password={key}&scope=read+write"),
@@ -61,7 +60,8 @@ async fn a_key_opens_a_session_wherever_a_client_puts_it() {
     let body = json!({"grant_type": "password", "username": "me", "password": key}).to_string();
     let asked = gate.caller_with("").send("POST", &native("/oauth/token"), &[JSON], body).await;
     sessions.push(token(&asked));
-    assert_eq!(net.requests().await.len(), before, "the network hears nothing of a login");
+    let heard: Vec<_> = net.requests().await.into_iter().map(|request| request.path).collect();
+    assert!(heard.iter().all(|path| path == "/api/v2/instance"), "the network hears nothing of a login: {heard:?}");
     for session in &sessions {
         let client = gate.caller_with(session);
         let made = client.post(&native(STATUSES), &json!({"status": "By session"})).await;

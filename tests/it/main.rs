@@ -7,6 +7,7 @@
 )]
 
 mod samples;
+mod sdks;
 
 mod host;
 

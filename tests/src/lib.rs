@@ -12,5 +12,7 @@ pub mod networks;
 pub mod plugins;
 pub mod policy_cases;
 pub mod samples;
+pub mod sdks;
 pub mod skip;
 pub mod specs;
+pub mod tap;

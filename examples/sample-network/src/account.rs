@@ -116,3 +116,43 @@ pub(crate) fn instance(network: &Network) -> Value {
         "rules": [],
     })
 }
+
+/// The `V1::Instance` entity.
+pub(crate) fn instance_v1(network: &Network) -> Value {
+    let newer = instance(network);
+    let statuses = network.store().statuses.len();
+    let of = |part: &str, names: &[&str]| {
+        names.iter().map(|name| ((*name).to_owned(), newer["configuration"][part][*name].clone())).collect::<Value>()
+    };
+    let media = [
+        "supported_mime_types",
+        "image_size_limit",
+        "image_matrix_limit",
+        "video_size_limit",
+        "video_frame_rate_limit",
+        "video_matrix_limit",
+    ];
+    json!({
+        "uri": newer["domain"],
+        "title": newer["title"],
+        "short_description": newer["description"],
+        "description": newer["description"],
+        "email": newer["contact"]["email"],
+        "version": newer["version"],
+        "urls": { "streaming_api": network.url.replacen("http", "ws", 1) },
+        "stats": { "user_count": 1, "status_count": statuses, "domain_count": 0 },
+        "thumbnail": newer["thumbnail"]["url"],
+        "languages": newer["languages"],
+        "registrations": false,
+        "approval_required": false,
+        "invites_enabled": false,
+        "configuration": {
+            "accounts": of("accounts", &["max_featured_tags"]),
+            "statuses": of("statuses", &["max_characters", "max_media_attachments", "characters_reserved_per_url"]),
+            "media_attachments": of("media_attachments", &media),
+            "polls": newer["configuration"]["polls"],
+        },
+        "contact_account": null,
+        "rules": [],
+    })
+}

@@ -62,8 +62,14 @@ type Pairs = Query<Vec<(String, String)>>;
 pub(crate) fn router(network: Arc<Network>) -> Router {
     Router::new()
         .route("/api/v2/instance", get(instance))
+        // Servers read past a slash at the end, which one client writes.
+        .route("/api/v2/instance/", get(instance))
+        .route("/api/v1/instance", get(instance_v1))
+        .route("/api/v1/instance/", get(instance_v1))
         .route("/api/v1/accounts/verify_credentials", get(verify_credentials))
         .route("/api/v1/accounts/{id}/statuses", get(account_statuses))
+        .route("/api/v1/timelines/home", get(home))
+        .route("/api/v1/notifications", get(notifications))
         .route("/api/v1/statuses", post(create_status))
         .route("/api/v1/statuses/{id}", get(read_status).delete(delete_status))
         .route("/api/v2/media", post(upload))
@@ -107,6 +113,10 @@ async fn instance(State(network): Shared) -> axum::Json<Value> {
     axum::Json(account::instance(&network))
 }
 
+async fn instance_v1(State(network): Shared) -> axum::Json<Value> {
+    axum::Json(account::instance_v1(&network))
+}
+
 async fn verify_credentials(State(network): Shared) -> axum::Json<Value> {
     axum::Json(account::render_own(&network))
 }
@@ -129,11 +139,25 @@ async fn delete_status(State(network): Shared, Path(id): Path<String>, Query(que
     network.delete(&id, with_media).map(axum::Json)
 }
 
-/// Newest first, as Mastodon pages it.
 async fn account_statuses(State(network): Shared, Path(id): Path<String>, Query(query): Pairs) -> Answer {
     if id != account::ID {
         return Err(ApiError::not_found());
     }
+    Ok(page(&network, &query))
+}
+
+/// The account follows nobody, so its home shows what it said itself.
+async fn home(State(network): Shared, Query(query): Pairs) -> axum::Json<Value> {
+    page(&network, &query)
+}
+
+/// Nobody else is here who could do anything to it.
+async fn notifications() -> axum::Json<Value> {
+    axum::Json(json!([]))
+}
+
+/// Newest first, as Mastodon pages it.
+fn page(network: &Network, query: &[(String, String)]) -> axum::Json<Value> {
     let given = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let limit = given("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let tagged = given("tagged").map(str::to_lowercase);
@@ -142,8 +166,8 @@ async fn account_statuses(State(network): Shared, Path(id): Path<String>, Query(
         let draft = &status.draft;
         given("max_id").is_none_or(|max| status.id.as_str() < max)
             && given("since_id").or(given("min_id")).is_none_or(|min| status.id.as_str() > min)
-            && (!asked(&query, "only_media") || !draft.media.is_empty())
-            && (!asked(&query, "pinned"))
+            && (!asked(query, "only_media") || !draft.media.is_empty())
+            && (!asked(query, "pinned"))
             && tagged.as_ref().is_none_or(|tag| crate::text::tags(&draft.text).contains(tag))
     });
     // `min_id` asks for those right after it, everything else for the newest. Replies are all to the account itself,
@@ -158,7 +182,7 @@ async fn account_statuses(State(network): Shared, Path(id): Path<String>, Query(
         all.truncate(limit);
         all
     };
-    Ok(axum::Json(page.into_iter().map(|status| status::render(&network, &store, status)).collect()))
+    axum::Json(page.into_iter().map(|status| status::render(network, &store, status)).collect())
 }
 
 async fn upload(State(network): Shared, request: Request<Body>) -> Result<Response, ApiError> {

@@ -381,7 +381,7 @@ fn what_can_not_be_reviewed_is_refused() {
         json("//evil.example/api/v1/statuses", r#"{"status":"a"}"#),
         json("https://evil.example/api/v1/statuses", r#"{"status":"a"}"#),
         json("https://social.example.evil.example/api/v1/statuses", r#"{"status":"a"}"#),
-        json("/oauth/token", "{}"),
+        json("/api/v1/apps", "{}"),
         two_types,
         untyped,
         deletion_with_body,

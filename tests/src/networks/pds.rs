@@ -198,7 +198,7 @@ fn scripts() -> PathBuf {
 }
 
 /// The first line of output; with what went to the error output where there is none.
-async fn first_line(child: &mut Child) -> String {
+pub(super) async fn first_line(child: &mut Child) -> String {
     let stdout = child.stdout.take().expect("a pipe");
     let mut stderr = child.stderr.take().expect("a pipe");
     let mut lines = BufReader::new(stdout).lines();
@@ -210,7 +210,7 @@ async fn first_line(child: &mut Child) -> String {
     }
     let mut errors = String::new();
     let _all = stderr.read_to_string(&mut errors).await;
-    panic!("the PDS ended before it was ready: {errors}");
+    panic!("it ended before it was ready: {errors}");
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ struct Arrival {
     call: PostId,
     /// Without token and body of the client, for an answer in the network's shape.
     request: PluginRequest,
+    /// The token stands in a second place.
+    token_left: bool,
     medium: Option<MediaRecord>,
     /// How long the client wants to wait for room in a budget.
     patience: Option<Duration>,
@@ -126,20 +128,13 @@ async fn arrive(
         token = token::take_from_body(places, shown);
     }
     let caller = known(gateway, token.as_deref(), account, source, request::is_safe(shown)).await?;
-    let read = async {
-        let medium = request::read_body(gateway, &caller, account, parts, body, shown).await?;
-        if token.as_deref().is_some_and(|token| token::is_left(shown, token)) {
-            let detail = "The Pressgate key stands in a second place of the request, and it must not travel on.";
-            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Door, detail));
-        }
-        Ok(medium)
-    };
-    match read.await {
+    match request::read_body(gateway, &caller, account, parts, body, shown).await {
         Ok(medium) => {
+            let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
             let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
             let call = PostId::fresh(gateway.clock.now());
             let patience = wait(&parts.headers);
-            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), medium, patience })
+            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), token_left, medium, patience })
         }
         Err(refusal) => Err(close(gateway, &caller, account, None, refusal).await),
     }
@@ -194,6 +189,10 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
         if caller.session().is_some_and(|session| session.shown == Use::Refresh) {
             let detail = "A refresh token is for new tokens only.";
             return Err(Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail));
+        }
+        if arrival.token_left {
+            let detail = "The Pressgate key stands in a second place of the request, and it must not travel on.";
+            return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Door, detail));
         }
         if reads != safe {
             let detail =
