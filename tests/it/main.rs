@@ -55,5 +55,6 @@ mod states;
 mod stores;
 mod syscalls;
 mod tree;
+mod upload;
 mod verifying;
 mod witness;
