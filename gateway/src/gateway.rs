@@ -15,6 +15,7 @@ use crate::{
     egress::Egress,
     export::Exports,
     host::{Host, Registry},
+    identity::Identities,
     index::AuditIndex,
     keys::{Keys, Sessions},
     limits::{Limits, Pauses, Readings},
@@ -76,6 +77,8 @@ pub struct Gateway {
     pub witnesses: Witnesses,
     /// API keys.
     pub keys: Keys,
+    /// Access tokens of the company's own issuers.
+    pub identities: Identities,
     /// Sessions of clients of networks' own APIs.
     pub sessions: Sessions,
     /// Callers' limits.

@@ -38,6 +38,7 @@ pub mod audit;
 pub mod export;
 pub mod witness;
 pub mod cosigner;
+pub mod identity;
 pub mod index;
 pub mod records;
 pub mod openings;

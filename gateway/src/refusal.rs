@@ -108,6 +108,8 @@ pub mod problem {
             "Leave the named field out. It is refused rather than ignored, so that nothing happens that you did not ask for.";
         UNAUTHENTICATED = "unauthenticated", 401, Caller, false, "No valid key",
             "Send `Authorization: Bearer <key>` with a Pressgate key that is neither expired nor revoked. Ask an operator for a new one: keys are shown once.";
+        ISSUER_UNAVAILABLE = "issuer-unavailable", 503, Operator, true, "The issuer of a token does not answer",
+            "The gateway needs the issuer's public keys to check a token, and could not get them for a day or ever. Try again, or use a Pressgate key. The gateway's own log has the reason.";
         SESSION_EXPIRED = "session-expired", 401, Caller, false, "The session has expired",
             "A token of a login at the native door ends after a while, and never lives longer than the key. Renew the session, or log in again with the Pressgate key.";
         UNKNOWN_ACCOUNT = "unknown-account", 422, Caller, false, "There is no such account",

@@ -25,6 +25,7 @@ use crate::{
     folders,
     gateway::Gateway,
     host::{Host, HostOptions, Registry},
+    identity::Identities,
     index::AuditIndex,
     keys::{Keys, Sessions},
     limits::{DefaultLimit, Limits, Place},
@@ -185,6 +186,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
+    let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
     let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
@@ -222,6 +224,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         witnesses,
         keys,
         sessions,
+        identities,
         limits,
         pauses: Default::default(),
         media: Arc::new(media),

@@ -3,8 +3,9 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    config::Governance,
+    config::{Governance, TokenIdentity},
     gateway::Gateway,
+    identity::{Issuer, TokenRefused},
     keys::{KeyRefused, Session, SessionRefused, Sessions},
     model::{AccountId, KeyId, PersonId, Principal},
     records::{Author, Commitment, KeyRecord},
@@ -29,7 +30,7 @@ const PUBLISH: &str = "publish";
 pub(crate) const NATIVE: &str = "native";
 
 impl Caller {
-    /// The key that was presented.
+    /// The key that was presented; where it was something else, what: `certificate:` and a name, `token:` and what it says.
     pub fn key(&self) -> &KeyId {
         &self.key
     }
@@ -113,40 +114,63 @@ fn known(governance: &Governance, holder: &Principal) -> bool {
     }
 }
 
-/// Checks the key in an `Authorization` header. Refusals are counted for each source and second, not logged one by one:
-/// strangers must not be able to fill the log.
+/// What a caller shows of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// Names in its client certificate, as `apps.toml` writes them; empty without one.
+    pub certificate: &'a [String],
+    /// Where it comes from.
+    pub source: IpAddr,
+}
+
+/// Checks what a caller shows: a key or an access token in the `Authorization` header, else its client certificate. Refusals are
+/// counted for each source and second, not logged one by one: strangers must not be able to fill the log.
 ///
 /// # Errors
-/// `unauthenticated`.
-pub fn authenticate(gateway: &Gateway, authorization: Option<&str>, source: IpAddr) -> Result<Caller, Refusal> {
-    let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
-    let Some(presented) = authorization else {
-        return refuse("Send `Authorization: Bearer <key>`.");
+/// `unauthenticated`; `issuer-unavailable` where the keys of a token's issuer can't be had.
+pub async fn authenticate(gateway: &Gateway, shown: Shown<'_>) -> Result<Caller, Refusal> {
+    let refuse = |detail: &str| Err(stranger(gateway, shown.source, problem::UNAUTHENTICATED, detail));
+    let Some(presented) = shown.authorization else {
+        if shown.certificate.is_empty() {
+            return refuse("Send `Authorization: Bearer <key>`.");
+        }
+        return of_certificate(gateway, shown);
     };
-    let Some((scheme, key)) = presented.split_once(' ') else {
+    let Some((scheme, token)) = presented.split_once(' ') else {
         return refuse("The Authorization header must read `Bearer <key>`.");
     };
     if !scheme.eq_ignore_ascii_case("bearer") {
         return refuse("The Authorization header must read `Bearer <key>`.");
     }
-    of_key(gateway, key.trim(), source)
+    of_bearer(gateway, token.trim(), shown.source).await
 }
 
-/// Checks what a client of a network's own API shows where the network's token would be: a key, or a token of a session at this
-/// account. Refusals are counted as those of [`authenticate`] are.
+/// Checks what a client of a network's own API shows where the network's token would be: as [`authenticate`] does, or a token of a
+/// session at this account.
 ///
 /// # Errors
-/// `unauthenticated`, `session-expired`.
-pub fn client(gateway: &Gateway, shown: Option<&str>, account: &AccountId, source: IpAddr) -> Result<Caller, Refusal> {
-    let Some(shown) = shown else {
+/// As [`authenticate`]; `session-expired`.
+pub async fn client(
+    gateway: &Gateway,
+    token: Option<&str>,
+    certificate: &[String],
+    account: &AccountId,
+    source: IpAddr,
+) -> Result<Caller, Refusal> {
+    let Some(token) = token else {
+        if !certificate.is_empty() {
+            return Ok(of_certificate(gateway, Shown { authorization: None, certificate, source })?.at_door(NATIVE));
+        }
         let detail = "Send a Pressgate key where the network's token would be.";
         return Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
     };
-    if !Sessions::looks_like(shown) {
-        return Ok(of_key(gateway, shown, source)?.at_door(NATIVE));
+    if !Sessions::looks_like(token) || !Sessions::is_ours(token) {
+        return Ok(of_bearer(gateway, token, source).await?.at_door(NATIVE));
     }
     let now = gateway.clock.now();
-    let session = gateway.sessions.read(shown, account, now).map_err(|why| match why {
+    let session = gateway.sessions.read(token, account, now).map_err(|why| match why {
         SessionRefused::Expired => stranger(
             gateway,
             source,
@@ -156,34 +180,112 @@ pub fn client(gateway: &Gateway, shown: Option<&str>, account: &AccountId, sourc
         other => stranger(gateway, source, problem::UNAUTHENTICATED, &sentence(other)),
     })?;
     let key = gateway.keys.of_session(&session.key, now);
-    Ok(Caller { session: Some(session), ..caller(gateway, key, source)? }.at_door(NATIVE))
+    Ok(Caller { session: Some(session), ..of_record(gateway, key, source)? }.at_door(NATIVE))
+}
+
+/// Does what a post or a stream was begun with still open anything? A key that merely ended was good when it was used.
+pub fn stands(gateway: &Gateway, shown: &KeyId) -> bool {
+    let governance = gateway.governance.load();
+    match Means::of(shown) {
+        Means::Key => gateway.keys.record(shown).is_some_and(|key| key.revoked_at.is_none()),
+        Means::Certificate(name) => governance.apps.values().any(|app| app.certificates.iter().any(|own| own == name)),
+        Means::Token(said) => governance.apps.values().any(|app| app.tokens.iter().any(|own| of_token(own) == said)),
+    }
+}
+
+/// What stands for a key where somebody shows something else; no key's id has a colon.
+enum Means<'a> {
+    Key,
+    Certificate(&'a str),
+    Token(&'a str),
+}
+
+impl<'a> Means<'a> {
+    fn of(shown: &'a KeyId) -> Self {
+        let text = shown.as_str();
+        match (text.strip_prefix("certificate:"), text.strip_prefix("token:")) {
+            (Some(name), _) => Self::Certificate(name),
+            (_, Some(said)) => Self::Token(said),
+            _ => Self::Key,
+        }
+    }
+}
+
+fn of_token(token: &TokenIdentity) -> String {
+    format!("{} {} {}", token.issuer, token.audience, token.subject)
+}
+
+fn of_certificate(gateway: &Gateway, shown: Shown<'_>) -> Result<Caller, Refusal> {
+    let governance = gateway.governance.load();
+    let known = shown.certificate.iter().find_map(|name| {
+        let app = governance.apps.values().find(|app| app.certificates.contains(name))?;
+        Some((name, app))
+    });
+    let Some((name, app)) = known else {
+        let detail = "No app has a name of your client certificate in apps.toml. Ask an operator.";
+        return Err(stranger(gateway, shown.source, problem::UNAUTHENTICATED, detail));
+    };
+    Ok(caller(KeyId::new(format!("certificate:{name}")), Principal::App(app.id.clone()), shown.source))
+}
+
+async fn of_bearer(gateway: &Gateway, token: &str, source: IpAddr) -> Result<Caller, Refusal> {
+    if !Sessions::looks_like(token) {
+        return of_record(gateway, gateway.keys.verify(token, gateway.clock.now()), source);
+    }
+    let governance = gateway.governance.load_full();
+    let identities = || governance.apps.values().flat_map(|app| app.tokens.iter().map(move |token| (app, token)));
+    let issuers: Vec<Issuer> =
+        identities().map(|(_, token)| Issuer { id: token.issuer.clone(), private: token.private_issuer }).collect();
+    let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
+    let said = match gateway.identities.read(token, &issuers).await {
+        Ok(said) => said,
+        Err(why @ TokenRefused::Unavailable(_)) => {
+            let detail = "The keys of this token's issuer can't be had now. Try again, or use a Pressgate key.";
+            return Err(Refusal::new(problem::ISSUER_UNAVAILABLE, Stage::Authenticate, detail)
+                .because(&why)
+                .retry_after(30));
+        }
+        Err(why) => return refuse(&capital(&format!("{why}."))),
+    };
+    let known = identities().find(|(_, token)| {
+        token.issuer == said.issuer && token.subject == said.subject && said.audiences.contains(&token.audience)
+    });
+    match known {
+        Some((app, token)) => {
+            Ok(caller(KeyId::new(format!("token:{}", of_token(token))), Principal::App(app.id.clone()), source))
+        }
+        None => refuse("No app has this audience and subject in apps.toml. Ask an operator."),
+    }
+}
+
+fn caller(key: KeyId, principal: Principal, source: IpAddr) -> Caller {
+    Caller {
+        key,
+        principal,
+        on_behalf_of: None,
+        source: Some(source.to_canonical()),
+        door: PUBLISH,
+        session: None,
+        kept: Vec::new(),
+    }
 }
 
 fn sentence(why: SessionRefused) -> String {
-    let why = why.to_string();
-    let (first, rest) = why.split_at(why.ceil_char_boundary(1));
-    format!("{}{rest}. Log in with a Pressgate key.", first.to_uppercase())
+    capital(&format!("{why}. Log in with a Pressgate key."))
 }
 
-fn of_key(gateway: &Gateway, key: &str, source: IpAddr) -> Result<Caller, Refusal> {
-    caller(gateway, gateway.keys.verify(key, gateway.clock.now()), source)
+fn capital(text: &str) -> String {
+    let (first, rest) = text.split_at(text.ceil_char_boundary(1));
+    format!("{}{rest}", first.to_uppercase())
 }
 
-fn caller(gateway: &Gateway, key: Result<Arc<KeyRecord>, KeyRefused>, source: IpAddr) -> Result<Caller, Refusal> {
+fn of_record(gateway: &Gateway, key: Result<Arc<KeyRecord>, KeyRefused>, source: IpAddr) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
     match key {
         Ok(record) if !known(&gateway.governance.load(), &record.holder) => {
             refuse("The holder of this key is not in the governance any more. Ask an operator.")
         }
-        Ok(record) => Ok(Caller {
-            key: record.id.clone(),
-            principal: record.holder.clone(),
-            on_behalf_of: None,
-            source: Some(source.to_canonical()),
-            door: PUBLISH,
-            session: None,
-            kept: Vec::new(),
-        }),
+        Ok(record) => Ok(caller(record.id.clone(), record.holder.clone(), source)),
         Err(why) => refuse(why.public()),
     }
 }

@@ -216,8 +216,18 @@ fn accounts(of: &Governance) -> Things {
 }
 
 fn apps(of: &Governance) -> Things {
-    let fields =
-        |app: &super::App| vec![("name", Field::One(app.name.clone())), ("owner", Field::One(app.owner.to_string()))];
+    let fields = |app: &super::App| {
+        let token = |token: &super::TokenIdentity| {
+            let private = if token.private_issuer { " (private)" } else { "" };
+            format!("{}{private} for {}: {}", token.issuer, token.audience, token.subject)
+        };
+        vec![
+            ("name", Field::One(app.name.clone())),
+            ("owner", Field::One(app.owner.to_string())),
+            ("certificates", Field::Several(app.certificates.iter().cloned().collect())),
+            ("tokens", Field::Several(app.tokens.iter().map(token).collect())),
+        ]
+    };
     of.apps.values().map(|app| (app.id.to_string(), fields(app))).collect()
 }
 

@@ -36,6 +36,23 @@ pub struct App {
     pub name: String,
     /// Who answers for it.
     pub owner: PersonId,
+    /// Names in client certificates that are its own: a URI (SPIFFE) as it is, a host name as `dns:NAME`.
+    pub certificates: Vec<String>,
+    /// Access tokens that are its own.
+    pub tokens: Vec<TokenIdentity>,
+}
+
+/// What an access token of an app says (RFC 7519).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIdentity {
+    /// `iss`, byte for byte.
+    pub issuer: String,
+    /// Permits an issuer on plain HTTP or at an address that is not on the public internet.
+    pub private_issuer: bool,
+    /// One of `aud`.
+    pub audience: String,
+    /// `sub`.
+    pub subject: String,
 }
 
 /// What a person may be in the house.

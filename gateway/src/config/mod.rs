@@ -24,7 +24,7 @@ pub use fault::{Fault, did_you_mean};
 pub use files::Files;
 pub use governance::{
     App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,
-    PolicyRule, Role, Urgent,
+    PolicyRule, Role, TokenIdentity, Urgent,
 };
 pub use process::Config;
 pub use rights::{Decision, NoRight, decide};

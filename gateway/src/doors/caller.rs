@@ -4,14 +4,18 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Path},
-    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 
 use super::problem::Problem;
 use crate::{
-    call::{Caller, admit::admit_request, authenticate::authenticate},
+    call::{
+        Caller,
+        admit::admit_request,
+        authenticate::{Shown, authenticate},
+    },
     gateway::Gateway,
-    listen::Source,
+    listen::{Peer, PeerName, Source},
     model::PostId,
     posts::accept::WAIT_MAX,
     refusal::{Refusal, Stage, problem},
@@ -27,15 +31,34 @@ impl FromRequestParts<Arc<Gateway>> for Known {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Problem> {
-        let source = parts.extensions.get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0);
-        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         if gateway.stopping.is_set() {
             return Err(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.").into());
         }
-        let caller = authenticate(gateway, authorization, source)?;
+        let names = certificate(&parts.extensions);
+        let caller = authenticate(gateway, shown(&parts.headers, &parts.extensions, &names)).await?;
         admit_request(gateway, &caller, parts.method.is_safe()).await?;
         Ok(Self(caller))
     }
+}
+
+/// What a request shows of who sent it. A header that is no text is one that opens nothing.
+pub fn shown<'a>(headers: &'a HeaderMap, extensions: &Extensions, certificate: &'a [String]) -> Shown<'a> {
+    let authorization = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    Shown { authorization, certificate, source: source(extensions) }
+}
+
+/// Where a request came from.
+pub fn source(extensions: &Extensions) -> IpAddr {
+    extensions.get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0)
+}
+
+/// The names of a client's certificate, as `apps.toml` writes them.
+pub fn certificate(extensions: &Extensions) -> Vec<String> {
+    let name = |name: &PeerName| match name {
+        PeerName::Uri(uri) => uri.clone(),
+        PeerName::Dns(host) => format!("dns:{}", host.to_ascii_lowercase()),
+    };
+    extensions.get::<Peer>().map(|peer| peer.names.iter().map(name).collect()).unwrap_or_default()
 }
 
 /// The post that a path names, as an argument of a handler.

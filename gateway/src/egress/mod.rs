@@ -34,7 +34,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
-pub use own::{JSON, OwnRequest, Proof};
+pub use own::{JSON, OwnGet, OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
 pub use types::*;

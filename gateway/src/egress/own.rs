@@ -36,6 +36,20 @@ pub struct OwnRequest<'a> {
     pub response_bytes_max: usize,
 }
 
+/// A GET of something public.
+pub struct OwnGet<'a> {
+    /// Whose it is: connections are shared only under the same name.
+    pub name: &'a str,
+    /// Where.
+    pub url: &'a Url,
+    /// Permits plain HTTP and addresses that are not global.
+    pub private: bool,
+    /// Longest time, the connection and the whole answer included; the gateway's own limit holds where it is shorter.
+    pub timeout: Duration,
+    /// Largest answer body after decoding.
+    pub response_bytes_max: usize,
+}
+
 /// How the receiver knows that it is us.
 pub enum Proof<'a> {
     /// It does not.
@@ -58,28 +72,50 @@ pub enum Proof<'a> {
     },
 }
 
+fn scope(name: &str, url: &Url, method: Method, private: bool, response_bytes_max: usize, timeout: Duration) -> Scope {
+    let origin = AllowedOrigin {
+        origin: url.clone(),
+        methods: vec![method],
+        path_prefixes: vec![url.path().to_owned()],
+        private,
+    };
+    Scope {
+        // No account's name has a colon.
+        account: AccountId::new(format!("own:{name}")),
+        base: url.clone(),
+        origins: vec![origin],
+        credentials: Vec::new(),
+        response_bytes_max,
+        timeout,
+    }
+}
+
 impl Egress {
+    /// Gets something public for the gateway's own use.
+    ///
+    /// # Errors
+    /// [`SendFailure`].
+    pub async fn get_own(&self, request: OwnGet<'_>) -> Result<OutResponse, SendFailure> {
+        let OwnGet { name, url, private, timeout, response_bytes_max } = request;
+        let scope = scope(name, url, Method::GET, private, response_bytes_max, timeout);
+        let target = Target::of_request(&scope, "GET", url.as_str()).map_err(SendFailure::Denied)?;
+        let given = [("accept".to_owned(), JSON.to_owned())];
+        let headers = headers::request_headers(&given, &OutBody::None, &self.core.user_agent);
+        let headers = headers.map_err(SendFailure::Denied)?;
+        let answer = self.core.round(&scope, None, &target, headers, &OutBody::None).await?;
+        let none: [SecretString; 0] = [];
+        let scrubber = self.core.needles.scrubber(none.iter());
+        let scrubber = scrubber.map_err(|_| SendFailure::Denied("nothing to search for".into()))?;
+        Ok(answer.scrubbed(&scrubber, response_bytes_max))
+    }
+
     /// Posts one request of the gateway's own.
     ///
     /// # Errors
     /// [`SendFailure`]; no text holds the secret, or the query of the address.
     pub async fn post_own(&self, request: OwnRequest<'_>) -> Result<OutResponse, SendFailure> {
         let OwnRequest { name, url, private, body, content_type, proof, timeout, response_bytes_max } = request;
-        let origin = AllowedOrigin {
-            origin: url.clone(),
-            methods: vec![Method::POST],
-            path_prefixes: vec![url.path().to_owned()],
-            private,
-        };
-        let scope = Scope {
-            // No account's name has a colon.
-            account: AccountId::new(format!("own:{name}")),
-            base: url.clone(),
-            origins: vec![origin],
-            credentials: Vec::new(),
-            response_bytes_max,
-            timeout,
-        };
+        let scope = scope(name, url, Method::POST, private, response_bytes_max, timeout);
         let target = Target::of_request(&scope, "POST", url.as_str()).map_err(SendFailure::Denied)?;
         let mut given = vec![("content-type".to_owned(), content_type.to_owned())];
         if content_type == JSON {

@@ -6,6 +6,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,16 @@ impl Sessions {
     /// Does a token look like one of a session's? What does not may be a key.
     pub fn looks_like(token: &str) -> bool {
         token.starts_with("ey") && token.split('.').count() == 3
+    }
+
+    /// Does a token say that it is one of ours? Unchecked: whoever else says so is refused.
+    pub fn is_ours(token: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            iss: String,
+        }
+        let body = token.split('.').nth(1).and_then(|body| URL_SAFE_NO_PAD.decode(body).ok());
+        body.and_then(|body| serde_json::from_slice::<Named>(&body).ok()).is_some_and(|named| named.iss == ISSUER)
     }
 
     /// Opens a session of `key` at `account`; one that `lasts` is not renewed.

@@ -1,18 +1,15 @@
 //! Who may come in: a key of a person who is an operator under the governance of the moment.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    extract::FromRequestParts,
-    http::{header::AUTHORIZATION, request::Parts},
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::{By, answer::Problem, keys::is_operator};
 use crate::{
     call::{Caller, authenticate::authenticate, journey::Journey},
+    doors::caller::shown,
     gateway::Gateway,
     limits::Counted,
-    listen::Source,
     model::Principal,
     refusal::{Refusal, Stage, problem},
 };
@@ -27,9 +24,8 @@ impl FromRequestParts<Arc<Gateway>> for Operator {
         if gateway.stopping.is_set() {
             return Err(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.").into());
         }
-        let source = parts.extensions.get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0);
-        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = authenticate(gateway, authorization, source)?.at_door("operator");
+        // No certificates there: operators are people, who show keys.
+        let caller = authenticate(gateway, shown(&parts.headers, &parts.extensions, &[])).await?.at_door("operator");
         match caller.principal() {
             Principal::Person(person) if is_operator(&gateway.governance.load(), person.as_str()) => {
                 Ok(Self(By::Person(person.clone())))

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
-        Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authorise::authorise,
-        classify::resume, clear::clear, committed, digest, journey::Journey, record::record, review::review,
-        send::send,
+        Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authenticate::stands,
+        authorise::authorise, classify::resume, clear::clear, committed, digest, journey::Journey, record::record,
+        review::review, send::send,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
@@ -204,8 +204,7 @@ async fn reenter(
 
 /// A key is revoked because nobody trusts what was made with it any more. One that merely ended was good when it was used.
 fn key_stands(gateway: &Gateway, caller: &Caller) -> Result<(), Refusal> {
-    let revoked = gateway.keys.record(caller.key()).is_none_or(|key| key.revoked_at.is_some());
-    if !revoked {
+    if stands(gateway, caller.key()) {
         return Ok(());
     }
     let detail =

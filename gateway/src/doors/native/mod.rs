@@ -11,13 +11,13 @@ mod login;
 mod request;
 mod token;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::request::Parts,
+    http::{Extensions, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -36,11 +36,13 @@ use crate::{
         record, review,
         send::relay,
     },
-    doors::{caller::wait, problem::Problem},
+    doors::{
+        caller::{certificate, shown, source, wait},
+        problem::Problem,
+    },
     gateway::Gateway,
     host::{PluginRequest, PluginResponse, Release},
     keys::Use,
-    listen::Source,
     model::{Account, AccountId, NativeHold, Outcome, PostId},
     posts::accept,
     records::MediaRecord,
@@ -85,11 +87,11 @@ struct Arrival {
 }
 
 async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -> Response {
-    let source = request.extensions().get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0);
     if gateway.stopping.is_set() {
         return Problem::from(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping."))
             .into_response();
     }
+    let (parts, body) = request.into_parts();
     let governance = gateway.governance.load_full();
     let account = governance.accounts.get(addressed.account.as_str()).map(Arc::clone);
     let snapshot = gateway.registry.snapshot();
@@ -98,11 +100,10 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
         Some((account, adapter))
     });
     let Some((account, adapter)) = found else {
-        return Problem::from(unknown(gateway, &addressed, source, &request)).into_response();
+        return Problem::from(unknown(gateway, &addressed, &parts).await).into_response();
     };
-    let (parts, body) = request.into_parts();
     let mut shown = request::shown(&account, &addressed, &parts);
-    let answer = match arrive(gateway, (&account, &adapter), source, &parts, body, &mut shown).await {
+    let answer = match arrive(gateway, (&account, &adapter), &parts, body, &mut shown).await {
         Ok(arrival) => pass(gateway, arrival).await,
         Err(refusal) => Err(refusal),
     };
@@ -116,7 +117,6 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
 async fn arrive(
     gateway: &Gateway,
     (account, adapter): (&Arc<Account>, &Arc<Release>),
-    source: IpAddr,
     parts: &Parts,
     mut body: Body,
     shown: &mut PluginRequest,
@@ -127,7 +127,7 @@ async fn arrive(
         body = request::read_login(gateway, parts, body, shown).await?;
         token = token::take_from_body(places, shown);
     }
-    let caller = known(gateway, token.as_deref(), account, source, request::is_safe(shown)).await?;
+    let caller = known(gateway, token.as_deref(), account, &parts.extensions, request::is_safe(shown)).await?;
     match request::read_body(gateway, &caller, account, parts, body, shown).await {
         Ok(medium) => {
             let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
@@ -145,18 +145,18 @@ async fn known(
     gateway: &Gateway,
     token: Option<&str>,
     account: &Account,
-    source: IpAddr,
+    extensions: &Extensions,
     safe: bool,
 ) -> Result<Caller, Refusal> {
-    let caller = client(gateway, token, &account.id, source)?;
+    let caller = client(gateway, token, &certificate(extensions), &account.id, source(extensions)).await?;
     admit_request(gateway, &caller, safe).await?;
     Ok(caller)
 }
 
 /// Who shows no key hears nothing of which accounts there are.
-fn unknown(gateway: &Gateway, addressed: &Addressed, source: IpAddr, request: &Request) -> Refusal {
-    let shown = request.headers().get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match authenticate(gateway, shown, source) {
+async fn unknown(gateway: &Gateway, addressed: &Addressed, parts: &Parts) -> Refusal {
+    let names = certificate(&parts.extensions);
+    match authenticate(gateway, shown(&parts.headers, &parts.extensions, &names)).await {
         Ok(_) => {
             let detail = format!("There is no account `{}`. GET /v1/accounts lists yours.", addressed.account);
             Refusal::new(problem::NOT_FOUND, Stage::Classify, detail)

@@ -65,6 +65,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("host", &["model", "clock", "records"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
+    // Who shows a token of a company's own issuer.
+    ("identity", &["model", "clock", "egress"]),
     ("vault", &["model", "clock", "records"]),
     ("keys", &["model", "clock", "records"]),
     ("openings", &["model", "clock", "records", "vault"]),
@@ -104,6 +106,7 @@ const HELD: &[&str] = &[
     "plugins",
     "egress",
     "vault",
+    "identity",
     "keys",
     "limits",
     "media",
@@ -117,8 +120,8 @@ const HELD: &[&str] = &[
 ];
 
 const STAGES: &[&str] = &[
-    "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "keys", "limits", "media", "audit",
-    "records", "openings",
+    "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "identity", "keys", "limits", "media",
+    "audit", "records", "openings",
 ];
 
 /// A word of the code, the modules that may have it, and why.
