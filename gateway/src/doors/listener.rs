@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What a client may take, in time and bytes.
-fn limits(listen: &Listen) -> Limits {
+pub(super) fn limits(listen: &Listen) -> Limits {
     let connections_max = listen.connections_max.unwrap_or_else(listen::public_connections);
     Limits {
         connections_max,
@@ -39,7 +39,7 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     }
     let tls = gateway.tls.clone();
     let watching = tls.clone().map(|tls| tokio::spawn(tls.watch(Arc::clone(&stop))));
-    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
+    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls, tunnels: None };
     listen::serve(listener, router(gateway), door, stop).await;
     if let Some(watching) = watching {
         // It has ended: nobody comes in any more.

@@ -5,6 +5,7 @@
 //! there. Nothing passes after a fault. HTTP/2 frames for itself and passes by.
 
 mod chunks;
+mod connect;
 mod fault;
 mod follow;
 mod letters;
@@ -14,6 +15,7 @@ mod stream;
 pub use fault::Fault;
 pub use follow::{Followed, Follower, HeadLimits};
 pub use request::Framing;
+pub(super) use connect::{Wanted, wanted};
 pub(super) use stream::{Checked, Found};
 
 #[cfg(test)]
