@@ -8,12 +8,13 @@ mod values;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
     audit::{AuditLog, Disk, Leaf, RealDisk, leaf},
+    authority::Authority,
     backup,
     clock::{Clock, SystemClock},
     config::{
@@ -172,6 +173,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
     let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
+    let authority = authority(&vault).await?.map(Arc::new);
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
         tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
@@ -202,6 +204,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         tls,
+        authority: ArcSwapOption::from(authority),
         applying: Mutex::new(()),
         erasing: Mutex::new(()),
         host,
@@ -266,6 +269,16 @@ fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
     let ListenTls { certificate, key, client_ca } = tls;
     let loaded = Tls::load(TlsFiles { certificate, key, client_ca });
     loaded.map(Some).map_err(|error| StartError::Files(format!("listen.tls: {error}")))
+}
+
+/// The certificate authority of the forward door, where one was made.
+///
+/// # Errors
+/// It can't be read.
+pub async fn authority(vault: &Vault) -> Result<Option<Authority>, StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
+    let Some(kept) = vault.authority().await.map_err(|error| failed(&error))? else { return Ok(None) };
+    Authority::open(&kept).map(Some).map_err(|error| failed(&error))
 }
 
 /// The log names what serves before it does, and says that the gateway starts. The result is when that was.

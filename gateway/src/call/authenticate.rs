@@ -25,6 +25,8 @@ pub struct Caller {
 const PUBLISH: &str = "publish";
 /// The door of networks' own APIs.
 pub(crate) const NATIVE: &str = "native";
+/// The door of the same by way of a proxy.
+pub(crate) const FORWARD: &str = "forward";
 
 impl Caller {
     /// The key that was presented.

@@ -125,6 +125,10 @@ impl Connection {
 async fn asked(stream: &mut TcpStream) -> Asked {
     let limits = HeadLimits { bytes_max: HEAD_BYTES_MAX, fields_max: HEAD_FIELDS_MAX };
     let mut follower = Follower::new(limits, false);
+    // Who says nothing takes no room.
+    if stream.readable().await.is_err() {
+        return Asked::Nothing;
+    }
     // It holds a key.
     let mut held = Zeroizing::new(Vec::with_capacity(HEAD_BYTES_MAX));
     let mut scratch = Zeroizing::new([0; 2048]);

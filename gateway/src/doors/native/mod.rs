@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use self::address::Addressed;
+pub(super) use self::address::Addressed;
 use crate::{
     call::{
         Approved, Caller,
@@ -44,7 +44,7 @@ use crate::{
 /// Takes what is addressed to an account, by path or by host name, and passes the rest on.
 pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     match address::addressed(&gateway.config.native, gateway.config.listen.tls.is_some(), &request) {
-        Some(addressed) => serve(&gateway, addressed, request).await,
+        Some(addressed) => serve_as(&gateway, addressed, NATIVE, None, request).await,
         None => next.run(request).await,
     }
 }
@@ -62,7 +62,15 @@ struct Arrival {
     patience: Option<Duration>,
 }
 
-async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -> Response {
+/// Serves a request of the network's own API that came in by `door`. A key that was shown elsewhere than in the request is `presented`:
+/// what stands in the request in place of one counts for nothing then, and does not travel on either.
+pub(super) async fn serve_as(
+    gateway: &Arc<Gateway>,
+    addressed: Addressed,
+    door: &'static str,
+    presented: Option<&str>,
+    request: Request,
+) -> Response {
     let source = request.extensions().get::<Source>().map_or(IpAddr::from([0, 0, 0, 0]), |source| source.0);
     if gateway.stopping.is_set() {
         return Problem::from(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping."))
@@ -83,10 +91,11 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
     let (parts, body) = request.into_parts();
     let patience = wait(&parts.headers);
     let mut shown = request::shown(&account, &addressed, &parts);
-    let origin = account.origin();
-    let key = token::take(&places, &mut shown);
+    let origin = addressed.origin.unwrap_or_else(|| account.origin());
+    let taken = token::take(&places, &mut shown);
+    let key = presented.or(taken.as_deref());
     let safe = request::is_safe(&shown);
-    let answer = match known(gateway, key.as_deref(), source, safe).await {
+    let answer = match known(gateway, door, key, source, safe).await {
         Ok(caller) => {
             let call = PostId::fresh(gateway.clock.now());
             match request::read_body(gateway, &caller, &account, &parts, body, &mut shown).await {
@@ -107,9 +116,15 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
 }
 
 /// Who it is, and within its limits: both before the body is read, which may fill a disk.
-async fn known(gateway: &Gateway, key: Option<&str>, source: IpAddr, safe: bool) -> Result<Caller, Refusal> {
+async fn known(
+    gateway: &Gateway,
+    door: &'static str,
+    key: Option<&str>,
+    source: IpAddr,
+    safe: bool,
+) -> Result<Caller, Refusal> {
     let authorization = key.map(|key| format!("Bearer {key}"));
-    let caller = authenticate(gateway, authorization.as_deref(), source)?.at_door(NATIVE);
+    let caller = authenticate(gateway, authorization.as_deref(), source)?.at_door(door);
     admit_request(gateway, &caller, safe).await?;
     Ok(caller)
 }

@@ -41,6 +41,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "gateway",
+            // The forward door speaks with its certificates.
+            "authority",
             "call",
             "posts",
             "host",
@@ -66,6 +68,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
     ("vault", &["model", "clock", "records"]),
+    // It makes certificates; what it may be for it reads in manifests.
+    ("authority", &["model", "host"]),
     ("keys", &["model", "clock", "records"]),
     ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
@@ -104,6 +108,7 @@ const HELD: &[&str] = &[
     "plugins",
     "egress",
     "vault",
+    "authority",
     "keys",
     "limits",
     "media",
@@ -128,6 +133,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         &["doors", "operator", "listen", "cosigner"],
         "only the doors, the operator API and a witness know HTTP in",
     ),
+    ("rcgen", &["authority"], "only the authority makes certificates"),
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
