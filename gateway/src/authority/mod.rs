@@ -61,10 +61,14 @@ pub enum AuthorityError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// Its name constraints do not have the host.
-    #[error("`{0}` is not among the hosts of the gateway's certificate authority; an operator renews it: `pressgate ca init --renew`")]
+    #[error(
+        "`{0}` is not among the hosts of the gateway's certificate authority; an operator renews it: `pressgate ca init --renew`"
+    )]
     Outside(String),
     /// Its time is over.
-    #[error("the certificate of the gateway's authority ended at {0}; an operator renews it: `pressgate ca init --renew`")]
+    #[error(
+        "the certificate of the gateway's authority ended at {0}; an operator renews it: `pressgate ca init --renew`"
+    )]
     Ended(Timestamp),
 }
 
@@ -125,8 +129,7 @@ impl Authority {
     /// Its certificate, for clients.
     pub fn pem(&self) -> String {
         let text = STANDARD.encode(&self.certificate);
-        let lines: Vec<&str> =
-            text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
     }
 

@@ -28,7 +28,11 @@ pub fn places(account: &Account, manifest: Option<&Manifest>) -> Vec<Place> {
     let mut places = Vec::new();
     for url in std::iter::once(account.endpoint.clone()).chain(further) {
         let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else { continue };
-        let place = Place { host: host.trim_end_matches('.').to_ascii_lowercase(), port, origin: url.origin().ascii_serialization() };
+        let place = Place {
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port,
+            origin: url.origin().ascii_serialization(),
+        };
         if !places.contains(&place) {
             places.push(place);
         }

@@ -121,6 +121,9 @@ pub struct Listening {
     pub address: SocketAddr,
     /// For operators.
     pub operator: SocketAddr,
+    /// For tunnels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<SocketAddr>,
 }
 
 impl Listening {
@@ -175,8 +178,11 @@ mod tests {
     #[test]
     fn the_word_that_a_gateway_left_is_read_and_garbage_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let listening =
-            Listening { address: "127.0.0.1:4000".parse().unwrap(), operator: "[::]:4001".parse().unwrap() };
+        let listening = Listening {
+            address: "127.0.0.1:4000".parse().unwrap(),
+            operator: "[::]:4001".parse().unwrap(),
+            forward: None,
+        };
         assert_eq!(Listening::read(folder.path()), None);
         listening.write(folder.path()).unwrap();
         assert_eq!(Listening::read(folder.path()), Some(listening));

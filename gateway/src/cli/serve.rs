@@ -48,14 +48,24 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     // Bound before the start, so that a port that is taken leaves no start in the log.
     let (public, public_at) = bind("listen.address", config.listen.address).await?;
     let (operators, operators_at) = bind("listen.operator", config.listen.operator).await?;
+    let proxy = match config.forward.addr {
+        Some(addr) => Some(bind("forward.addr", addr).await?),
+        None => None,
+    };
+    let forward_at = proxy.as_ref().map(|(_, at)| *at);
     let gateway = start::start(crate::start::Parts::real(config)).await?;
-    let listening = Listening { address: public_at, operator: operators_at };
+    let listening = Listening { address: public_at, operator: operators_at, forward: forward_at };
     listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
 
-    let listeners = [
+    let mut listeners = vec![
         tokio::spawn(doors::serve(Arc::clone(&gateway), public)),
         tokio::spawn(operator::serve(Arc::clone(&gateway), operators)),
     ];
+    if let Some((proxy, at)) = proxy {
+        operator::authority::warn(&gateway).await;
+        tracing::info!(address = %at, "listening for tunnels");
+        listeners.push(tokio::spawn(doors::forward::serve(Arc::clone(&gateway), proxy)));
+    }
     let tasks = [
         tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(export(Arc::clone(&gateway))),
@@ -65,10 +75,13 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
     if json {
-        print(&json!({ "address": public_at, "operator": operators_at }).to_string());
+        print(&json!(listening).to_string());
     } else {
         let scheme = if gateway.tls.is_some() { "https" } else { "http" };
-        print(&format!("pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}"));
+        let tunnels = forward_at.map_or_else(String::new, |at| format!("\nforward listens on http://{at}"));
+        print(&format!(
+            "pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}{tunnels}"
+        ));
     }
     let mut signals = signals;
     signals.until_stop(&gateway).await;
@@ -146,7 +159,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 /// No new work; what has begun ends; the log is closed. False where the time was up or a second signal came.
 async fn drain(
     gateway: &Arc<Gateway>,
-    mut listeners: [JoinHandle<()>; 2],
+    mut listeners: Vec<JoinHandle<()>>,
     tasks: [JoinHandle<()>; 4],
     signals: &mut Signals,
 ) -> bool {
@@ -208,7 +221,7 @@ async fn all(tasks: &mut [JoinHandle<()>]) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]
+#[allow(clippy::disallowed_methods, reason = "the listeners; what they serve has its limits in doors and operator")]
 pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed =
         |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another one running?"));

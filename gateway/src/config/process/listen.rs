@@ -82,7 +82,7 @@ impl Checker<'_> {
         }
     }
 
-    fn address(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
+    pub(super) fn address(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
         let (text, at) = spanned(raw, default);
         text.parse().unwrap_or_else(|_| {
             self.fault(

@@ -95,7 +95,8 @@ fn allowed(
     let visible = governance.accounts_visible(caller.principal(), None, gateway.clock.now());
     let Some(account) = visible.into_iter().find(|known| known.id == *account) else {
         // The same for an account that there is not.
-        let detail = "The user name of the proxy must be an account that the key has a grant for. GET /v1/accounts lists them.";
+        let detail =
+            "The user name of the proxy must be an account that the key has a grant for. GET /v1/accounts lists them.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     };
     let refuse = |detail: String| {

@@ -12,10 +12,10 @@ mod letters;
 mod request;
 mod stream;
 
+pub(super) use connect::{Wanted, wanted};
 pub use fault::Fault;
 pub use follow::{Followed, Follower, HeadLimits};
 pub use request::Framing;
-pub(super) use connect::{Wanted, wanted};
 pub(super) use stream::{Checked, Found};
 
 #[cfg(test)]
