@@ -29,6 +29,7 @@ mod exchanged;
 mod export;
 mod export_api;
 mod flood;
+mod forward;
 mod framing;
 mod held;
 mod idempotency;

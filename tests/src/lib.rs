@@ -14,3 +14,4 @@ pub mod policy_cases;
 pub mod samples;
 pub mod skip;
 pub mod specs;
+pub mod tunnel;
