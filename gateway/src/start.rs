@@ -172,8 +172,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
-    let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
-    let authority = authority(&vault).await?.map(Arc::new);
+    let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
     let shelf = Shelf::read(&config.plugins.dir)?;
     for stray in shelf.strays() {
         tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
@@ -204,7 +203,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         tls,
-        authority: ArcSwapOption::from(authority),
+        authority,
         applying: Mutex::new(()),
         erasing: Mutex::new(()),
         host,
@@ -275,10 +274,13 @@ fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
 ///
 /// # Errors
 /// It can't be read.
-pub async fn authority(vault: &Vault) -> Result<Option<Authority>, StartError> {
+async fn authority(vault: &Vault) -> Result<ArcSwapOption<Authority>, StartError> {
     let failed = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
-    let Some(kept) = vault.authority().await.map_err(|error| failed(&error))? else { return Ok(None) };
-    Authority::open(&kept).map(Some).map_err(|error| failed(&error))
+    let Some(kept) = vault.authority().await.map_err(|error| failed(&error))? else {
+        return Ok(ArcSwapOption::empty());
+    };
+    let authority = Authority::open(&kept).map_err(|error| failed(&error))?;
+    Ok(ArcSwapOption::from_pointee(authority))
 }
 
 /// The log names what serves before it does, and says that the gateway starts. The result is when that was.

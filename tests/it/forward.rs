@@ -159,7 +159,7 @@ async fn a_client_that_knows_one_host_posts_and_reads() {
         _ => None,
     });
     let made = made.expect("the log says who made the authority");
-    assert_eq!((made.action.as_str(), made.by.as_str(), made.digest.is_some()), ("init", "person:ops-1", true));
+    assert_eq!((made.action.as_str(), made.by.as_str(), made.digest.is_some()), ("init", "ops-1", true));
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn connect_tls_and_every_request_name_one_host() {
         assert!(shaken.is_err(), "{name}");
     }
     // Another host in a request ends the connection; what comes after it is not read.
-    for other in ["other.example", "localhost", "127.0.0.1", &format!("{host}0")] {
+    for other in ["other.example", "localhost", "127.0.0.1", &format!("{NAME}:1")] {
         let mut stream = tunnel(proxy(&gate), &connect, trust(&ca)).await.expect("TLS");
         let two = request("POST", other, STATUSES, &status("one")) + &request("POST", &host, STATUSES, &status("two"));
         stream.write_all(two.as_bytes()).await.expect("written");

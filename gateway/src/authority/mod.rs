@@ -28,6 +28,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use self::places::is_name;
 use crate::model::hex::hex;
 pub use places::{Place, places};
 
@@ -94,6 +95,10 @@ impl Authority {
         }
         if hosts.len() > HOSTS_MAX {
             return Err(AuthorityError::TooManyHosts);
+        }
+        // The library writes them as they are.
+        if let Some(host) = hosts.iter().find(|host| !is_name(host)) {
+            return Err(AuthorityError::NotMade(format!("`{host}` is no host name")));
         }
         let (key, name) = match before {
             Some(before) => (before.key()?, before.name.clone()),

@@ -28,14 +28,20 @@ pub fn places(account: &Account, manifest: Option<&Manifest>) -> Vec<Place> {
     let mut places = Vec::new();
     for url in std::iter::once(account.endpoint.clone()).chain(further) {
         let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else { continue };
-        let place = Place {
-            host: host.trim_end_matches('.').to_ascii_lowercase(),
-            port,
-            origin: url.origin().ascii_serialization(),
-        };
-        if !places.contains(&place) {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let place = Place { host, port, origin: url.origin().ascii_serialization() };
+        if is_name(&place.host) && !places.contains(&place) {
             places.push(place);
         }
     }
     places
+}
+
+/// Labels of letters, digits, dashes and underscores, as addresses have them once they were read.
+pub(super) fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        let known = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        known && (1..=63).contains(&label.len())
+    };
+    host.len() <= 253 && host.split('.').all(label)
 }

@@ -6,6 +6,10 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::*;
+use crate::{
+    host::Manifest,
+    model::{Account, AccountId, BrandPath, PluginName},
+};
 
 const NOW: &str = "2030-06-01T12:00:00Z";
 
@@ -116,9 +120,56 @@ fn a_certificate_is_kept_for_hours_and_made_anew_before_it_ends() {
 #[test]
 fn a_long_name_and_a_bad_one() {
     let long = format!("{}.{}.example", "a".repeat(60), "b".repeat(60));
-    let authority = authority(&[&long, "bäd.example"]);
+    let authority = authority(&[&long]);
     assert!(authority.speak_as(&long, now()).is_ok());
-    assert!(authority.speak_as("bäd.example", now()).is_err());
+    for bad in ["bäd.example", "", ".example", "a..b", "*.example", "a b"] {
+        assert!(Authority::make(hosts(&[bad]), None, now()).is_err(), "{bad}");
+    }
     let mut roots = RootCertStore::empty();
     assert!(roots.add(authority.certificate.clone()).is_ok());
+}
+
+#[test]
+fn an_account_leads_to_its_endpoint_and_to_what_its_adapter_declares() {
+    let manifest = r#"
+[plugin]
+name = "sample"
+version = "0.1.0"
+kind = "adapter"
+wit = "0.1.0-draft"
+networks = ["sample"]
+[[http]]
+origin = "{account.endpoint}"
+methods = ["GET"]
+path_prefixes = ["/"]
+[[http]]
+origin = "https://upload.example:8443"
+methods = ["POST"]
+path_prefixes = ["/"]
+[[http]]
+origin = "https://192.0.2.1"
+methods = ["POST"]
+path_prefixes = ["/"]
+"#;
+    let manifest = Manifest::from_toml(manifest, |_| Err("none".into())).unwrap();
+    let of = |endpoint: &str, manifest| {
+        let account = Account {
+            id: AccountId::new("acme"),
+            network: "sample".into(),
+            adapter: PluginName::new("sample"),
+            endpoint: endpoint.parse().unwrap(),
+            private_endpoint: true,
+            brand: BrandPath::new("acme").unwrap(),
+            handle: None,
+        };
+        let places = places(&account, manifest).into_iter();
+        places.map(|place| format!("{}:{} {}", place.host, place.port, place.origin)).collect::<Vec<_>>()
+    };
+    let upload = "upload.example:8443 https://upload.example:8443";
+    assert_eq!(of("https://Social.example", Some(&manifest)), ["social.example:443 https://social.example", upload]);
+    assert_eq!(of("http://social.example", None), ["social.example:80 http://social.example"]);
+    assert_eq!(of("https://upload.example:8443", Some(&manifest)), [upload]);
+    // An address is no host that a certificate could name.
+    assert_eq!(of("http://127.0.0.1:3000", None), <[&str; 0]>::default());
+    assert_eq!(of("https://a..example", None), <[&str; 0]>::default());
 }
