@@ -159,7 +159,7 @@ path_prefixes = ["/"]
             adapter: PluginName::new("sample"),
             endpoint: endpoint.parse().unwrap(),
             private_endpoint: true,
-            brand: BrandPath::new("acme").unwrap(),
+            brand: BrandPath::new("acme"),
             handle: None,
         };
         let places = places(&account, manifest).into_iter();
