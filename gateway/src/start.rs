@@ -173,10 +173,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys } = stores;
     let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
-    let shelf = Shelf::read(&config.plugins.dir)?;
-    for stray in shelf.strays() {
-        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
-    }
+    let shelf = shelf(&config)?;
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
     let components = served::components(&serving);
@@ -238,6 +235,15 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// The components in the plugin folder.
+fn shelf(config: &Config) -> Result<Shelf, StartError> {
+    let shelf = Shelf::read(&config.plugins.dir)?;
+    for stray in shelf.strays() {
+        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
+    }
+    Ok(shelf)
 }
 
 /// The limits, connected where they are shared.
