@@ -71,6 +71,8 @@ fn has_port(authority: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(head: &str) -> Result<(String, Option<String>), String> {
@@ -127,5 +129,22 @@ mod tests {
         }
         let many: String = (0..8).map(|n| format!("x{n}: 1\r\n")).collect();
         assert_eq!(read(&format!("CONNECT a:443 HTTP/1.1\r\nhost: a\r\n{many}\r\n")), Err("too-many-fields".into()));
+    }
+
+    proptest! {
+        /// Whatever passes names one host and one port, and nothing of it can be read as a second line.
+        #[test]
+        fn what_passes_is_a_host_and_a_port(
+            target in "[a-zA-Z0-9.:@/\\[\\]%_~ \\r\\n-]{0,24}",
+            fields in "((Host|Content-Length|Transfer-Encoding|Proxy-Authorization|X):? ?[a-z0-9:. ]{0,12}\r?\n){0,4}",
+        ) {
+            let head = format!("CONNECT {target} HTTP/1.0\r\n{fields}\r\n");
+            if let Ok(Wanted::Tunnel { authority, .. }) = wanted(head.as_bytes(), 8) {
+                let text = std::str::from_utf8(authority).unwrap();
+                let (host, port) = text.rsplit_once(':').unwrap();
+                prop_assert!(port.parse::<u16>().is_ok() && !host.is_empty(), "{text}");
+                prop_assert!(!text.contains(['@', '/', ' ', '\r', '\n', '%']), "{text}");
+            }
+        }
     }
 }
