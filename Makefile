@@ -48,6 +48,8 @@ deps-test: $(NODE) tests/sdks/venv/.installed
 	  || env -u CARGO_TARGET_DIR cargo install --locked cargo-deny --version $(DENY_VERSION)
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy strace; } \
 	  || { echo 'strace is missing: a test counts system calls with it. Install it, then run make again.' >&2; exit 1; }
+	@command -v curl >/dev/null && command -v openssl >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends curl openssl; } \
+	  || { echo 'curl or openssl is missing: the forward door is tested with them. Install both, then run make again.' >&2; exit 1; }
 	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends redis-server; } \
 	  || { echo 'redis-server is missing: limits that gateways share are tested with it (7 or later). Install it, then run make again.' >&2; exit 1; }
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends postgresql; } \

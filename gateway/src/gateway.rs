@@ -2,13 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, RwLock};
 
 pub use crate::media::MediaStore;
 use crate::{
     audit::{AuditHealth, AuditLog},
+    authority::Authority,
     call::{facts::FactsBook, strangers::Strangers, uploads::Uploads},
     clock::Clock,
     config::{Config, Governance},
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub starts: RwLock<()>,
     /// TLS of the listener for apps.
     pub tls: Option<Arc<Tls>>,
+    /// The certificate authority of the forward door, where there is one.
+    pub authority: ArcSwapOption<Authority>,
     /// One `apply` at a time.
     pub applying: tokio::sync::Mutex<()>,
     /// One erasure at a time.

@@ -31,6 +31,7 @@ pub mod host;
 pub mod plugins;
 pub mod egress;
 pub mod vault;
+pub mod authority;
 pub mod keys;
 pub mod limits;
 pub mod media;

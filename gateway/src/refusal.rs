@@ -92,6 +92,8 @@ pub mod problem {
             "The body must be one JSON value in UTF-8 in which no object has the same key twice. The detail names the place.";
         INVALID = "invalid-request", 422, Caller, false, "The request does not fit the schema",
             "`errors` lists each fault with a JSON pointer. Compare with /v1/openapi.json.";
+        MISDIRECTED = "misdirected-request", 421, Caller, false, "The request names another host than its tunnel",
+            "At the forward door the host of the CONNECT, the name in TLS and the host of each request are one and the same. Open a tunnel for each host.";
         TOO_LARGE = "too-large", 413, Caller, false, "The request is too large",
             "The detail names the limit. Put media to /v1/media and refer to them by id.";
         HEAD_TOO_LARGE = "head-too-large", 431, Caller, false, "The request's head is too large",
@@ -112,10 +114,14 @@ pub mod problem {
             "The gateway needs the issuer's public keys to check a token, and could not get them for a day or ever. Try again, or use a Pressgate key. The gateway's own log has the reason.";
         SESSION_EXPIRED = "session-expired", 401, Caller, false, "The session has expired",
             "A token of a login at the native door ends after a while, and never lives longer than the key. Renew the session, or log in again with the Pressgate key.";
+        PROXY_UNAUTHENTICATED = "proxy-unauthenticated", 407, Caller, false, "The proxy knows no such account and key",
+            "The forward door takes `Proxy-Authorization: Basic`: the account as the user name, a live Pressgate key as the password. Most clients take both from the proxy's address: http://account:key@gate:port.";
         UNKNOWN_ACCOUNT = "unknown-account", 422, Caller, false, "There is no such account",
             "Use an account that GET /v1/accounts lists.";
         UNSUPPORTED_ACTION = "unsupported-action", 422, Caller, false, "The network can't do that",
             "The account's adapter does not offer this action. GET /v1/accounts lists what each account can do.";
+        HOST_NOT_DECLARED = "host-not-declared", 403, Rule, false, "No tunnel to this host",
+            "The forward door leads only to hosts that the account's endpoint or the manifest of its adapter declares, on their own port. The detail says what was asked for.";
         NOT_CLASSIFIED = "not-classified", 403, Rule, false, "Nobody knows what this request would do",
             "At the native door only what the account's adapter understands may pass, with every field of it. The detail names what it does not. Leave that out, or use /v1/posts.";
         NEEDS_APPROVAL = "needs-approval", 403, Rule, false, "A person must approve this first",
@@ -173,6 +179,8 @@ pub mod problem {
             "Nothing was sent. Operators: see /readyz and the disk of the record store.";
         INDEX_UNAVAILABLE = "index-unavailable", 503, Gateway, true, "The audit log can't be searched now",
             "The search index is being made from the log, or it can't be written. The log itself is not concerned: single leaves and the stream are served. Operators: see the process's own log.";
+        TUNNEL_UNAVAILABLE = "tunnel-unavailable", 503, Operator, true, "The gateway can't speak as this host",
+            "Its certificate authority is missing, too old, or was made before the account had this host. An operator runs `pressgate ca init`, or with --renew.";
         SHUTTING_DOWN = "shutting-down", 503, Gateway, true, "The gateway is stopping",
             "Try again; another instance or the restarted one will answer.";
         INTERNAL = "internal", 500, Gateway, true, "The gateway failed",

@@ -8,12 +8,13 @@ mod values;
 
 use std::{os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::{
     audit::{AuditLog, Disk, Leaf, RealDisk, leaf},
+    authority::Authority,
     backup,
     clock::{Clock, SystemClock},
     config::{
@@ -175,11 +176,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let stores = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys, sessions } = stores;
-    let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
-    let shelf = Shelf::read(&config.plugins.dir)?;
-    for stray in shelf.strays() {
-        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
-    }
+    let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
+    let shelf = shelf(&config)?;
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
     let components = served::components(&serving);
@@ -207,6 +205,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         tls,
+        authority,
         applying: Mutex::new(()),
         erasing: Mutex::new(()),
         host,
@@ -245,6 +244,15 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     }))
 }
 
+/// The components in the plugin folder.
+fn shelf(config: &Config) -> Result<Shelf, StartError> {
+    let shelf = Shelf::read(&config.plugins.dir)?;
+    for stray in shelf.strays() {
+        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
+    }
+    Ok(shelf)
+}
+
 /// The limits, connected where they are shared.
 async fn limits(config: &Config, clock: &Arc<dyn Clock>) -> Result<Limits, StartError> {
     let standard = DefaultLimit { calls_per_minute: config.limits.calls_per_minute, burst: config.limits.burst };
@@ -273,6 +281,19 @@ fn tls(config: &Config) -> Result<Option<Arc<Tls>>, StartError> {
     let ListenTls { certificate, key, client_ca } = tls;
     let loaded = Tls::load(TlsFiles { certificate, key, client_ca });
     loaded.map(Some).map_err(|error| StartError::Files(format!("listen.tls: {error}")))
+}
+
+/// The certificate authority of the forward door, where one was made.
+///
+/// # Errors
+/// It can't be read.
+async fn authority(vault: &Vault) -> Result<ArcSwapOption<Authority>, StartError> {
+    let failed = |error: &dyn std::fmt::Display| StartError::Other(error.to_string());
+    let Some(kept) = vault.authority().await.map_err(|error| failed(&error))? else {
+        return Ok(ArcSwapOption::empty());
+    };
+    let authority = Authority::open(&kept).map_err(|error| failed(&error))?;
+    Ok(ArcSwapOption::from_pointee(authority))
 }
 
 /// The log names what serves before it does, and says that the gateway starts. The result is when that was.

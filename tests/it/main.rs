@@ -30,6 +30,7 @@ mod exchanged;
 mod export;
 mod export_api;
 mod flood;
+mod forward;
 mod framing;
 mod held;
 mod idempotency;

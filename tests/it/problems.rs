@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use pressgate::audit::{self, FaultyDisk};
+use pressgate::model::PersonId;
+use pressgate::operator::By;
+use pressgate::operator::authority::{AuthorityRequest, init};
 use rusqlite::{Connection, OpenFlags};
 use sample_network::{Fault, Plan};
 use serde_json::{Value, json};
 use tests::harness::caller::JSON;
-use tests::harness::{Gate, Running, gate, network, problem, until};
+use tests::harness::{Gate, Running, TOKEN, gate, network, problem, until};
 use tests::http::Answer;
 use tests::specs::{OpenApi, assert_fine};
+use tests::tunnel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -65,6 +69,7 @@ async fn every_problem_type_that_is_listed_is_met() {
     let judge = &Judge::new().await;
     tokio::join!(
         door(judge),
+        tunnels(judge),
         slow_and_much(judge),
         rights(judge),
         content(judge),
@@ -118,6 +123,43 @@ async fn door(judge: &Judge) {
     judge.saw("not-yet-supported", &gate.publish(&later).await);
     judge.saw("unauthenticated", &gate.caller_with("pgk_nonsense").get("/v1/me").await);
     assert!(net.timeline().await.is_empty());
+}
+
+/// What the forward door refuses, in a CONNECT and in a tunnel.
+async fn tunnels(judge: &Judge) {
+    let net = network().await;
+    let target = net.url.replace("http://127.0.0.1", "localhost");
+    let secrets = vec![("token".to_owned(), TOKEN.to_owned())];
+    let gate = Gate::new()
+        .account_on("mastodon", "acme/snacks", "acme-mastodon", &format!("http://{target}"), "token", secrets)
+        .forward()
+        .start()
+        .await;
+    let (proxy, key) = (gate.proxy.as_deref().expect("a forward door"), gate.site.key("app:newsroom"));
+    let refused = async |target: &str, key: &str| {
+        let connect = tunnel::connect_head(target, "acme-mastodon", key);
+        told(&tunnel::refusal(proxy, connect.as_bytes()).await.1)
+    };
+    judge.saw("proxy-unauthenticated", &refused(&target, "pgk_nobody").await);
+    judge.saw("host-not-declared", &refused("bank.example:443", key).await);
+    judge.saw("tunnel-unavailable", &refused(&target, key).await);
+    let by = By::Person(PersonId::new("ops-1"));
+    let ca = init(gate.gateway(), &by, AuthorityRequest::default()).await.expect("made").certificate;
+    let trust = tunnel::Trust { ca: &ca, name: "localhost", speaks: "http/1.1" };
+    let connect = tunnel::connect_head(&target, "acme-mastodon", key);
+    let mut stream = tunnel::tunnel(proxy, &connect, trust).await.expect("TLS");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: bank.example\r\n\r\n").await.expect("written");
+    judge.saw("misdirected-request", &told(&tunnel::rest(stream).await));
+}
+
+/// An answer from its bytes.
+fn told(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Answer { status, headers, body: body.to_owned().into() }
 }
 
 /// A body that does not come, and media that nobody uses.

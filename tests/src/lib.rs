@@ -16,3 +16,4 @@ pub mod sdks;
 pub mod skip;
 pub mod specs;
 pub mod tap;
+pub mod tunnel;

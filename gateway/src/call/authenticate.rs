@@ -28,6 +28,8 @@ pub struct Caller {
 const PUBLISH: &str = "publish";
 /// The door of networks' own APIs.
 pub(crate) const NATIVE: &str = "native";
+/// The door of the same by way of a proxy.
+pub(crate) const FORWARD: &str = "forward";
 
 impl Caller {
     /// The key that was presented; where it was something else, what: `certificate:` and a name, `token:` and what it says.

@@ -1,6 +1,7 @@
 //! `pressgate doctor`: what would keep the gateway from working, and what to do about it. It changes nothing.
 
 mod exports;
+mod forward;
 mod stores;
 mod witnesses;
 
@@ -188,6 +189,12 @@ async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
         Ok(all) => findings.add("credentials", credentials(&all)),
         Err(failure) => findings.skip("credentials", failure.to_string()),
     }
+    let authority = match client.send(hyper::Method::GET, "/operator/authority", None).await {
+        Ok(reply) if reply.status == 404 => Ok(None),
+        Ok(reply) => reply.good().map(Some).map_err(|failure| failure.to_string()),
+        Err(failure) => Err(failure.to_string()),
+    };
+    forward::authority(&context.config, authority, findings);
 }
 
 fn private(path: &Path) -> Result<String, String> {

@@ -10,6 +10,7 @@ mod apply;
 mod ask;
 mod audit;
 mod backup;
+mod ca;
 mod check;
 mod client;
 mod context;
@@ -71,6 +72,9 @@ enum Command {
     /// What networks gave for accounts: kept encrypted, never shown.
     #[command(subcommand)]
     Credential(credential::Command),
+    /// The certificate authority of the forward door.
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Posts that wait for a vote, with your own key.
     #[command(subcommand)]
     Post(post::Command),
@@ -148,6 +152,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Apply(args) => apply::run(&context, &args).await,
         Command::Key(command) => key::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
+        Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Access(command) => access::run(&context, command).await,
@@ -189,6 +194,8 @@ mod tests {
             "pressgate audit witness key --key-file k",
             "pressgate access report --format csv --days 30 --brand acme/snacks",
             "pressgate backup /backups/2030-01-01 --without-subject-keys --key-file k",
+            "pressgate ca init --renew --new-key",
+            "pressgate ca export --json",
             "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -199,6 +206,7 @@ mod tests {
             "pressgate key create --app a --expires tomorrow",
             "pressgate audit erase --subject editor-7",
             "pressgate access report --format xml",
+            "pressgate ca init --new-key",
             "pressgate backup",
             "pressgate restore",
             "pressgate frobnicate",

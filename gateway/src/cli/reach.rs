@@ -125,6 +125,9 @@ pub struct Listening {
     /// For clients of single accounts, by account.
     #[serde(default)]
     pub native: BTreeMap<String, SocketAddr>,
+    /// For tunnels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<SocketAddr>,
 }
 
 impl Listening {
@@ -183,6 +186,7 @@ mod tests {
             address: "127.0.0.1:4000".parse().unwrap(),
             operator: "[::]:4001".parse().unwrap(),
             native: BTreeMap::from([("acme".to_owned(), "127.0.0.1:4002".parse().unwrap())]),
+            forward: None,
         };
         assert_eq!(Listening::read(folder.path()), None);
         listening.write(folder.path()).unwrap();

@@ -53,9 +53,14 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         let (listener, at) = bind(&format!("native.listeners.{account}"), *address).await?;
         accounts.push((account.clone(), listener, at));
     }
+    let proxy = match config.forward.addr {
+        Some(addr) => Some(bind("forward.addr", addr).await?),
+        None => None,
+    };
+    let forward = proxy.as_ref().map(|(_, at)| *at);
     let gateway = start::start(crate::start::Parts::real(config)).await?;
     let native = accounts.iter().map(|(account, _, at)| (account.to_string(), *at)).collect();
-    let listening = Listening { address: public_at, operator: operators_at, native };
+    let listening = Listening { address: public_at, operator: operators_at, native, forward };
     listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
 
     let mut listeners = vec![
@@ -66,6 +71,11 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tracing::info!(address = %at, %account, "listening for clients of one account");
         listeners.push(tokio::spawn(doors::serve_account(Arc::clone(&gateway), account, listener)));
     }
+    if let Some((proxy, at)) = proxy {
+        operator::authority::warn(&gateway).await;
+        tracing::info!(address = %at, "listening for tunnels");
+        listeners.push(tokio::spawn(doors::forward::serve(Arc::clone(&gateway), proxy)));
+    }
     let tasks = [
         tokio::spawn(work::work(Arc::clone(&gateway))),
         tokio::spawn(export(Arc::clone(&gateway))),
@@ -75,10 +85,13 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
     if json {
-        print(&json!({ "address": public_at, "operator": operators_at }).to_string());
+        print(&json!(listening).to_string());
     } else {
         let scheme = if gateway.tls.is_some() { "https" } else { "http" };
-        print(&format!("pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}"));
+        let tunnels = forward.map_or_else(String::new, |at| format!("\nforward listens on http://{at}"));
+        print(&format!(
+            "pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}{tunnels}"
+        ));
     }
     let mut signals = signals;
     signals.until_stop(&gateway).await;
@@ -218,7 +231,7 @@ async fn all(tasks: &mut [JoinHandle<()>]) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the two listeners; what they serve has its limits in doors and operator")]
+#[allow(clippy::disallowed_methods, reason = "the listeners; what they serve has its limits in doors and operator")]
 pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed =
         |error: std::io::Error| Failure::Unreachable(format!("{key} {address}: {error}. Is another one running?"));

@@ -3,6 +3,7 @@
 //! Two steps: a raw value that serde fills (unknown keys are errors), then a checked one whose paths are resolved.
 
 mod export;
+mod forward;
 mod listen;
 mod raw;
 mod witness;
@@ -41,6 +42,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The door of networks' own APIs.
     pub native: Native,
+    /// The proxy for clients with a fixed host.
+    pub forward: Forward,
     /// Limits of requests.
     pub limits: Limits,
     /// HTTP out.
@@ -100,6 +103,13 @@ pub struct Native {
     pub domain: Option<String>,
     /// Accounts that have a listener of their own, for clients that keep nothing but a port.
     pub listeners: BTreeMap<AccountId, SocketAddr>,
+}
+
+/// The proxy for clients with a fixed host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forward {
+    /// Where it listens; without it there is none.
+    pub addr: Option<SocketAddr>,
 }
 
 /// Where the key-encryption key comes from.

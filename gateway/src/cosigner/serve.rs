@@ -179,7 +179,7 @@ pub async fn serve(cosigner: Arc<Cosigner>, listener: TcpListener, stop: Arc<Sto
         .route("/{log}/checkpoint", get(checkpoint))
         .route("/livez", get(|| async { "alive\n" }))
         .with_state(cosigner);
-    let door = Door { limits: LIMITS, refuse: unreadable, meter: Arc::default(), tls: None };
+    let door = Door { limits: LIMITS, refuse: unreadable, meter: Arc::default(), tls: None, tunnels: None };
     listen::serve(listener, app, door, stop).await;
 }
 

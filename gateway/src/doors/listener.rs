@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a client may take, in time and bytes.
-fn limits(listen: &Listen) -> Limits {
+pub(super) fn limits(listen: &Listen) -> Limits {
     let connections_max = listen.connections_max.unwrap_or_else(listen::public_connections);
     Limits {
         connections_max,
@@ -55,7 +55,7 @@ async fn listen(gateway: &Gateway, listener: TcpListener, name: String, router: 
     let shown = Arc::clone(&meter);
     gateway.metrics.add(move |page| shown.show(page, &name));
     let tls = gateway.tls.clone();
-    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls };
+    let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls, tunnels: None };
     listen::serve(listener, guarded(router), door, stop).await;
 }
 

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod forward;
 pub mod json;
 mod limits;
 pub mod listener;

@@ -22,6 +22,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::Notify,
 };
 use tower::ServiceExt;
 
@@ -30,6 +31,7 @@ use super::{
     head::{Checked, Found, HeadLimits},
     leftover::Drained,
     tls::Peer,
+    tunnel::LastAnswer,
     watch::{Activity, Watched},
 };
 use crate::stop::{Phase, Stop};
@@ -59,6 +61,9 @@ pub(super) struct Connection {
 impl Connection {
     /// Shakes hands, where the listener speaks TLS, and serves it to its end.
     pub(super) async fn begin(mut self, stream: TcpStream) {
+        if let Some(tunnels) = self.door.tunnels.clone() {
+            return self.tunnel(stream, tunnels).await;
+        }
         let Some(tls) = self.door.tls.clone() else { return self.serve(stream).await };
         let greeted = tokio::select! {
             greeted = tokio::time::timeout(self.door.limits.head_timeout, tls.accept(stream)) => greeted,
@@ -82,17 +87,19 @@ impl Connection {
     }
 
     /// Serves it to its end.
-    async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
+    pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
         let Self { door, app, source, peer, activity, stop } = self;
         let limits = door.limits;
         let found = Arc::new(Found::default());
         let requests = Arc::new(AtomicU64::new(0));
-        let (seen, busy, ending, ways) =
-            (Arc::clone(&found), Arc::clone(&activity), Arc::clone(&stop), Arc::clone(&door));
+        let last = Arc::new(Notify::new());
+        let (seen, busy, ending, ways, told) =
+            (Arc::clone(&found), Arc::clone(&activity), Arc::clone(&stop), Arc::clone(&door), Arc::clone(&last));
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut serving = busy.serve();
             let fault = seen.fault_of(requests.fetch_add(1, Ordering::Relaxed));
-            let (app, stop, peer, refuse) = (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse);
+            let (app, stop, peer, refuse, last) =
+                (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse, Arc::clone(&told));
             async move {
                 let old = request.version() < Version::HTTP_2;
                 let answer = match fault {
@@ -107,7 +114,13 @@ impl Connection {
                     }
                 };
                 serving.answered();
-                answer.map(|answer| if old { farewell(answer, &stop) } else { answer })
+                answer.map(|mut answer| {
+                    let ends = LastAnswer::take(&mut answer);
+                    if ends {
+                        last.notify_one();
+                    }
+                    if old { farewell(answer, ends || stop.has_reached(Phase::Announced)) } else { answer }
+                })
             }
         });
         let checked =
@@ -126,7 +139,7 @@ impl Connection {
                 tracing::debug!("a connection is closed to make place, or for what it abandoned");
                 return;
             }
-            () = last_call(&stop, &activity) => {
+            () = async { tokio::select! { () = last_call(&stop, &activity) => {}, () = last.notified() => {} } } => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
@@ -158,8 +171,8 @@ async fn last_call(stop: &Stop, activity: &Activity) {
 }
 
 /// Once a stop is announced, each answer is the last one of its connection (RFC 9112 9.6).
-fn farewell(mut answer: Response, stop: &Stop) -> Response {
-    if stop.has_reached(Phase::Announced) {
+fn farewell(mut answer: Response, last: bool) -> Response {
+    if last {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     answer

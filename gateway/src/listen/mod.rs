@@ -8,6 +8,7 @@ mod meter;
 mod places;
 mod seats;
 pub mod tls;
+mod tunnel;
 mod watch;
 
 use std::{
@@ -28,6 +29,7 @@ pub use head::Fault;
 pub use meter::Meter;
 pub use places::{public_connections, raise_descriptors};
 pub use tls::{Peer, PeerName, Tls, TlsError, TlsFiles};
+pub use tunnel::{Connect, Decision, LastAnswer, Tunnel, Tunnels};
 
 /// Pause after the system refused a connection (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,6 +65,8 @@ pub struct Door {
     pub meter: Arc<Meter>,
     /// TLS, where it speaks that and nothing else.
     pub tls: Option<Arc<Tls>>,
+    /// Who decides about tunnels, where it is a proxy for them and nothing else.
+    pub tunnels: Option<Arc<dyn Tunnels>>,
 }
 
 /// Where a connection comes from: an extension of every request.

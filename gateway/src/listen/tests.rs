@@ -28,7 +28,7 @@ async fn running(limits: Limits) -> (std::net::SocketAddr, Arc<Stop>, tokio::tas
     let address = listener.local_addr().unwrap();
     let stop = Arc::new(Stop::default());
     let app = app.layer(DefaultBodyLimit::max(1000));
-    let door = Door { limits, refuse, meter: Arc::default(), tls: None };
+    let door = Door { limits, refuse, meter: Arc::default(), tls: None, tunnels: None };
     (address, Arc::clone(&stop), tokio::spawn(serve(listener, app, door, stop)))
 }
 
@@ -156,7 +156,7 @@ async fn streams_that_are_reset_at_once_end_the_connection() {
     #[allow(clippy::disallowed_methods, reason = "the test's own listener")]
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let door = Door { limits, refuse, meter: Arc::default(), tls: None };
+    let door = Door { limits, refuse, meter: Arc::default(), tls: None, tunnels: None };
     tokio::spawn(serve(listener, app, door, Arc::default()));
     let reset = |number: u32| {
         let stream = number * 2 + 1;

@@ -94,6 +94,7 @@ pub async fn notes(
     let mut notes: Vec<String> = unjudged(new).into_iter().collect();
     notes.extend(ended(new, ops.clock.now()));
     notes.extend(ops.credentials_to_set_again(Wants { governance: new, shelf }).await?);
+    notes.extend(ops.authority_notes(Wants { governance: new, shelf }).await?);
     for key in ops.ownerless(old, new).await? {
         notes.push(format!("the key {} of {} is revoked: its holder is not in the governance", key.id, key.holder));
     }

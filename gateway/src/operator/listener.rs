@@ -27,6 +27,6 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
     let meter = Arc::new(Meter::default());
     let shown = Arc::clone(&meter);
     gateway.metrics.add(move |page| shown.show(page, "operator"));
-    let door = Door { limits: LIMITS, refuse: unreadable, meter, tls: None };
+    let door = Door { limits: LIMITS, refuse: unreadable, meter, tls: None, tunnels: None };
     listen::serve(listener, router(gateway), door, stop).await;
 }

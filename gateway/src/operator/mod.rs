@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod apply;
+pub mod authority;
 pub mod backups;
 pub mod by;
 pub mod caution;

@@ -16,6 +16,7 @@ use super::{
     access::{AccessRequest, AccessView},
     answer::{self, Problem},
     apply,
+    authority::{self, AuthorityRequest, AuthorityView},
     backups::{BackupRequest, SealRequest},
     body::{Named, Strict},
     credentials::Wants,
@@ -48,6 +49,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/audit/key", post(rotate_audit_key))
+        .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
         .route("/operator/erasures/{id}", get(show_erasure))
         .route("/operator/erasures/{id}/confirmations", post(confirm_erasure))
@@ -176,6 +178,21 @@ async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Named(id): N
             move |gateway| async move { Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await },
         );
     ok(revoked.await?)
+}
+
+async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {
+    let governance = gateway.governance.load_full();
+    let view = Ops::running(&gateway).authority(wants(&gateway, &governance)).await?;
+    let none = || OpsError::Missing("there is no authority; `pressgate ca init` makes it".into());
+    ok(view.ok_or_else(none)?)
+}
+
+async fn init_authority(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<AuthorityRequest>,
+) -> Answer<AuthorityView> {
+    ok(to_the_end(&gateway, move |gateway| async move { authority::init(&gateway, &by, wish).await }).await?)
 }
 
 async fn ask_erasure(

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     audit::{AuditLog, Event, Leaf, leaf},
-    call::authenticate::NATIVE,
+    call::authenticate::{FORWARD, NATIVE},
     model::{AccountId, PersonId, PostId, TargetState},
     records::{ErasedCounts, ErasureRecord, LeafFact, Records, RecordsError},
 };
@@ -57,7 +57,9 @@ impl Behind {
     /// Requests of clients at the native door are no posts: the log alone tells of them.
     fn is_of_client(&mut self, index: u64, leaf: &Leaf) -> bool {
         match &leaf.event {
-            Event::Intent(intent) if intent.door.as_deref() == Some(NATIVE) => self.of_clients.insert(index),
+            Event::Intent(intent) if [Some(NATIVE), Some(FORWARD)].contains(&intent.door.as_deref()) => {
+                self.of_clients.insert(index)
+            }
             Event::Outcome(outcome) => self.of_clients.contains(&outcome.intent),
             _ => false,
         }

@@ -1,5 +1,6 @@
 //! Credentials at rest (design §5): sealed in envelopes, opened only for egress.
 
+mod authority;
 mod credential;
 mod envelope;
 mod error;
@@ -94,7 +95,7 @@ impl Vault {
         let wrapper = Wrapper::new(&kek).map_err(no_cipher)?;
         if store.get(ROOT.into()).await?.is_none() {
             // Values without the root mean that the root was taken away, not that the store is new.
-            for prefix in ["credential/", "session/"] {
+            for prefix in ["credential/", "session/", "authority/"] {
                 if !store.list(prefix.into()).await?.is_empty() {
                     return Err(VaultError::Corrupt(ROOT.into()));
                 }

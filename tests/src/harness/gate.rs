@@ -113,6 +113,12 @@ impl Gate {
         self
     }
 
+    /// Opens the forward door on a free port.
+    #[must_use]
+    pub fn forward(self) -> Self {
+        self.setting("forward.addr", "\"127.0.0.1:0\"")
+    }
+
     /// Runs on a clock that only the test moves.
     #[must_use]
     pub fn clock(mut self, clock: &Arc<ManualClock>) -> Self {

@@ -45,6 +45,13 @@ impl GateProcess {
         Caller::new(&self.url, self.site.key(holder))
     }
 
+    /// Address of the forward door, where `forward.addr` is set.
+    pub fn proxy(&self) -> Option<String> {
+        let told = std::fs::read_to_string(self.site.path("data/listening.json")).ok()?;
+        let told: Value = serde_json::from_str(&told).ok()?;
+        told["forward"].as_str().map(str::to_owned)
+    }
+
     /// The process id.
     ///
     /// # Panics

@@ -32,6 +32,8 @@ pub struct Running {
     pub governance: Governance,
     /// Address without a slash at the end.
     pub url: String,
+    /// Address of the forward door, where `forward.addr` is set.
+    pub proxy: Option<String>,
     newsroom: Caller,
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
@@ -40,15 +42,15 @@ pub struct Running {
 
 struct Live {
     gateway: Arc<Gateway>,
-    door: JoinHandle<()>,
+    doors: Vec<JoinHandle<()>>,
     work: JoinHandle<()>,
 }
 
 impl Running {
     pub(super) async fn start(site: Site, governance: Governance, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> Self {
-        let (live, url) = live(&site, &clock, &disk).await;
+        let (live, url, proxy) = live(&site, &clock, &disk).await;
         let newsroom = Caller::new(&url, site.key("app:newsroom"));
-        Self { site, governance, url, newsroom, clock, disk, live: Some(live) }
+        Self { site, governance, url, proxy, newsroom, clock, disk, live: Some(live) }
     }
 
     /// The gateway itself, for what a test can see in no other way.
@@ -132,7 +134,8 @@ impl Running {
     /// Stops in order, and starts again on the same folder.
     pub async fn restart(&mut self) {
         self.stop().await;
-        let (live, url) = live(&self.site, &self.clock, &self.disk).await;
+        let (live, url, proxy) = live(&self.site, &self.clock, &self.disk).await;
+        self.proxy = proxy;
         self.newsroom = Caller::new(&url, self.site.key("app:newsroom"));
         (self.live, self.url) = (Some(live), url);
     }
@@ -142,12 +145,14 @@ impl Running {
     /// # Panics
     /// When something still holds the gateway after a while.
     pub async fn stop(&mut self) {
-        let Some(Live { gateway, door, work }) = self.live.take() else { return };
+        let Some(Live { gateway, doors, work }) = self.live.take() else { return };
         // Connections that are kept open must not hold the stop up.
         self.newsroom = Caller::new(&self.url, "");
         gateway.stopping.set();
         let ended = async {
-            door.await.expect("the door ends");
+            for door in doors {
+                door.await.expect("the door ends");
+            }
             work.await.expect("the worker ends");
             gateway.stopping.idle().await;
         };
@@ -190,12 +195,18 @@ impl Deref for Running {
     }
 }
 
-async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Live, String) {
+async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Live, String, Option<String>) {
     let parts = Parts { config: site.config(), clock: Arc::clone(clock), disk: Arc::clone(disk) };
     let gateway = start(parts).await.unwrap_or_else(|error| panic!("the gateway does not start: {error}"));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let door = tokio::spawn(pressgate::doors::serve(Arc::clone(&gateway), listener));
+    let mut doors = vec![tokio::spawn(pressgate::doors::serve(Arc::clone(&gateway), listener))];
+    let mut proxy = None;
+    if let Some(addr) = gateway.config.forward.addr {
+        let listener = TcpListener::bind(addr).await.expect("a free port");
+        proxy = Some(listener.local_addr().expect("an address").to_string());
+        doors.push(tokio::spawn(pressgate::doors::forward::serve(Arc::clone(&gateway), listener)));
+    }
     let work = tokio::spawn(pressgate::posts::work::work(Arc::clone(&gateway)));
-    (Live { gateway, door, work }, url)
+    (Live { gateway, doors, work }, url, proxy)
 }

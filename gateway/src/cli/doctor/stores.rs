@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Findings, credentials, free, same};
+use super::{Findings, credentials, forward, free, same};
 use crate::{
     cli::{context::Context, outcome::counted},
     config::Governance,
@@ -53,6 +53,9 @@ pub async fn offline(context: &Context, look: &Look, kek_is_good: bool, shelf: &
                     let wants = Wants { governance: &governance, shelf };
                     let all = wants.listed(vault).await.map_err(|error| error.to_string());
                     findings.add("credentials", all.and_then(|all| credentials(&all)));
+                    let authority =
+                        wants.authority(vault, context.clock.now()).await.map_err(|error| error.to_string());
+                    forward::authority(&context.config, authority, findings);
                 }
                 Err(error) => findings.skip("credentials", error.to_string()),
             }
@@ -61,8 +64,10 @@ pub async fn offline(context: &Context, look: &Look, kek_is_good: bool, shelf: &
         Err(_) => findings.skip("vault", "it does not open without the key-encryption key"),
     }
     findings.add("operator key", operator_key(context, records, shelf).await);
+    let listen = &context.config.listen;
+    let proxy = context.config.forward.addr.map(|addr| ("forward.addr", addr));
     for (key, address) in
-        [("listen.address", context.config.listen.address), ("listen.operator", context.config.listen.operator)]
+        [("listen.address", listen.address), ("listen.operator", listen.operator)].into_iter().chain(proxy)
     {
         findings.add(key, free(address));
     }

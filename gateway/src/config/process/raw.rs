@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
-    listen::RawListen, witness::RawWitness,
+    forward::RawForward, listen::RawListen, witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},
@@ -64,6 +64,7 @@ struct Raw {
     audit: RawAudit,
     plugins: RawPlugins,
     native: RawNative,
+    forward: RawForward,
     limits: RawLimits,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
@@ -160,8 +161,10 @@ impl Checker<'_> {
     fn config(&mut self, raw: Raw) -> Config {
         let data = self.path("data", raw.data, "data");
         let kek = self.kek(raw.kek, &data);
+        let listen = self.listen(raw.listen);
         Config {
-            listen: self.listen(raw.listen),
+            forward: self.forward(raw.forward, &listen),
+            listen,
             governance: self.path("governance", raw.governance, "governance"),
             kek,
             audit: self.audit(raw.audit, &data),

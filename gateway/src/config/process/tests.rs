@@ -58,6 +58,8 @@ fn faults_name_their_line() {
     only("\n[listen]\nadress = \"127.0.0.1:1\"\n", 3, "unknown field `adress`");
     only("[listen]\naddress = \"localhost:8420\"\n", 2, "not an IP address with a port");
     only("[listen]\noperator = \"127.0.0.1:8420\"\n", 2, "different ports");
+    only("[forward]\naddr = \"localhost:1\"\n", 2, "forward.addr: `localhost:1` is not an IP address with a port");
+    only("[forward]\naddr = \"127.0.0.1:8421\"\n", 2, "another listener has");
     only("[limits]\n\nburst = 0\n", 3, "limits.burst: 0 is not within 1 and");
     only("[limits]\njson_bytes_max = -1\n", 2, "not within");
     only("[audit]\nsegment_bytes = 1\n", 2, "not within");

@@ -12,13 +12,15 @@ const PREFIX: &str = "/native/";
 
 /// A request that is for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Addressed {
+pub(in crate::doors) struct Addressed {
     /// The account as the client names it.
     pub account: String,
     /// Path and query as the network would see them.
     pub path: String,
     /// The address that stands for the network's own in what the client is told: without a slash at the end.
     pub base: String,
+    /// The network's origin, where it is another one than the account's endpoint.
+    pub origin: Option<String>,
 }
 
 /// Reads a request's address: by path first, then by host name.
@@ -30,7 +32,7 @@ pub(super) fn addressed(native: &Native, encrypted: bool, request: &Request) -> 
 pub(super) fn of_listener(account: &AccountId, encrypted: bool, request: &Request) -> Option<Addressed> {
     let path = request.uri().path_and_query().map_or("/", |whole| whole.as_str()).to_owned();
     let base = format!("{}://{}", scheme(encrypted), host(request)?);
-    Some(Addressed { account: account.to_string(), path, base })
+    Some(Addressed { account: account.to_string(), path, base, origin: None })
 }
 
 fn host(request: &Request) -> Option<String> {
@@ -49,7 +51,7 @@ fn of(native: &Native, uri: &Uri, host: &str, scheme: &str) -> Option<Addressed>
         let (account, path) = rest.split_at(end);
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let base = format!("{scheme}://{host}{PREFIX}{account}");
-        return Some(Addressed { account: account.to_owned(), path, base });
+        return Some(Addressed { account: account.to_owned(), path, base, origin: None });
     }
     let name = host
         .rsplit_once(':')
@@ -59,7 +61,8 @@ fn of(native: &Native, uri: &Uri, host: &str, scheme: &str) -> Option<Addressed>
     if account.is_empty() || account.contains('.') {
         return None;
     }
-    Some(Addressed { account: account.to_owned(), path: whole.to_owned(), base: format!("{scheme}://{host}") })
+    let base = format!("{scheme}://{host}");
+    Some(Addressed { account: account.to_owned(), path: whole.to_owned(), base, origin: None })
 }
 
 #[cfg(test)]

@@ -31,13 +31,15 @@ pub(super) async fn login(
             let opened = gateway.sessions.open(&*key(gateway, caller)?, &account.id, lasts, now);
             Some(opened.map_err(|error| unavailable(&error))?)
         }
-        Login::Renew => match caller.session() {
-            Some(session) => {
-                let renewed = gateway.sessions.renew(&*key(gateway, caller)?, &account.id, session, now);
-                Some(renewed.map_err(|error| unavailable(&error))?)
-            }
-            None => None,
-        },
+        Login::Renew => {
+            let key = key(gateway, caller)?;
+            let renewed = match caller.session() {
+                Some(session) => gateway.sessions.renew(&key, &account.id, session, now),
+                // Who still shows the key, as in a tunnel, gets a session anew.
+                None => gateway.sessions.open(&key, &account.id, false, now),
+            };
+            Some(renewed.map_err(|error| unavailable(&error))?)
+        }
         Login::Look | Login::End => None,
     };
     record::login(gateway, caller, account, word(login)).await?;
@@ -65,7 +67,7 @@ pub(super) async fn login(
 fn fits(session: Option<&Session>, login: Login) -> Result<(), Refusal> {
     let detail = match (login, session.map(|session| session.shown)) {
         (Login::Open | Login::OpenLasting, None)
-        | (Login::Renew, Some(Use::Refresh))
+        | (Login::Renew, None | Some(Use::Refresh))
         | (Login::Look, None | Some(Use::Access))
         | (Login::End, _) => return Ok(()),
         (Login::Open | Login::OpenLasting, Some(_)) => "A session is opened with a Pressgate key as the password.",

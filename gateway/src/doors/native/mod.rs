@@ -22,13 +22,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use self::address::Addressed;
+pub(super) use self::address::Addressed;
 use crate::{
     call::{
         Approved, Caller, Judgement,
         admit::{admit, admit_request},
         approve::approve,
-        authenticate::{authenticate, client},
+        authenticate::{NATIVE, authenticate, client},
         authorise::authorise,
         classify::native::{Asked, native as understand},
         clear::clear,
@@ -52,7 +52,7 @@ use crate::{
 /// Takes what is addressed to an account, by path or by host name, and passes the rest on.
 pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     match address::addressed(&gateway.config.native, gateway.config.listen.tls.is_some(), &request) {
-        Some(addressed) => serve(&gateway, addressed, request).await,
+        Some(addressed) => serve_as(&gateway, addressed, NATIVE, None, request).await,
         None => next.run(request).await,
     }
 }
@@ -61,7 +61,7 @@ pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next:
 pub fn router(gateway: Arc<Gateway>, account: AccountId) -> Router {
     let whole = move |State(gateway): State<Arc<Gateway>>, request: Request| async move {
         match address::of_listener(&account, gateway.config.listen.tls.is_some(), &request) {
-            Some(addressed) => serve(&gateway, addressed, request).await,
+            Some(addressed) => serve_as(&gateway, addressed, NATIVE, None, request).await,
             None => {
                 let detail = "The request names no host.";
                 Problem::from(Refusal::new(problem::MALFORMED, Stage::Door, detail)).into_response()
@@ -86,7 +86,25 @@ struct Arrival {
     patience: Option<Duration>,
 }
 
-async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -> Response {
+/// How a request came in, and for what.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    door: &'static str,
+    /// A key that was shown elsewhere than in the request.
+    presented: Option<&'a str>,
+    account: &'a Arc<Account>,
+    adapter: &'a Arc<Release>,
+}
+
+/// Serves a request of the network's own API that came in by `door`. A key that was shown elsewhere than in the request is `presented`:
+/// what stands in the request in place of one counts for nothing then, and does not travel on either.
+pub(super) async fn serve_as(
+    gateway: &Arc<Gateway>,
+    addressed: Addressed,
+    door: &'static str,
+    presented: Option<&str>,
+    request: Request,
+) -> Response {
     if gateway.stopping.is_set() {
         return Problem::from(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping."))
             .into_response();
@@ -103,12 +121,14 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
         return Problem::from(unknown(gateway, &addressed, &parts).await).into_response();
     };
     let mut shown = request::shown(&account, &addressed, &parts);
-    let answer = match arrive(gateway, (&account, &adapter), &parts, body, &mut shown).await {
+    let origin = addressed.origin.clone().unwrap_or_else(|| account.origin());
+    let way = Way { door, presented, account: &account, adapter: &adapter };
+    let answer = match arrive(gateway, way, &parts, body, &mut shown).await {
         Ok(arrival) => pass(gateway, arrival).await,
         Err(refusal) => Err(refusal),
     };
     match answer {
-        Ok(answer) => answer::of_network(answer, &account.origin(), &addressed.base),
+        Ok(answer) => answer::of_network(answer, &origin, &addressed.base),
         Err(refusal) => answer::refused(&adapter, refusal, &shown).await,
     }
 }
@@ -116,20 +136,27 @@ async fn serve(gateway: &Arc<Gateway>, addressed: Addressed, request: Request) -
 /// Who it is, and what the request says, with its body.
 async fn arrive(
     gateway: &Gateway,
-    (account, adapter): (&Arc<Account>, &Arc<Release>),
+    way: Way<'_>,
     parts: &Parts,
     mut body: Body,
     shown: &mut PluginRequest,
 ) -> Result<Arrival, Refusal> {
+    let Way { presented, account, adapter, .. } = way;
     let places = adapter.description().map(|description| description.client_token.as_slice()).unwrap_or_default();
     let mut token = token::take(places, shown);
-    if token.is_none() && token::may_be_in_body(places) {
+    if presented.is_some() {
+        token = presented.map(str::to_owned);
+    } else if token.is_none() && token::may_be_in_body(places) {
         body = request::read_login(gateway, parts, body, shown).await?;
         token = token::take_from_body(places, shown);
     }
-    let caller = known(gateway, token.as_deref(), account, &parts.extensions, request::is_safe(shown)).await?;
+    let caller = known(gateway, token.as_deref(), way, &parts.extensions, request::is_safe(shown)).await?;
     match request::read_body(gateway, &caller, account, parts, body, shown).await {
         Ok(medium) => {
+            if presented.is_some() {
+                // What the client thinks is the network's.
+                let _ = token::take_from_body(places, shown);
+            }
             let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
             let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
             let call = PostId::fresh(gateway.clock.now());
@@ -144,11 +171,12 @@ async fn arrive(
 async fn known(
     gateway: &Gateway,
     token: Option<&str>,
-    account: &Account,
+    way: Way<'_>,
     extensions: &Extensions,
     safe: bool,
 ) -> Result<Caller, Refusal> {
-    let caller = client(gateway, token, &certificate(extensions), &account.id, source(extensions)).await?;
+    let (names, source) = (certificate(extensions), source(extensions));
+    let caller = client(gateway, token, &names, &way.account.id, source).await?.at_door(way.door);
     admit_request(gateway, &caller, safe).await?;
     Ok(caller)
 }

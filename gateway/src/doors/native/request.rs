@@ -45,7 +45,7 @@ pub(super) fn shown(account: &Account, addressed: &Addressed, parts: &Parts) -> 
     });
     PluginRequest {
         method: parts.method.as_str().to_owned(),
-        url: format!("{}{}", account.origin(), addressed.path),
+        url: format!("{}{}", addressed.origin.clone().unwrap_or_else(|| account.origin()), addressed.path),
         headers: headers.collect(),
         body: RequestBody::None,
         credential: None,

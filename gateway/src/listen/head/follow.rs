@@ -1,5 +1,7 @@
 //! Follows the bytes of a connection from request to request.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::{
@@ -142,8 +144,18 @@ impl Follower {
         }
     }
 
-    /// Looks for the end of a head, line by line, and then at the whole. What was looked at is not looked at again.
+    /// Looks for the end of a head, and then at the whole.
     fn head(&mut self, rest: &[u8]) -> Result<Option<(usize, Framing)>, Fault> {
+        let Some(whole) = self.whole(rest)? else { return Ok(None) };
+        let end = whole.end;
+        check(rest.get(whole).unwrap_or_default(), self.limits.fields_max).map(|framing| Some((end, framing)))
+    }
+
+    /// Where the head lies once it is whole. Looks line by line; what was looked at is not looked at again.
+    pub(in crate::listen) fn whole(&mut self, rest: &[u8]) -> Result<Option<Range<usize>>, Fault> {
+        if matches!(self.at, At::Beginning) {
+            self.at = HEAD;
+        }
         let At::Head { mut seen, mut line, mut emptied } = self.at else { return Ok(None) };
         let most = self.limits.bytes_max;
         let within = rest.get(..most).unwrap_or(rest);
@@ -159,9 +171,7 @@ impl Follower {
                 (true, 0, false) => emptied = true,
                 (true, 2, true) => return Err(Fault::EmptyLines),
                 (true, ..) => {
-                    let from = if emptied { 2 } else { 0 };
-                    let head = within.get(from..seen).unwrap_or_default();
-                    return check(head, self.limits.fields_max).map(|framing| Some((seen, framing)));
+                    return Ok(Some(if emptied { 2 } else { 0 }..seen));
                 }
             }
         }

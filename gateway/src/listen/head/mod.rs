@@ -5,12 +5,14 @@
 //! there. Nothing passes after a fault. HTTP/2 frames for itself and passes by.
 
 mod chunks;
+mod connect;
 mod fault;
 mod follow;
 mod letters;
 mod request;
 mod stream;
 
+pub(super) use connect::{Wanted, wanted};
 pub use fault::Fault;
 pub use follow::{Followed, Follower, HeadLimits};
 pub use request::Framing;

@@ -40,7 +40,7 @@ pub(super) fn check(head: &[u8], fields_max: usize) -> Result<Framing, Fault> {
 }
 
 /// The lines without their ends and without the empty one; the caller has seen that each ends in CR LF.
-fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
     memchr_iter(b'\n', head).filter_map(move |at| {
         let line = head.get(from..at.saturating_sub(1));
@@ -50,16 +50,16 @@ fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A host in an address, and the port that it need not name.
-type Named<'a> = (&'a [u8], &'static [u8]);
+pub(super) type Named<'a> = (&'a [u8], &'static [u8]);
 
 /// What the request line says.
-struct Start<'a> {
+pub(super) struct Start<'a> {
     /// GET or HEAD.
-    bodiless: bool,
+    pub(super) bodiless: bool,
     /// HTTP/1.0.
-    old: bool,
+    pub(super) old: bool,
     /// The host in an address of absolute form.
-    authority: Option<Named<'a>>,
+    pub(super) authority: Option<Named<'a>>,
 }
 
 impl<'a> Start<'a> {
@@ -125,7 +125,7 @@ fn is_target(byte: u8) -> bool {
 }
 
 /// A host, perhaps with a port: a name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(host: &[u8]) -> bool {
+pub(super) fn is_host(host: &[u8]) -> bool {
     let (name, port) = match host {
         [b'[', rest @ ..] => {
             let Some(end) = memchr(b']', rest) else { return false };
@@ -158,7 +158,7 @@ fn is_host(host: &[u8]) -> bool {
 
 /// What the fields say of the body and the host.
 #[derive(Default)]
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     host: Option<&'a [u8]>,
     length: Option<u64>,
     coded: bool,
@@ -166,7 +166,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
         if matches!(line, [b' ' | b'\t', ..]) {
             return Err(Fault::Folded);
         }
@@ -213,7 +213,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    fn framing(&self, start: &Start<'_>) -> Result<Framing, Fault> {
+    pub(super) fn framing(&self, start: &Start<'_>) -> Result<Framing, Fault> {
         match (self.host, start.authority) {
             (None, _) if !start.old => return Err(Fault::Host),
             (Some(host), Some((authority, port))) => {

@@ -89,7 +89,7 @@ async fn running(folder: &Path) -> (SocketAddr, Arc<Tls>, Arc<Stop>) {
     let tls = Tls::load(files(folder)).unwrap();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), Arc::new(Stop::default()));
-    let door = Door { limits, refuse, meter: Arc::default(), tls: Some(Arc::clone(&tls)) };
+    let door = Door { limits, refuse, meter: Arc::default(), tls: Some(Arc::clone(&tls)), tunnels: None };
     tokio::spawn(serve(listener, Router::new().route("/", get(who)), door, Arc::clone(&stop)));
     (address, tls, stop)
 }

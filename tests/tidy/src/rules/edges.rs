@@ -41,6 +41,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "gateway",
+            // The forward door speaks with its certificates.
+            "authority",
             "call",
             "posts",
             "host",
@@ -68,6 +70,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
     ("vault", &["model", "clock", "records"]),
+    // It makes certificates; what it may be for it reads in manifests.
+    ("authority", &["model", "host"]),
     ("keys", &["model", "clock", "records"]),
     ("openings", &["model", "clock", "records", "vault"]),
     ("limits", &["model", "clock", "config", "host"]),
@@ -107,6 +111,7 @@ const HELD: &[&str] = &[
     "egress",
     "vault",
     "identity",
+    "authority",
     "keys",
     "limits",
     "media",
@@ -131,6 +136,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         &["doors", "operator", "listen", "cosigner"],
         "only the doors, the operator API and a witness know HTTP in",
     ),
+    ("rcgen", &["authority"], "only the authority makes certificates"),
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
     ("expose_secret", &["egress", "vault", "keys"], "only these see a secret in plain text"),

@@ -107,7 +107,7 @@ async fn counting() -> (SocketAddr, Arc<AtomicUsize>, Arc<Stop>) {
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), Arc::new(Stop::default()));
-    let door = Door { limits, refuse, meter: Arc::new(Meter::default()), tls: None };
+    let door = Door { limits, refuse, meter: Arc::new(Meter::default()), tls: None, tunnels: None };
     tokio::spawn(serve(listener, app, door, Arc::clone(&stop)));
     (address, count, stop)
 }
