@@ -8,6 +8,7 @@ pub mod apply;
 pub mod backups;
 pub mod by;
 pub mod caution;
+pub mod connect;
 pub mod credentials;
 pub mod erasures;
 pub mod error;

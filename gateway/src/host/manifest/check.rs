@@ -5,6 +5,7 @@ use std::fmt;
 
 use url::Url;
 
+use super::oauth2;
 use super::raw::{Raw, RawCredential, RawHttp, RawLimits, RawMatch, RawScheme, RawSession, line_at};
 use super::schema;
 use super::section::shorten;
@@ -70,7 +71,7 @@ impl ManifestError {
     }
 }
 
-type Checked<T> = Result<T, ManifestError>;
+pub(super) type Checked<T> = Result<T, ManifestError>;
 
 /// Checks everything.
 pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
@@ -133,7 +134,7 @@ fn unique<'a>(list: &str, field: &str, names: impl Iterator<Item = &'a str>) -> 
     Ok(())
 }
 
-fn count(place: &str, items: usize) -> Checked<()> {
+pub(super) fn count(place: &str, items: usize) -> Checked<()> {
     if items > LIST_MAX {
         return Err(ManifestError::at(place, format!("{items} entries; {LIST_MAX} are allowed")));
     }
@@ -172,7 +173,7 @@ fn method(place: &str, text: &str) -> Checked<String> {
 }
 
 /// A path that means itself: starts with one slash, has no query, no escape, no step upwards.
-fn path(place: &str, text: &str) -> Checked<String> {
+pub(super) fn path(place: &str, text: &str) -> Checked<String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\".contains(&byte));
     let rest = text.strip_prefix('/');
     let steps = rest.is_some_and(|rest| {
@@ -230,6 +231,10 @@ fn origin(place: &str, text: &str) -> Checked<Origin> {
 fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     name(&format!("{place}.label"), &raw.label)?;
     let secrets_place = format!("{place}.secrets");
+    if raw.scheme == RawScheme::OAuth2 && raw.secrets.is_some() {
+        let message = "follows from `client_authentication`; leave it out";
+        return Err(ManifestError::at(secrets_place, message));
+    }
     let secrets = raw.secrets.clone().unwrap_or_else(|| default_secrets(raw));
     if secrets.is_empty() {
         return Err(ManifestError::at(secrets_place, "must name the values that an operator sets"));
@@ -252,13 +257,16 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
         RawScheme::Basic => Some(2),
-        RawScheme::Session => None,
+        RawScheme::Session | RawScheme::OAuth2 => None,
     };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != secrets.len()) {
         return Err(ManifestError::at(secrets_place, format!("this scheme takes {wanted}")));
     }
     if raw.session.is_some() != (raw.scheme == RawScheme::Session) {
         return Err(ManifestError::at(place, "the scheme `session`, and only that, has a `[credential.session]`"));
+    }
+    if raw.oauth2.is_some() != (raw.scheme == RawScheme::OAuth2) {
+        return Err(ManifestError::at(place, "the scheme `oauth2`, and only that, has a `[credential.oauth2]`"));
     }
     let named = matches!(raw.scheme, RawScheme::Header | RawScheme::Query);
     if raw.name.is_some() != named {
@@ -270,6 +278,16 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         return Err(ManifestError::at(format!("{place}.name"), "must be letters, digits, `-`, `_` and `.`"));
     }
     let scheme = match (raw.scheme, &raw.session) {
+        (RawScheme::OAuth2, _) => {
+            let Some(declared) = &raw.oauth2 else {
+                return Err(ManifestError::at(place, "has no `[credential.oauth2]`"));
+            };
+            let declared = oauth2::check(&format!("{place}.oauth2"), declared)?;
+            // The client's name stands in the address that a person opens: it is no secret.
+            let public = vec![oauth2::CLIENT_ID.to_owned()];
+            let scheme = CredentialScheme::OAuth2(Box::new(declared));
+            return Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public });
+        }
         (RawScheme::Bearer, _) => CredentialScheme::Bearer,
         (RawScheme::Basic, _) => CredentialScheme::Basic,
         (RawScheme::Header, _) => CredentialScheme::Header(name),
@@ -287,6 +305,7 @@ fn default_secrets(raw: &RawCredential) -> Vec<String> {
     match (raw.scheme, &raw.session) {
         (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
         (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
+        (RawScheme::OAuth2, _) => raw.oauth2.as_ref().map(oauth2::secrets).unwrap_or_default(),
         (RawScheme::Session, None) => Vec::new(),
         (RawScheme::Session, Some(session)) => {
             let named: BTreeSet<&str> = session.login.body.values().flat_map(|text| placeholders(text)).collect();
