@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use jiff::Timestamp;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -69,7 +70,8 @@ pub async fn begin(
     let begun = begun.map_err(|failure| {
         OpsError::Invalid(format!("{failure}; set the client first: `pressgate credential set {account}`"))
     })?;
-    let (id, now) = (uuid::Uuid::now_v7().to_string(), gateway.clock.now());
+    let now = gateway.clock.now();
+    let id = connection_id(now);
     let authorization_url = begun.url.clone();
     let attempt = Attempt {
         account: known.id.clone(),
@@ -80,6 +82,13 @@ pub async fn begin(
     let expires_at = gateway.connections.pending.begin(&id, attempt, begun, now);
     let (account, label) = (account.to_owned(), label.to_owned());
     Ok(ConnectionBegun { id, account, label, authorization_url, redirect_uri, expires_at })
+}
+
+/// An id that says nothing of the state.
+fn connection_id(now: Timestamp) -> String {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, millis / 1000, 0);
+    uuid::Uuid::new_v7(stamp).to_string()
 }
 
 /// How far a connection is.

@@ -1,6 +1,7 @@
 //! Networks to publish to: real software as child processes, our sample network under a judge, and a proxy that loses
 //! answers.
 
+pub mod issuer;
 pub mod pds;
 pub mod proxy;
 pub mod sample;

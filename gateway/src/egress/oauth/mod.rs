@@ -129,8 +129,9 @@ impl Renewal {
                 self.end(&mut guard, &before, connection, now).await
             }
             Err(NoTokens::Client(why)) => {
-                let why = format!("the authorization server gives no token: {why}");
-                Err(self.slot.pause(&self.credential, now, SendFailure::NoCredential(why), asked))
+                // A client that is put right at the network goes on where it was: the refresh token is as good as before.
+                tracing::error!(%account, label = self.label, why, "the client is refused; look at it at the network, or set it again");
+                Err(self.passing(why, asked))
             }
             Err(NoTokens::Passing(why)) => Err(self.passing(why, asked)),
         }
