@@ -134,7 +134,7 @@ async function token(req, res) {
       // The gateway is halted before the answer leaves and ended after: it has the answer and can't have kept it.
       state.token = { mode: 'normal' };
       await new Promise((resolve) => setTimeout(resolve, 50));
-      process.kill(plan.pid, plan.delayMs === undefined ? 'SIGSTOP' : 'SIGCONT');
+      process.kill(plan.pid, plan.delayMs == null ? 'SIGSTOP' : 'SIGCONT');
       res.on('finish', () => setTimeout(() => process.kill(plan.pid, 'SIGKILL'), plan.delayMs ?? 50));
       return issuer(req, res);
     default:

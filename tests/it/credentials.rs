@@ -2,7 +2,7 @@
 //! passing, and given back to a person when nothing else helps.
 
 mod callback;
-mod killed;
+mod process;
 
 use std::sync::Arc;
 
@@ -180,7 +180,7 @@ async fn an_account_is_connected_used_renewed_and_revoked() {
     assert!(page.contains("connected"), "{page}");
     assert_eq!(setting.progress(&begun).await["state"], "connected");
     setting.publish("one").await.expect(201);
-    assert_eq!((setting.posted().await, setting.health().await), (1, json!("ready")));
+    assert_eq!(setting.posted().await, 1);
     let view = setting.credential().await;
     assert_eq!((&view["state"], &view["scheme"], &view["refreshed_at"]), (&json!("connected"), &json!("oauth2"), &Value::Null));
     assert!(view["expires_at"].is_string() && view["reconnect_since"].is_null(), "{view}");
@@ -191,6 +191,7 @@ async fn an_account_is_connected_used_renewed_and_revoked() {
     until("it is renewed", renewed).await;
     until("it is kept", || async { setting.credential().await["refreshed_at"].is_string().then_some(()) }).await;
     setting.publish("two").await.expect(201);
+    assert_eq!(setting.health().await, "ready");
 
     let revoked = setting.operator().delete(&format!("/operator/credentials/{ACCOUNT}/token")).await.expect(200);
     assert_eq!(revoked["network"], "revoked", "{revoked}");
@@ -211,7 +212,8 @@ async fn crowd(setting: &Setting, count: usize) -> Vec<String> {
         calls.spawn(async move { newsroom.publish(&post(ACCOUNT, &format!("post {number}"))).await });
     }
     let answers = calls.join_all().await;
-    answers.iter().filter(|answer| answer.status != 201).map(Answer::text).collect()
+    let failed = answers.iter().filter(|answer| answer.status != 201);
+    failed.map(|answer| answer.text().split("\"targets\"").last().unwrap_or_default().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,8 +266,9 @@ async fn an_issuer_that_is_down_for_five_minutes_costs_no_credential() {
         // Both kinds of passing failure, turn by turn.
         let mode = if refused % 2 == 0 { json!({"mode": "raw", "status": 503, "body": "down"}) } else { json!({"mode": "cut"}) };
         setting.issuer.set(&json!({ "token": mode })).await;
-        let answer = setting.gate.send("POST", "/v1/posts", &[("content-type", "application/json"), ("prefer", "wait=1")],
-            post(ACCOUNT, &format!("while down {refused}")).to_string()).await;
+        let headers = [("content-type", "application/json"), ("prefer", "wait=1")];
+        let body = post(ACCOUNT, &format!("while down {refused}")).to_string();
+        let answer = setting.gate.send("POST", "/v1/posts", &headers, body).await;
         assert!([202, 502, 503].contains(&answer.status), "{} {}", answer.status, answer.text());
         refused += 1;
         setting.later(25);
@@ -362,7 +365,7 @@ async fn garbage_from_the_token_endpoint_loses_nothing() {
     for plan in &plans {
         setting.issuer.set(&json!({ "token": plan })).await;
         let headers = [("content-type", "application/json"), ("prefer", "wait=2")];
-        let answer = setting.gate.send("POST", "/v1/posts", &headers, post(ACCOUNT, &plan.to_string()[..40]).to_string()).await;
+        let answer = setting.gate.send("POST", "/v1/posts", &headers, post(ACCOUNT, "meanwhile").to_string()).await;
         assert!([202, 502, 503].contains(&answer.status), "{plan:.80}: {} {}", answer.status, answer.text());
         assert!(!answer.text().contains("canary"), "{}", answer.text());
         assert_eq!(setting.credential().await["state"], "connected", "{plan:.80}");
@@ -399,9 +402,8 @@ async fn no_token_is_seen_outside() {
     for round in 0..3 {
         shown.extend(setting.publish(&format!("round {round}")).await.expect(201).to_string().into_bytes());
         let answer = read().await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
         let saw = answer.header("x-saw").unwrap_or_default().to_owned();
-        assert!(!saw.is_empty() && !saw.chars().any(char::is_alphanumeric), "blanked: {saw}");
+        assert_eq!(saw, "[redacted]");
         shown.extend(format!("{:?} {}", answer.headers, answer.text()).into_bytes());
         match round {
             0 => setting.issuer.refuse_access().await,

@@ -99,6 +99,9 @@ impl Seen {
         let mut leaves: Vec<Leaf> = needed.difference(&raised).map(|name| alarm(name, true)).collect();
         leaves.extend(raised.difference(&needed).map(|name| alarm(name, false)));
         if !leaves.is_empty() {
+            for name in needed.difference(&raised) {
+                tracing::error!(credential = name, "ALARM {RECONNECT_NEEDED}: run `pressgate credential connect`");
+            }
             gateway.audit.append_all(leaves).await.map_err(|error| error.to_string())?;
             let lines = needed.iter().cloned().collect::<Vec<_>>().join("\n");
             gateway.vault.keep_note(NOTE, &lines).await.map_err(|error| error.to_string())?;

@@ -117,11 +117,15 @@ async fn only_an_operator_begins_and_still_is_one_when_it_ends() {
     }
     let (begun, callback) = setting.consent().await;
     let mut governance: Governance = setting.gate.governance.clone();
-    let people = governance.files()["people.toml"].replace("roles = [\"operator\"]", "roles = [\"author\"]");
-    governance.file("people.toml", &people);
+    let people = governance.files()["people.toml"].clone();
+    let with_role = |id: &str| format!("id = {id:?}\nroles = [\"operator\"]");
+    let without = |id: &str| format!("id = {id:?}\nroles = [\"author\"]");
+    assert!(people.contains(&with_role("ops-1")) && people.contains(&without("editor-8")), "{people}");
+    let other = people.replace(&with_role("ops-1"), &without("ops-1")).replace(&without("editor-8"), &with_role("editor-8"));
+    governance.file("people.toml", &other);
     setting.gate.apply(governance.clone()).await;
     open(&callback).await.expect_page(400);
-    governance.file("people.toml", &people.replace("id = \"ops-1\"\nroles = [\"author\"]", "id = \"ops-1\"\nroles = [\"operator\"]"));
+    governance.file("people.toml", &people);
     setting.gate.apply(governance).await;
     let told = setting.progress(&begun).await;
     assert!(told["reason"].as_str().is_some_and(|why| why.contains("no operator any more")), "{told}");
