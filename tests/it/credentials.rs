@@ -98,7 +98,10 @@ impl Setting {
     }
 
     async fn progress(&self, begun: &Value) -> Value {
-        self.operator().get(&format!("/operator/connections/{}", begun["id"].as_str().expect("an id"))).await.expect(200)
+        self.operator()
+            .get(&format!("/operator/connections/{}", begun["id"].as_str().expect("an id")))
+            .await
+            .expect(200)
     }
 
     /// The credential as operators see it.
@@ -158,7 +161,9 @@ impl Page {
         ] {
             assert_eq!(self.0.header(name), Some(value));
         }
-        assert!(self.0.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
+        assert!(
+            self.0.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'"))
+        );
         text
     }
 }
@@ -182,7 +187,10 @@ async fn an_account_is_connected_used_renewed_and_revoked() {
     setting.publish("one").await.expect(201);
     assert_eq!(setting.posted().await, 1);
     let view = setting.credential().await;
-    assert_eq!((&view["state"], &view["scheme"], &view["refreshed_at"]), (&json!("connected"), &json!("oauth2"), &Value::Null));
+    assert_eq!(
+        (&view["state"], &view["scheme"], &view["refreshed_at"]),
+        (&json!("connected"), &json!("oauth2"), &Value::Null)
+    );
     assert!(view["expires_at"].is_string() && view["reconnect_since"].is_null(), "{view}");
 
     // Ahead of its end, and though nobody calls.
@@ -264,7 +272,11 @@ async fn an_issuer_that_is_down_for_five_minutes_costs_no_credential() {
     let mut refused = 0;
     while clock_of(&setting) - down < 300 {
         // Both kinds of passing failure, turn by turn.
-        let mode = if refused % 2 == 0 { json!({"mode": "raw", "status": 503, "body": "down"}) } else { json!({"mode": "cut"}) };
+        let mode = if refused % 2 == 0 {
+            json!({"mode": "raw", "status": 503, "body": "down"})
+        } else {
+            json!({"mode": "cut"})
+        };
         setting.issuer.set(&json!({ "token": mode })).await;
         let headers = [("content-type", "application/json"), ("prefer", "wait=1")];
         let body = post(ACCOUNT, &format!("while down {refused}")).to_string();
@@ -411,7 +423,10 @@ async fn no_token_is_seen_outside() {
         }
     }
     setting.issuer.refuse_access().await;
-    setting.issuer.set(&json!({"token": {"mode": "raw", "status": 400, "body": "{\"error\":\"invalid_grant\"}"}})).await;
+    setting
+        .issuer
+        .set(&json!({"token": {"mode": "raw", "status": 400, "body": "{\"error\":\"invalid_grant\"}"}}))
+        .await;
     shown.extend(setting.publish("refused").await.text().into_bytes());
     shown.extend(setting.operator().get("/operator/credentials").await.text().into_bytes());
     collect(&setting.gate.data(), &mut shown);

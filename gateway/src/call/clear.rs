@@ -144,9 +144,12 @@ pub async fn credentials(gateway: &Gateway, account: &Account, adapter: &Release
     let mut marks = Vec::new();
     let mut refused = None;
     for credential in &adapter.manifest().credentials {
-        let standing = gateway.vault.standing(account, &credential.label, credential.scheme.connects()).await.map_err(|error| {
-            Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
-        })?;
+        let standing = gateway.vault.standing(account, &credential.label, credential.scheme.connects()).await.map_err(
+            |error| {
+                Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.")
+                    .because(error)
+            },
+        )?;
         match standing {
             Standing::Usable(mark) => marks.push((credential.label.clone(), mark)),
             Standing::Refused | Standing::Reconnect(_) => refused = Some(Remedy::of(adapter, &credential.label)),

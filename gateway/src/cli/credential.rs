@@ -19,7 +19,12 @@ use super::{
     secret_input::{self, Values},
     table::table,
 };
-use crate::operator::{By, credentials::Wants, standing::ACCOUNTS, wire::{CredentialView, RevokedView}};
+use crate::operator::{
+    By,
+    credentials::Wants,
+    standing::ACCOUNTS,
+    wire::{CredentialView, RevokedView},
+};
 
 /// Room for the body, so that it is never copied while it grows: every value may need six bytes for one.
 const BODY_ROOM_FACTOR: usize = 6;

@@ -267,7 +267,8 @@ struct Live {
 
 impl Live {
     async fn load(core: &Core, scope: &Scope) -> Result<Self, SendFailure> {
-        let mut live = Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new(), connections: Vec::new() };
+        let mut live =
+            Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new(), connections: Vec::new() };
         for rule in &scope.credentials {
             let found = core.vault.credential(&scope.account, &rule.label).await;
             let found = found.map_err(|error| vault_failed(scope, &error))?;

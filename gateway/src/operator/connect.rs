@@ -166,7 +166,9 @@ fn redirect_uri(text: &str) -> Result<String, OpsError> {
     if url.scheme() == "https" || (url.scheme() == "http" && loopback) {
         return Ok(url.into());
     }
-    Err(fault("must begin with `https://` unless it is on the loopback; give --callback with the one that browsers reach"))
+    Err(fault(
+        "must begin with `https://` unless it is on the loopback; give --callback with the one that browsers reach",
+    ))
 }
 
 /// What the browser brought. Each name stands once; others are none of ours.
@@ -223,7 +225,8 @@ pub async fn callback(State(gateway): State<Arc<Gateway>>, method: Method, RawQu
         }
         Err(why) => {
             gateway.connections.pending.ended(&id, Progress::Failed(why));
-            let text = "The account was not connected, and nothing was changed. The terminal in which you began says why.";
+            let text =
+                "The account was not connected, and nothing was changed. The terminal in which you began says why.";
             page(StatusCode::BAD_REQUEST, "Not connected", text)
         }
     }

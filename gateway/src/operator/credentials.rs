@@ -142,7 +142,12 @@ impl<'a> Wants<'a> {
 }
 
 fn empty(account: &str, label: &str, secrets: &[String]) -> CredentialView {
-    CredentialView { account: account.to_owned(), label: label.to_owned(), secrets: secrets.to_vec(), ..Default::default() }
+    CredentialView {
+        account: account.to_owned(),
+        label: label.to_owned(),
+        secrets: secrets.to_vec(),
+        ..Default::default()
+    }
 }
 
 /// Refuses what the credential's scheme could not carry to the network. No text quotes a value.

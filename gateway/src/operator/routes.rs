@@ -24,8 +24,8 @@ use super::{
     guard::Operator,
     served,
     wire::{
-        Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView, DiffView,
-        ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView,
+        Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
+        DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView,
     },
 };
 use crate::{

@@ -196,7 +196,6 @@ fn read_times(bytes: &[u8]) -> Option<Connection> {
     });
     let mut next = || times.next();
     let connected_at = next()??;
-    let connection =
-        Connection { connected_at, refreshed_at: next()?, expires_at: next()?, reconnect_since: next()? };
+    let connection = Connection { connected_at, refreshed_at: next()?, expires_at: next()?, reconnect_since: next()? };
     (bytes.len() == TIMES_BYTES).then_some(connection)
 }

@@ -58,7 +58,8 @@ async fn a_code_of_another_attempt_is_worth_nothing() {
     let Some(setting) = Setting::new().await else { return };
     let (first, callback) = setting.consent().await;
     let code = callback.parse::<url::Url>().expect("an address");
-    let code = code.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned()).expect("a code");
+    let code =
+        code.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned()).expect("a code");
     let (second, callback) = setting.consent().await;
     assert_eq!(setting.progress(&first).await["state"], "failed", "who begins again ends the attempt before");
     // The verifier is the second attempt's, the code the first's: PKCE keeps them apart.
@@ -121,7 +122,8 @@ async fn only_an_operator_begins_and_still_is_one_when_it_ends() {
     let with_role = |id: &str| format!("id = {id:?}\nroles = [\"operator\"]");
     let without = |id: &str| format!("id = {id:?}\nroles = [\"author\"]");
     assert!(people.contains(&with_role("ops-1")) && people.contains(&without("editor-8")), "{people}");
-    let other = people.replace(&with_role("ops-1"), &without("ops-1")).replace(&without("editor-8"), &with_role("editor-8"));
+    let other =
+        people.replace(&with_role("ops-1"), &without("ops-1")).replace(&without("editor-8"), &with_role("editor-8"));
     governance.file("people.toml", &other);
     setting.gate.apply(governance.clone()).await;
     open(&callback).await.expect_page(400);

@@ -11,9 +11,7 @@ use crate::{
         FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule,
     },
     gateway::{Gateway, MediaStore},
-    host::manifest::{
-        self, CredentialDecl, CredentialScheme as Declared, Endpoint, OAuth2Decl, Origin, SessionDecl,
-    },
+    host::manifest::{self, CredentialDecl, CredentialScheme as Declared, Endpoint, OAuth2Decl, Origin, SessionDecl},
     host::{self, Outbound, PluginRequest, PluginResponse, Release, RequestBody, SendError, StepKind},
     model::Account,
 };

@@ -155,7 +155,9 @@ mod tests {
         assert_eq!(error(401, "invalid_grant"), Some(NoTokens::Grant));
         assert_eq!(error(200, "invalid_grant"), Some(NoTokens::Grant), "some networks answer so");
         assert!(matches!(error(401, "invalid_client"), Some(NoTokens::Client(_))));
-        for (status, code) in [(500, "invalid_grant"), (503, "x"), (429, "invalid_grant"), (400, "server_error"), (302, "x")] {
+        for (status, code) in
+            [(500, "invalid_grant"), (503, "x"), (429, "invalid_grant"), (400, "server_error"), (302, "x")]
+        {
             assert!(matches!(error(status, code), Some(NoTokens::Passing(_))), "{status} {code}");
         }
         for body in ["", "<html>", r#"{"error":7}"#, r#"{"error":null}"#, "[\"invalid_grant\"]"] {

@@ -146,8 +146,7 @@ impl Egress {
             NoTokens::Client(why) | NoTokens::Passing(why) => ConnectFailure::NoTokens(why),
         })?;
         let now = self.core.clock.now();
-        let connection =
-            Connection { connected_at: now, refreshed_at: None, expires_at: None, reconnect_since: None };
+        let connection = Connection { connected_at: now, refreshed_at: None, expires_at: None, reconnect_since: None };
         let session = made(&credential, tokens, connection, now, None);
         slot.remember(&session);
         match self.core.vault.save_session(&scope.account, label, &session).await {
@@ -247,9 +246,7 @@ fn is_issuer(rule: &OAuthRule, given: Option<&str>) -> bool {
     match (&rule.issuer, given) {
         (Some(declared), given) => given == Some(declared.as_str()),
         (None, None) => true,
-        (None, Some(given)) => {
-            url::Url::parse(given).is_ok_and(|given| given.origin() == rule.authorization.origin())
-        }
+        (None, Some(given)) => url::Url::parse(given).is_ok_and(|given| given.origin() == rule.authorization.origin()),
     }
 }
 

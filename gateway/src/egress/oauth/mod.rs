@@ -11,7 +11,7 @@ mod slot;
 
 use std::sync::Arc;
 
-pub use connect::{Begun, Consent, ConnectFailure, Revocation};
+pub use connect::{Begun, ConnectFailure, Consent, Revocation};
 use jiff::{SignedDuration, Timestamp};
 pub(super) use request::pair_of;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,9 +22,7 @@ use self::{
     request::Client,
     slot::{Look, Renewing},
 };
-use super::{
-    Core, CredentialRule, OAuthRule, Scope, SendFailure, answer::RawAnswer, session::retry_after,
-};
+use super::{Core, CredentialRule, OAuthRule, Scope, SendFailure, answer::RawAnswer, session::retry_after};
 use crate::vault::{Connection, Credential, Session};
 
 /// The guard of the one who renews.

@@ -88,9 +88,8 @@ pub(super) fn secrets(raw: &RawOAuth2) -> Vec<String> {
 
 pub(super) fn check(place: &str, raw: &RawOAuth2) -> Checked<OAuth2Decl> {
     let at = |key: &str| format!("{place}.{key}");
-    let optional = |key: &str, text: &Option<String>, bare| {
-        text.as_ref().map(|text| endpoint(&at(key), text, bare)).transpose()
-    };
+    let optional =
+        |key: &str, text: &Option<String>, bare| text.as_ref().map(|text| endpoint(&at(key), text, bare)).transpose();
     count(&at("scopes"), raw.scopes.len())?;
     for (index, scope) in raw.scopes.iter().enumerate() {
         // What RFC 6749 section 3.3 lets a scope have.
