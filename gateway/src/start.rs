@@ -174,9 +174,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Stores { lock, audit, records, openings, vault, keys } = stores;
     let (tls, host) = (tls(&config)?, host(&config, &vault, &clock)?);
     let shelf = Shelf::read(&config.plugins.dir)?;
-    for stray in shelf.strays() {
-        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
-    }
+    shelf.strays().iter().for_each(|stray| tracing::warn!(file = stray.path, "no plugin: {}", stray.reason));
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
     let components = served::components(&serving);
@@ -198,8 +196,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
-    let connections = Connections::default();
-    connections.measure(&egress, &metrics);
+    let connections = Connections::measured(&egress, &metrics);
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),

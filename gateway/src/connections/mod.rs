@@ -28,9 +28,10 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Adds what can be measured. It counts, and names nobody.
-    pub fn measure(&self, egress: &Arc<Egress>, registry: &Registry) {
-        let (waiting, egress) = (Arc::clone(&self.waiting), Arc::clone(egress));
+    /// None yet. What can be measured of them is added: it counts, and names nobody.
+    pub fn measured(egress: &Arc<Egress>, registry: &Registry) -> Self {
+        let connections = Self::default();
+        let (waiting, egress) = (Arc::clone(&connections.waiting), Arc::clone(egress));
         registry.add(move |page| {
             let help = "Credentials for which a person must connect the account again.";
             let waiting = waiting.load(Ordering::Relaxed);
@@ -38,5 +39,6 @@ impl Connections {
             let help = "Renewals of the tokens of connected accounts.";
             page.counter("pressgate_credential_renewals_total", help, &[], egress.renewals());
         });
+        connections
     }
 }

@@ -169,8 +169,11 @@ async fn the_command_waits_for_the_answer_and_says_how_it_went() {
         let begun: Value = serde_json::from_str(&begun).expect("JSON");
         let callback = setting.issuer.browse(begun["authorization_url"].as_str().expect("an address")).await;
         http::get(&callback, "").await;
-        let ended: Value =
-            serde_json::from_str(&lines.next_line().await.expect("text").expect("a line")).expect("JSON");
+        let mut ended = String::new();
+        while let Some(line) = lines.next_line().await.expect("text") {
+            ended.push_str(&line);
+        }
+        let ended: Value = serde_json::from_str(&ended).expect("JSON");
         assert_eq!(ended["state"], state, "{ended}");
         assert_eq!(child.wait().await.expect("a state").code(), Some(code));
     }

@@ -230,11 +230,13 @@ fn origin(place: &str, text: &str) -> Checked<Origin> {
 
 fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     name(&format!("{place}.label"), &raw.label)?;
-    let secrets_place = format!("{place}.secrets");
-    if raw.scheme == RawScheme::OAuth2 && raw.secrets.is_some() {
-        let message = "follows from `client_authentication`; leave it out";
-        return Err(ManifestError::at(secrets_place, message));
+    if raw.oauth2.is_some() != (raw.scheme == RawScheme::OAuth2) {
+        return Err(ManifestError::at(place, "the scheme `oauth2`, and only that, has a `[credential.oauth2]`"));
     }
+    if let Some(declared) = &raw.oauth2 {
+        return oauth2::credential(place, raw, declared);
+    }
+    let secrets_place = format!("{place}.secrets");
     let secrets = raw.secrets.clone().unwrap_or_else(|| default_secrets(raw));
     if secrets.is_empty() {
         return Err(ManifestError::at(secrets_place, "must name the values that an operator sets"));
@@ -265,9 +267,6 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     if raw.session.is_some() != (raw.scheme == RawScheme::Session) {
         return Err(ManifestError::at(place, "the scheme `session`, and only that, has a `[credential.session]`"));
     }
-    if raw.oauth2.is_some() != (raw.scheme == RawScheme::OAuth2) {
-        return Err(ManifestError::at(place, "the scheme `oauth2`, and only that, has a `[credential.oauth2]`"));
-    }
     let named = matches!(raw.scheme, RawScheme::Header | RawScheme::Query);
     if raw.name.is_some() != named {
         return Err(ManifestError::at(place, "the schemes `header` and `query`, and only those, have a `name`"));
@@ -278,16 +277,6 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         return Err(ManifestError::at(format!("{place}.name"), "must be letters, digits, `-`, `_` and `.`"));
     }
     let scheme = match (raw.scheme, &raw.session) {
-        (RawScheme::OAuth2, _) => {
-            let Some(declared) = &raw.oauth2 else {
-                return Err(ManifestError::at(place, "has no `[credential.oauth2]`"));
-            };
-            let declared = oauth2::check(&format!("{place}.oauth2"), declared)?;
-            // The client's name stands in the address that a person opens: it is no secret.
-            let public = vec![oauth2::CLIENT_ID.to_owned()];
-            let scheme = CredentialScheme::OAuth2(Box::new(declared));
-            return Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public });
-        }
         (RawScheme::Bearer, _) => CredentialScheme::Bearer,
         (RawScheme::Basic, _) => CredentialScheme::Basic,
         (RawScheme::Header, _) => CredentialScheme::Header(name),
@@ -295,7 +284,9 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         (RawScheme::Session, Some(raw_session)) => {
             CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &secrets)?))
         }
-        (RawScheme::Session, None) => return Err(ManifestError::at(place, "has no `[credential.session]`")),
+        (RawScheme::Session | RawScheme::OAuth2, _) => {
+            return Err(ManifestError::at(place, "has no `[credential.session]`"));
+        }
     };
     Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public: raw.public.clone() })
 }
@@ -305,8 +296,7 @@ fn default_secrets(raw: &RawCredential) -> Vec<String> {
     match (raw.scheme, &raw.session) {
         (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
         (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
-        (RawScheme::OAuth2, _) => raw.oauth2.as_ref().map(oauth2::secrets).unwrap_or_default(),
-        (RawScheme::Session, None) => Vec::new(),
+        (RawScheme::Session, None) | (RawScheme::OAuth2, _) => Vec::new(),
         (RawScheme::Session, Some(session)) => {
             let named: BTreeSet<&str> = session.login.body.values().flat_map(|text| placeholders(text)).collect();
             named.into_iter().map(ToOwned::to_owned).collect()

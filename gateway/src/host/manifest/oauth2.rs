@@ -3,8 +3,9 @@
 use url::Url;
 
 use super::{
+    CredentialDecl, CredentialScheme,
     check::{Checked, ManifestError, count, path},
-    raw::{RawClientAuthentication, RawOAuth2},
+    raw::{RawClientAuthentication, RawCredential, RawOAuth2},
     section::shorten,
 };
 
@@ -78,15 +79,30 @@ impl OAuth2Decl {
     }
 }
 
-/// The values that an operator sets.
-pub(super) fn secrets(raw: &RawOAuth2) -> Vec<String> {
-    match raw.client_authentication {
+/// A credential of the scheme. What an operator sets follows from how the client authenticates.
+pub(super) fn credential(place: &str, raw: &RawCredential, declared: &RawOAuth2) -> Checked<CredentialDecl> {
+    for (key, given) in
+        [("secrets", raw.secrets.is_some()), ("public", !raw.public.is_empty()), ("name", raw.name.is_some())]
+    {
+        if given {
+            let message = "the scheme `oauth2` has none of an author's own; leave it out";
+            return Err(ManifestError::at(format!("{place}.{key}"), message));
+        }
+    }
+    if raw.session.is_some() {
+        return Err(ManifestError::at(place, "the scheme `session`, and only that, has a `[credential.session]`"));
+    }
+    let secrets = match declared.client_authentication {
         RawClientAuthentication::None => vec![CLIENT_ID.to_owned()],
         _ => vec![CLIENT_ID.to_owned(), CLIENT_SECRET.to_owned()],
-    }
+    };
+    let scheme = CredentialScheme::OAuth2(Box::new(check(&format!("{place}.oauth2"), declared)?));
+    // The client's name stands in the address that a person opens: it is no secret.
+    let public = vec![CLIENT_ID.to_owned()];
+    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public })
 }
 
-pub(super) fn check(place: &str, raw: &RawOAuth2) -> Checked<OAuth2Decl> {
+fn check(place: &str, raw: &RawOAuth2) -> Checked<OAuth2Decl> {
     let at = |key: &str| format!("{place}.{key}");
     let optional =
         |key: &str, text: &Option<String>, bare| text.as_ref().map(|text| endpoint(&at(key), text, bare)).transpose();
