@@ -245,6 +245,18 @@ async fn two_hundred_calls_over_an_expired_token_cause_one_refresh_and_none_fail
     // The refresh tokens were rotated, and each was shown once.
     let [first, second] = seen.refreshes()[..] else { panic!("{seen:?}") };
     assert_eq!((first.issued_refresh.is_some(), &first.issued_refresh), (true, &second.refresh));
+
+    // Reads of a network's own clients ask for no facts before, so all of them meet the expired token at once.
+    let status = setting.publish("to be read").await.expect(201)["targets"][0]["platform_id"].clone();
+    let path = format!("/native/{ACCOUNT}{STATUSES}/{}", status.as_str().expect("an id"));
+    setting.later(3601);
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let (newsroom, path) = (setting.gate.caller("app:newsroom"), path.clone());
+        reads.spawn(async move { newsroom.get(&path).await.status });
+    }
+    assert_eq!(reads.join_all().await, [200; 200]);
+    assert_eq!(setting.issuer.seen().await.refreshes().len(), 3);
     assert_eq!(setting.told(), ["connect acme-mastodon/token ops-1"], "no alarm");
 }
 
