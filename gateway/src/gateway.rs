@@ -13,6 +13,7 @@ use crate::{
     call::{facts::FactsBook, strangers::Strangers, uploads::Uploads},
     clock::Clock,
     config::{Config, Governance},
+    connections::Connections,
     egress::Egress,
     export::Exports,
     host::{Host, Registry},
@@ -74,6 +75,8 @@ pub struct Gateway {
     pub vault: Arc<Vault>,
     /// The only way to a network.
     pub egress: Arc<Egress>,
+    /// Connections of accounts to authorization servers.
+    pub connections: Connections,
     /// Where the log goes besides its own disk.
     pub exports: Arc<Exports>,
     /// Who cosigns its checkpoints.

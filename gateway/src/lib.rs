@@ -30,6 +30,7 @@ pub mod reveals;
 pub mod host;
 pub mod plugins;
 pub mod egress;
+pub mod connections;
 pub mod vault;
 pub mod authority;
 pub mod keys;

@@ -158,9 +158,9 @@ pub mod problem {
         IN_FLIGHT = "in-flight", 409, Caller, true, "The same request is still being worked on",
             "Wait and send the same request again, or read the post.";
         CREDENTIAL_MISSING = "credential-missing", 409, Operator, true, "The account has no usable credential",
-            "An operator must run `pressgate credential set` for the account.";
+            "An operator must run `pressgate credential set` for the account, or `pressgate credential connect` where a person connects it.";
         CREDENTIAL_REFUSED = "credential-refused", 409, Operator, false, "The network refuses the account's credential",
-            "An operator must run `pressgate credential set` for the account. Until then nothing more is sent for it.";
+            "An operator must run `pressgate credential set` for the account, or `pressgate credential connect` where a person connects it. Until then nothing more is sent for it.";
         ACCOUNT_BUSY = "account-busy", 429, Platform, true, "The network asked for a pause",
             "The network limits this account. Wait for the seconds in `Retry-After`.";
         PLUGIN_BUSY = "plugin-busy", 503, Plugin, true, "The plugin works at its limit",

@@ -21,6 +21,7 @@ use crate::{
         Config, Fault, Governance,
         process::{Kek, ListenTls},
     },
+    connections::Connections,
     egress::{Egress, EgressOptions},
     export::{self, ExportParts, Exports},
     folders,
@@ -200,6 +201,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
+    let connections = Connections::measured(&egress, &metrics);
     Ok(Arc::new(Gateway {
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
@@ -219,6 +221,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         openings,
         vault,
         egress,
+        connections,
         exports,
         witnesses,
         keys,

@@ -53,7 +53,7 @@ pub fn run(folder: &Path, line: &str, stdin: &str) -> Ran {
 }
 
 /// A file with somebody's key, for `--key-file`.
-fn key_file(gate: &GateProcess, holder: &str) -> PathBuf {
+pub fn key_file(gate: &GateProcess, holder: &str) -> PathBuf {
     let path = gate.site.path(&format!("{}.key", holder.replace(':', "-")));
     let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
     file.and_then(|mut file| file.write_all(gate.site.key(holder).as_bytes())).expect("written");

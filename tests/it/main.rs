@@ -22,6 +22,7 @@ mod bluesky;
 mod cli;
 mod client;
 mod crash;
+mod credentials;
 mod crowd;
 mod deadline;
 mod drain;

@@ -26,6 +26,8 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/operator/credentials", ""),
     ("PUT", "/operator/credentials/acme-mastodon/app", r#"{"secrets":{"token":"x"}}"#),
     ("DELETE", "/operator/credentials/acme-mastodon/none", ""),
+    ("POST", "/operator/credentials/acme-mastodon/token/connections", r#"{"redirect_uri":"x"}"#),
+    ("GET", "/operator/connections/none", ""),
 ];
 
 /// The operator listener's address.

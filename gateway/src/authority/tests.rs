@@ -161,6 +161,7 @@ path_prefixes = ["/"]
             private_endpoint: true,
             brand: BrandPath::new("acme"),
             handle: None,
+            native_hold: crate::model::NativeHold::Refuse,
         };
         let places = places(&account, manifest).into_iter();
         places.map(|place| format!("{}:{} {}", place.host, place.port, place.origin)).collect::<Vec<_>>()

@@ -101,7 +101,7 @@ async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, Cred
     let account = &call.account().id;
     let marks = match credentials(gateway, call.account(), call.adapter()).await? {
         Credentials::Usable(marks) => marks,
-        Credentials::Refused => return Err(credential_refused(Stage::Clear, account, None)),
+        Credentials::Refused(set) => return Err(credential_refused(Stage::Clear, account, set, None)),
         Credentials::Missing(detail) => {
             return Err(Refusal::new(problem::CREDENTIAL_MISSING, Stage::Clear, detail));
         }
@@ -112,12 +112,29 @@ async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, Cred
     Ok(marks)
 }
 
+/// What an operator does about a credential that is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Sets another.
+    Set,
+    /// Connects the account again.
+    Connect,
+}
+
+impl Remedy {
+    /// For a credential of an adapter.
+    pub(super) fn of(adapter: &Release, label: &str) -> Self {
+        let declared = adapter.manifest().credentials.iter().find(|declared| declared.label == label);
+        if declared.is_some_and(|declared| declared.scheme.connects()) { Self::Connect } else { Self::Set }
+    }
+}
+
 /// How the credentials of an account stand.
 pub enum Credentials {
     /// One is not there, or was set for another address; what to do, as a sentence.
     Missing(String),
-    /// The network refused one of them, and nobody has set another.
-    Refused,
+    /// The network refused one of them, and nobody has set another, or connected the account again.
+    Refused(Remedy),
     /// Nothing is known against them.
     Usable(Vec<(String, CredentialMark)>),
 }
@@ -125,18 +142,21 @@ pub enum Credentials {
 /// Looks at every credential that the account's adapter wants.
 pub async fn credentials(gateway: &Gateway, account: &Account, adapter: &Release) -> Result<Credentials, Refusal> {
     let mut marks = Vec::new();
-    let mut refused = false;
+    let mut refused = None;
     for credential in &adapter.manifest().credentials {
-        let standing = gateway.vault.standing(account, &credential.label).await.map_err(|error| {
-            Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
-        })?;
+        let standing = gateway.vault.standing(account, &credential.label, credential.scheme.connects()).await.map_err(
+            |error| {
+                Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.")
+                    .because(error)
+            },
+        )?;
         match standing {
             Standing::Usable(mark) => marks.push((credential.label.clone(), mark)),
-            Standing::Refused => refused = true,
+            Standing::Refused | Standing::Reconnect(_) => refused = Some(Remedy::of(adapter, &credential.label)),
             Standing::Unfit(detail) => return Ok(Credentials::Missing(detail)),
         }
     }
-    Ok(if refused { Credentials::Refused } else { Credentials::Usable(marks) })
+    Ok(refused.map_or(Credentials::Usable(marks), Credentials::Refused))
 }
 
 /// The refusal while the network's pause lasts.
@@ -147,12 +167,18 @@ pub fn paused(gateway: &Gateway, stage: Stage, account: &AccountId) -> Option<Re
     Some(Refusal::new(problem::ACCOUNT_BUSY, stage, detail).retry_after(seconds))
 }
 
-/// The refusal until somebody sets another credential.
-pub(super) fn credential_refused(stage: Stage, account: &AccountId, why: Option<&str>) -> Refusal {
+/// The refusal until somebody sets another credential, or connects the account again.
+pub(super) fn credential_refused(stage: Stage, account: &AccountId, remedy: Remedy, why: Option<&str>) -> Refusal {
     let why = why.map(|why| format!(" ({})", why.trim_end_matches('.'))).unwrap_or_default();
-    let detail = format!(
-        "The credential of `{account}` is not accepted{why}. An operator must set a new credential: `pressgate credential set \
-         {account}`."
-    );
+    let detail = match remedy {
+        Remedy::Set => format!(
+            "The credential of `{account}` is not accepted{why}. An operator must set a new credential: `pressgate credential set \
+             {account}`."
+        ),
+        Remedy::Connect => format!(
+            "The credential of `{account}` is not accepted any more{why}. An operator must connect the account again: `pressgate \
+             credential connect {account}`."
+        ),
+    };
     Refusal::new(problem::CREDENTIAL_REFUSED, stage, detail)
 }

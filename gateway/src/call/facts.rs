@@ -56,7 +56,7 @@ impl FactsBook {
             return entry.facts.clone();
         }
         // Another call with a refused credential would only hear the same no.
-        if matches!(credentials(gateway, account, adapter).await, Ok(Credentials::Refused)) {
+        if matches!(credentials(gateway, account, adapter).await, Ok(Credentials::Refused(_))) {
             return entry.facts.clone();
         }
         let outbound = Arc::new(ReadOnly::new(gateway, account, adapter));

@@ -44,6 +44,11 @@ impl Client {
         Self { address, key }
     }
 
+    /// The listener's address, as this machine reaches it.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Sends a request without a body and reads the JSON of a good answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.send(Method::GET, path, None).await?.good()

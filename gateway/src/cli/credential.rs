@@ -1,4 +1,6 @@
-//! `pressgate credential`: sets, lists and deletes what networks gave for accounts. Values are never shown.
+//! `pressgate credential`: sets, connects, lists and deletes what networks gave for accounts. Values are never shown.
+
+mod connect;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -17,12 +19,17 @@ use super::{
     secret_input::{self, Values},
     table::table,
 };
-use crate::operator::{By, credentials::Wants, standing::ACCOUNTS, wire::CredentialView};
+use crate::operator::{
+    By,
+    credentials::Wants,
+    standing::ACCOUNTS,
+    wire::{CredentialView, RevokedView},
+};
 
 /// Room for the body, so that it is never copied while it grows: every value may need six bytes for one.
 const BODY_ROOM_FACTOR: usize = 6;
 
-/// `credential set|list|revoke`.
+/// `credential set|connect|list|status|revoke`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Set a credential. Its values come from standard input or a file: one alone as it is (a line break at its end is left out),
@@ -37,9 +44,30 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         from_file: Option<PathBuf>,
     },
+    /// Connect an account whose network wants a person's consent (OAuth 2). Open the address that is printed in a browser, and agree
+    /// there. The client (`client_id`, `client_secret`) must be set before, with `credential set`.
+    Connect {
+        /// The account.
+        account: String,
+        /// Which of its credentials; needed where the adapter knows several.
+        #[arg(long)]
+        label: Option<String>,
+        /// Where the network sends the browser back to, where that is not the operator listener's own address: the address of a
+        /// proxy before it, ending in `/oauth/callback`. The network must know it.
+        #[arg(long, value_name = "URL")]
+        callback: Option<String>,
+        /// Print the address and do not wait for the answer.
+        #[arg(long)]
+        no_wait: bool,
+    },
     /// What every account wants and has.
     List,
-    /// Delete a credential at once.
+    /// How credentials stand: exit code 1 where one needs a person.
+    Status {
+        /// Only of this account.
+        account: Option<String>,
+    },
+    /// Delete a credential at once. The tokens of a connected account are ended at its network too, where it has a way.
     Revoke {
         /// The account.
         account: String,
@@ -77,14 +105,50 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
             let all = all(&reach, context).await?;
             Ok(Report::good(listed(&all), json!(all)))
         }
+        (Command::Status { account }, _) => {
+            let mut all = all(&reach, context).await?;
+            all.retain(|view| account.as_ref().is_none_or(|account| view.account == *account));
+            if let (Some(account), true) = (account, all.is_empty()) {
+                return Err(Failure::refused(format!(
+                    "there is no account `{account}` with a credential; `pressgate credential list` shows them"
+                )));
+            }
+            let holds = all.iter().all(|view| !needs_a_person(view));
+            Ok(Report { text: connect::status(&all), json: json!(all), holds })
+        }
+        (Command::Connect { account, label, callback, no_wait }, Reach::Gateway(client)) => {
+            let all = all(&reach, context).await?;
+            let found = pick(&all, &account, label.as_deref(), |view| view.wanted)?;
+            connect::connect(client, found, callback, !no_wait, context.json).await
+        }
+        (Command::Connect { .. }, Reach::Folder(_)) => Err(Failure::refused(
+            "the gateway must run to connect an account: the network's answer comes to its operator listener",
+        )),
         (Command::Revoke { account, label }, _) => {
             let all = all(&reach, context).await?;
             let found = pick(&all, &account, label.as_deref(), |view| view.generation.is_some())?;
-            revoke(&reach, &found.account, &found.label).await?;
-            let json = json!({ "account": found.account, "label": found.label, "revoked": true });
-            Ok(Report::good(format!("the credential `{}` of {} is deleted", found.label, found.account), json))
+            let revoked = revoke(&reach, found).await?;
+            let mut text = format!("the credential `{}` of {} is deleted", found.label, found.account);
+            match revoked.network.as_str() {
+                "revoked" => text.push_str("; the network ended its tokens"),
+                "failed" => text.push_str(&format!(
+                    "\nnote: the network did not end its tokens ({}): end them there",
+                    revoked.reason.as_deref().unwrap_or_default()
+                )),
+                _ => {}
+            }
+            let mut json = json!(revoked);
+            if let Some(fields) = json.as_object_mut() {
+                fields.insert("revoked".to_owned(), true.into());
+            }
+            Ok(Report::good(text, json))
         }
     }
+}
+
+/// States that only a person ends.
+fn needs_a_person(view: &CredentialView) -> bool {
+    matches!(view.state.as_str(), "missing" | "set-again" | "refused" | "not-connected" | "reconnect-needed")
 }
 
 async fn all(reach: &Reach<'_>, context: &Context) -> Result<Vec<CredentialView>, Failure> {
@@ -136,13 +200,20 @@ async fn send(client: &Client, account: &str, label: &str, values: &Values) -> R
     client.send(Method::PUT, &path, Some(body)).await?.good()
 }
 
-async fn revoke(reach: &Reach<'_>, account: &str, label: &str) -> Result<(), Failure> {
+async fn revoke(reach: &Reach<'_>, found: &CredentialView) -> Result<RevokedView, Failure> {
+    let (account, label) = (&found.account, &found.label);
     match reach {
-        Reach::Folder(folder) => Ok(folder.ops().revoke_credential(&By::Local, account, label).await?),
+        Reach::Folder(folder) => {
+            folder.ops().revoke_credential(&By::Local, account, label, async {}).await?;
+            let (network, reason) = match found.connected_at {
+                Some(_) => ("failed", Some("no gateway runs, which could ask it".to_owned())),
+                None => ("not-asked", None),
+            };
+            Ok(RevokedView { account: account.clone(), label: label.clone(), network: network.to_owned(), reason })
+        }
         Reach::Gateway(client) => {
             let path = format!("/operator/credentials/{}/{}", part(account)?, part(label)?);
-            let reply = client.send(Method::DELETE, &path, None).await?;
-            if reply.status == 204 { Ok(()) } else { Err(reply.problem()) }
+            client.send(Method::DELETE, &path, None).await?.good()
         }
     }
 }
@@ -157,16 +228,19 @@ fn set(view: CredentialView) -> Report {
 
 fn listed(all: &[CredentialView]) -> String {
     let row = |view: &CredentialView| {
-        let state = match (view.wanted, view.set_at) {
-            (true, Some(_)) if view.again => "the account points elsewhere now: set it again".to_owned(),
-            (true, Some(at)) => format!("set {at}"),
-            (true, None) => "missing".to_owned(),
-            (false, _) => "not used by any account; `credential revoke` deletes it".to_owned(),
+        let state = match (view.state.as_str(), view.set_at) {
+            ("set-again", _) => "the account points elsewhere now: set it again".to_owned(),
+            ("unused", _) => "not used by any account; `credential revoke` deletes it".to_owned(),
+            ("set", Some(at)) => format!("set {at}"),
+            ("not-connected", _) => format!("not connected: `credential connect {}`", view.account),
+            ("reconnect-needed", _) => format!("reconnect-needed: `credential connect {}`", view.account),
+            (state, _) => state.to_owned(),
         };
         let origin = view.origin.clone().unwrap_or_default();
-        vec![view.account.clone(), view.label.clone(), view.secrets.join(", "), origin, state]
+        let scheme = view.scheme.clone();
+        vec![view.account.clone(), view.label.clone(), scheme, view.secrets.join(", "), origin, state]
     };
-    table(&["account", "label", "values", "set for", "state"], &all.iter().map(row).collect::<Vec<_>>())
+    table(&["account", "label", "scheme", "values", "set for", "state"], &all.iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -175,9 +249,7 @@ mod tests {
 
     fn view(account: &str, label: &str) -> CredentialView {
         let (account, label) = (account.to_owned(), label.to_owned());
-        let secrets = vec!["token".into()];
-        let (generation, set_at, origin) = (None, None, None);
-        CredentialView { account, label, secrets, wanted: true, generation, set_at, origin, again: false }
+        CredentialView { account, label, secrets: vec!["token".into()], wanted: true, ..Default::default() }
     }
 
     #[test]

@@ -250,10 +250,14 @@ fn same(context: &Context, applied: &str) -> Result<String, String> {
 fn credentials(all: &[CredentialView]) -> Result<String, String> {
     let missing: Vec<String> = all
         .iter()
-        .filter(|view| view.wanted && (view.generation.is_none() || view.again))
-        .map(|view| {
-            let what = if view.again { "set for another address than the account has now" } else { "missing" };
-            format!("{what}: `pressgate credential set {} --label {}`", view.account, view.label)
+        .filter_map(|view| {
+            let (what, command) = match view.state.as_str() {
+                _ if view.wanted && view.again => ("set for another address than the account has now", "set"),
+                _ if view.wanted && view.generation.is_none() => ("missing", "set"),
+                "not-connected" | "reconnect-needed" => (view.state.as_str(), "connect"),
+                _ => return None,
+            };
+            Some(format!("{what}: `pressgate credential {command} {} --label {}`", view.account, view.label))
         })
         .collect();
     if missing.is_empty() { Ok("every account has what its adapter wants".to_owned()) } else { Err(missing.join("\n")) }

@@ -189,6 +189,7 @@ async fn drain(
             let _ = task.await;
         }
         gateway.stopping.idle().await;
+        gateway.egress.settled().await;
     };
     let in_time = tokio::select! {
         ended = tokio::time::timeout(announced + timeout, ended) => ended.is_ok(),

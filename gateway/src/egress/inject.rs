@@ -62,6 +62,7 @@ pub(super) fn inject(
             Ok(())
         }
         CredentialScheme::Session(_) => Err(SendFailure::Denied("a session needs a login".into())),
+        CredentialScheme::OAuth(_) => Err(SendFailure::Denied("an access token is got first".into())),
     }
 }
 
@@ -104,7 +105,7 @@ fn value<'a>(rule: &CredentialRule, credential: &'a Credential, index: usize) ->
     })
 }
 
-fn sensitive(text: &str) -> Result<HeaderValue, SendFailure> {
+pub(super) fn sensitive(text: &str) -> Result<HeaderValue, SendFailure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         SendFailure::NoCredential("the credential holds characters that no header can carry; set it again".into())
     })?;

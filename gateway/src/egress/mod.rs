@@ -10,6 +10,7 @@ mod carry;
 mod connect;
 mod headers;
 mod inject;
+mod oauth;
 mod own;
 mod pool;
 mod resolve;
@@ -24,7 +25,7 @@ mod webhook;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -34,6 +35,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
+pub use oauth::{Begun, ConnectFailure, Consent, Revocation};
 pub use own::{JSON, OwnGet, OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
@@ -43,6 +45,7 @@ pub use webhook::WebhookKey;
 use self::{
     answer::RawAnswer,
     body::OutgoingBody,
+    oauth::Connections,
     pool::{ClientKey, Pool},
     scrub::{Needles, Scrubber},
     session::Sessions,
@@ -64,6 +67,9 @@ struct Core {
     clock: Arc<dyn Clock>,
     pool: Pool,
     sessions: Sessions,
+    connections: Connections,
+    /// How often tokens of a connection were renewed.
+    renewals: AtomicU64,
     needles: Needles,
     request_timeout: Duration,
     user_agent: HeaderValue,
@@ -93,7 +99,20 @@ impl Egress {
         let pool = Pool::new(settings, resolver, options.connect_timeout, Arc::clone(&clock));
         let request_timeout = options.request_timeout;
         let (sessions, needles) = (Sessions::default(), Needles::default());
-        Ok(Egress { core: Arc::new(Core { vault, clock, pool, sessions, needles, request_timeout, user_agent }) })
+        let (connections, renewals) = (Connections::default(), AtomicU64::new(0));
+        Ok(Egress {
+            core: Arc::new(Core {
+                vault,
+                clock,
+                pool,
+                sessions,
+                connections,
+                renewals,
+                needles,
+                request_timeout,
+                user_agent,
+            }),
+        })
     }
 
     /// Sends one request within `scope`. With a session credential a login or a refresh may come first, and the request
@@ -103,7 +122,7 @@ impl Egress {
     /// [`SendFailure`]: it tells what is certain about the request.
     pub async fn send(&self, scope: &Scope, request: OutRequest) -> Result<OutResponse, SendFailure> {
         let target = Target::of_request(scope, &request.method, &request.url).map_err(SendFailure::Denied)?;
-        refuse_session_paths(scope, &target)?;
+        refuse_token_paths(scope, &target)?;
         let headers = headers::request_headers(&request.headers, &request.body, &self.core.user_agent)
             .map_err(SendFailure::Denied)?;
         let rule = match &request.credential {
@@ -141,20 +160,42 @@ impl Egress {
             SendFailure::NoCredential(format!("`{}` has no credential `{}`", scope.account, rule.label))
         })?;
         inject::bound(scope, credential, &target)?;
-        let CredentialScheme::Session(session) = &rule.scheme else {
+        if !matches!(rule.scheme, CredentialScheme::Session(_) | CredentialScheme::OAuth(_)) {
             inject::inject(rule, credential, &mut target, &mut headers)?;
             return self.core.round(scope, label, &target, headers, body).await;
-        };
-        let token = session::access_token(&self.core, scope, rule, session, credential, None).await?;
+        }
+        let token = self.access_token(scope, rule, credential, None).await?;
         let mut first = headers.clone();
         inject::bearer(&token, &mut first)?;
         let answer = self.core.round(scope, label, &target, first, body).await?;
-        if !session::is_expired(session, &answer) {
+        let refused = match &rule.scheme {
+            CredentialScheme::Session(session) => session::is_expired(session, &answer),
+            _ => oauth::is_refused(&answer),
+        };
+        if !refused {
             return Ok(answer);
         }
-        let token = session::access_token(&self.core, scope, rule, session, credential, Some(&token)).await?;
+        let token = self.access_token(scope, rule, credential, Some(&token)).await?;
         inject::bearer(&token, &mut headers)?;
         self.core.round(scope, label, &target, headers, body).await
+    }
+
+    async fn access_token(
+        &self,
+        scope: &Scope,
+        rule: &CredentialRule,
+        credential: &Arc<Credential>,
+        stale: Option<&SecretString>,
+    ) -> Result<SecretString, SendFailure> {
+        match &rule.scheme {
+            CredentialScheme::Session(session) => {
+                session::access_token(&self.core, scope, rule, session, credential, stale).await
+            }
+            CredentialScheme::OAuth(oauth) => {
+                oauth::access_token(&self.core, scope, rule, oauth, credential, stale).await
+            }
+            _ => Err(SendFailure::Denied("this credential needs no token".into())),
+        }
     }
 }
 
@@ -221,16 +262,21 @@ struct Live {
     credentials: Vec<(String, Arc<Credential>)>,
     secrets: Vec<SecretString>,
     slots: Vec<Arc<session::Slot>>,
+    connections: Vec<Arc<oauth::Slot>>,
 }
 
 impl Live {
     async fn load(core: &Core, scope: &Scope) -> Result<Self, SendFailure> {
-        let mut live = Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new() };
+        let mut live =
+            Self { credentials: Vec::new(), secrets: Vec::new(), slots: Vec::new(), connections: Vec::new() };
         for rule in &scope.credentials {
             let found = core.vault.credential(&scope.account, &rule.label).await;
             let found = found.map_err(|error| vault_failed(scope, &error))?;
             if let Some(credential) = found {
                 live.secrets.extend(inject::secrets_of(rule, &credential));
+                if matches!(rule.scheme, CredentialScheme::OAuth(_)) {
+                    live.secrets.extend(oauth::pair_of(&credential));
+                }
                 live.credentials.push((rule.label.clone(), credential));
             }
             if matches!(rule.scheme, CredentialScheme::Session(_)) {
@@ -238,13 +284,19 @@ impl Live {
                 slot.load(core, &scope.account, &rule.label).await?;
                 live.slots.push(slot);
             }
+            if matches!(rule.scheme, CredentialScheme::OAuth(_)) {
+                let slot = core.connections.slot(&scope.account, &rule.label);
+                slot.load(core, &scope.account, &rule.label).await?;
+                live.connections.push(slot);
+            }
         }
         Ok(live)
     }
 
     /// A scrubber for the secrets as they are now.
     fn scrubber(&self, core: &Core) -> Result<Scrubber, SendFailure> {
-        let tokens: Vec<SecretString> = self.slots.iter().flat_map(|slot| slot.tokens()).collect();
+        let mut tokens: Vec<SecretString> = self.slots.iter().flat_map(|slot| slot.tokens()).collect();
+        tokens.extend(self.connections.iter().flat_map(|slot| slot.tokens()));
         let scrubber = core.needles.scrubber(self.secrets.iter().chain(&tokens));
         scrubber.map_err(|_| SendFailure::NotSent("a secret can't be searched for; set the credential again".into()))
     }
@@ -257,15 +309,29 @@ fn vault_failed(scope: &Scope, error: &VaultError) -> SendFailure {
     }
 }
 
-/// A session's own requests give tokens away; only the gateway makes them.
-fn refuse_session_paths(scope: &Scope, target: &Target) -> Result<(), SendFailure> {
+/// Requests for tokens give tokens away; only the gateway makes them.
+fn refuse_token_paths(scope: &Scope, target: &Target) -> Result<(), SendFailure> {
+    let is_path = |own: &str| {
+        let own = own.split('?').next().unwrap_or_default().trim_end_matches('/');
+        target.url().path().trim_end_matches('/').eq_ignore_ascii_case(own)
+    };
+    let refused = |path: &str| Err(SendFailure::Denied(format!("`{path}` is for the gateway's own logins")));
     for rule in &scope.credentials {
-        let CredentialScheme::Session(session) = &rule.scheme else { continue };
-        for exchange in [&session.login, &session.refresh] {
-            let own = exchange.path.split('?').next().unwrap_or_default().trim_end_matches('/');
-            if target.url().path().trim_end_matches('/').eq_ignore_ascii_case(own) {
-                return Err(SendFailure::Denied(format!("`{own}` is for the gateway's own logins")));
+        match &rule.scheme {
+            CredentialScheme::Session(session) => {
+                let own = [&session.login, &session.refresh].into_iter().find(|exchange| is_path(&exchange.path));
+                if let Some(own) = own {
+                    return refused(&own.path);
+                }
             }
+            CredentialScheme::OAuth(oauth) => {
+                let endpoints = std::iter::once(&oauth.token).chain(oauth.revocation.as_ref()).map(|found| &found.url);
+                let mut own = endpoints.chain([&oauth.authorization]);
+                if let Some(own) = own.find(|own| own.origin() == target.origin() && is_path(own.path())) {
+                    return refused(own.path());
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

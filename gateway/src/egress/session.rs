@@ -76,6 +76,11 @@ impl Sessions {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry((account.clone(), label.to_owned())).or_default())
     }
+
+    /// Takes a session out of memory.
+    pub(super) fn forget(&self, account: &AccountId, label: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(account.clone(), label.to_owned()));
+    }
 }
 
 impl Slot {
@@ -239,7 +244,7 @@ impl Renewal {
         };
         let kept = || before.and_then(|session| session.refresh.clone());
         let refresh = token(&self.rule.refresh_pointer).or_else(kept);
-        Ok(Session { credential: self.credential.version, access, refresh })
+        Ok(Session { credential: self.credential.version, access, refresh, connection: None })
     }
 
     async fn ask(&self, exchange: &Exchange, before: Option<&Session>) -> Result<RawAnswer, SendFailure> {
@@ -308,7 +313,7 @@ pub(super) fn is_expired(session: &SessionRule, answer: &RawAnswer) -> bool {
 }
 
 /// `Retry-After` in seconds; the date form is rare and ignored.
-fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
     let seconds = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse::<u32>().ok()?;
     Some(SignedDuration::from_secs(i64::from(seconds)).clamp(SignedDuration::from_secs(1), PAUSE_MAX))
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use url::{Origin, Position, Url};
 
-use super::types::{AllowedOrigin, Exchange, Scope};
+use super::types::{AllowedOrigin, Exchange, OAuthEndpoint, Scope};
 
 /// Length of an address.
 const URL_BYTES_MAX: usize = 8 * 1024;
@@ -44,6 +44,15 @@ impl Target {
             Some(allowed) => Self::checked(exchange.method.clone(), url, allowed),
             None => Err(format!("the endpoint `{}` is not among the origins", origin.ascii_serialization())),
         }
+    }
+
+    /// Checks an address of an authorization server, which the manifest itself names.
+    pub(super) fn of_endpoint(endpoint: &OAuthEndpoint) -> Result<Self, String> {
+        let OAuthEndpoint { url, private } = endpoint;
+        let url = parse(url, url.as_str())?;
+        let (methods, path_prefixes) = (vec![Method::POST], Vec::new());
+        let allowed = AllowedOrigin { origin: url.clone(), methods, path_prefixes, private: *private };
+        Self::checked(Method::POST, url, &allowed)
     }
 
     fn checked(method: Method, url: Url, allowed: &AllowedOrigin) -> Result<Self, String> {

@@ -91,6 +91,45 @@ pub enum CredentialScheme {
     Query(String),
     /// A login gives tokens; the access token goes as `Authorization: Bearer …`.
     Session(SessionRule),
+    /// An authorization server gives tokens after a person's consent; the access token goes as `Authorization: Bearer …`.
+    OAuth(OAuthRule),
+}
+
+/// How tokens are got from an authorization server, renewed and ended (OAuth 2).
+#[derive(Debug, Clone)]
+pub struct OAuthRule {
+    /// Where a person agrees.
+    pub authorization: Url,
+    /// Where tokens are got.
+    pub token: OAuthEndpoint,
+    /// Where they are ended, where the network has that.
+    pub revocation: Option<OAuthEndpoint>,
+    /// Who the authorization server says that it is (RFC 9207), letter by letter; none where it was not declared.
+    pub issuer: Option<String>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// How the gateway proves which client it is.
+    pub client: ClientAuthentication,
+}
+
+/// An address that the gateway itself posts to.
+#[derive(Debug, Clone)]
+pub struct OAuthEndpoint {
+    /// The address.
+    pub url: Url,
+    /// Permits plain HTTP and addresses that are not global.
+    pub private: bool,
+}
+
+/// How a client authenticates (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// HTTP Basic.
+    Basic,
+    /// Parameters of the body.
+    Post,
+    /// A public client: its name alone.
+    None,
 }
 
 /// A session scheme of a manifest (design §3): the gateway logs in and refreshes, the plugin never sees a token.

@@ -12,7 +12,7 @@ use crate::{
     host::manifest::{CredentialDecl, CredentialScheme as Declared, Origin},
     model::{Account, AccountId},
     plugins::Shelf,
-    vault::{Binding, Origins, Vault},
+    vault::{Binding, Origins, Standing, Vault},
 };
 
 /// The accounts that there are and what their adapters want.
@@ -65,31 +65,15 @@ impl<'a> Wants<'a> {
         let mut views = BTreeMap::new();
         for account in self.governance.accounts.values() {
             for declared in self.of(account) {
-                let view = CredentialView {
-                    account: account.id.to_string(),
-                    label: declared.label.clone(),
-                    secrets: declared.secrets.clone(),
-                    wanted: true,
-                    generation: None,
-                    set_at: None,
-                    origin: None,
-                    again: false,
-                };
+                let mut view = empty(account.id.as_str(), &declared.label, &declared.secrets);
+                view.wanted = true;
+                view.scheme = declared.scheme.word().to_owned();
                 views.insert((view.account.clone(), view.label.clone()), view);
             }
         }
         for kept in vault.credentials().await? {
             let at = (kept.account.to_string(), kept.label.clone());
-            let view = views.entry(at).or_insert_with(|| CredentialView {
-                account: kept.account.to_string(),
-                label: kept.label.clone(),
-                secrets: kept.secrets.clone(),
-                wanted: false,
-                generation: None,
-                set_at: None,
-                origin: None,
-                again: false,
-            });
+            let view = views.entry(at).or_insert_with(|| empty(kept.account.as_str(), &kept.label, &kept.secrets));
             let account = self.governance.accounts.get(&kept.account);
             let fits = |account: &Account| {
                 kept.origins.as_ref().is_some_and(|origins| origins.is_endpoint(&account.endpoint.origin()))
@@ -99,7 +83,41 @@ impl<'a> Wants<'a> {
             view.generation = Some(kept.generation);
             view.set_at = Some(kept.created_at);
         }
-        Ok(views.into_values().collect())
+        let mut list: Vec<_> = views.into_values().collect();
+        for view in &mut list {
+            self.stand(vault, view).await?;
+        }
+        Ok(list)
+    }
+
+    /// How a credential stands, and its connection.
+    async fn stand(&self, vault: &Vault, view: &mut CredentialView) -> Result<(), OpsError> {
+        let account = self.governance.accounts.get(view.account.as_str());
+        let declared = account.and_then(|account| self.of(account).iter().find(|found| found.label == view.label));
+        let (Some(account), Some(declared)) = (account, declared) else {
+            view.state = "unused".to_owned();
+            return Ok(());
+        };
+        let connects = declared.scheme.connects();
+        let connection = if connects { vault.connection(&account.id, &view.label).await? } else { None };
+        if let Some(connection) = connection {
+            view.connected_at = Some(connection.connected_at);
+            view.refreshed_at = connection.refreshed_at;
+            view.expires_at = connection.expires_at;
+            view.reconnect_since = connection.reconnect_since;
+        }
+        let state = match (view.set_at, view.again, vault.standing(account, &view.label, connects).await?) {
+            (None, ..) => "missing",
+            (_, true, _) => "set-again",
+            (.., Standing::Reconnect(_)) => "reconnect-needed",
+            (.., Standing::Refused) => "refused",
+            (.., Standing::Unfit(_)) if connects && connection.is_none() => "not-connected",
+            (.., Standing::Unfit(_)) => "set-again",
+            (.., Standing::Usable(_)) if connects => "connected",
+            (.., Standing::Usable(_)) => "set",
+        };
+        view.state = state.to_owned();
+        Ok(())
     }
 
     /// Where the account's credentials may go: its endpoint, and what the adapter's manifest names besides.
@@ -109,7 +127,26 @@ impl<'a> Wants<'a> {
             Origin::AccountEndpoint => None,
             Origin::Fixed(origin) => Some(origin.as_str()),
         });
-        Origins::new(&account.endpoint, further)
+        // A client's secret and its tokens go to the authorization server, which may be elsewhere.
+        let servers: Vec<String> = self
+            .of(account)
+            .iter()
+            .filter_map(|declared| match &declared.scheme {
+                Declared::OAuth2(oauth) => Some(oauth.carried_to().map(|endpoint| endpoint.text(&account.endpoint))),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        Origins::new(&account.endpoint, further.chain(servers.iter().map(String::as_str)))
+    }
+}
+
+fn empty(account: &str, label: &str, secrets: &[String]) -> CredentialView {
+    CredentialView {
+        account: account.to_owned(),
+        label: label.to_owned(),
+        secrets: secrets.to_vec(),
+        ..Default::default()
     }
 }
 
@@ -119,9 +156,9 @@ fn carried(declared: &CredentialDecl, secrets: &BTreeMap<String, SecretString>) 
         Declared::Bearer => CredentialScheme::Bearer,
         Declared::Basic => CredentialScheme::Basic,
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
-        // A login carries its values in JSON, as a query does in percent-encoding: any text.
+        // A login carries its values in JSON, a client in a form, as a query does in percent-encoding: any text.
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
-        Declared::Session(_) => CredentialScheme::Query(String::new()),
+        Declared::Session(_) | Declared::OAuth2(_) => CredentialScheme::Query(String::new()),
     };
     for (index, name) in declared.secrets.iter().enumerate() {
         if let Some(why) = secrets.get(name).and_then(|value| egress::unfit(&scheme, index, value)) {
@@ -168,11 +205,18 @@ impl Ops<'_> {
         wants.listed(self.vault).await
     }
 
-    /// Deletes a credential and its sessions. When it returns, no new request is sent with it.
+    /// Deletes a credential and its sessions, after `first`, whose answer it gives: what the network is asked while the tokens are
+    /// still there. When it returns, no new request is sent with the credential.
     ///
     /// # Errors
     /// [`OpsError::Missing`] where there is none.
-    pub async fn revoke_credential(&self, by: &By, account: &str, label: &str) -> Result<(), OpsError> {
+    pub async fn revoke_credential<T>(
+        &self,
+        by: &By,
+        account: &str,
+        label: &str,
+        first: impl Future<Output = T>,
+    ) -> Result<T, OpsError> {
         let account = AccountId::new(account);
         if !self.vault.has_credential(&account, label).await? {
             return Err(OpsError::Missing(
@@ -180,8 +224,11 @@ impl Ops<'_> {
             ));
         }
         let change = leaf_of(Changed::Credential, "revoke", format!("{account}/{label}"), None, by);
-        self.change(change, self.vault.revoke_credential(&account, label)).await?;
-        Ok(())
+        let revoke = async {
+            let first = first.await;
+            self.vault.revoke_credential(&account, label).await.map(|_| first)
+        };
+        self.change(change, revoke).await
     }
 
     /// What operators must know of the credentials under a governance: which must be set again because their account points

@@ -9,6 +9,7 @@ pub mod authority;
 pub mod backups;
 pub mod by;
 pub mod caution;
+pub mod connect;
 pub mod credentials;
 pub mod erasures;
 pub mod error;

@@ -19,13 +19,14 @@ use super::{
     authority::{self, AuthorityRequest, AuthorityView},
     backups::{BackupRequest, SealRequest},
     body::{Named, Strict},
+    connect,
     credentials::Wants,
     erasures,
     guard::Operator,
     served,
     wire::{
-        Applied, ApplyRequest, AuditKeyView, CredentialRequest, CredentialView, DiffView, ErasureRequest, ErasureView,
-        KeyRequest, KeyView, StatusView,
+        Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
+        DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView,
     },
 };
 use crate::{
@@ -58,6 +59,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/backups/{id}/seals", post(seal_backup))
         .route("/operator/credentials", get(list_credentials))
         .route("/operator/credentials/{account}/{label}", put(set_credential).merge(delete(revoke_credential)))
+        .route("/operator/credentials/{account}/{label}/connections", post(begin_connection))
+        .route("/operator/connections/{id}", get(show_connection))
+        .route(connect::CALLBACK, get(connect::callback))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .with_state(gateway)
@@ -299,12 +303,28 @@ async fn revoke_credential(
     State(gateway): Shared,
     Operator(by): Operator,
     Named((account, label)): Named<(String, String)>,
-) -> Result<StatusCode, Problem> {
-    let revoked = to_the_end(&gateway, move |gateway| async move {
-        Ops::running(&gateway).revoke_credential(&by, &account, &label).await
-    });
-    revoked.await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Answer<RevokedView> {
+    let revoked =
+        to_the_end(&gateway, move |gateway| async move { connect::revoke(&gateway, &by, &account, &label).await });
+    ok(revoked.await?)
+}
+
+async fn begin_connection(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named((account, label)): Named<(String, String)>,
+    Strict(wish): Strict<ConnectionRequest>,
+) -> Result<Response, Problem> {
+    let begun = connect::begin(&gateway, &by, &account, &label, wish).await?;
+    Ok(Fresh(StatusCode::CREATED, begun).into_response())
+}
+
+async fn show_connection(
+    State(gateway): Shared,
+    _operator: Operator,
+    Named(id): Named<String>,
+) -> Answer<ConnectionView> {
+    ok(connect::progress(&gateway, &id)?)
 }
 
 /// Runs a change to its end even when the client goes away between its leaf and its effect.

@@ -170,8 +170,8 @@ async fn credentials_of_unknown_accounts_are_refused_and_old_ones_can_be_deleted
     bench.stores.vault.set_credential(&account, "app", &origins, secrets()).await.unwrap();
     let listed = ops.list_credentials(wants).await.unwrap();
     assert!(listed.len() == 1 && !listed[0].wanted && listed[0].secrets == ["token"], "{listed:?}");
-    ops.revoke_credential(&By::Local, "acme", "app").await.unwrap();
-    assert!(matches!(ops.revoke_credential(&By::Local, "acme", "app").await, Err(OpsError::Missing(_))));
+    ops.revoke_credential(&By::Local, "acme", "app", async {}).await.unwrap();
+    assert!(matches!(ops.revoke_credential(&By::Local, "acme", "app", async {}).await, Err(OpsError::Missing(_))));
     assert_eq!(bench.story(), ["revoke acme/app local"]);
 }
 

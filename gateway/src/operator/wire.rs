@@ -134,7 +134,7 @@ pub struct CredentialRequest {
 }
 
 /// What an account wants and has.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct CredentialView {
     /// The account.
     pub account: String,
@@ -154,6 +154,73 @@ pub struct CredentialView {
     /// True where it must be set again, because the account points elsewhere now.
     #[serde(default)]
     pub again: bool,
+    /// How it is put into requests: `bearer`, `oauth2`, …; empty where no account wants it any more.
+    #[serde(default)]
+    pub scheme: String,
+    /// `missing`, `set`, `set-again`, `refused`, `not-connected`, `connected`, `reconnect-needed` or `unused`.
+    #[serde(default)]
+    pub state: String,
+    /// When a person connected the account (`oauth2`).
+    #[serde(default)]
+    pub connected_at: Option<Timestamp>,
+    /// When its tokens were renewed last.
+    #[serde(default)]
+    pub refreshed_at: Option<Timestamp>,
+    /// When its access token runs out; it is renewed before.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// Since when a person must connect the account again.
+    #[serde(default)]
+    pub reconnect_since: Option<Timestamp>,
+}
+
+/// An account that somebody wants to connect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionRequest {
+    /// Where the network sends the browser back to: `/oauth/callback` of the operator listener, as browsers reach it.
+    pub redirect_uri: String,
+}
+
+/// A connection that was begun.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectionBegun {
+    /// Its id.
+    pub id: String,
+    /// The account.
+    pub account: String,
+    /// Which of its credentials.
+    pub label: String,
+    /// What the operator opens in a browser.
+    pub authorization_url: String,
+    /// Where the browser is sent back to; the network must know it.
+    pub redirect_uri: String,
+    /// No answer counts after this.
+    pub expires_at: Timestamp,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConnectionView {
+    /// Its id.
+    pub id: String,
+    /// `waiting`, `connected`, `failed` or `expired`.
+    pub state: String,
+    /// Why, where it failed.
+    pub reason: Option<String>,
+}
+
+/// A credential that is deleted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokedView {
+    /// The account.
+    pub account: String,
+    /// Which of its credentials.
+    pub label: String,
+    /// `revoked` where the network ended its tokens, `failed` where it did not, `not-asked` where it has no way or there were none.
+    pub network: String,
+    /// Why it failed.
+    pub reason: Option<String>,
 }
 
 /// One difference between two governances.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use super::deliver;
-use crate::{gateway::Gateway, pulse};
+use crate::{connections, gateway::Gateway, pulse};
 
 /// Targets that one look takes.
 const DUE_MAX: u32 = 64;
@@ -20,7 +20,7 @@ const IDEMPOTENCY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Runs until the gateway stops. The log's own state is told beside it, so that neither waits for the other.
 pub async fn work(gateway: Arc<Gateway>) {
-    tokio::join!(pulse::beat(&gateway), deliver_and_clean(&gateway));
+    tokio::join!(pulse::beat(&gateway), connections::watch(&gateway), deliver_and_clean(&gateway));
 }
 
 async fn deliver_and_clean(gateway: &Arc<Gateway>) {

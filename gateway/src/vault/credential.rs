@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::{Origins, VaultError};
+use super::{Connection, Origins, VaultError};
 use crate::model::AccountId;
 
 /// Values in one credential.
@@ -17,6 +17,9 @@ pub const SECRET_NAME_BYTES_MAX: usize = 64;
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 /// Length of an account's name or a label.
 const NAME_BYTES_MAX: usize = 128;
+/// Length of the times of a connection, and what stands for none.
+const TIMES_BYTES: usize = 4 * 8;
+const NEVER_MS: i64 = i64::MIN;
 
 /// What may be shown of a credential: everything but its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) access: SecretString,
     /// Gets the next pair, where the network gave one.
     pub(crate) refresh: Option<SecretString>,
+    /// What is known of them, where a person connected the account (OAuth 2).
+    pub(crate) connection: Option<Connection>,
 }
 
 /// Refuses an account's name or a label that could be mistaken for a part of a sealed value's name.
@@ -152,15 +157,23 @@ pub(super) fn read_secrets(bytes: &[u8]) -> Option<BTreeMap<String, SecretString
     Some(secrets)
 }
 
-/// Writes a session.
+/// Writes a session. One without a connection is written as before there were any; an empty refresh token is none.
 pub(super) fn write_session(session: &Session) -> Zeroizing<Vec<u8>> {
     let access = session.access.expose_secret().as_bytes();
     let refresh = session.refresh.as_ref().map(|token| token.expose_secret().as_bytes());
-    let mut writer = Writer::with_room(12 + 32 + access.len() + refresh.map_or(0, <[u8]>::len));
+    let mut writer = Writer::with_room(16 + 32 + access.len() + refresh.map_or(0, <[u8]>::len) + TIMES_BYTES);
     writer.field(&session.credential);
     writer.field(access);
-    if let Some(refresh) = refresh {
-        writer.field(refresh);
+    if refresh.is_some() || session.connection.is_some() {
+        writer.field(refresh.unwrap_or_default());
+    }
+    if let Some(connection) = &session.connection {
+        let Connection { connected_at, refreshed_at, expires_at, reconnect_since } = *connection;
+        let mut times = Vec::with_capacity(TIMES_BYTES);
+        for time in [Some(connected_at), refreshed_at, expires_at, reconnect_since] {
+            times.extend_from_slice(&time.map_or(NEVER_MS, Timestamp::as_millisecond).to_be_bytes());
+        }
+        writer.field(&times);
     }
     writer.finish()
 }
@@ -171,5 +184,18 @@ pub(super) fn read_session(bytes: &[u8]) -> Option<Session> {
     let credential = <[u8; 32]>::try_from(reader.field()?).ok()?;
     let access = reader.text()?;
     let refresh = if reader.at_end() { None } else { Some(reader.text()?) };
-    reader.at_end().then_some(Session { credential, access, refresh })
+    let refresh = refresh.filter(|token| !token.expose_secret().is_empty());
+    let connection = if reader.at_end() { None } else { Some(read_times(reader.field()?)?) };
+    reader.at_end().then_some(Session { credential, access, refresh, connection })
+}
+
+fn read_times(bytes: &[u8]) -> Option<Connection> {
+    let mut times = bytes.chunks_exact(8).map(|chunk| {
+        let ms = i64::from_be_bytes(chunk.try_into().unwrap_or_default());
+        (ms != NEVER_MS).then(|| Timestamp::from_millisecond(ms).ok()).flatten()
+    });
+    let mut next = || times.next();
+    let connected_at = next()??;
+    let connection = Connection { connected_at, refreshed_at: next()?, expires_at: next()?, reconnect_since: next()? };
+    (bytes.len() == TIMES_BYTES).then_some(connection)
 }

@@ -1,6 +1,7 @@
 //! Credentials at rest (design §5): sealed in envelopes, opened only for egress.
 
 mod authority;
+mod connection;
 mod credential;
 mod envelope;
 mod error;
@@ -16,9 +17,10 @@ pub(crate) mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
+pub use connection::Connection;
 pub(crate) use credential::{Credential, Session};
 pub use credential::{CredentialInfo, SECRET_BYTES_MAX, SECRET_NAME_BYTES_MAX, SECRETS_MAX};
 pub use error::VaultError;
@@ -28,6 +30,7 @@ pub use origins::{Binding, Origins};
 pub(crate) use origins::{elsewhere, unbound};
 pub use outside::{OutsideError, OutsideSecret};
 pub use process::harden_process;
+pub(crate) use refused::unconnected;
 pub use refused::{CredentialMark, Standing};
 pub use secrecy::SecretString;
 pub use store::SealedStore;
@@ -72,6 +75,7 @@ pub struct Vault {
     writing: tokio::sync::Mutex<()>,
     open: Mutex<HashMap<String, Open>>,
     refused: refused::Refused,
+    changes: AtomicU64,
 }
 
 /// An opened credential, or the knowledge that there is none.
@@ -119,7 +123,7 @@ impl Vault {
         let root = Zeroizing::new(bytes.map_err(|_| VaultError::Corrupt(ROOT.into()))?);
         let writing = tokio::sync::Mutex::new(());
         let (open, refused) = (Mutex::default(), refused::Refused::default());
-        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, refused }))
+        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, refused, changes: AtomicU64::new(0) }))
     }
 
     /// Sets an account's credential and answers its generation. It is sealed together with `origins`: to no other is it ever sent.
@@ -146,6 +150,7 @@ impl Vault {
         let generation = self.put(name.clone(), public, &write_secrets(&secrets)).await?;
         self.forget(&name);
         self.store.delete(name_of("session", account, label)?).await?;
+        self.changed();
         Ok(generation)
     }
 
@@ -191,6 +196,7 @@ impl Vault {
         }
         self.forget(&name);
         self.store.delete(name_of("session", account, label)?).await?;
+        self.changed();
         Ok(kept.is_some())
     }
 
@@ -288,8 +294,12 @@ impl Vault {
             return Ok(false);
         }
         // What it was got with may go nowhere else, and neither may it.
-        let public = BTreeMap::from([(ORIGINS.to_owned(), origins.text())]);
+        let mut public = BTreeMap::from([(ORIGINS.to_owned(), origins.text())]);
+        if let Some(connection) = &session.connection {
+            connection.write(sealed.generation, &mut public);
+        }
         self.put(name_of("session", account, label)?, public, &write_session(session)).await?;
+        self.changed();
         Ok(true)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Vault, VaultError, binding_of, name_of};
+use super::{Connection, Vault, VaultError, binding_of, name_of};
 use crate::{
     model::{Account, AccountId},
     records::SealedRecord,
@@ -29,6 +29,8 @@ pub enum Standing {
     Unfit(String),
     /// The network refused this very value; only another one helps.
     Refused,
+    /// The authorization server gives no more tokens since then; only a person can connect the account again.
+    Reconnect(Timestamp),
     /// Nothing is known against it.
     Usable(CredentialMark),
 }
@@ -44,11 +46,11 @@ impl Refused {
 }
 
 impl Vault {
-    /// How an account's credential of that label stands.
+    /// How an account's credential of that label stands. `connects`: a person must have connected it.
     ///
     /// # Errors
     /// [`VaultError::Store`].
-    pub async fn standing(&self, account: &Account, label: &str) -> Result<Standing, VaultError> {
+    pub async fn standing(&self, account: &Account, label: &str, connects: bool) -> Result<Standing, VaultError> {
         let name = name_of("credential", &account.id, label)?;
         let kept = self.kept(&name).await?;
         let fault = binding_of(kept.as_ref(), &account.endpoint).fault(account.id.as_str(), label, &account.endpoint);
@@ -56,7 +58,15 @@ impl Vault {
             (Some(sealed), None) => sealed,
             (_, fault) => return Ok(Standing::Unfit(fault.unwrap_or_default())),
         };
-        let mark = mark(&sealed, account);
+        let mut mark = mark(&sealed, account);
+        if connects {
+            match self.connection(&account.id, label).await? {
+                None => return Ok(Standing::Unfit(unconnected(account.id.as_str()))),
+                Some(Connection { reconnect_since: Some(since), .. }) => return Ok(Standing::Reconnect(since)),
+                // Another connection is another value.
+                Some(connection) => mark.set_at = connection.connected_at,
+            }
+        }
         Ok(if self.refused.holds(&name, &mark) { Standing::Refused } else { Standing::Usable(mark) })
     }
 
@@ -66,6 +76,11 @@ impl Vault {
             self.refused.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, mark);
         }
     }
+}
+
+/// Nobody has connected the account.
+pub(crate) fn unconnected(account: &str) -> String {
+    format!("`{account}` is not connected. An operator must run `pressgate credential connect {account}`.")
 }
 
 fn mark(sealed: &SealedRecord, account: &Account) -> CredentialMark {

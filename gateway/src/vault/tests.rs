@@ -297,7 +297,8 @@ async fn a_session_belongs_to_its_version_of_the_credential() {
     let fixture = Fixture::new().await;
     fixture.set("a", &[("token", "one")]).await;
     let credential = fixture.vault.credential(&account(), "a").await.expect("opens").expect("there");
-    let session = Session { credential: credential.version, access: "at".into(), refresh: Some("rt".into()) };
+    let session =
+        Session { credential: credential.version, access: "at".into(), refresh: Some("rt".into()), connection: None };
     assert!(fixture.vault.save_session(&account(), "a", &session).await.expect("saved"));
     let kept = fixture.again().await.expect("opened").session(&account(), "a").await.expect("opens").expect("there");
     assert_eq!((kept.access.expose_secret(), kept.refresh.expect("there").expose_secret()), ("at", "rt"));

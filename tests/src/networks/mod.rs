@@ -2,6 +2,7 @@
 //! answers.
 
 pub mod bluesky;
+pub mod issuer;
 pub mod pds;
 pub mod proxy;
 pub mod sample;

@@ -182,7 +182,8 @@ impl End<'_> {
         }
         let mut conclusion = self.plain(self.given_up());
         conclusion.status = no.status.or(conclusion.status);
-        self.with_refusal(conclusion, &no.code, clear::credential_refused(Stage::Send, account, Some(why)))
+        let remedy = clear::Remedy::of(self.intent.call().adapter(), label);
+        self.with_refusal(conclusion, &no.code, clear::credential_refused(Stage::Send, account, remedy, Some(why)))
     }
 
     fn unknown(&self, unknown: UnknownStep, message: &str) -> Conclusion {

@@ -13,7 +13,7 @@ mod wire;
 use std::sync::Arc;
 
 pub(super) use approved::names;
-pub use outgoing::ReadOnly;
+pub use outgoing::{ReadOnly, scope};
 
 use super::Intent;
 use crate::{

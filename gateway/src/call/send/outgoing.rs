@@ -7,17 +7,17 @@ use url::Url;
 
 use crate::{
     egress::{
-        AllowedOrigin, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField, FormValue, OutBody,
-        OutRequest, Scope, SendFailure, SessionRule,
+        AllowedOrigin, ClientAuthentication, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField,
+        FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule,
     },
     gateway::{Gateway, MediaStore},
-    host::manifest::{CredentialDecl, CredentialScheme as Declared, Origin, SessionDecl},
+    host::manifest::{self, CredentialDecl, CredentialScheme as Declared, Endpoint, OAuth2Decl, Origin, SessionDecl},
     host::{self, Outbound, PluginRequest, PluginResponse, Release, RequestBody, SendError, StepKind},
     model::Account,
 };
 
 /// What this adapter may reach when it speaks for this account.
-pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> Scope {
+pub fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> Scope {
     let manifest = adapter.manifest();
     let origins = manifest
         .http
@@ -39,26 +39,51 @@ pub(super) fn scope(gateway: &Gateway, account: &Account, adapter: &Release) -> 
         account: account.id.clone(),
         base: account.endpoint.clone(),
         origins,
-        credentials: manifest.credentials.iter().map(credential).collect(),
+        credentials: manifest.credentials.iter().filter_map(|declared| credential(declared, account)).collect(),
         response_bytes_max: manifest.limits.response_bytes_max,
         timeout: Duration::from_millis(gateway.config.egress.timeout_ms),
     }
 }
 
-fn credential(declared: &CredentialDecl) -> CredentialRule {
+/// None where an address that the manifest names is none: nothing can be sent with the credential then.
+fn credential(declared: &CredentialDecl, account: &Account) -> Option<CredentialRule> {
     let scheme = match &declared.scheme {
         Declared::Bearer => CredentialScheme::Bearer,
         Declared::Basic => CredentialScheme::Basic,
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
         Declared::Session(session) => CredentialScheme::Session(rule(session)),
+        Declared::OAuth2(oauth) => CredentialScheme::OAuth(oauth_rule(oauth, account)?),
     };
     let secret = |name: &&String| !declared.public.contains(name);
-    CredentialRule {
+    Some(CredentialRule {
         label: declared.label.clone(),
         scheme,
         secrets: declared.secrets.iter().filter(secret).cloned().collect(),
-    }
+    })
+}
+
+fn oauth_rule(declared: &OAuth2Decl, account: &Account) -> Option<OAuthRule> {
+    let url = |endpoint: &Endpoint| Url::parse(&endpoint.text(&account.endpoint)).ok();
+    let own = |endpoint: &Endpoint| {
+        let private = endpoint.is_of_account() && account.private_endpoint;
+        url(endpoint).map(|url| OAuthEndpoint { url, private })
+    };
+    Some(OAuthRule {
+        authorization: url(&declared.authorization)?,
+        token: own(&declared.token)?,
+        revocation: match &declared.revocation {
+            Some(endpoint) => Some(own(endpoint)?),
+            None => None,
+        },
+        issuer: declared.issuer.as_ref().map(|issuer| issuer.text(&account.endpoint)),
+        scopes: declared.scopes.clone(),
+        client: match declared.client {
+            manifest::ClientAuthentication::Basic => ClientAuthentication::Basic,
+            manifest::ClientAuthentication::Post => ClientAuthentication::Post,
+            manifest::ClientAuthentication::None => ClientAuthentication::None,
+        },
+    })
 }
 
 /// Where a session can't be refreshed it logs in again, with the same answer shape.

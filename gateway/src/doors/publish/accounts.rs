@@ -58,7 +58,7 @@ pub enum Health {
     Ready,
     /// An operator must set its credential.
     NoCredential,
-    /// The network refuses the credential; an operator must set a new one.
+    /// The network refuses the credential, or gives no more tokens for it; an operator must set a new one or connect the account again.
     Reconnect,
     /// The network asked for a pause.
     Paused,
@@ -116,7 +116,7 @@ async fn view(
         || full(gateway, governance, caller, account, description);
     let health = match (credentials(gateway, account, adapter).await?, paused, trouble) {
         (Credentials::Missing(_), ..) => Health::NoCredential,
-        (Credentials::Refused, ..) => Health::Reconnect,
+        (Credentials::Refused(_), ..) => Health::Reconnect,
         (Credentials::Usable(_), true, _) => Health::Paused,
         (Credentials::Usable(_), false, Some(_)) => Health::Silent,
         (Credentials::Usable(_), false, None) => Health::Ready,

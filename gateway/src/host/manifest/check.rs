@@ -5,6 +5,7 @@ use std::fmt;
 
 use url::Url;
 
+use super::oauth2;
 use super::raw::{Raw, RawCredential, RawHttp, RawLimits, RawMatch, RawScheme, RawSession, line_at};
 use super::schema;
 use super::section::shorten;
@@ -70,7 +71,7 @@ impl ManifestError {
     }
 }
 
-type Checked<T> = Result<T, ManifestError>;
+pub(super) type Checked<T> = Result<T, ManifestError>;
 
 /// Checks everything.
 pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
@@ -133,7 +134,7 @@ fn unique<'a>(list: &str, field: &str, names: impl Iterator<Item = &'a str>) -> 
     Ok(())
 }
 
-fn count(place: &str, items: usize) -> Checked<()> {
+pub(super) fn count(place: &str, items: usize) -> Checked<()> {
     if items > LIST_MAX {
         return Err(ManifestError::at(place, format!("{items} entries; {LIST_MAX} are allowed")));
     }
@@ -172,7 +173,7 @@ fn method(place: &str, text: &str) -> Checked<String> {
 }
 
 /// A path that means itself: starts with one slash, has no query, no escape, no step upwards.
-fn path(place: &str, text: &str) -> Checked<String> {
+pub(super) fn path(place: &str, text: &str) -> Checked<String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\".contains(&byte));
     let rest = text.strip_prefix('/');
     let steps = rest.is_some_and(|rest| {
@@ -229,6 +230,12 @@ fn origin(place: &str, text: &str) -> Checked<Origin> {
 
 fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     name(&format!("{place}.label"), &raw.label)?;
+    if raw.oauth2.is_some() != (raw.scheme == RawScheme::OAuth2) {
+        return Err(ManifestError::at(place, "the scheme `oauth2`, and only that, has a `[credential.oauth2]`"));
+    }
+    if let Some(declared) = &raw.oauth2 {
+        return oauth2::credential(place, raw, declared);
+    }
     let secrets_place = format!("{place}.secrets");
     let secrets = raw.secrets.clone().unwrap_or_else(|| default_secrets(raw));
     if secrets.is_empty() {
@@ -252,7 +259,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
         RawScheme::Basic => Some(2),
-        RawScheme::Session => None,
+        RawScheme::Session | RawScheme::OAuth2 => None,
     };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != secrets.len()) {
         return Err(ManifestError::at(secrets_place, format!("this scheme takes {wanted}")));
@@ -277,7 +284,9 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         (RawScheme::Session, Some(raw_session)) => {
             CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &secrets)?))
         }
-        (RawScheme::Session, None) => return Err(ManifestError::at(place, "has no `[credential.session]`")),
+        (RawScheme::Session | RawScheme::OAuth2, _) => {
+            return Err(ManifestError::at(place, "has no `[credential.session]`"));
+        }
     };
     Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public: raw.public.clone() })
 }
@@ -287,7 +296,7 @@ fn default_secrets(raw: &RawCredential) -> Vec<String> {
     match (raw.scheme, &raw.session) {
         (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
         (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
-        (RawScheme::Session, None) => Vec::new(),
+        (RawScheme::Session, None) | (RawScheme::OAuth2, _) => Vec::new(),
         (RawScheme::Session, Some(session)) => {
             let named: BTreeSet<&str> = session.login.body.values().flat_map(|text| placeholders(text)).collect();
             named.into_iter().map(ToOwned::to_owned).collect()

@@ -3,6 +3,7 @@
 //! What a plugin may do is what its manifest asks for ∩ what the operator granted.
 
 mod check;
+mod oauth2;
 mod raw;
 mod schema;
 mod section;
@@ -12,6 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use check::ManifestError;
+pub use oauth2::{CLIENT_ID, CLIENT_SECRET, ClientAuthentication, Endpoint, OAuth2Decl};
 pub use section::{SECTION, embed, extract};
 
 use crate::model::PluginName;
@@ -100,6 +102,27 @@ pub enum CredentialScheme {
     Query(String),
     /// A token that the host gets by logging in.
     Session(Box<SessionDecl>),
+    /// A token that a person's consent gives and the host renews.
+    OAuth2(Box<OAuth2Decl>),
+}
+
+impl CredentialScheme {
+    /// The word for it in `plugin.toml`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Basic => "basic",
+            Self::Header(_) => "header",
+            Self::Query(_) => "query",
+            Self::Session(_) => "session",
+            Self::OAuth2(_) => "oauth2",
+        }
+    }
+
+    /// True where a person must connect the account before it can be used.
+    pub fn connects(&self) -> bool {
+        matches!(self, Self::OAuth2(_))
+    }
 }
 
 /// How the host logs in and keeps the session alive.

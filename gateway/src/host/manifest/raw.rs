@@ -57,6 +57,8 @@ pub(super) struct RawCredential {
     pub public: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<RawSession>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth2: Option<RawOAuth2>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,30 @@ pub(super) enum RawScheme {
     Header,
     Query,
     Session,
+    OAuth2,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOAuth2 {
+    pub authorization_endpoint: String,
+    pub token_endpoint: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    pub client_authentication: RawClientAuthentication,
+}
+
+/// As the registry of OAuth parameters writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawClientAuthentication {
+    ClientSecretBasic,
+    ClientSecretPost,
+    None,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -164,10 +164,47 @@ fn a_credential_without_named_values_has_those_of_its_scheme_and_all_are_secret(
     assert!(read(&none).unwrap_err().to_string().contains("must name"));
 }
 
+/// A credential that a person connects, in place of the session.
+fn connecting() -> String {
+    let (head, rest) = ADAPTER.split_once("[[credential]]").unwrap();
+    let (_, tail) = rest.split_once("[limits]").unwrap();
+    format!(
+        "{head}[[credential]]\nlabel = \"token\"\nscheme = \"oauth2\"\n[credential.oauth2]\n\
+         authorization_endpoint = \"{{account.endpoint}}/auth\"\ntoken_endpoint = \"https://api.example/token\"\n\
+         scopes = [\"read\"]\nclient_authentication = \"client_secret_basic\"\n[limits]{tail}"
+    )
+}
+
+#[test]
+fn a_connection_names_where_tokens_are_got_and_nothing_else() {
+    let text = connecting();
+    let manifest = read(&text).unwrap();
+    let declared = &manifest.credentials[0];
+    assert_eq!(
+        (declared.secrets.as_slice(), declared.public.as_slice()),
+        (&["client_id".into(), "client_secret".into()][..], &["client_id".into()][..])
+    );
+    assert!(declared.scheme.connects());
+    let public = text.replace("client_secret_basic", "none");
+    assert_eq!(read(&public).unwrap().credentials[0].secrets, ["client_id"]);
+    for (from, to) in [
+        ("scheme = \"oauth2\"", "scheme = \"bearer\""),
+        ("scheme = \"oauth2\"", "scheme = \"oauth2\"\nsecrets = [\"x\"]"),
+        ("scheme = \"oauth2\"", "scheme = \"oauth2\"\nname = \"x\""),
+        ("scopes = [\"read\"]", "scopes = [\"read write\"]"),
+        ("client_secret_basic", "private_key_jwt"),
+        ("https://api.example/token", "http://api.example/token"),
+        ("client_authentication", "issuer = \"nobody\"\nclient_authentication"),
+    ] {
+        assert!(text.contains(from) && read(&text.replacen(from, to, 1)).is_err(), "{to}");
+    }
+}
+
 /// The keys that a table may have: an unknown one is answered with the list.
 fn keys_of(table: &str, start: &str) -> Vec<String> {
+    let whole = if table.contains("oauth2") { connecting() } else { ADAPTER.to_owned() };
     let text =
-        ADAPTER.replacen(start, &format!("{start} no_such_key = 1{}", if start.ends_with('{') { "," } else { "" }), 1);
+        whole.replacen(start, &format!("{start} no_such_key = 1{}", if start.ends_with('{') { "," } else { "" }), 1);
     let text = text.replacen("] no_such_key", "]\nno_such_key", 1);
     let fault = read(&text).unwrap_err().to_string();
     let Some((_, listed)) = fault.split_once("expected") else { panic!("{table}: {fault}") };
@@ -186,6 +223,7 @@ fn every_key_is_documented() {
         ("credential.session.login.", "login = {"),
         ("credential.session.refresh.", "refresh = {"),
         ("credential.session.expired.", "expired = {"),
+        ("credential.oauth2.", "[credential.oauth2]"),
         ("limits.", "[limits]"),
         ("match.", "[[match]]"),
         ("config.", "[config]"),

@@ -59,8 +59,19 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "posts",
         &[
-            "model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings", "media", "stop",
+            "model",
+            "clock",
+            "refusal",
+            "config",
+            "gateway",
+            "call",
+            "audit",
+            "records",
+            "openings",
+            "media",
+            "stop",
             "pulse",
+            "connections",
         ],
     ),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
@@ -69,6 +80,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
+    // What goes beyond one request with an account's tokens: who connects one, what is renewed, what is told.
+    ("connections", &["model", "clock", "gateway", "call", "egress", "vault", "audit", "metrics", "stop"]),
     ("vault", &["model", "clock", "records"]),
     // It makes certificates; what it may be for it reads in manifests.
     ("authority", &["model", "host"]),
@@ -109,6 +122,7 @@ const HELD: &[&str] = &[
     "index",
     "plugins",
     "egress",
+    "connections",
     "vault",
     "identity",
     "authority",
