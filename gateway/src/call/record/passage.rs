@@ -105,7 +105,7 @@ impl Reading {
         self.clearance.call()
     }
 
-    pub(in crate::call) fn gateway(&self) -> &Gateway {
+    pub(in crate::call) fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
     }
 }
