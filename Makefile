@@ -2,7 +2,7 @@
 #
 #   make demo [ONCE=1]   the gateway, a sample network and three calls; ONCE=1 ends when the post is seen
 #   make test            everything that must be green; installs what it needs
-#   make bench           the figures beside their bars; writes target/bench/summary.json
+#   make bench           the figures beside their bars; writes target/bench/summary.json; installs what it needs
 #   make soak COUNT=…    the long form of every counted test
 #   make plugins         every plugin and every guest of the tests, as components
 #   make deps            what the above need
@@ -61,7 +61,7 @@ deps-bench: deps-demo tests/bench/venv/.installed
 	@{ command -v nginx && command -v wrk; } >/dev/null \
 	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends nginx wrk; } \
 	  || { echo 'nginx or wrk is missing: native calls are measured with them. Install them, then run make again.' >&2; exit 1; }
-	cargo build --release --locked --manifest-path tests/envoy-filter/Cargo.toml --target wasm32-unknown-unknown --target-dir $(BUILT)/..
+	cargo build --release --locked --manifest-path tests/envoy-filter/Cargo.toml --target wasm32-unknown-unknown --target-dir $(patsubst %/debug,%,$(BUILT))
 
 # A native module of the PDS is compiled when its prebuilt form cannot be had; node's own headers serve, where it has them.
 tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/package.json

@@ -17,6 +17,14 @@ pub fn cpu_s(process_id: u32) -> Option<f64> {
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
+/// The same for a process and its children: a server may leave its work to them.
+pub fn family_cpu_s(process_id: u32) -> Option<f64> {
+    let children =
+        std::fs::read_to_string(format!("/proc/{process_id}/task/{process_id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| cpu_s(child.parse().ok()?));
+    Some(cpu_s(process_id)? + children.sum::<f64>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

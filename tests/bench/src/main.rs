@@ -9,6 +9,7 @@ mod export;
 mod figure;
 mod load;
 mod machine;
+mod native;
 mod plugins;
 mod policies;
 mod publish;
@@ -28,10 +29,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     ("plugins", plugins::measure),
     ("policies", policies::measure),
     ("publish", publish::measure),
+    ("native", native::measure),
     ("audit", audit::measure),
     ("export", export::measure),
     ("reading", reading::measure),

@@ -13,7 +13,9 @@ const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencie
 /// The dependencies that name a version or a path of their own, and the packages without the workspace's lints.
 pub fn faults(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (path, text) in tree.under("", "/Cargo.toml").filter(|(path, _)| !ALONE.iter().any(|folder| path.starts_with(folder))) {
+    for (path, text) in
+        tree.under("", "/Cargo.toml").filter(|(path, _)| !ALONE.iter().any(|folder| path.starts_with(folder)))
+    {
         let manifest: Table = match text.parse() {
             Ok(manifest) => manifest,
             Err(error) => {
