@@ -1,11 +1,20 @@
 //! What else the machine does: figures of a busy machine say less.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// One line: processors, load, whether that is too much to measure well.
 pub fn state(when: &str) -> String {
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = loads.split(' ').next().unwrap_or("?");
     format!("{when}: {processors} processors, load {load} over the last minute")
+}
+
+/// Lets this process, and what it starts, have as many open files as it may, and tells how many that is.
+pub fn files_max() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let _as_it_was = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// User and system time of a process so far, in seconds; none where the system does not tell.

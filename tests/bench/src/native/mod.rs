@@ -12,12 +12,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use peers::Tools;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stand::{FREE, Layout, PINNED, PROXIES, Proxy, Run, Stand};
 
-use crate::disk;
 use crate::figure::{Bar, Figure, short};
 use crate::rounds::{at, sorted};
+use crate::{disk, machine};
 
 /// Connections of a run, each with one call at a time.
 const CONNECTIONS: [usize; 3] = [32, 256, 1024];
@@ -52,9 +51,8 @@ struct Syncs {
 /// A server does not start, or not answer as it should.
 pub fn measure() -> Vec<Figure> {
     let Some(tools) = Tools::find() else { return Vec::new() };
-    // A thousand connections have two sides; what is started here may have as many files as we.
-    let limit = getrlimit(Resource::Nofile);
-    let _as_it_was = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    // A thousand connections have two sides.
+    machine::files_max();
     let seconds = std::env::var("PRESSGATE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(run(&tools, seconds))
