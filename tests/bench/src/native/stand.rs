@@ -1,5 +1,6 @@
 //! The gateway as users run it, nginx and Envoy in front of one network, and one run on one of them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -149,7 +150,7 @@ impl<'a> Stand<'a> {
             missing.then(|| format!("{written} leaves for {calls} calls"))
         });
         if let Some(fault) = fault {
-            println!("void: {proxy:?} on {connections} connections: {fault}");
+            println!("void: {proxy:?} on {connections} connections: {fault}{}", self.problems());
             return Run::VOID;
         }
         let (p50_ms, p99_ms) = wrk.times_ms();
@@ -161,6 +162,16 @@ impl<'a> Stand<'a> {
             cpu_all_us: (self.cpu_s(proxy) - cpu_s) * 1e6 / calls,
             leaves_of_commit: if proxy == Proxy::Gate { written / (after.0 - leaves.0) } else { f64::NAN },
         }
+    }
+
+    /// The problems of calls that the gateway refused since it started, each with how often: why a run is void.
+    fn problems(&self) -> String {
+        let log = std::fs::read_to_string(self.gate.log_file()).unwrap_or_default();
+        let mut problems = BTreeMap::new();
+        for problem in log.lines().filter_map(|line| line.split_once("problem=")?.1.split_whitespace().next()) {
+            *problems.entry(problem).or_insert(0) += 1;
+        }
+        if problems.is_empty() { String::new() } else { format!("; the gateway so far: {problems:?}") }
     }
 
     /// Waits until the gateway has done what its calls left to do.
