@@ -114,10 +114,7 @@ async fn one_round(gate: &GateProcess, app: &Arc<App>, measured: &mut Measured) 
 }
 
 /// A round in which everything was published.
-///
-/// # Panics
-/// Something was not.
-pub fn checked(round: Round) -> Round {
+fn checked(round: Round) -> Round {
     if let Some((status, body, count)) = &round.others {
         panic!("{count} calls were not published; the first: {status} {body}");
     }

@@ -69,14 +69,17 @@ impl Wrk {
     }
 }
 
-/// Calls on so many connections, each with one call at a time, for so many seconds.
+/// Calls on so many connections, each with one call at a time, for whole seconds.
 ///
 /// # Panics
 /// `wrk` can't be run.
-pub async fn wrk(tools: &Tools, cores: &str, script: &Path, to: SocketAddr, connections: usize, seconds: u64) -> Wrk {
+pub async fn wrk(tools: &Tools, cores: &str, script: &Path, to: SocketAddr, connections: usize, time: Duration) -> Wrk {
     let mut command = pinned(cores, &tools.wrk);
     command.args(["--threads", "1", "--timeout", TIMEOUT, "--connections", &connections.to_string()]);
-    command.args(["--duration", &format!("{seconds}s"), "--script"]).arg(script).arg(format!("http://{to}{PATH}"));
+    command
+        .args(["--duration", &format!("{}s", time.as_secs()), "--script"])
+        .arg(script)
+        .arg(format!("http://{to}{PATH}"));
     let output = tokio::process::Command::from(command).output().await.expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix(MARK));

@@ -16,13 +16,14 @@ use stand::{FREE, Layout, PINNED, PROXIES, Proxy, Run, Stand};
 
 use crate::figure::{Bar, Figure, short};
 use crate::rounds::{at, sorted};
-use crate::{disk, machine};
+use crate::{disk, machine, rounds};
 
 /// Connections of a run, each with one call at a time.
 const CONNECTIONS: [usize; 3] = [32, 256, 1024];
 /// The place of 256 among them, at which the bars are.
 const AT_256: usize = 1;
 const ROUNDS: usize = 3;
+const WARM_UP: Duration = Duration::from_secs(1);
 /// Seconds of a run; `PRESSGATE_BENCH_SECONDS` says otherwise.
 const SECONDS: u64 = 4;
 /// The processor of load and network in [`PINNED`].
@@ -53,12 +54,11 @@ pub fn measure() -> Vec<Figure> {
     let Some(tools) = Tools::find() else { return Vec::new() };
     // A thousand connections have two sides.
     machine::files_max();
-    let seconds = std::env::var("PRESSGATE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(run(&tools, seconds))
+    runtime.block_on(run(&tools, rounds::seconds(SECONDS)))
 }
 
-async fn run(tools: &Tools, seconds: u64) -> Vec<Figure> {
+async fn run(tools: &Tools, time: Duration) -> Vec<Figure> {
     // The data lies on the disk of the checkout: a folder for temporary files may be memory.
     let folder = crate::summary::path().with_file_name("data");
     std::fs::create_dir_all(&folder).expect("a folder for the data");
@@ -66,21 +66,21 @@ async fn run(tools: &Tools, seconds: u64) -> Vec<Figure> {
     let mut syncs = Syncs::default();
 
     let stand = Stand::start(tools, PINNED, &folder).await;
-    let pinned = rounds(&stand, seconds, &folder, &mut syncs).await;
-    let half = half_load(&stand, values(&pinned[0][AT_256], |run| run.calls_per_s), seconds).await;
+    let pinned = all_rounds(&stand, time, &folder, &mut syncs).await;
+    let half = half_load(&stand, values(&pinned[0][AT_256], |run| run.calls_per_s), time).await;
     stand.end().await;
     print(PINNED, &pinned);
 
     let stand = Stand::start(tools, FREE, &folder).await;
-    let free = rounds(&stand, seconds, &folder, &mut syncs).await;
+    let free = all_rounds(&stand, time, &folder, &mut syncs).await;
     stand.end().await;
     print(FREE, &free);
     figures(&pinned, &free, &half, &syncs)
 }
 
-async fn rounds(stand: &Stand<'_>, seconds: u64, folder: &Path, syncs: &mut Syncs) -> Runs {
+async fn all_rounds(stand: &Stand<'_>, time: Duration, folder: &Path, syncs: &mut Syncs) -> Runs {
     for proxy in PROXIES {
-        stand.run(proxy, CONNECTIONS[AT_256], 1).await;
+        stand.run(proxy, CONNECTIONS[AT_256], WARM_UP).await;
     }
     let mut runs = Runs::default();
     for _ in 0..ROUNDS {
@@ -89,7 +89,7 @@ async fn rounds(stand: &Stand<'_>, seconds: u64, folder: &Path, syncs: &mut Sync
         syncs.p99_us.push(at(&times_us, 0.99));
         for (connections, number) in CONNECTIONS.into_iter().zip(0..) {
             for (proxy, runs) in PROXIES.into_iter().zip(&mut runs) {
-                runs[number].push(stand.run(proxy, connections, seconds).await);
+                runs[number].push(stand.run(proxy, connections, time).await);
             }
         }
     }
@@ -97,13 +97,12 @@ async fn rounds(stand: &Stand<'_>, seconds: u64, folder: &Path, syncs: &mut Sync
 }
 
 /// The same calls at half of the rate that the gateway can answer, once to the network itself and once through the gateway.
-async fn half_load(stand: &Stand<'_>, calls_per_s: Vec<f64>, seconds: u64) -> Half {
+async fn half_load(stand: &Stand<'_>, calls_per_s: Vec<f64>, time: Duration) -> Half {
     let per_s = median(&calls_per_s) / 2.0;
     let mut half = Half::default();
     for _ in 0..ROUNDS {
         let mut quantiles = Vec::new();
         for target in stand.targets() {
-            let time = Duration::from_secs(seconds);
             // The rate is no number where the rounds are void.
             let measured =
                 if per_s.is_finite() { load::at_rate(&target, CORE_OF_LOAD, per_s, time) } else { Ok(Vec::new()) };

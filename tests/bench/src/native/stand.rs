@@ -133,10 +133,10 @@ impl<'a> Stand<'a> {
     }
 
     /// Calls through the proxy. A run in which a call was refused, broke or did not reach the network says so and is void.
-    pub async fn run(&self, proxy: Proxy, connections: usize, seconds: u64) -> Run {
+    pub async fn run(&self, proxy: Proxy, connections: usize, time: Duration) -> Run {
         let (seen, leaves, cpu_s) = (self.network.count().await, publish::count(&self.gate).await, self.cpu_s(proxy));
         let address = self.address(proxy);
-        let wrk = load::wrk(self.tools, self.layout.others, &self.script, address, connections, seconds).await;
+        let wrk = load::wrk(self.tools, self.layout.others, &self.script, address, connections, time).await;
         let cpu_us = (self.cpu_s(proxy) - cpu_s) * 1e6;
         let after = publish::count(&self.gate).await;
         // Its own request is among those that the network counts.
