@@ -21,7 +21,7 @@ pub const STATUSES: &str = "/api/v1/statuses";
 /// The same at a proxy.
 pub const PATH: &str = "/native/acme-mastodon/api/v1/statuses";
 /// What each call says: about 130 bytes, fine by the rules of `acme/snacks`.
-pub const BODY: &str = r#"{"status":"Nové chipsy z Vysočiny jsou od pondělí v obchodech, ochutnejte je s dipem. Váš Acme","language":"cs"}"#;
+pub const BODY: &str = r#"{"status":"Nové chipsy z Vysočiny jsou od pondělí v obchodech, ochutnejte je s naším dipem. Váš Acme","language":"cs"}"#;
 /// Its media type.
 pub const JSON: &str = "application/json";
 /// Longer than any call takes: a call that is late is late, and not lost.

@@ -169,7 +169,7 @@ impl<'a> Stand<'a> {
         let log = std::fs::read_to_string(self.gate.log_file()).unwrap_or_default();
         let mut problems = BTreeMap::new();
         for problem in log.lines().filter_map(|line| line.split_once("problem=")?.1.split_whitespace().next()) {
-            *problems.entry(problem).or_insert(0) += 1;
+            *problems.entry(problem.trim_matches('"')).or_insert(0) += 1;
         }
         if problems.is_empty() { String::new() } else { format!("; the gateway so far: {problems:?}") }
     }
