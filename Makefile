@@ -2,7 +2,7 @@
 #
 #   make demo [ONCE=1]   the gateway, a sample network and three calls; ONCE=1 ends when the post is seen
 #   make test            everything that must be green; installs what it needs
-#   make bench           the figures beside their bars; writes target/bench/summary.json
+#   make bench           the figures beside their bars; writes target/bench/summary.json; installs what it needs
 #   make soak COUNT=…    the long form of every counted test
 #   make plugins         every plugin and every guest of the tests, as components
 #   make deps            what the above need
@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-demo deps-test programs plugins demo test fmt clippy unit doc deny examples bench soak advisories
+.PHONY: help deps deps-demo deps-test deps-bench programs plugins demo test fmt clippy unit doc deny examples bench soak advisories
 
 DENY_VERSION := 0.20.2
 # Where Debian's golang-golang-x-mod-dev puts the packages that tests/go-verifier is built on.
@@ -58,6 +58,13 @@ deps-test: $(NODE) tests/sdks/venv/.installed
 	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends golang-go golang-golang-x-mod-dev; } \
 	  || { echo 'Go or golang.org/x/mod is missing: a test has the log checked by them. Install Debian'"'"'s golang-go and golang-golang-x-mod-dev, then run make again.' >&2; exit 1; }
 
+deps-bench: deps-demo tests/bench/venv/.installed
+	$(call say,deps: what the gateway is measured beside)
+	@{ command -v nginx && command -v wrk; } >/dev/null \
+	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends nginx wrk; } \
+	  || { echo 'nginx or wrk is missing: native calls are measured with them. Install them, then run make again.' >&2; exit 1; }
+	cargo build --release --locked --manifest-path tests/envoy-filter/Cargo.toml --target wasm32-unknown-unknown --target-dir $(patsubst %/debug,%,$(BUILT))
+
 # A native module of the PDS is compiled when its prebuilt form cannot be had; node's own headers serve, where it has them.
 tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/package.json
 	$(call say,deps: what node needs for tests/$*)
@@ -66,10 +73,10 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/packa
 	  npm ci --prefix tests/$* --no-audit --no-fund
 	@touch $@
 
-tests/sdks/venv/.installed: tests/sdks/requirements.txt
-	$(call say,deps: what Python needs for tests/sdks)
-	@python3 -m venv --clear tests/sdks/venv
-	@tests/sdks/venv/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+tests/%/venv/.installed: tests/%/requirements.txt
+	$(call say,deps: what Python needs for tests/$*)
+	@python3 -m venv --clear tests/$*/venv
+	@tests/$*/venv/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	@touch $@
 
 programs: deps-demo
@@ -122,7 +129,7 @@ examples:
 	$(call say,examples)
 	@$(MAKE) demo ONCE=1
 
-bench: plugins
+bench: deps-bench plugins
 	$(call say,bench: the program that is measured and the one that measures; both optimised)
 	cargo build --release -p pressgate -p bench
 	cargo run --release -p bench

@@ -188,15 +188,12 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
-    let media = MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
-        .map_err(|error| files(&config.media_dir(), &error))?;
+    let media = media(&config)?;
     let carrier =
         Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
-    let index = AuditIndex::follow(audit.clone(), &config.audit_index_path())
-        .map_err(|error| files(&config.audit_index_path(), &error))?;
-    let index = Arc::new(index);
+    let index = Arc::new(index(&config, &audit)?);
     let limits = limits(&config, &clock).await?;
     let counters = Arc::default();
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
@@ -245,6 +242,16 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+fn media(config: &Config) -> Result<MediaStore, StartError> {
+    MediaStore::open(&config.media_dir(), config.limits.media_bytes_max)
+        .map_err(|error| files(&config.media_dir(), &error))
+}
+
+fn index(config: &Config, audit: &AuditLog) -> Result<AuditIndex, StartError> {
+    let path = config.audit_index_path();
+    AuditIndex::follow(audit.clone(), &path).map_err(|error| files(&path, &error))
 }
 
 /// The components in the plugin folder.

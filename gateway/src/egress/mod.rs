@@ -277,7 +277,7 @@ impl Core {
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
             let (response, lease) = client.send(target, request, &handed).await?;
-            if matches!(wanted, Wanted::Stream) && response.status().is_success() {
+            if matches!(wanted, Wanted::Stream) && stream::is_worth_it(&response) {
                 let held = stream::Held::new(Arc::clone(&client), lease, slot);
                 return Ok(Answer::Open(OpenAnswer::of(response, held, scope.timeout.min(self.request_timeout))?));
             }

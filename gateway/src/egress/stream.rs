@@ -14,7 +14,10 @@ use std::{
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
-use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::{
@@ -33,6 +36,15 @@ use super::{
 const TAIL_BYTES: usize = 8 * 1024;
 /// An event that is longer goes on in pieces.
 const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// An answer that says that it is shorter is read whole: it is there at once.
+const SHORT_BYTES: u64 = 64 * 1024;
+
+/// Is this a good answer that may be long, or come slowly?
+pub(super) fn is_worth_it(response: &Response<Incoming>) -> bool {
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    response.status().is_success() && length.is_none_or(|length| length > SHORT_BYTES)
+}
 
 /// An answer, whole or while it comes.
 pub enum Streamed {

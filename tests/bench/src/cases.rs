@@ -20,8 +20,13 @@ pub fn guidelines() -> Value {
 
 /// 20 code names, every detector, and the fingerprints of 10,000 documents.
 pub fn confidential() -> Value {
+    confidential_of(DOCUMENTS)
+}
+
+/// The same with the fingerprints of so many documents.
+pub fn confidential_of(documents: usize) -> Value {
     let mut config: Value = serde_json::from_str(include_str!("../cases/confidential.json")).expect("JSON");
-    let documents: Vec<Value> = (0..DOCUMENTS)
+    let documents: Vec<Value> = (0..documents)
         .map(|number| {
             let shingles = patterns::fingerprint(&document(number));
             let shingles: Vec<String> = shingles.iter().map(|hash| format!("{hash:x}")).collect();

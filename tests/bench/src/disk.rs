@@ -16,6 +16,14 @@ const SYNCS: usize = 200;
 /// # Errors
 /// The folder can't be written to.
 pub fn fdatasync_p50_us(folder: &Path) -> io::Result<f64> {
+    Ok(rounds::at(&fdatasync_us(folder)?, 0.5))
+}
+
+/// The times of blocks and their `fdatasync` in this folder, in microseconds, in order of length.
+///
+/// # Errors
+/// The folder can't be written to.
+pub fn fdatasync_us(folder: &Path) -> io::Result<Vec<f64>> {
     let file = tempfile::tempfile_in(folder)?;
     let block = [0x5a; BLOCK_BYTES];
     fill(&file)?;
@@ -26,7 +34,7 @@ pub fn fdatasync_p50_us(folder: &Path) -> io::Result<f64> {
         file.sync_data()?;
         times_us.push(start.elapsed().as_secs_f64() * 1e6);
     }
-    Ok(rounds::at(&rounds::sorted(&times_us), 0.5))
+    Ok(rounds::sorted(&times_us))
 }
 
 fn fill(file: &File) -> io::Result<()> {

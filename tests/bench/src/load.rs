@@ -143,7 +143,11 @@ impl Round {
     }
 }
 
-async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+/// A connection that takes one call at a time.
+///
+/// # Panics
+/// Nobody listens there.
+pub async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("a socket option");
     let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");

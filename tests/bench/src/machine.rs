@@ -1,11 +1,20 @@
 //! What else the machine does: figures of a busy machine say less.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// One line: processors, load, whether that is too much to measure well.
 pub fn state(when: &str) -> String {
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = loads.split(' ').next().unwrap_or("?");
     format!("{when}: {processors} processors, load {load} over the last minute")
+}
+
+/// Lets this process, and what it starts, have as many open files as it may, and tells how many that is.
+pub fn files_max() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let _as_it_was = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// User and system time of a process so far, in seconds; none where the system does not tell.
@@ -15,6 +24,14 @@ pub fn cpu_s(process_id: u32) -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The same for a process and its children: a server may leave its work to them.
+pub fn family_cpu_s(process_id: u32) -> Option<f64> {
+    let children =
+        std::fs::read_to_string(format!("/proc/{process_id}/task/{process_id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| cpu_s(child.parse().ok()?));
+    Some(cpu_s(process_id)? + children.sum::<f64>())
 }
 
 #[cfg(test)]

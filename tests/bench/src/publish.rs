@@ -20,11 +20,11 @@ const WARM_UP: Duration = Duration::from_secs(3);
 const ROUND: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 5;
 /// What the program takes without a setting; tests take less.
-const SEGMENT_BYTES: &str = "67108864";
+pub const SEGMENT_BYTES: &str = "67108864";
 const ACCOUNT: &str = "acme-mastodon";
 const STATUSES: &str = "/api/v1/statuses";
 /// The brands of the tests, with the languages that they publish in.
-const BRANDS: &str = r#"
+pub const BRANDS: &str = r#"
 [[brand]]
 id = "acme"
 languages = ["cs", "en"]
@@ -122,7 +122,7 @@ fn checked(round: Round) -> Round {
 }
 
 /// Commits of the program's log, and the leaves in them, as its metrics tell.
-async fn count(gate: &GateProcess) -> (f64, f64) {
+pub async fn count(gate: &GateProcess) -> (f64, f64) {
     let log = std::fs::read_to_string(gate.log_file()).expect("the program's output");
     let address = log.lines().find_map(|line| line.strip_prefix("operator listens on ")).expect("an address");
     let text = tests::http::get(&format!("{address}/metrics"), "").await.text();

@@ -1,4 +1,12 @@
-//! Order statistics of measured values.
+//! How long rounds take, and order statistics of their values.
+
+use std::time::Duration;
+
+/// How long a round takes: so many seconds, or what `PRESSGATE_BENCH_SECONDS` says. Short rounds show that all of it works.
+pub fn seconds(usual: u64) -> Duration {
+    let wanted = std::env::var("PRESSGATE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(wanted.unwrap_or(usual))
+}
 
 /// The values in order.
 pub fn sorted(values: &[f64]) -> Vec<f64> {

@@ -9,6 +9,7 @@ use pressgate::clock::{Clock, ManualClock, SystemClock};
 use serde_json::Value;
 
 use super::governance::{Account, Files, Governance};
+use super::process::Place;
 use super::site::{Credential, Site};
 use super::{Endpoint, GateProcess, Running, TOKEN};
 
@@ -149,13 +150,19 @@ impl Gate {
     /// Starts the program.
     pub async fn spawn(self) -> GateProcess {
         let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
-        GateProcess::start(site, self.governance, None).await
+        GateProcess::start(site, self.governance, Place::default()).await
+    }
+
+    /// Starts the program on these processors only, as `taskset -c` takes them.
+    pub async fn spawn_on(self, cores: &str) -> GateProcess {
+        let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
+        GateProcess::start(site, self.governance, Place { cores: Some(cores.to_owned()), ..Place::default() }).await
     }
 
     /// Starts the program as another user; only root can.
     pub async fn spawn_as(self, user: u32) -> GateProcess {
         let site = Site::make(&self.parent, &self.governance.files(), &self.settings, &self.credentials).await;
-        GateProcess::start(site, self.governance, Some(user)).await
+        GateProcess::start(site, self.governance, Place { user: Some(user), ..Place::default() }).await
     }
 
     /// The governance files as they are planned.

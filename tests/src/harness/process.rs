@@ -29,15 +29,24 @@ pub struct GateProcess {
     pub url: String,
     newsroom: Caller,
     child: Option<Child>,
-    user: Option<u32>,
+    place: Place,
+}
+
+/// How the program is started.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// Another user than the one that runs the test; only root can.
+    pub(super) user: Option<u32>,
+    /// The processors that all its threads stay on, as `taskset -c` takes them.
+    pub(super) cores: Option<String>,
 }
 
 impl GateProcess {
-    /// Starts it as the user that runs the test, or, where the test is root, as another.
-    pub(super) async fn start(site: Site, governance: Governance, user: Option<u32>) -> Self {
-        let (child, url) = spawn(&site, user).await;
+    /// Starts it.
+    pub(super) async fn start(site: Site, governance: Governance, place: Place) -> Self {
+        let (child, url) = spawn(&site, &place).await;
         let newsroom = Caller::new(&url, site.key("app:newsroom"));
-        Self { site, governance, url, newsroom, child: Some(child), user }
+        Self { site, governance, url, newsroom, child: Some(child), place }
     }
 
     /// A caller with the key of `app:…` or `person:…`.
@@ -90,7 +99,7 @@ impl GateProcess {
     /// When it still runs.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "it still runs");
-        let (child, url) = spawn(&self.site, self.user).await;
+        let (child, url) = spawn(&self.site, &self.place).await;
         self.newsroom = Caller::new(&url, self.site.key("app:newsroom"));
         (self.child, self.url) = (Some(child), url);
     }
@@ -164,9 +173,17 @@ fn log_file(site: &Site) -> PathBuf {
     site.path("pressgate.log")
 }
 
-async fn spawn(site: &Site, user: Option<u32>) -> (Child, String) {
-    let mut command = Command::new(built::program());
-    if let Some(user) = user {
+async fn spawn(site: &Site, place: &Place) -> (Child, String) {
+    let mut command = match &place.cores {
+        // It becomes the program, so that the process is still the child.
+        Some(cores) => {
+            let mut pinned = Command::new("taskset");
+            pinned.args(["-c", cores]).arg(built::program());
+            pinned
+        }
+        None => Command::new(built::program()),
+    };
+    if let Some(user) = place.user {
         site.give_to(user);
         command.uid(user).gid(user);
     }

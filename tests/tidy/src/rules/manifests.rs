@@ -6,14 +6,16 @@ use toml::{Table, Value};
 use crate::{Fault, Tree};
 
 const ROOT: &str = "Cargo.toml";
-/// Needs another compiler, so it is a workspace of its own.
-const ALONE: &str = "tests/fuzz/";
+/// Workspaces of their own: one needs another compiler, the other is built for Envoy.
+const ALONE: [&str; 2] = ["tests/fuzz/", "tests/envoy-filter/"];
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
 /// The dependencies that name a version or a path of their own, and the packages without the workspace's lints.
 pub fn faults(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (path, text) in tree.under("", "/Cargo.toml").filter(|(path, _)| !path.starts_with(ALONE)) {
+    for (path, text) in
+        tree.under("", "/Cargo.toml").filter(|(path, _)| !ALONE.iter().any(|folder| path.starts_with(folder)))
+    {
         let manifest: Table = match text.parse() {
             Ok(manifest) => manifest,
             Err(error) => {
