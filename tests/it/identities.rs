@@ -97,8 +97,13 @@ async fn openssl(folder: &Path, line: &str) {
 
 /// A key and a certificate for it, with such a name.
 async fn certificate(folder: &Path, authority: &str, name: &str, san: &str) {
-    let key = format!("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key");
-    openssl(folder, &format!("req -x509 {key} -out {name}.pem -days 2 -subj /CN={name} -addext subjectAltName={san} -CA {authority}.pem -CAkey {authority}.key")).await;
+    let wish = format!("subjectAltName={san}\nbasicConstraints=critical,CA:FALSE\n");
+    std::fs::write(folder.join(format!("{name}.ext")), wish).expect("written");
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    openssl(folder, &format!("req -new {key} -keyout {name}.key -out {name}.csr -subj /CN={name}")).await;
+    let by = format!("-CA {authority}.pem -CAkey {authority}.key -CAcreateserial");
+    let line = format!("x509 -req -in {name}.csr -out {name}.pem -days 2 -extfile {name}.ext {by}");
+    openssl(folder, &line).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
