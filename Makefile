@@ -75,6 +75,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json tests/%/packa
 
 tests/%/venv/.installed: tests/%/requirements.txt
 	$(call say,deps: what Python needs for tests/$*)
+	@python3 -c 'import ensurepip' 2>/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends python3-venv; }
 	@python3 -m venv --clear tests/$*/venv
 	@tests/$*/venv/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	@touch $@

@@ -101,6 +101,12 @@ async fn what_may_not_pass_is_refused_in_the_networks_own_words() {
         assert!([400, 403].contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text());
         assert!(answer.json::<Value>()["error"].is_string(), "{method} {path}: {}", answer.text());
     }
+    // A body that says one thing at first and another later.
+    let padding = " ".repeat(200_000);
+    let later = format!(r#"{{"status":"fine",{padding}"spoiler_text":"miracle cure"}}"#);
+    refused(&gate.send("POST", &native(STATUSES), &[JSON], later).await, 403, "policy-denied");
+    let twice = format!(r#"{{"status":"fine",{padding}"status":"miracle cure"}}"#);
+    refused(&gate.send("POST", &native(STATUSES), &[JSON], twice).await, 400, "malformed");
     let long = format!(r#"{{"status":"{}"}}"#, "x".repeat(2 << 20));
     refused(&gate.send("POST", &native(STATUSES), &[JSON], long).await, 413, "too-large");
     let effects: Vec<_> =

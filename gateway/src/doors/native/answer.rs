@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
+use url::Url;
 
 use crate::{
     call::send::relay::Looked,
@@ -26,8 +27,27 @@ pub(super) fn of_network(answer: Looked, origin: &str, base: &str) -> Response {
         if ADDRESSES.contains(&name.as_str()) {
             *value = moved(value, origin, base);
         }
+        if name == "location" && value.starts_with('/') && !value.starts_with("//") {
+            // A path of the network's, which the client would look for at the gateway's own root.
+            *value = format!("{base}{value}");
+        }
     }
     with(status, headers, body)
+}
+
+/// Where an answer would lead its client that is not the network that it asked: a client that follows could show its key there.
+pub(super) fn leads_elsewhere(answer: &Looked, origin: &str) -> bool {
+    let (status, headers) = match answer {
+        Looked::Whole(answer) => (answer.status, &answer.headers),
+        Looked::Flowing(answer) => (answer.status, &answer.headers),
+    };
+    let own = Url::parse(origin).ok();
+    let elsewhere = |place: &str| {
+        let base = own.as_ref();
+        let led = base.and_then(|base| base.join(place).ok());
+        led.is_none_or(|led| base.is_none_or(|base| led.origin() != base.origin()))
+    };
+    (300..400).contains(&status) && headers.iter().any(|(name, value)| name == "location" && elsewhere(value))
 }
 
 fn plain(answer: PluginResponse) -> Response {
@@ -84,6 +104,33 @@ pub(super) async fn refused(adapter: &Release, refusal: Refusal, request: &Plugi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_stays_with_the_network() {
+        let led = |status, place: &str| {
+            let headers = vec![("location".to_owned(), place.to_owned())];
+            leads_elsewhere(
+                &Looked::Whole(PluginResponse { status, headers, body: Vec::new() }),
+                "https://social.example",
+            )
+        };
+        for place in ["/next", "next?x=1", "https://social.example/next", "https://SOCIAL.example:443/x"] {
+            assert!(!led(302, place), "{place}");
+        }
+        for place in [
+            "https://evil.example/",
+            "//evil.example/x",
+            "https://social.example.evil.example/",
+            "https://social.example@evil.example/",
+            "http://social.example/",
+            "https://social.example:8443/",
+            "\\\\evil.example",
+            "https://",
+        ] {
+            assert!(led(307, place), "{place}");
+        }
+        assert!(!led(201, "https://media.example/1"), "only a redirect is followed");
+    }
 
     #[test]
     fn the_next_page_is_at_the_gateway() {

@@ -128,6 +128,11 @@ pub(super) async fn serve_as(
         Err(refusal) => Err(refusal),
     };
     match answer {
+        Ok(answer) if answer::leads_elsewhere(&answer, &origin) => {
+            let detail = "The network leads to another host, where nothing of this account goes. Ask an operator: the account's endpoint may have changed.";
+            let refusal = Refusal::new(problem::PLATFORM_UNAVAILABLE, Stage::Send, detail);
+            answer::refused(&adapter, refusal, &shown).await
+        }
         Ok(answer) => answer::of_network(answer, &origin, &addressed.base),
         Err(refusal) => answer::refused(&adapter, refusal, &shown).await,
     }
