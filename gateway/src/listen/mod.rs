@@ -12,10 +12,8 @@ mod tunnel;
 mod watch;
 
 use std::{
-    future::poll_fn,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
@@ -123,25 +121,25 @@ pub async fn serve(listener: TcpListener, app: Router, door: Door, stop: Arc<Sto
         }
     }
     // Who is in the queue already was let in by the system, and has perhaps sent a request: it is answered.
-    while let Some(Ok(accepted)) = queued(&listener).await {
-        tokio::select! {
-            biased;
-            () = sit(accepted) => {}
-            () = stop.wait() => break,
+    if let Ok(queue) = listener.into_std() {
+        while let Some(accepted) = queued(&queue) {
+            tokio::select! {
+                biased;
+                () = sit(accepted) => {}
+                () = stop.wait() => break,
+            }
         }
     }
     // The port is free at once; answers under way are still written.
-    drop(listener);
     seats.empty().await;
 }
 
-/// The next connection in the listener's queue, without waiting for one.
-async fn queued(listener: &TcpListener) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// The next connection in the listener's queue, without waiting for one. The system is asked, not the runtime, which hears of a
+/// connection only a while after it came.
+fn queued(listener: &std::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    let (stream, source) = listener.accept().ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Some((TcpStream::from_std(stream).ok()?, source))
 }
 
 #[cfg(test)]
