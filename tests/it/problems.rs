@@ -80,6 +80,7 @@ async fn every_problem_type_that_is_listed_is_met() {
         records(judge),
         tampered(judge),
         index(judge),
+        issuers(judge),
     );
     stopping(judge).await;
     let seen = judge.seen.lock().expect("no thread died").clone();
@@ -103,6 +104,22 @@ async fn index(judge: &Judge) {
     gate.restart().await;
     judge.saw("index-unavailable", &gate.caller("app:agency").get("/v1/audit").await);
     gate.caller("app:agency").get("/v1/audit/0").await.expect(200);
+}
+
+/// A token of an issuer that does not answer.
+async fn issuers(judge: &Judge) {
+    let token =
+        "[app.token.x]\nissuer = \"http://127.0.0.1:1\"\nprivate_issuer = true\naudience = \"x\"\nsubject = \"x\"\n";
+    let gate = Gate::new()
+        .govern(|governance| {
+            let apps = governance.files()["apps.toml"].clone();
+            governance.file("apps.toml", &format!("{apps}\n{token}"));
+        })
+        .start()
+        .await;
+    // {"alg":"RS256","kid":"a"}, {"iss":"http://127.0.0.1:1"}
+    let shown = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwOi8vMTI3LjAuMC4xOjEifQ.eA";
+    judge.saw("issuer-unavailable", &gate.caller_with(shown).get("/v1/me").await);
 }
 
 /// What is no request of ours, or no valid one.
@@ -234,6 +251,19 @@ async fn content(judge: &Judge) {
 /// What only the native door says, and says in the network's own shape.
 async fn native(judge: &Judge, gate: &Running) {
     let address = "/native/acme-mastodon/api/v1/statuses";
+    let end = gate.gateway().clock.now() + SignedDuration::from_secs(2);
+    let (key, _) = gate.fresh_key("newsroom", Some(end)).await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let login = format!("grant_type=password&password={key}");
+    let opened = gate.caller_with("").send("POST", "/native/acme-mastodon/oauth/token", &form, login).await.expect(200);
+    let session = gate.caller_with(opened["access_token"].as_str().expect("a token"));
+    let told = until("the session has expired", || async {
+        let told = session.get("/native/acme-mastodon/api/v1/accounts/verify_credentials").await;
+        (told.status == 401).then(|| told.expect(401))
+    })
+    .await;
+    assert_eq!(told["error_description"], "session-expired");
+    judge.seen.lock().expect("no thread died").insert("/problems/session-expired".to_owned());
     for (kind, body) in [("needs-approval", json!({"status": "cheap"})), ("not-classified", json!({"poll": {}}))] {
         let told = gate.post(address, &body).await.expect(403);
         assert_eq!(told["error_description"], kind);

@@ -224,7 +224,7 @@ fn apps(of: &Governance) -> Things {
         vec![
             ("name", Field::One(app.name.clone())),
             ("owner", Field::One(app.owner.to_string())),
-            ("certificates", Field::Several(app.certificates.iter().cloned().collect())),
+            ("certificates", Field::Several(app.certificates.clone())),
             ("tokens", Field::Several(app.tokens.iter().map(token).collect())),
         ]
     };
