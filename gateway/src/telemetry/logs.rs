@@ -27,9 +27,32 @@ const TEXT_BYTES_MAX: usize = 1_024;
 const PLUGINS: &str = "pressgate::plugin";
 /// Fields whose texts are ids, codes or places of the gateway's own.
 const FIELDS: [&str; 26] = [
-    "account", "action", "adapter", "address", "app", "before", "code", "digest", "door", "export", "file", "folder",
-    "issuer", "key", "label", "medium", "node", "on_behalf_of", "person", "plugin", "plugin_digest", "post", "problem",
-    "stage", "state", "witness",
+    "account",
+    "action",
+    "adapter",
+    "address",
+    "app",
+    "before",
+    "code",
+    "digest",
+    "door",
+    "export",
+    "file",
+    "folder",
+    "issuer",
+    "key",
+    "label",
+    "medium",
+    "node",
+    "on_behalf_of",
+    "person",
+    "plugin",
+    "plugin_digest",
+    "post",
+    "problem",
+    "stage",
+    "state",
+    "witness",
 ];
 /// Modules that never see what a caller, a network or a plugin says.
 const BLIND: [&str; 8] = ["audit", "backup", "folders", "index", "listen", "records", "retention", "telemetry"];
@@ -95,7 +118,8 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
         let name = field.name();
-        let told = name == MESSAGE || FIELDS.contains(&name) || (self.errors && matches!(name, "error" | "why" | "reason"));
+        let told =
+            name == MESSAGE || FIELDS.contains(&name) || (self.errors && matches!(name, "error" | "why" | "reason"));
         if !told {
             return;
         }

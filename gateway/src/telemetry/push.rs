@@ -196,7 +196,8 @@ impl Delivery {
         }
     }
 
-    async fn traces(&mut self, spans: Vec<SpanData>) {
+    async fn traces(&mut self, mut spans: Vec<SpanData>) {
+        spans.iter_mut().for_each(told_once);
         let count = spans.len() as u64;
         let attributes = Attributes(self.resource.attributes.clone());
         let resource = ResourceAttributesWithSchema { attributes, schema_url: None };
@@ -237,12 +238,7 @@ impl Delivery {
     }
 
     /// How many of a delivery are lost.
-    fn lost(
-        &mut self,
-        count: u64,
-        answer: Result<Bytes, String>,
-        rejected: impl FnOnce(Bytes) -> Option<i64>,
-    ) -> u64 {
+    fn lost(&mut self, count: u64, answer: Result<Bytes, String>, rejected: impl FnOnce(Bytes) -> Option<i64>) -> u64 {
         match answer {
             Ok(bytes) => {
                 if !self.works {
@@ -285,6 +281,18 @@ impl Delivery {
             status => Err(format!("the collector answered {status}")),
         }
     }
+}
+
+/// Of an attribute that was told twice the last counts: a span's attributes have each key once.
+fn told_once(span: &mut SpanData) {
+    let mut kept: Vec<opentelemetry::KeyValue> = Vec::with_capacity(span.attributes.len());
+    for attribute in span.attributes.drain(..) {
+        match kept.iter_mut().find(|known| known.key == attribute.key) {
+            Some(known) => *known = attribute,
+            None => kept.push(attribute),
+        }
+    }
+    span.attributes = kept;
 }
 
 fn scope() -> InstrumentationScope {

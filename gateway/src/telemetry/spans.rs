@@ -38,6 +38,10 @@ pub mod key {
     pub const PROBLEM: &str = "error.type";
     /// How a target ended.
     pub const STATE: &str = "pressgate.state";
+    /// The door that a request came in by.
+    pub const DOOR: &str = "pressgate.door";
+    /// The pattern of the path that was asked for.
+    pub const ROUTE: &str = "http.route";
     /// The status of an answer.
     pub const STATUS: &str = "http.response.status_code";
 }
@@ -71,10 +75,29 @@ pub fn note_in<V: Into<Value>>(span: &Span, key: &'static str, value: impl FnOnc
 }
 
 /// The span that is open ends in a refusal.
-pub fn refused(problem: &'static str) {
+pub fn refused(problem: &'static str, status: u16) {
     if is_on() {
         let span = Span::current();
         note_in(&span, key::PROBLEM, || problem);
+        // What a caller did wrong is no error of ours.
+        if status >= 500 {
+            span.set_status(Status::error(""));
+        }
+    }
+}
+
+/// `span` ends in a failure that a word names.
+pub fn failed(span: &Span, word: &'static str) {
+    if is_on() {
+        note_in(span, key::PROBLEM, || word);
+        span.set_status(Status::error(""));
+    }
+}
+
+/// A request was answered with this status.
+pub fn answered(span: &Span, status: u16) {
+    note_in(span, key::STATUS, || i64::from(status));
+    if status >= 500 && is_on() {
         span.set_status(Status::error(""));
     }
 }
@@ -88,8 +111,6 @@ pub fn door(door: &'static str, method: &'static str, parents: &[&[u8]], states:
         otel.kind = "server",
         pressgate.door = door,
         http.request.method = method,
-        http.route = Empty,
-        http.response.status_code = Empty,
     );
     if let Some(parent) = traceparent::read(parents, states)
         && !span.is_disabled()
@@ -109,7 +130,6 @@ pub fn guest(plugin: &str, version: &str, digest: &str, function: &'static str) 
         pressgate.plugin.version = version,
         pressgate.plugin.digest = digest,
         pressgate.plugin.function = function,
-        error.type = Empty,
     )
 }
 
@@ -123,7 +143,6 @@ pub fn platform(network: &str, account: &str, method: &str, url: &str) -> Span {
         pressgate.account = account,
         http.request.method = Empty,
         server.address = Empty,
-        http.response.status_code = Empty,
     );
     if !span.is_disabled() {
         // What a guest wrote there may be anything.
@@ -169,8 +188,6 @@ pub fn continued(bond: Bond, post: &str, account: &str) -> Span {
         "attempt",
         pressgate.post = post,
         pressgate.account = account,
-        pressgate.state = Empty,
-        error.type = Empty,
     );
     let Some(before) = before.filter(|_| !span.is_disabled()) else { return span };
     let context = before.span().span_context().clone();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::outgoing::{outgoing, scope, told, transmit};
 use crate::{
     audit::leaf,
@@ -19,8 +21,9 @@ use crate::{
 ///
 /// # Errors
 /// The request did not reach the network, or nobody knows; the outcome is in the log.
+#[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
 pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginResponse, Refusal> {
-    let sent = tokio::spawn(async move {
+    let going = async move {
         let (gateway, call) = (Arc::clone(passage.gateway()), passage.call());
         let answer = exchange(&gateway, call, request).await;
         let (result, seen) = match &answer {
@@ -37,8 +40,8 @@ pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginRes
         // It left: whoever hears of a log that can't be written must know that.
         closed.map_err(|refusal| Refusal { stage: Stage::Send, ..refusal })?;
         answer.map_err(|error| refused(call, &error))
-    });
-    sent.await.unwrap_or_else(|error| {
+    };
+    tokio::spawn(going.in_current_span()).await.unwrap_or_else(|error| {
         Err(Refusal::new(problem::INTERNAL, Stage::Send, "The request could not be carried out.").because(error))
     })
 }
@@ -47,6 +50,7 @@ pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginRes
 ///
 /// # Errors
 /// There is no answer.
+#[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
 pub async fn look(reading: Reading, request: PluginRequest) -> Result<PluginResponse, Refusal> {
     let (gateway, call) = (reading.gateway(), reading.call());
     exchange(gateway, call, request).await.map_err(|error| refused(call, &error))
@@ -55,7 +59,7 @@ pub async fn look(reading: Reading, request: PluginRequest) -> Result<PluginResp
 async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Result<PluginResponse, SendError> {
     let scope = scope(gateway, call.account(), call.adapter());
     let out = outgoing(request, &gateway.media, Some(call.draft()))?;
-    let answer = transmit(&gateway.egress, &scope, out).await.map_err(told)?;
+    let answer = transmit(&gateway.egress, &scope, call.account().adapter.as_str(), out).await.map_err(told)?;
     match call.adapter().observe(answer.status, &answer.headers).await {
         Ok(budgets) => {
             // What no budget of the call is known for is a pause of the whole account.

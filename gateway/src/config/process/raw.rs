@@ -13,8 +13,7 @@ use url::Url;
 
 use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen,
-    telemetry::RawTelemetry, witness::RawWitness,
+    forward::RawForward, listen::RawListen, telemetry::RawTelemetry, witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},

@@ -153,7 +153,10 @@ mod tests {
         assert!(!read.logs && read.private_endpoint);
         assert_eq!(read.traces_ratio(), 0.25);
         assert_eq!(read.header, Some(("authorization".to_owned(), SecretFrom::Env("A".to_owned()))));
-        assert_eq!(parse("[telemetry]\notlp = \"https://c\"\ntraces_ratio = 0\n").unwrap().unwrap().traces_ratio(), 0.0);
+        assert_eq!(
+            parse("[telemetry]\notlp = \"https://c\"\ntraces_ratio = 0\n").unwrap().unwrap().traces_ratio(),
+            0.0
+        );
         for bad in [
             "otlp = \"http://c\"",
             "otlp = \"c:4318\"",
