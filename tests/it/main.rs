@@ -56,6 +56,7 @@ mod secrets;
 mod states;
 mod stores;
 mod syscalls;
+mod telemetry;
 mod tree;
 mod upload;
 mod verifying;
