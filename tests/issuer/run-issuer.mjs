@@ -42,11 +42,26 @@ const client = (id, method) => ({
   response_types: ['code'],
   scope: SCOPES.join(' '),
 });
+// A machine that gets access tokens for itself, as JWTs (RFC 9068) for the resource that it names.
+const machine = {
+  client_id: 'cms',
+  client_secret: process.env.CLIENT_SECRET,
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+};
+const resources = {
+  enabled: true,
+  getResourceServerInfo: (_ctx, audience) => ({
+    scope: 'read', audience, accessTokenTTL: 3600, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } },
+  }),
+};
 const provider = new Provider(origin, {
-  clients: [client('pressgate', 'client_secret_basic'), client('pressgate-post', 'client_secret_post')],
+  clients: [client('pressgate', 'client_secret_basic'), client('pressgate-post', 'client_secret_post'), machine],
   scopes: SCOPES,
   pkce: { required: () => true },
-  features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+  features: { devInteractions: { enabled: false }, revocation: { enabled: true },
+    clientCredentials: { enabled: true }, resourceIndicators: resources },
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   issueRefreshToken: () => true,

@@ -8,6 +8,7 @@ use tests::networks::bluesky::BlueskyNetwork;
 use tests::sdks::{Ran, Sdk};
 use tests::tap::Tap;
 
+use crate::cli::run_as;
 use crate::samples::PNG;
 
 const BLUESKY: &str = "acme-bluesky";
@@ -22,6 +23,8 @@ enum Way {
     Path,
     Host,
     Listener,
+    /// The forward door: the client believes that it speaks with the network.
+    Tunnel,
 }
 
 /// A gateway whose lines to its networks and clients are tapped.
@@ -30,6 +33,7 @@ struct Matrix {
     account: &'static str,
     apps: Tap,
     listener: Tap,
+    proxy: Tap,
     upstream: Tap,
     image: std::path::PathBuf,
 }
@@ -53,6 +57,7 @@ fn governed(gate: Gate, account: &str) -> Gate {
         })
         .setting("native.domain", &format!("{DOMAIN:?}"))
         .setting(&format!("native.listeners.{account}"), "\"127.0.0.1:0\"")
+        .forward()
 }
 
 async fn matrix(gate: Gate, account: &'static str, upstream: Tap) -> Matrix {
@@ -61,9 +66,13 @@ async fn matrix(gate: Gate, account: &'static str, upstream: Tap) -> Matrix {
         serde_json::from_slice(&std::fs::read(gate.site.path(LISTENING)).expect("the word")).expect("JSON");
     let tap = async |at: &Value| Tap::start(at.as_str().expect("an address")).await.expect("a free port");
     let (apps, listener) = (tap(&listening["address"]).await, tap(&listening["native"][account]).await);
+    let proxy = tap(&listening["forward"]).await;
     let image = gate.site.path("dot.png");
     std::fs::write(&image, PNG).expect("written");
-    Matrix { gate, account, apps, listener, upstream, image }
+    run_as(&gate, "person:ops-1", "ca init", "").text(0);
+    let exported = run_as(&gate, "person:ops-1", "ca export", "");
+    std::fs::write(gate.site.path("ca.pem"), exported.text(0)).expect("written");
+    Matrix { gate, account, apps, listener, proxy, upstream, image }
 }
 
 impl Matrix {
@@ -74,15 +83,26 @@ impl Matrix {
             Way::Path => format!("http://127.0.0.1:{port}/native/{account}"),
             Way::Host => format!("http://{account}.{DOMAIN}:{port}"),
             Way::Listener => format!("http://127.0.0.1:{listener}"),
+            Way::Tunnel => format!("https://localhost:{}", self.upstream.port),
         };
+        let ca = self.gate.site.path("ca.pem").display().to_string();
+        let proxy = format!("http://{account}:{key}@127.0.0.1:{}", self.proxy.port);
+        let mut environment = Vec::new();
+        if way == Way::Tunnel {
+            environment.push(("HTTPS_PROXY", proxy.as_str()));
+            let trusts = ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"];
+            environment.extend(trusts.map(|name| (name, ca.as_str())));
+        }
+        let (key, reader) = if way == Way::Tunnel { ("the-sdks-own", None) } else { (key, Some(reader)) };
         let task = json!({
             "service": service, "handle": "acme.test", "friend": "@friend.test", "key": key, "reader": reader,
             "image": self.image, "host": format!("{account}.{DOMAIN}"),
         });
         let before = intents(&self.gate.leaves()).len();
-        let Ran { told, connections } = sdk.run(&task, &[]).await?;
+        let Ran { told, connections } = sdk.run(&task, &environment).await?;
         // Nothing but the gate, which the SDK reached by the tap.
-        let here: Vec<SocketAddr> = [port, listener].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).into();
+        let ports = if way == Way::Tunnel { vec![self.proxy.port] } else { vec![port, listener] };
+        let here: Vec<SocketAddr> = ports.into_iter().map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
         assert!(!connections.is_empty(), "{sdk:?}: strace saw no connection at all");
         let elsewhere: Vec<_> = connections.iter().filter(|at| !here.contains(at)).collect();
         assert!(elsewhere.is_empty(), "{sdk:?} connected to {elsewhere:?}");
@@ -129,9 +149,14 @@ fn session_token(answered: &[u8]) -> String {
 }
 
 /// Each refusal in the SDK's own type, with status and name as the network's own would be.
-fn assert_refused(told: &Value, kinds: &[(&str, &str, i64, &str)]) {
+fn assert_refused(told: &Value, way: Way, kinds: &[(&str, &str, i64, &str)]) {
     for (what, kind, status, name) in kinds {
         let refusal = &told["refused"][what];
+        if way == Way::Tunnel && ["grant", "password"].contains(what) {
+            // A tunnel has one key.
+            assert_eq!(refusal, &Value::Null);
+            continue;
+        }
         let told = refusal["status"].as_i64().unwrap_or_default();
         assert_eq!((&refusal["type"], told), (&json!(kind), *status), "{what}: {refusal}");
         let text = format!("{} {}", refusal["error"], refusal["message"]);
@@ -156,7 +181,8 @@ async fn heavy_bluesky_clients_work_unchanged() {
     .await
     .expect("a free port");
     let secrets = vec![("identifier".to_owned(), acme.handle.clone()), ("password".to_owned(), acme.password.clone())];
-    let url = format!("http://127.0.0.1:{}", upstream.port);
+    // By name: an address stands in no certificate of the gateway.
+    let url = format!("http://localhost:{}", upstream.port);
     let gate = Gate::new().account_on("bluesky", "acme/snacks", BLUESKY, &url, "session", secrets);
     let matrix = matrix(gate, BLUESKY, upstream).await;
     for (sdk, way) in [
@@ -164,6 +190,7 @@ async fn heavy_bluesky_clients_work_unchanged() {
         (Sdk::AtprotoApi, Way::Listener),
         (Sdk::Atproto, Way::Path),
         (Sdk::Atproto, Way::Host),
+        (Sdk::Atproto, Way::Tunnel),
     ] {
         let Some(told) = matrix.run(sdk, way).await else { return };
         assert_eq!((&told["did"], &told["handle"]), (&json!(acme.did), &json!(acme.handle)));
@@ -180,7 +207,7 @@ async fn heavy_bluesky_clients_work_unchanged() {
             ("like", denied, 403, "NotClassified"),
             ("password", denied, 401, "AuthenticationRequired"),
         ];
-        assert_refused(&told, &kinds);
+        assert_refused(&told, way, &kinds);
     }
     let session =
         session_token(&matrix.upstream.taken().iter().flat_map(|taken| taken.answered.clone()).collect::<Vec<_>>());
@@ -191,13 +218,15 @@ async fn heavy_bluesky_clients_work_unchanged() {
 async fn heavy_mastodon_clients_work_unchanged() {
     let net = network().await;
     let upstream = Tap::start(net.url.trim_start_matches("http://")).await.expect("a free port");
-    let gate = Gate::new().account(MASTODON, &At(format!("http://127.0.0.1:{}", upstream.port)));
+    let gate = Gate::new().account(MASTODON, &At(format!("http://localhost:{}", upstream.port)));
     let matrix = matrix(gate, MASTODON, upstream).await;
     for (sdk, way) in [
         (Sdk::Masto, Way::Host),
         (Sdk::Masto, Way::Listener),
+        (Sdk::Masto, Way::Tunnel),
         (Sdk::MastodonPy, Way::Path),
         (Sdk::MastodonPy, Way::Host),
+        (Sdk::MastodonPy, Way::Tunnel),
     ] {
         let Some(told) = matrix.run(sdk, way).await else { return };
         assert_eq!((&told["me"], &told["images"], &told["reply"]), (&json!("acme"), &json!(1), &json!(true)));
@@ -220,7 +249,7 @@ async fn heavy_mastodon_clients_work_unchanged() {
                 ("password", "MastodonIllegalArgumentError", 0, "not a Pressgate key"),
             ],
         };
-        assert_refused(&told, &kinds);
+        assert_refused(&told, way, &kinds);
     }
     matrix.assert_apart(&[TOKEN]);
 }

@@ -2,7 +2,7 @@
 import dns from 'node:dns'
 import fs from 'node:fs'
 
-// {"service", "handle", "key", "reader", "image", "host"}: `host` is a name that no DNS knows and that stands for this machine.
+// {"service", "handle", "key", "reader", "image", "host"}: `reader` is none in a tunnel, which has one key; `host` is a name that no DNS knows and that stands for this machine.
 export const task = JSON.parse(process.argv[2])
 export const image = fs.readFileSync(task.image)
 

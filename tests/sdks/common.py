@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-# {"service", "handle", "key", "reader", "image", "host"}: `host` is a name that no DNS knows and that stands for this machine.
+# {"service", "handle", "key", "reader", "image", "host"}: `reader` is none in a tunnel, which has one key; `host` is a name that no DNS knows and that stands for this machine.
 TASK = json.loads(sys.argv[1])
 _look_up = socket.getaddrinfo
 

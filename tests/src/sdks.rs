@@ -45,7 +45,7 @@ impl Sdk {
         }
     }
 
-    /// Runs the client's whole story. None, with a line that says so, where the SDK is not installed.
+    /// Runs the client's whole story, with `more` in its environment. None, with a line that says so, where the SDK is not installed.
     ///
     /// # Panics
     /// When it fails, or is not installed and `PRESSGATE_NO_SKIP=1`.
@@ -57,10 +57,12 @@ impl Sdk {
             return None;
         }
         let seen = tempfile::NamedTempFile::new().expect("a file");
-        let client = Command::new("strace")
-            .args(["-f", "-qq", "-e", "trace=connect", "-o"])
-            .arg(seen.path())
-            .arg(program)
+        let mut client = Command::new("strace");
+        client.args(["-f", "-qq", "-e", "trace=connect", "-o"]).arg(seen.path()).arg(&program);
+        if more.iter().any(|(name, _)| *name == "HTTPS_PROXY") && program.ends_with("node") {
+            client.arg("--import").arg(folder().join("proxy.mjs"));
+        }
+        let client = client
             .arg(folder().join(script))
             .arg(task.to_string())
             .envs(more.iter().copied())

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// First bytes of a gzip stream.
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
+pub(super) const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
 
 /// Headers that never reach a plugin, besides those that `Connection` names and those that start with `proxy-`.
 const DROPPED: &[&str] = &[
@@ -60,32 +60,40 @@ impl RawAnswer {
 
     /// The answer for the plugin.
     pub(super) fn scrubbed(self, scrubber: &Scrubber, body_bytes_max: usize) -> OutResponse {
-        let named = hop_names(&self.headers);
-        let mut headers = Vec::with_capacity(self.headers.len());
-        for (name, value) in &self.headers {
-            let name = name.as_str();
-            let dropped = DROPPED.contains(&name) || name.starts_with("proxy-") || named.iter().any(|hop| hop == name);
-            if dropped || scrubber.finds_any(name.as_bytes()) {
-                continue;
-            }
-            let clean = scrubber.scrub(value.as_bytes());
-            let value = clean.as_deref().unwrap_or(value.as_bytes());
-            headers.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
+        let headers = clean_headers(&self.headers, scrubber);
+        OutResponse { status: self.status, headers, body: clean_body(self.body, scrubber, body_bytes_max) }
+    }
+}
+
+/// The headers that a plugin or client may see, without secrets.
+pub(super) fn clean_headers(all: &HeaderMap, scrubber: &Scrubber) -> Vec<(String, String)> {
+    let named = hop_names(all);
+    let mut headers = Vec::with_capacity(all.len());
+    for (name, value) in all {
+        let name = name.as_str();
+        let dropped = DROPPED.contains(&name) || name.starts_with("proxy-") || named.iter().any(|hop| hop == name);
+        if dropped || scrubber.finds_any(name.as_bytes()) {
+            continue;
         }
-        let body = match scrubber.scrub(&self.body) {
-            Some(clean) => clean,
-            // A stream that does not say that it is compressed.
-            None if self.body.starts_with(GZIP_MAGIC) && hides_secret(&self.body, scrubber, body_bytes_max) => {
-                BLANK.to_vec()
-            }
-            None => self.body,
-        };
-        OutResponse { status: self.status, headers, body }
+        let clean = scrubber.scrub(value.as_bytes());
+        let value = clean.as_deref().unwrap_or(value.as_bytes());
+        headers.push((name.to_owned(), String::from_utf8_lossy(value).into_owned()));
+    }
+    headers
+}
+
+/// A whole body without secrets.
+pub(super) fn clean_body(body: Vec<u8>, scrubber: &Scrubber, body_bytes_max: usize) -> Vec<u8> {
+    match scrubber.scrub(&body) {
+        Some(clean) => clean,
+        // A stream that does not say that it is compressed.
+        None if body.starts_with(GZIP_MAGIC) && hides_secret(&body, scrubber, body_bytes_max) => BLANK.to_vec(),
+        None => body,
     }
 }
 
 /// Whether the body is compressed; an error where it is so in a way that can't be read.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, SendFailure> {
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, SendFailure> {
     let mut gzip = false;
     for value in headers.get_all(header::CONTENT_ENCODING) {
         for coding in value.to_str().unwrap_or("?").split(',') {

@@ -16,6 +16,7 @@ mod pool;
 mod resolve;
 mod scrub;
 mod session;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use oauth::{Begun, ConnectFailure, Consent, Revocation};
 pub use own::{JSON, OwnGet, OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
+pub use stream::{Streamed, StreamedBody};
 pub use types::*;
 pub use webhook::WebhookKey;
 
@@ -49,6 +51,7 @@ use self::{
     pool::{ClientKey, Pool},
     scrub::{Needles, Scrubber},
     session::Sessions,
+    stream::OpenAnswer,
     target::Target,
 };
 use crate::{
@@ -121,6 +124,31 @@ impl Egress {
     /// # Errors
     /// [`SendFailure`]: it tells what is certain about the request.
     pub async fn send(&self, scope: &Scope, request: OutRequest) -> Result<OutResponse, SendFailure> {
+        match self.exchange(scope, request, Wanted::Whole).await? {
+            (Answer::Whole(answer), scrubber) => Ok(answer.scrubbed(&scrubber, scope.response_bytes_max)),
+            (Answer::Open(_), _) => Err(SendFailure::Unanswered("the answer was not read to its end".into())),
+        }
+    }
+
+    /// As [`Egress::send`], for a request that changes nothing: a good answer is given on while it comes.
+    ///
+    /// # Errors
+    /// As [`Egress::send`].
+    pub async fn stream(&self, scope: &Scope, request: OutRequest) -> Result<Streamed, SendFailure> {
+        match self.exchange(scope, request, Wanted::Stream).await? {
+            (Answer::Whole(answer), scrubber) => {
+                Ok(Streamed::Whole(answer.scrubbed(&scrubber, scope.response_bytes_max)))
+            }
+            (Answer::Open(answer), scrubber) => Ok(answer.scrubbed(scrubber, scope.response_bytes_max)),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        scope: &Scope,
+        request: OutRequest,
+        wanted: Wanted,
+    ) -> Result<(Answer, Scrubber), SendFailure> {
         let target = Target::of_request(scope, &request.method, &request.url).map_err(SendFailure::Denied)?;
         refuse_token_paths(scope, &target)?;
         let headers = headers::request_headers(&request.headers, &request.body, &self.core.user_agent)
@@ -138,11 +166,11 @@ impl Egress {
         // Before anything leaves: an answer that can't be scrubbed must not come.
         live.scrubber(&self.core)?;
         let answer = match rule {
-            None => self.core.round(scope, None, &target, headers, &request.body).await?,
-            Some(rule) => self.send_with(scope, rule, &live, target, headers, &request.body).await?,
+            None => self.core.open(scope, None, &target, headers, &request.body, wanted).await?,
+            Some(rule) => self.send_with(scope, rule, &live, target, headers, (&request.body, wanted)).await?,
         };
         // Built anew: tokens may have changed meanwhile.
-        Ok(answer.scrubbed(&live.scrubber(&self.core)?, scope.response_bytes_max))
+        Ok((answer, live.scrubber(&self.core)?))
     }
 
     async fn send_with(
@@ -152,8 +180,8 @@ impl Egress {
         live: &Live,
         mut target: Target,
         mut headers: HeaderMap,
-        body: &OutBody,
-    ) -> Result<RawAnswer, SendFailure> {
+        (body, wanted): (&OutBody, Wanted),
+    ) -> Result<Answer, SendFailure> {
         let label = Some(rule.label.as_str());
         let credential = live.credentials.iter().find(|(label, _)| *label == rule.label).map(|(_, found)| found);
         let credential = credential.ok_or_else(|| {
@@ -162,22 +190,24 @@ impl Egress {
         inject::bound(scope, credential, &target)?;
         if !matches!(rule.scheme, CredentialScheme::Session(_) | CredentialScheme::OAuth(_)) {
             inject::inject(rule, credential, &mut target, &mut headers)?;
-            return self.core.round(scope, label, &target, headers, body).await;
+            return self.core.open(scope, label, &target, headers, body, wanted).await;
         }
         let token = self.access_token(scope, rule, credential, None).await?;
         let mut first = headers.clone();
         inject::bearer(&token, &mut first)?;
-        let answer = self.core.round(scope, label, &target, first, body).await?;
-        let refused = match &rule.scheme {
-            CredentialScheme::Session(session) => session::is_expired(session, &answer),
-            _ => oauth::is_refused(&answer),
+        let answer = self.core.open(scope, label, &target, first, body, wanted).await?;
+        let refused = match (&answer, &rule.scheme) {
+            // It is a good one.
+            (Answer::Open(_), _) => false,
+            (Answer::Whole(answer), CredentialScheme::Session(session)) => session::is_expired(session, answer),
+            (Answer::Whole(answer), _) => oauth::is_refused(answer),
         };
         if !refused {
             return Ok(answer);
         }
         let token = self.access_token(scope, rule, credential, Some(&token)).await?;
         inject::bearer(&token, &mut headers)?;
-        self.core.round(scope, label, &target, headers, body).await
+        self.core.open(scope, label, &target, headers, body, wanted).await
     }
 
     async fn access_token(
@@ -209,6 +239,22 @@ impl Core {
         headers: HeaderMap,
         body: &OutBody,
     ) -> Result<RawAnswer, SendFailure> {
+        match self.open(scope, label, target, headers, body, Wanted::Whole).await? {
+            Answer::Whole(answer) => Ok(answer),
+            Answer::Open(_) => Err(SendFailure::Unanswered("the answer was not read to its end".into())),
+        }
+    }
+
+    /// One request and its answer, whole or at its beginning, within the time that is allowed.
+    async fn open(
+        &self,
+        scope: &Scope,
+        label: Option<&str>,
+        target: &Target,
+        headers: HeaderMap,
+        body: &OutBody,
+        wanted: Wanted,
+    ) -> Result<Answer, SendFailure> {
         let client = self.pool.client(ClientKey {
             account: scope.account.clone(),
             label: label.map(str::to_owned),
@@ -217,7 +263,7 @@ impl Core {
         });
         let handed = AtomicBool::new(false);
         let exchange = async {
-            let _slot = client.slot().await?;
+            let slot = client.slot().await?;
             let (outgoing, kind) = OutgoingBody::open(body).await?;
             let empty = http_body::Body::is_end_stream(&outgoing);
             let mut request = Request::new(outgoing);
@@ -231,11 +277,15 @@ impl Core {
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
             let (response, lease) = client.send(target, request, &handed).await?;
+            if matches!(wanted, Wanted::Stream) && response.status().is_success() {
+                let held = stream::Held::new(Arc::clone(&client), lease, slot);
+                return Ok(Answer::Open(OpenAnswer::of(response, held, scope.timeout.min(self.request_timeout))?));
+            }
             let answer = RawAnswer::read(response, scope.response_bytes_max).await?;
             client.give_back(lease);
-            Ok(answer)
+            Ok(Answer::Whole(answer))
         };
-        let patience = scope.timeout.min(self.request_timeout);
+        let patience = scope.timeout.min(self.request_timeout).saturating_add(body.sending_time());
         match tokio::time::timeout(patience, exchange).await {
             Ok(answer) => answer,
             Err(_) if handed.load(Ordering::Acquire) => {
@@ -255,6 +305,21 @@ impl Core {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
     }
+}
+
+/// How an answer is wanted.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Whole,
+    /// A good one while it comes; any other whole.
+    Stream,
+}
+
+/// An answer that may still hold secrets.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
+enum Answer {
+    Whole(RawAnswer),
+    Open(OpenAnswer),
 }
 
 /// The credentials of one account, opened for one request.

@@ -16,7 +16,7 @@ use hyper::{
 };
 use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     body::OutgoingBody,
@@ -63,7 +63,7 @@ pub(super) struct Pool {
 pub(super) struct Client {
     connector: Connector,
     clock: Arc<dyn Clock>,
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     kept: Mutex<Kept>,
     reaping: AtomicBool,
 }
@@ -108,7 +108,7 @@ impl Pool {
             Arc::new(Client {
                 connector: Connector::new(&self.settings, Arc::clone(&self.resolver), self.connect_timeout),
                 clock: Arc::clone(&self.clock),
-                slots: Semaphore::new(REQUESTS_MAX),
+                slots: Arc::new(Semaphore::new(REQUESTS_MAX)),
                 kept: Mutex::default(),
                 reaping: AtomicBool::new(false),
             })
@@ -119,8 +119,8 @@ impl Pool {
 
 impl Client {
     /// Waits for room; held while a request runs.
-    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, SendFailure> {
-        self.slots.acquire().await.map_err(|_| SendFailure::NotSent("the pool is closed".into()))
+    pub(super) async fn slot(&self) -> Result<OwnedSemaphorePermit, SendFailure> {
+        Arc::clone(&self.slots).acquire_owned().await.map_err(|_| SendFailure::NotSent("the pool is closed".into()))
     }
 
     /// Sends a request on a kept or a new connection. `handed` is true from the moment when a byte of it may have left.

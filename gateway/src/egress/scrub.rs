@@ -96,7 +96,7 @@ impl Scrubber {
         self.needles.iter().flat_map(|needle| needle.iter()).any(|needle| needle.is_match(text))
     }
 
-    fn finds(&self, text: &[u8]) -> Vec<Range<usize>> {
+    pub(super) fn finds(&self, text: &[u8]) -> Vec<Range<usize>> {
         let needles = self.needles.iter().flat_map(|needle| needle.iter());
         needles.flat_map(|needle| needle.find_iter(text)).map(|find| find.range()).collect()
     }

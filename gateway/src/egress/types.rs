@@ -210,6 +210,24 @@ pub enum OutBody {
     Form(Vec<FormField>),
 }
 
+/// A network that takes less than this of a file in a second is as good as silent.
+const LEAST_BYTES_PER_S: u64 = 256 * 1024;
+
+impl OutBody {
+    /// How much longer than usual a request may take, for the size of its files.
+    pub(super) fn sending_time(&self) -> Duration {
+        let bytes = match self {
+            Self::None | Self::Bytes(_) => 0,
+            Self::File { size_bytes, .. } => *size_bytes,
+            Self::Form(fields) => fields
+                .iter()
+                .map(|field| if let FormValue::File { size_bytes, .. } = &field.value { *size_bytes } else { 0 })
+                .fold(0, u64::saturating_add),
+        };
+        Duration::from_secs(bytes / LEAST_BYTES_PER_S)
+    }
+}
+
 /// A field of a form.
 #[derive(Debug, Clone)]
 pub struct FormField {

@@ -107,7 +107,7 @@ impl Reading {
         self.clearance.call()
     }
 
-    pub(in crate::call) fn gateway(&self) -> &Gateway {
+    pub(in crate::call) fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
     }
 }

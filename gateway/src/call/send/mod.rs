@@ -8,6 +8,7 @@ mod conclude;
 mod outgoing;
 pub mod relay;
 mod settle;
+mod watched;
 mod wire;
 
 use std::sync::Arc;

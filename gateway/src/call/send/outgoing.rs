@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::Method;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
     egress::{
         AllowedOrigin, ClientAuthentication, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField,
-        FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule,
+        FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule, Streamed,
     },
     gateway::{Gateway, MediaStore},
     host::manifest::{self, CredentialDecl, CredentialScheme as Declared, Endpoint, OAuth2Decl, Origin, SessionDecl},
@@ -180,14 +180,38 @@ pub(super) async fn transmit(
     egress: &Egress,
     scope: &Scope,
     network: &str,
-    mut request: OutRequest,
+    request: OutRequest,
 ) -> Result<PluginResponse, SendFailure> {
-    let span = spans::platform(network, scope.account.as_str(), &request.method, &request.url);
-    span.in_scope(|| trace_context(&mut request));
-    let sent = egress.send(scope, request).instrument(span.clone()).await;
-    let answer = sent.inspect_err(|failure| spans::failed(&span, failure.word()))?;
+    let (span, request) = traced(network, scope, request);
+    let answer = egress.send(scope, request).instrument(span.clone()).await;
+    let answer = answer.inspect_err(|failure| spans::failed(&span, failure.word()))?;
     spans::note_in(&span, key::STATUS, || i64::from(answer.status));
     Ok(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body })
+}
+
+/// Sends one request to `network`, whose answer may come in pieces. Its span ends with the head of the answer.
+pub(super) async fn stream(
+    egress: &Egress,
+    scope: &Scope,
+    network: &str,
+    request: OutRequest,
+) -> Result<Streamed, SendFailure> {
+    let (span, request) = traced(network, scope, request);
+    let answer = egress.stream(scope, request).instrument(span.clone()).await;
+    let answer = answer.inspect_err(|failure| spans::failed(&span, failure.word()))?;
+    let status = match &answer {
+        Streamed::Whole(answer) => answer.status,
+        Streamed::Coming { status, .. } => *status,
+    };
+    spans::note_in(&span, key::STATUS, || i64::from(status));
+    Ok(answer)
+}
+
+/// The span of a request, and the request as it leaves.
+fn traced(network: &str, scope: &Scope, mut request: OutRequest) -> (Span, OutRequest) {
+    let span = spans::platform(network, scope.account.as_str(), &request.method, &request.url);
+    span.in_scope(|| trace_context(&mut request));
+    (span, request)
 }
 
 /// A network gets the trace of this request where the configuration says so, and else none, whoever wrote it.

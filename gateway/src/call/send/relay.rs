@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::outgoing::{outgoing, scope, told, transmit};
+use super::{
+    outgoing::{outgoing, scope, stream, told, transmit},
+    watched::Watched,
+};
 use crate::{
     audit::leaf,
     call::{
         Call, clear,
         record::{Passage, Reading},
     },
+    egress::Streamed,
     gateway::Gateway,
     host::{PluginRequest, PluginResponse, SendError},
     model::Action,
@@ -46,21 +50,60 @@ pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginRes
     })
 }
 
-/// Sends a request that changes nothing and is in the log.
+/// An answer that comes in pieces.
+pub struct Flowing {
+    /// Status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What comes; it ends early where the caller's right does, or the gateway stops.
+    pub body: Watched,
+}
+
+/// What a look came to.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
+pub enum Looked {
+    /// Read to its end.
+    Whole(PluginResponse),
+    /// A good answer, while it comes.
+    Flowing(Flowing),
+}
+
+/// Sends a request that changes nothing and is in the log. A good answer is given on while it comes.
 ///
 /// # Errors
 /// There is no answer.
 #[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
-pub async fn look(reading: Reading, request: PluginRequest) -> Result<PluginResponse, Refusal> {
+pub async fn look(reading: Reading, request: PluginRequest) -> Result<Looked, Refusal> {
     let (gateway, call) = (reading.gateway(), reading.call());
-    exchange(gateway, call, request).await.map_err(|error| refused(call, &error))
+    let scope = scope(gateway, call.account(), call.adapter());
+    let out = outgoing(request, &gateway.media, Some(call.draft())).map_err(|error| refused(call, &error))?;
+    let answer = stream(&gateway.egress, &scope, call.account().adapter.as_str(), out).await;
+    let answer = answer.map_err(|failure| refused(call, &told(failure)))?;
+    match answer {
+        Streamed::Whole(answer) => {
+            observe(gateway, call, answer.status, &answer.headers).await;
+            Ok(Looked::Whole(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body }))
+        }
+        Streamed::Coming { status, headers, body } => {
+            observe(gateway, call, status, &headers).await;
+            let body = Watched::new(Arc::clone(gateway), call, body);
+            Ok(Looked::Flowing(Flowing { status, headers, body }))
+        }
+    }
 }
 
 async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Result<PluginResponse, SendError> {
     let scope = scope(gateway, call.account(), call.adapter());
     let out = outgoing(request, &gateway.media, Some(call.draft()))?;
     let answer = transmit(&gateway.egress, &scope, call.account().adapter.as_str(), out).await.map_err(told)?;
-    match call.adapter().observe(answer.status, &answer.headers).await {
+    observe(gateway, call, answer.status, &answer.headers).await;
+    Ok(answer)
+}
+
+/// What the answer says of the network's limits counts from now on.
+async fn observe(gateway: &Gateway, call: &Call, status: u16, headers: &[(String, String)]) {
+    match call.adapter().observe(status, headers).await {
         Ok(budgets) => {
             // What no budget of the call is known for is a pause of the whole account.
             let strange = gateway.limits.observe(clear::ask(call), &budgets).await;
@@ -68,7 +111,6 @@ async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Res
         }
         Err(error) => tracing::warn!(%error, adapter = call.adapter().label(), "observe failed"),
     }
-    Ok(answer)
 }
 
 fn remember_upload(gateway: &Gateway, call: &Call, answer: &PluginResponse) {

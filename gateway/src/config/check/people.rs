@@ -93,7 +93,8 @@ fn certificates(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Repor
 /// What tokens say; none stands for two apps.
 fn tokens(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Report) -> Vec<TokenIdentity> {
     let mut tokens = Vec::new();
-    for (_, entry) in entry.tables("token", report) {
+    let Some(named) = entry.table("token", report) else { return tokens };
+    for (_, entry) in named.tables("token", report) {
         entry.only(TOKEN_KEYS, report);
         let issuer = entry.required("issuer", report);
         let private_issuer = entry.boolean("private_issuer", report).is_some_and(|private| private.value);

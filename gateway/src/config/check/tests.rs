@@ -249,6 +249,19 @@ fn faults_of_people_apps_and_limits() {
     only(&with("people.toml", "[[person]]\nid = \"x\"\napproves = [\"acme\"]\n"), "people.toml:10", "role `approver`");
     only(&with("people.toml", "[[person]]\nid = \"ops-1\"\n"), "people.toml:9", "another `ops-1`");
     only(&with("apps.toml", "[[app]]\nid = \"x\"\n"), "apps.toml:4", "`owner` is missing");
+    let app = |more: &str| with("apps.toml", &format!("[[app]]\nid = \"x\"\nowner = \"ops-1\"\n{more}"));
+    assert!(app("certificates = [\"spiffe://acme.example/x\", \"dns:x.internal\"]\n").is_empty());
+    for name in ["x.internal", "dns:", "dns:*.internal", "spiffe:"] {
+        only(&app(&format!("certificates = [\"{name}\"]\n")), "apps.toml:7", "write a URI");
+    }
+    let token = "[app.token.ci]\nissuer = \"https://login.acme.example\"\naudience = \"pressgate\"\nsubject = \"x\"\n";
+    assert!(app(token).is_empty());
+    only(&app(&token.replace("https:", "http:")), "apps.toml:8", "an https address");
+    assert!(app(&token.replace("https:", "http:").replace("subject", "private_issuer = true\nsubject")).is_empty());
+    only(&app(&token.replace("audience", "audiance")), "apps.toml:9", "did you mean `audience`?");
+    only(&app("token = \"x\"\n"), "apps.toml:7", "must be a table");
+    let twice = format!("{token}[[app]]\nid = \"y\"\nowner = \"ops-1\"\n{token}");
+    only(&app(&twice), "apps.toml:17", "this token is the app `x` already");
     only(&with("apps.toml", "[[app]]\nid = \"x\"\nowner = \"ops1\"\n"), "apps.toml:6", "did you mean `ops-1`?");
     only(&with("limits.toml", "[app.x]\ncalls_per_minute = 1\n"), "limits.toml:3", "there is no app `x`");
     only(&with("limits.toml", "burst = 0\n"), "limits.toml:3", "within 1 and");

@@ -7,6 +7,7 @@ use axum::{
 };
 
 use crate::{
+    call::send::relay::Looked,
     doors::problem::Problem,
     host::{PluginRequest, PluginResponse, RefusalView, Release},
     refusal::Refusal,
@@ -17,19 +18,27 @@ use crate::{
 const ADDRESSES: [&str; 3] = ["link", "location", "content-location"];
 
 /// The network's answer. Addresses of the network that a client would follow by itself lead to the gateway.
-pub(super) fn of_network(mut answer: PluginResponse, origin: &str, base: &str) -> Response {
-    for (name, value) in &mut answer.headers {
+pub(super) fn of_network(answer: Looked, origin: &str, base: &str) -> Response {
+    let (status, mut headers, body) = match answer {
+        Looked::Whole(answer) => (answer.status, answer.headers, Body::from(answer.body)),
+        Looked::Flowing(answer) => (answer.status, answer.headers, Body::new(answer.body)),
+    };
+    for (name, value) in &mut headers {
         if ADDRESSES.contains(&name.as_str()) {
             *value = moved(value, origin, base);
         }
     }
-    plain(answer)
+    with(status, headers, body)
 }
 
 fn plain(answer: PluginResponse) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    for (name, value) in answer.headers {
+    with(answer.status, answer.headers, Body::from(answer.body))
+}
+
+fn with(status: u16, headers: Vec<(String, String)>, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
             response.headers_mut().append(name, value);
         }

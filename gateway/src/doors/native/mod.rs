@@ -34,14 +34,14 @@ use crate::{
         clear::clear,
         journey::Journey,
         record, review,
-        send::relay,
+        send::relay::{self, Looked},
     },
     doors::{
         caller::{certificate, shown, source, wait},
         problem::Problem,
     },
     gateway::Gateway,
-    host::{PluginRequest, PluginResponse, Release},
+    host::{PluginRequest, Release},
     keys::Use,
     model::{Account, AccountId, NativeHold, Outcome, PostId},
     posts::accept,
@@ -198,7 +198,7 @@ async fn unknown(gateway: &Gateway, addressed: &Addressed, parts: &Parts) -> Ref
 }
 
 /// The path of the call, stage by stage.
-async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse, Refusal> {
+async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusal> {
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
     let safe = request::is_safe(request);
     let classified = understand(gateway, caller, call, account, request, medium.as_ref()).await;
@@ -206,7 +206,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
         Ok(Asked::Call(call, says_all)) => (call, says_all),
         Ok(Asked::Login(wanted)) => {
             return match login::login(gateway, caller, account, &arrival.adapter, wanted, request).await {
-                Ok(answer) => Ok(answer),
+                Ok(answer) => Ok(Looked::Whole(answer)),
                 Err(refusal) => Err(close(gateway, caller, account, None, refusal).await),
             };
         }
@@ -258,7 +258,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<PluginResponse
         Ok(passage) => passage,
         Err(refusal) => return Err(close(gateway, caller, account, Some(journey()), refusal).await),
     };
-    relay::relay(passage, request).await
+    relay::relay(passage, request).await.map(Looked::Whole)
 }
 
 /// What a policy holds can't wait here: a client of the network's own API hears now or never. Where the account says so it is kept
