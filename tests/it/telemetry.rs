@@ -145,7 +145,7 @@ async fn a_post_is_one_trace_too_and_a_refusal_says_its_problem() {
     let other = "1af7651916cd43dd8448eb211c80319c";
     let parent = parent.replace(TRACE, other);
     let body = post(ACCOUNT, "Our miracle cure").to_string();
-    gate.send("POST", "/v1/posts", &[JSON, ("traceparent", parent.as_str())], body).await.expect(422);
+    gate.send("POST", "/v1/posts", &[JSON, ("traceparent", parent.as_str())], body).await.expect(403);
     let spans = trace_of(&collector, other, "review").await;
     assert_eq!(one(&spans, "door").attribute("error.type").as_deref(), Some("policy-denied"));
     assert_eq!(one(&spans, "review").attribute("pressgate.outcome").as_deref(), Some("deny"));
@@ -221,7 +221,7 @@ async fn say_canaries(gate: &GateProcess) {
     let made = gate.send("POST", "/v1/posts", &headers, body.to_string()).await;
     gate.until_state(&id(&made.expect(202)), "published").await;
     let refused = post(ACCOUNT, &format!("{TEXT}: a miracle cure"));
-    gate.send("POST", "/v1/posts", &headers, refused.to_string()).await.expect(422);
+    gate.send("POST", "/v1/posts", &headers, refused.to_string()).await.expect(403);
     gate.send("POST", "/v1/posts", &headers, json!({TEXT: ALT}).to_string()).await;
     gate.send("POST", "/v1/posts", &headers, post(QUERY, TEXT).to_string()).await;
     gate.send("POST", &native(STATUSES), &headers, json!({"status": TEXT}).to_string()).await.expect(200);

@@ -200,3 +200,6 @@ pub fn continued(bond: Bond, post: &str, account: &str) -> Span {
     }
     span
 }
+
+#[cfg(test)]
+mod tests;

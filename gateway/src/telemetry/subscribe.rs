@@ -56,10 +56,9 @@ pub fn subscribe(log: &Log, telemetry: Option<&Telemetry>) -> Result<Option<Feed
     if let Some(provider) = &provider {
         layers.push(spans_of(provider));
     }
-    if config.logs {
-        layers.push(Logs::new(queue).with_filter(filter(log).and(filter_fn(logs::goes))).boxed());
-    }
-    tracing_subscriber::registry().with(layers).try_init().map_err(|error| error.to_string())?;
+    // Beside the others: a list of layers is not told of the subscriber, which knows the span of a line.
+    let logs = config.logs.then(|| Logs::new(queue).with_filter(filter(log).and(filter_fn(logs::goes))));
+    tracing_subscriber::registry().with(layers).with(logs).try_init().map_err(|error| error.to_string())?;
     if provider.is_some() {
         spans::switch_on(config.send_traceparent);
     }
