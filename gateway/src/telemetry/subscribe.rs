@@ -56,9 +56,15 @@ pub fn subscribe(log: &Log, telemetry: Option<&Telemetry>) -> Result<Option<Feed
     if let Some(provider) = &provider {
         layers.push(spans_of(provider));
     }
-    // Beside the others: a list of layers is not told of the subscriber, which knows the span of a line.
-    let logs = config.logs.then(|| Logs::new(queue).with_filter(filter(log).and(filter_fn(logs::goes))));
-    tracing_subscriber::registry().with(layers).with(logs).try_init().map_err(|error| error.to_string())?;
+    let registry = tracing_subscriber::registry().with(layers);
+    let set = if config.logs {
+        // Beside the others, and in no `Option`: neither tells a layer of the subscriber, which knows the span of a line.
+        let logs = Logs::new(queue).with_filter(filter(log).and(filter_fn(logs::goes)));
+        registry.with(logs).try_init()
+    } else {
+        registry.try_init()
+    };
+    set.map_err(|error| error.to_string())?;
     if provider.is_some() {
         spans::switch_on(config.send_traceparent);
     }
