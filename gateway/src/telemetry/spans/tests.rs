@@ -44,7 +44,7 @@ fn where_it_is_off_nothing_is_allocated() {
     let call = |number| {
         let span = guest("guidelines", "0.1.0", "00", "review");
         let inner = span.in_scope(|| stage(number));
-        let span = platform("mastodon", "acme", "POST", "https://social.example/api/v1/statuses?a=b");
+        let span = platform("sample", "acme", "POST", "https://social.example/api/v1/statuses?a=b");
         note_in(&span, key::STATUS, || 200);
         failed(&span, "denied");
         assert!(carried().is_none());
