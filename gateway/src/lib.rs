@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod clock;
 pub mod config;
 pub mod folders;
+pub mod telemetry;
 pub mod gateway;
 pub mod start;
 pub mod stop;

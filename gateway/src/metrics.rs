@@ -29,13 +29,18 @@ impl Registry {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
     }
 
-    /// What the sources say now.
+    /// What the sources say now, as a scrape shows it.
     pub fn render(&self) -> String {
+        self.page().text()
+    }
+
+    /// What the sources say now.
+    pub fn page(&self) -> Page {
         let mut page = Page::default();
         for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             source(&mut page);
         }
-        page.text()
+        page
     }
 }
 
@@ -45,10 +50,40 @@ pub struct Page {
     families: BTreeMap<&'static str, Family>,
 }
 
-struct Family {
-    kind: &'static str,
-    help: &'static str,
-    samples: String,
+/// All samples of one name.
+pub struct Family {
+    /// What the number is.
+    pub kind: Kind,
+    /// What it tells, in a sentence.
+    pub help: &'static str,
+    /// The samples.
+    pub samples: Vec<Sample>,
+}
+
+/// What a number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows while the process runs.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// One sample.
+pub enum Sample {
+    /// A number and its labels.
+    Number(Vec<(String, String)>, f64),
+    /// A distribution.
+    Distribution {
+        /// The upper bound of each bucket but the last, included.
+        bounds: Vec<f64>,
+        /// How many are in each bucket; the last has what is above all bounds.
+        counts: Vec<u64>,
+        /// The sum of all.
+        sum: f64,
+    },
 }
 
 /// Labels of a sample: names and values.
@@ -57,49 +92,73 @@ pub type Labels<'a> = &'a [(&'a str, &'a str)];
 impl Page {
     /// A number that only grows while the process runs. Its name ends in `_total`.
     pub fn counter(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: u64) {
-        let family = self.family(name, "counter", help);
-        sample(&mut family.samples, name, "", labels, value as f64);
+        self.family(name, Kind::Counter, help).samples.push(Sample::Number(owned(labels), value as f64));
     }
 
     /// A number that goes up and down. Its name ends in its unit.
     pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: Labels<'_>, value: f64) {
-        let family = self.family(name, "gauge", help);
-        sample(&mut family.samples, name, "", labels, value);
+        self.family(name, Kind::Gauge, help).samples.push(Sample::Number(owned(labels), value));
     }
 
     /// A distribution.
     pub fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
-        let family = self.family(name, "histogram", help);
-        // The buckets are read one after the other; counting them here keeps the sum of them and the count the same.
-        let mut count = 0;
-        for (bound, bucket) in histogram.bounds.iter().zip(&histogram.buckets) {
-            count += bucket.load(Ordering::Relaxed);
-            let bound = (*bound as f64 / histogram.scale).to_string();
-            sample(&mut family.samples, name, "_bucket", &[("le", &bound)], count as f64);
-        }
-        count += histogram.above.load(Ordering::Relaxed);
-        sample(&mut family.samples, name, "_bucket", &[("le", "+Inf")], count as f64);
+        let bounds = histogram.bounds.iter().map(|bound| *bound as f64 / histogram.scale).collect();
+        let mut counts: Vec<u64> = histogram.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
+        counts.push(histogram.above.load(Ordering::Relaxed));
         let sum = histogram.sum.load(Ordering::Relaxed) as f64 / histogram.scale;
-        sample(&mut family.samples, name, "_sum", &[], sum);
-        sample(&mut family.samples, name, "_count", &[], count as f64);
+        self.family(name, Kind::Histogram, help).samples.push(Sample::Distribution { bounds, counts, sum });
     }
 
-    fn family(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> &mut Family {
-        self.families.entry(name).or_insert_with(|| Family { kind, help, samples: String::new() })
+    /// Every family with its name, in the order of names.
+    pub fn families(&self) -> impl Iterator<Item = (&'static str, &Family)> {
+        self.families.iter().map(|(name, family)| (*name, family))
     }
 
-    fn text(self) -> String {
+    fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) -> &mut Family {
+        self.families.entry(name).or_insert_with(|| Family { kind, help, samples: Vec::new() })
+    }
+
+    fn text(&self) -> String {
         let mut text = String::new();
-        for (name, Family { kind, help, samples }) in self.families {
+        for (name, family) in self.families() {
+            let kind = match family.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
             // Writing to a text does not fail.
-            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", escaped(help, false));
-            text.push_str(&samples);
+            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", escaped(family.help, false));
+            for shown in &family.samples {
+                shown.text(name, &mut text);
+            }
         }
         text
     }
 }
 
-fn sample(text: &mut String, name: &str, suffix: &str, labels: Labels<'_>, value: f64) {
+impl Sample {
+    fn text(&self, name: &str, text: &mut String) {
+        match self {
+            Self::Number(labels, value) => sample(text, name, "", labels, *value),
+            Self::Distribution { bounds, counts, sum } => {
+                // The buckets were read one after the other; counting them here keeps the sum of them and the count the same.
+                let mut count = 0;
+                for (bound, bucket) in bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]).zip(counts) {
+                    count += bucket;
+                    sample(text, name, "_bucket", &[("le".to_owned(), bound)], count as f64);
+                }
+                sample(text, name, "_sum", &[], *sum);
+                sample(text, name, "_count", &[], count as f64);
+            }
+        }
+    }
+}
+
+fn owned(labels: Labels<'_>) -> Vec<(String, String)> {
+    labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn sample(text: &mut String, name: &str, suffix: &str, labels: &[(String, String)], value: f64) {
     let shown: Vec<String> =
         labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true))).collect();
     let labels = if shown.is_empty() { String::new() } else { format!("{{{}}}", shown.join(",")) };

@@ -58,6 +58,7 @@ mod states;
 mod stores;
 mod streaming;
 mod syscalls;
+mod telemetry;
 mod tree;
 mod upload;
 mod verifying;

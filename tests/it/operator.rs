@@ -71,7 +71,7 @@ async fn only_an_operators_key_opens_any_route() {
         assert!(!matches!(answer.status, 401 | 403 | 405) && answer.status < 500, "{method} {path}: {}", answer.text());
         assert_eq!(answer.header("cache-control").or((answer.status == 204).then_some("no-store")), Some("no-store"));
     }
-    for path in ["/livez", "/readyz"] {
+    for path in ["/livez", "/healthz", "/readyz"] {
         assert_eq!(send(&gate, None, "GET", path, "").await.status, 200, "{path}");
     }
     problem(&as_operator(&gate, "GET", "/v1/me", "").await, "not-found");

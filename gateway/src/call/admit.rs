@@ -24,6 +24,7 @@ impl Admission {
 }
 
 /// Takes the calls of one request from the caller's allowance, all or none.
+#[tracing::instrument(target = "pressgate::span", name = "admit", skip_all)]
 pub async fn admit(gateway: &Gateway, permits: Vec<Permit>) -> Result<Vec<Admission>, Refusal> {
     let Some(first) = permits.first() else { return Ok(Vec::new()) };
     let (principal, governance) = (first.call().caller().principal(), first.call().governance());
@@ -36,6 +37,7 @@ pub async fn admit(gateway: &Gateway, permits: Vec<Permit>) -> Result<Vec<Admiss
 
 /// Takes one request from the caller's allowance, whatever becomes of it. Refusals for the limit are summed in the log, like
 /// those of strangers: a key does not fill it.
+#[tracing::instrument(target = "pressgate::span", name = "admit", skip_all)]
 pub async fn admit_request(gateway: &Gateway, caller: &Caller, only_reads: bool) -> Result<(), Refusal> {
     let (counted, does) =
         if only_reads { (Counted::Read, "reads more often") } else { (Counted::Change, "makes more requests") };

@@ -51,6 +51,7 @@ pub struct Ballots<'a> {
 /// Counts the votes. A vote counts when its person has no part in the post, may approve for the brand under the governance of
 /// this moment, and saw exactly this content. What nobody saw nobody agreed to: a hold of a policy, or a reason of it, that was
 /// not there when they voted holds the call.
+#[tracing::instrument(target = "pressgate::span", name = "approve", skip_all)]
 pub fn approve(judgement: Judgement, ballots: Option<Ballots<'_>>) -> Approved {
     if judgement.outcome() == Outcome::Allow {
         return Approved::Yes(Box::new(Approval { judgement, by: Vec::new() }));

@@ -25,7 +25,7 @@ pub struct Caller {
 }
 
 /// The door of our own API, which calls come in by unless they say otherwise.
-const PUBLISH: &str = "publish";
+pub(crate) const PUBLISH: &str = "publish";
 /// The door of networks' own APIs.
 pub(crate) const NATIVE: &str = "native";
 /// The door of the same by way of a proxy.
@@ -132,6 +132,7 @@ pub struct Shown<'a> {
 ///
 /// # Errors
 /// `unauthenticated`; `issuer-unavailable` where the keys of a token's issuer can't be had.
+#[tracing::instrument(target = "pressgate::span", name = "authenticate", skip_all)]
 pub async fn authenticate(gateway: &Gateway, shown: Shown<'_>) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| Err(stranger(gateway, shown.source, problem::UNAUTHENTICATED, detail));
     let Some(presented) = shown.authorization else {
@@ -154,6 +155,7 @@ pub async fn authenticate(gateway: &Gateway, shown: Shown<'_>) -> Result<Caller,
 ///
 /// # Errors
 /// As [`authenticate`]; `session-expired`.
+#[tracing::instrument(target = "pressgate::span", name = "authenticate", skip_all)]
 pub async fn client(
     gateway: &Gateway,
     token: Option<&str>,

@@ -6,8 +6,9 @@ use super::Call;
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
-    model::{Account, Action, Grant},
+    model::{Account, Action, Grant, Principal},
     refusal::{Fault, Refusal, Stage, problem},
+    telemetry::{self, spans::key},
 };
 
 /// Proof that a grant allows the call.
@@ -29,9 +30,28 @@ impl Permit {
 }
 
 /// Looks for a grant.
+#[tracing::instrument(target = "pressgate::span", name = "authorise", skip_all)]
 pub fn authorise(gateway: &Gateway, call: Call) -> Result<Permit, Refusal> {
+    tell(&call);
     let grant = allowed(gateway, call.governance(), &call, call.account())?;
+    telemetry::note(key::GRANT, || grant.id.to_string());
     Ok(Permit { call, grant })
+}
+
+/// Whose call it is, and what for, as ids.
+fn tell(call: &Call) {
+    let (caller, account) = (call.caller(), call.account());
+    match caller.principal() {
+        Principal::App(app) => telemetry::note(key::APP, || app.to_string()),
+        Principal::Person(person) => telemetry::note(key::PERSON, || person.to_string()),
+    }
+    if let Some(person) = caller.on_behalf_of() {
+        telemetry::note(key::ON_BEHALF_OF, || person.to_string());
+    }
+    telemetry::note(key::ACCOUNT, || account.id.to_string());
+    telemetry::note(key::BRAND, || account.brand.to_string());
+    telemetry::note(key::ACTION, || call.draft().action.to_string());
+    telemetry::note(key::POST, || call.post().to_string());
 }
 
 /// Asks again under the governance of this moment, just before the first effect: when `apply` has answered, no call starts

@@ -71,6 +71,7 @@ impl Call {
 }
 
 /// Resolves a submission into a call for each account. All faults are reported at once.
+#[tracing::instrument(target = "pressgate::span", name = "classify", skip_all)]
 pub async fn classify(
     gateway: &Gateway,
     caller: &Caller,
@@ -121,6 +122,7 @@ pub async fn classify(
 }
 
 /// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
+#[tracing::instrument(target = "pressgate::span", name = "classify", skip_all)]
 pub fn resume(
     gateway: &Gateway,
     caller: Caller,

@@ -43,6 +43,7 @@ impl Clearance {
 
 /// Checks the account's credential and the pauses that its network asked for, and reserves what the call may use of the network's
 /// budgets. Where there is no room it waits its turn for `patience`, or for as long as the rules say.
+#[tracing::instrument(target = "pressgate::span", name = "clear", skip_all)]
 pub async fn clear(gateway: &Gateway, approval: Approval, patience: Option<Duration>) -> Result<Clearance, Refusal> {
     way_is_free(gateway, approval.call()).await?;
     let wait_s = approval.call().governance().limits.wait_s;

@@ -8,6 +8,7 @@ use crate::{
     openings::Committed,
     records::{Commitment, Opening},
     refusal::{Refusal, problem},
+    telemetry::spans,
 };
 
 /// What is known of a call so far, for the leaf that closes it.
@@ -51,6 +52,7 @@ impl Journey {
     /// Closes with a refusal: one leaf for each account that was refused, durable before the caller hears. Where the log can't
     /// be written, or what it commits to can't be kept, that becomes the answer.
     pub async fn refuse(self, gateway: &Gateway, refusal: Refusal) -> Refusal {
+        spans::refused(refusal.problem.slug, refusal.problem.status);
         if let Some(caller) = self.caller.as_ref().filter(|_| refusal.problem == problem::RATE_LIMITED) {
             // Summed, so that who exceeds a limit does not fill the log.
             gateway.counters.denied.add(1);

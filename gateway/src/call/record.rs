@@ -46,6 +46,7 @@ pub(super) struct Effect<'a> {
 }
 
 /// Takes a cleared call whose target was claimed.
+#[tracing::instrument(target = "pressgate::span", name = "record", skip_all)]
 pub async fn record(gateway: &Arc<Gateway>, clearance: Clearance, claim: Claim) -> Result<Intent, Refusal> {
     log_takes_effects(gateway)?;
     let account = &clearance.call().account().id;

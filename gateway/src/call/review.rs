@@ -6,6 +6,7 @@ use crate::{
     host::{PluginError, PluginFault, ReviewContext},
     model::{Action, Finding, Outcome, Principal, Severity, Verdict},
     refusal::{Fault, Refusal, Stage, problem},
+    telemetry::{self, spans::key},
 };
 
 /// Seconds after which a call that met a busy plugin may come again, where the plugin host gives no time.
@@ -39,6 +40,7 @@ impl Judgement {
 }
 
 /// Asks the adapter whether the draft fits, then every policy of the brand in order.
+#[tracing::instrument(target = "pressgate::span", name = "review", skip_all)]
 pub async fn review(gateway: &Gateway, admission: Admission) -> Result<Judgement, Refusal> {
     let call = admission.permit().call();
     // Taking a post back says nothing new, and must work above all when what was said is wrong.
@@ -46,17 +48,23 @@ pub async fn review(gateway: &Gateway, admission: Admission) -> Result<Judgement
         return Ok(Judgement { admission, outcome: Outcome::Allow, verdicts: Vec::new() });
     }
     fits(gateway, call).await?;
-    judge(gateway, admission).await
+    judged(gateway, admission).await
 }
 
 /// Asks every policy of the brand in order. Whether the content fits, the network itself says of a client's own request.
+#[tracing::instrument(target = "pressgate::span", name = "review", skip_all)]
 pub async fn judge(gateway: &Gateway, admission: Admission) -> Result<Judgement, Refusal> {
+    judged(gateway, admission).await
+}
+
+async fn judged(gateway: &Gateway, admission: Admission) -> Result<Judgement, Refusal> {
     let call = admission.permit().call();
     if call.draft().action == Action::POST_DELETE || call.draft().action.is_read() {
         return Ok(Judgement { admission, outcome: Outcome::Allow, verdicts: Vec::new() });
     }
     let verdicts = verdicts(gateway, call).await?;
     let outcome = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Allow);
+    telemetry::note(key::OUTCOME, || outcome.as_str());
     if outcome == Outcome::Deny {
         let rules =
             verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Deny).map(|verdict| verdict.policy.as_str());

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     audit::{Leaf, leaf},
-    config::process::{Log, LogFormat},
+    config::process::{Log, Telemetry},
     doors,
     gateway::Gateway,
     listen,
@@ -24,6 +24,7 @@ use crate::{
     posts::work,
     pulse, retention, start,
     stop::Phase,
+    telemetry::{self, Feed, PushParts, Pushing},
 };
 
 /// Once the listeners close, those who are connected may take so long before no new work begins.
@@ -38,7 +39,7 @@ struct Signals {
 
 /// Runs until SIGTERM or SIGINT; SIGHUP applies the governance folder.
 pub async fn run(context: Context) -> Result<Report, Failure> {
-    trace(&context.config.log);
+    let feed = trace(&context.config.log, context.config.telemetry.as_ref());
     if let Some(descriptors) = listen::raise_descriptors() {
         tracing::debug!(descriptors, "file descriptors");
     }
@@ -59,6 +60,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     };
     let forward = proxy.as_ref().map(|(_, at)| *at);
     let gateway = start::start(crate::start::Parts::real(config)).await?;
+    let pushing = push(&gateway, feed)?;
     let native = accounts.iter().map(|(account, _, at)| (account.to_string(), *at)).collect();
     let listening = Listening { address: public_at, operator: operators_at, native, forward };
     listening.write(&data).map_err(|error| Failure::file(&data, &error))?;
@@ -96,6 +98,9 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     let mut signals = signals;
     signals.until_stop(&gateway).await;
     let in_time = drain(&gateway, listeners, tasks, &mut signals).await;
+    if let Some(pushing) = pushing {
+        pushing.finish().await;
+    }
     Listening::remove(&data);
     // The line that told where it listens was all for standard output.
     let report = Report { text: String::new(), json: json!({ "stopped": true, "in_time": in_time }), holds: true };
@@ -241,15 +246,23 @@ pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener,
     Ok((listener, bound))
 }
 
-/// The process's own log, to standard error.
-pub(super) fn trace(log: &Log) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&log.filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    if let Err(error) = set {
+/// The process's own log, to standard error, and where it is pushed to besides.
+pub(super) fn trace(log: &Log, pushed: Option<&Telemetry>) -> Option<Feed> {
+    telemetry::subscribe(log, pushed).unwrap_or_else(|error| {
         print(&format!("the process's log can't be set up: {error}"));
-    }
+        None
+    })
+}
+
+/// Begins to push what was gathered since the process began.
+fn push(gateway: &Arc<Gateway>, feed: Option<Feed>) -> Result<Option<Pushing>, Failure> {
+    let (Some(feed), Some(config)) = (feed, gateway.config.telemetry.clone()) else { return Ok(None) };
+    let measured = Arc::clone(gateway);
+    let parts = PushParts {
+        config,
+        egress: Arc::clone(&gateway.egress),
+        instance: gateway.audit.origin().to_owned(),
+        measure: Box::new(move || measured.metrics.page()),
+    };
+    Pushing::begin(feed, parts, &gateway.metrics).map(Some).map_err(Failure::refused)
 }

@@ -6,6 +6,7 @@ mod export;
 mod forward;
 mod listen;
 mod raw;
+mod telemetry;
 mod witness;
 
 use std::{
@@ -21,6 +22,7 @@ use url::Url;
 use super::Fault;
 use crate::model::AccountId;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
+pub use telemetry::Telemetry;
 pub use witness::Witness;
 
 /// Size of the largest `pressgate.toml`.
@@ -54,6 +56,8 @@ pub struct Config {
     pub witness: Vec<Witness>,
     /// The process's own log.
     pub log: Log,
+    /// Where traces, metrics and the process's own log are pushed to; nowhere without it.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Listeners.

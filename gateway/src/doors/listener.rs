@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{guarded, native, problem::unreadable, router};
 use crate::{
+    call::authenticate::{NATIVE, PUBLISH},
     config::process::Listen,
     gateway::Gateway,
     listen::{self, Door, Limits, Meter},
@@ -36,7 +37,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
         gateway.metrics.add(move |page| tls.show(page));
     }
     let watching = tls.map(|tls| tokio::spawn(tls.watch(Arc::clone(&gateway.stopping))));
-    listen(&gateway, listener, "apps".to_owned(), router(Arc::clone(&gateway))).await;
+    let router = guarded(router(Arc::clone(&gateway)), PUBLISH);
+    listen(&gateway, listener, "apps".to_owned(), router).await;
     if let Some(watching) = watching {
         // It has ended: nobody comes in any more.
         let _ = watching.await;
@@ -46,7 +48,8 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) {
 /// Serves one account's own listener, as [`serve`] does the public one. With TLS it has the same certificate.
 pub async fn serve_account(gateway: Arc<Gateway>, account: AccountId, listener: TcpListener) {
     let name = format!("native:{account}");
-    listen(&gateway, listener, name, native::router(Arc::clone(&gateway), account)).await;
+    let router = guarded(native::router(Arc::clone(&gateway), account), NATIVE);
+    listen(&gateway, listener, name, router).await;
 }
 
 async fn listen(gateway: &Gateway, listener: TcpListener, name: String, router: Router) {
@@ -56,7 +59,7 @@ async fn listen(gateway: &Gateway, listener: TcpListener, name: String, router: 
     gateway.metrics.add(move |page| shown.show(page, &name));
     let tls = gateway.tls.clone();
     let door = Door { limits: limits(&gateway.config.listen), refuse: unreadable, meter, tls, tunnels: None };
-    listen::serve(listener, guarded(router), door, stop).await;
+    listen::serve(listener, router, door, stop).await;
 }
 
 /// Is the process alive?

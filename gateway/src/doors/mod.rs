@@ -16,6 +16,7 @@ pub mod reveals;
 mod shape;
 mod strict;
 pub mod text;
+mod traced;
 pub mod words;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))
         .route("/livez", get(listener::livez))
+        .route("/healthz", get(listener::livez))
         .route("/readyz", get(listener::readyz))
         .route("/v1/media", post(publish::media::upload))
         .fallback(problem::no_such_path)
@@ -58,6 +60,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 /// What is around everything that comes in by HTTP.
-fn guarded(router: Router) -> Router {
-    router.layer(middleware::from_fn(limits::told)).layer(middleware::from_fn(strict::strict))
+fn guarded(router: Router, door: &'static str) -> Router {
+    let router = router.layer(middleware::from_fn(limits::told)).layer(middleware::from_fn(strict::strict));
+    traced::traced(router, door)
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     listen::Fault,
     refusal::{self, Blame, Refusal, Stage, problem},
+    telemetry::spans,
 };
 
 /// Longest detail, in characters; each fault tells its own part.
@@ -125,6 +126,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        spans::refused(self.refusal.problem.slug, self.refusal.problem.status);
         if self.refusal.problem.status >= 500 {
             tracing::warn!(refusal = %self.refusal, "answered with a problem");
         }

@@ -288,6 +288,19 @@ pub enum SendFailure {
     TooLarge,
 }
 
+impl SendFailure {
+    /// What happened, in a word that holds nothing of the request.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::NoCredential(_) => "no-credential",
+            Self::NotSent(_) => "not-sent",
+            Self::Unanswered(_) => "unanswered",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
 /// Why egress can't start.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EgressError {

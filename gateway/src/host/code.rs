@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use super::bindings::{AdapterPre, PolicyPre, adapter_api};
@@ -15,6 +16,7 @@ use super::manifest::Manifest;
 use super::meter::{Meter, Tick};
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::telemetry::spans;
 
 /// How long a call waits for its turn before it is told to come back.
 const QUEUE_MS_MAX: u64 = 1_000;
@@ -69,6 +71,19 @@ enum Stopped {
 impl Code {
     /// Runs `call` in a fresh store and gives back what it left there. Nothing of the store survives a failure.
     pub(super) async fn run<T>(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        function: &'static str,
+        world: CallWorld,
+        call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
+    ) -> Result<(T, CallState), PluginError> {
+        let Manifest { name, version, .. } = &self.manifest;
+        let span = spans::guest(name.as_str(), version, &self.digest, function);
+        let ended = self.run_in(settings, world, call).instrument(span.clone()).await;
+        ended.inspect_err(|error| spans::failed(&span, error.fault.word()))
+    }
+
+    async fn run_in<T>(
         self: &Arc<Self>,
         settings: &Arc<Settings>,
         world: CallWorld,

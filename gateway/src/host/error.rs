@@ -151,3 +151,19 @@ pub enum PluginFault {
     #[error("the plugin host failed: {0}")]
     Internal(String),
 }
+
+impl PluginFault {
+    /// What happened, in a word that holds nothing of the call.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Trapped { .. } => "trapped",
+            Self::CpuBudget { .. } => "cpu-budget",
+            Self::WallDeadline { .. } => "wall-deadline",
+            Self::Memory { .. } => "memory",
+            Self::HostCallBytes { .. } => "host-call-bytes",
+            Self::BadAnswer(_) => "bad-answer",
+            Self::Busy { .. } => "busy",
+            Self::Internal(_) => "internal",
+        }
+    }
+}

@@ -70,7 +70,7 @@ impl Release {
             let policy = pre.instantiate_async(&mut *store).await?;
             policy.pressgate_plugin_policy_api().call_review(store, &sent, &context).await.map(Some)
         };
-        let (verdict, _) = self.code.run(&self.settings, CallWorld::pure(media.clone()), review).await?;
+        let (verdict, _) = self.code.run(&self.settings, "review", CallWorld::pure(media.clone()), review).await?;
         let verdict = verdict.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no policy".into())))?;
         answers::verdict(verdict, draft).map_err(|reason| self.nonsense(reason))
     }
@@ -88,7 +88,7 @@ impl Release {
     ) -> Result<Vec<Finding>, PluginError> {
         let (account, sent, facts) = (convert::account(account), convert::draft(draft), facts.map(convert::facts));
         let (answer, _) = self
-            .adapter(CallWorld::pure(media.clone()), async |store, adapter| {
+            .adapter("check", CallWorld::pure(media.clone()), async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_check(store, &account, &sent, facts.as_ref()).await
             })
             .await?;
@@ -109,7 +109,7 @@ impl Release {
         };
         let account = convert::account(account);
         let (answer, _) = self
-            .adapter(world, async |store, adapter| {
+            .adapter("discover", world, async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_discover(store, &account).await
             })
             .await?;
@@ -121,7 +121,7 @@ impl Release {
     pub async fn classify(&self, account: &Account, request: &PluginRequest) -> Result<Classification, PluginError> {
         let (account, request) = (convert::account(account), convert::request_out(request));
         let (answer, _) = self
-            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+            .adapter("classify", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_classify(store, &account, &request).await
             })
             .await?;
@@ -139,7 +139,7 @@ impl Release {
         let world = replayed(call, Purpose::Perform, out, media.clone());
         let sent = convert::call(call);
         let (answer, state) = self
-            .adapter(world, async |store, adapter| {
+            .adapter("perform", world, async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_perform(store, &sent).await
             })
             .await?;
@@ -160,7 +160,7 @@ impl Release {
         let world = replayed(call, Purpose::Reconcile, out, MediaFiles::none());
         let sent = convert::call(call);
         let (answer, _) = self
-            .adapter(world, async |store, adapter| {
+            .adapter("reconcile", world, async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_reconcile(store, &sent, step).await
             })
             .await?;
@@ -171,7 +171,7 @@ impl Release {
     #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn observe(&self, status: u16, headers: &[(String, String)]) -> Result<Vec<Budget>, PluginError> {
         let (answer, _) = self
-            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+            .adapter("observe", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_observe(store, status, headers).await
             })
             .await?;
@@ -190,7 +190,7 @@ impl Release {
         let (account, login) = (convert::account(account), convert::login(login));
         let (session, request) = (convert::session(session), convert::request_out(request));
         let (answer, _) = self
-            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+            .adapter("render-session", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
                 let api = adapter.pressgate_plugin_adapter_api();
                 api.call_render_session(store, &account, login, &session, &request).await
             })
@@ -207,7 +207,7 @@ impl Release {
     ) -> Result<PluginResponse, PluginError> {
         let (refusal, request) = (convert::refusal(refusal), convert::request_out(request));
         let (answer, _) = self
-            .adapter(CallWorld::pure(MediaFiles::none()), async |store, adapter| {
+            .adapter("render-refusal", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_render_refusal(store, &refusal, &request).await
             })
             .await?;
@@ -216,6 +216,7 @@ impl Release {
 
     async fn adapter<T>(
         &self,
+        function: &'static str,
         world: CallWorld,
         call: impl AsyncFnOnce(&mut wasmtime::Store<CallState>, &Adapter) -> wasmtime::Result<T>,
     ) -> Result<(T, CallState), PluginError> {
@@ -224,7 +225,7 @@ impl Release {
             let adapter = pre.instantiate_async(&mut *store).await?;
             call(store, &adapter).await.map(Some)
         };
-        let (answer, state) = self.code.run(&self.settings, world, run).await?;
+        let (answer, state) = self.code.run(&self.settings, function, world, run).await?;
         let answer = answer.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no adapter".into())))?;
         Ok((answer, state))
     }

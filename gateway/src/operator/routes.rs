@@ -42,6 +42,7 @@ use crate::{
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/livez", get(livez))
+        .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/operator/status", get(status))

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tracing::{Instrument, Span};
 
 use super::{accept::LEASE, unavailable};
 use crate::{
@@ -16,6 +17,10 @@ use crate::{
     openings::Committed,
     records::{Attempt, Claim, ClaimFor, NewPost, PostRecord, TargetFinish, TargetRecord},
     refusal::{Refusal, Stage, problem},
+    telemetry::{
+        self,
+        spans::{self, Bond, key},
+    },
 };
 
 /// Longest wait between attempts that log or records put off, in seconds.
@@ -59,7 +64,8 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
 /// log or records fail before anything left, the target is given up at once: the caller hears that nothing was sent, and
 /// asks again. A post that was acknowledged is put off instead.
 pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance, waited: bool) {
-    spawn(gateway, |gateway| async move {
+    let span = spans::continued(Bond::Child, post.id.as_str(), clearance.call().account().id.as_str());
+    spawn(gateway, span, |gateway| async move {
         let gateway = &gateway;
         let account = clearance.call().account().id.clone();
         let Some(_running) = gateway.attempts.begin(&post.id, &account) else { return };
@@ -79,7 +85,8 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
 /// Starts an attempt on a target that was due; nothing happens where somebody else has claimed it.
 pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: ClaimFor) {
     let Some(running) = gateway.attempts.begin(&post, &account) else { return };
-    spawn(gateway, |gateway| async move {
+    let span = spans::continued(Bond::Link, post.as_str(), account.as_str());
+    spawn(gateway, span, |gateway| async move {
         let (gateway, _running) = (&gateway, running);
         if let Err(refusal) = claim_and_attempt(gateway, &post, &account, purpose).await {
             tracing::error!(%post, %account, %refusal, "an attempt could not begin");
@@ -87,7 +94,7 @@ pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: 
     });
 }
 
-fn spawn<F, W>(gateway: &Arc<Gateway>, work: F)
+fn spawn<F, W>(gateway: &Arc<Gateway>, span: Span, work: F)
 where
     F: FnOnce(Arc<Gateway>) -> W,
     W: Future<Output = ()> + Send + 'static,
@@ -96,7 +103,7 @@ where
     let gateway = Arc::clone(gateway);
     tokio::spawn(async move {
         let _working = gateway.stopping.begin();
-        work.await;
+        work.instrument(span).await;
         gateway.changed.notify_waiters();
     });
 }
@@ -115,7 +122,8 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, accoun
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
-    spawn(gateway, |gateway| async move {
+    let span = spans::continued(Bond::Child, post.as_str(), account.as_str());
+    spawn(gateway, span, |gateway| async move {
         let (gateway, _running) = (&gateway, running);
         let result = match reenter(gateway, caller.clone(), &claim, &account, ClaimFor::Recall).await {
             Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
@@ -228,11 +236,13 @@ async fn conclude(
 ) {
     let refusal = match result {
         Ok(receipt) => {
+            telemetry::note(key::STATE, || receipt.state.as_str());
             tracing::info!(%post, %account, state = receipt.state.as_str(), attempt = receipt.attempt.number, "attempt ended");
             return;
         }
         Err(refusal) => refusal,
     };
+    spans::refused(refusal.problem.slug, refusal.problem.status);
     tracing::warn!(%post, %account, %refusal, "attempt refused");
     let stores = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
     let give_up = waited && stores && refusal.stage != Stage::Send;

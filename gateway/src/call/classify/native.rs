@@ -26,6 +26,7 @@ pub enum Asked {
 ///
 /// # Errors
 /// `unknown-account`, `not-classified`, `unsupported-action`, `media-unknown`, or the failure of the adapter.
+#[tracing::instrument(target = "pressgate::span", name = "classify", skip_all)]
 pub async fn native(
     gateway: &Gateway,
     caller: &Caller,

@@ -26,6 +26,7 @@ pub struct Passage {
 ///
 /// # Errors
 /// The log or the records can't be written, or the right is gone; nothing was sent then.
+#[tracing::instrument(target = "pressgate::span", name = "record", skip_all)]
 pub async fn pass(gateway: &Arc<Gateway>, clearance: Clearance, request_digest: &str) -> Result<Passage, Refusal> {
     log_takes_effects(gateway)?;
     let salt = digest::random_hex()?;
@@ -55,6 +56,7 @@ pub struct Reading {
 ///
 /// # Errors
 /// The log can't be written, or is too slow for what only asks.
+#[tracing::instrument(target = "pressgate::span", name = "record", skip_all)]
 pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Reading, Refusal> {
     log_is_writable(gateway)?;
     may_read(gateway)?;

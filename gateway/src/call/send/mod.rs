@@ -45,6 +45,7 @@ pub struct Receipt {
 }
 
 /// Carries a recorded intent out.
+#[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
 pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
     let intent = Arc::new(intent);
     let gateway = Arc::clone(intent.gateway());

@@ -3,17 +3,22 @@
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::Method;
+use tracing::{Instrument, Span};
 use url::Url;
 
 use crate::{
     egress::{
         AllowedOrigin, ClientAuthentication, CredentialRule, CredentialScheme, Egress, Exchange, Expired, FormField,
-        FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule,
+        FormValue, OAuthEndpoint, OAuthRule, OutBody, OutRequest, Scope, SendFailure, SessionRule, Streamed,
     },
     gateway::{Gateway, MediaStore},
     host::manifest::{self, CredentialDecl, CredentialScheme as Declared, Endpoint, OAuth2Decl, Origin, SessionDecl},
     host::{self, Outbound, PluginRequest, PluginResponse, Release, RequestBody, SendError, StepKind},
     model::Account,
+    telemetry::{
+        spans::{self, key},
+        traceparent,
+    },
 };
 
 /// What this adapter may reach when it speaks for this account.
@@ -170,14 +175,51 @@ pub(super) fn outgoing(
     })
 }
 
-/// Sends one request.
+/// Sends one request to `network`.
 pub(super) async fn transmit(
     egress: &Egress,
     scope: &Scope,
+    network: &str,
     request: OutRequest,
 ) -> Result<PluginResponse, SendFailure> {
-    let answer = egress.send(scope, request).await?;
+    let (span, request) = traced(network, scope, request);
+    let answer = egress.send(scope, request).instrument(span.clone()).await;
+    let answer = answer.inspect_err(|failure| spans::failed(&span, failure.word()))?;
+    spans::note_in(&span, key::STATUS, || i64::from(answer.status));
     Ok(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body })
+}
+
+/// Sends one request to `network`, whose answer may come in pieces. Its span ends with the head of the answer.
+pub(super) async fn stream(
+    egress: &Egress,
+    scope: &Scope,
+    network: &str,
+    request: OutRequest,
+) -> Result<Streamed, SendFailure> {
+    let (span, request) = traced(network, scope, request);
+    let answer = egress.stream(scope, request).instrument(span.clone()).await;
+    let answer = answer.inspect_err(|failure| spans::failed(&span, failure.word()))?;
+    let status = match &answer {
+        Streamed::Whole(answer) => answer.status,
+        Streamed::Coming { status, .. } => *status,
+    };
+    spans::note_in(&span, key::STATUS, || i64::from(status));
+    Ok(answer)
+}
+
+/// The span of a request, and the request as it leaves.
+fn traced(network: &str, scope: &Scope, mut request: OutRequest) -> (Span, OutRequest) {
+    let span = spans::platform(network, scope.account.as_str(), &request.method, &request.url);
+    span.in_scope(|| trace_context(&mut request));
+    (span, request)
+}
+
+/// A network gets the trace of this request where the configuration says so, and else none, whoever wrote it.
+fn trace_context(request: &mut OutRequest) {
+    request.headers.retain(|(name, _)| !traceparent::ALL.iter().any(|own| name.eq_ignore_ascii_case(own)));
+    if let Some((name, value)) = spans::carried() {
+        request.headers.push((name.to_owned(), value));
+    }
 }
 
 /// A failure in the plugin's words.
@@ -203,6 +245,7 @@ pub struct ReadOnly {
     egress: Arc<Egress>,
     media: Arc<MediaStore>,
     scope: Scope,
+    network: String,
 }
 
 impl ReadOnly {
@@ -212,6 +255,7 @@ impl ReadOnly {
             egress: Arc::clone(&gateway.egress),
             media: Arc::clone(&gateway.media),
             scope: scope(gateway, account, adapter),
+            network: account.adapter.to_string(),
         }
     }
 }
@@ -228,7 +272,9 @@ impl Outbound for ReadOnly {
                 return Err(SendError::Denied("only `read` steps may be sent here".into()));
             }
             is_read(&request)?;
-            transmit(&self.egress, &self.scope, outgoing(request, &self.media, None)?).await.map_err(told)
+            transmit(&self.egress, &self.scope, &self.network, outgoing(request, &self.media, None)?)
+                .await
+                .map_err(told)
         })
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::{
-    outgoing::{outgoing, scope, told, transmit},
+    outgoing::{outgoing, scope, stream, told, transmit},
     watched::Watched,
 };
 use crate::{
@@ -23,8 +25,9 @@ use crate::{
 ///
 /// # Errors
 /// The request did not reach the network, or nobody knows; the outcome is in the log.
+#[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
 pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginResponse, Refusal> {
-    let sent = tokio::spawn(async move {
+    let going = async move {
         let (gateway, call) = (Arc::clone(passage.gateway()), passage.call());
         let answer = exchange(&gateway, call, request).await;
         let (result, seen) = match &answer {
@@ -41,8 +44,8 @@ pub async fn relay(passage: Passage, request: PluginRequest) -> Result<PluginRes
         // It left: whoever hears of a log that can't be written must know that.
         closed.map_err(|refusal| Refusal { stage: Stage::Send, ..refusal })?;
         answer.map_err(|error| refused(call, &error))
-    });
-    sent.await.unwrap_or_else(|error| {
+    };
+    tokio::spawn(going.in_current_span()).await.unwrap_or_else(|error| {
         Err(Refusal::new(problem::INTERNAL, Stage::Send, "The request could not be carried out.").because(error))
     })
 }
@@ -70,11 +73,12 @@ pub enum Looked {
 ///
 /// # Errors
 /// There is no answer.
+#[tracing::instrument(target = "pressgate::span", name = "send", skip_all)]
 pub async fn look(reading: Reading, request: PluginRequest) -> Result<Looked, Refusal> {
     let (gateway, call) = (reading.gateway(), reading.call());
     let scope = scope(gateway, call.account(), call.adapter());
     let out = outgoing(request, &gateway.media, Some(call.draft())).map_err(|error| refused(call, &error))?;
-    let answer = gateway.egress.stream(&scope, out).await;
+    let answer = stream(&gateway.egress, &scope, call.account().adapter.as_str(), out).await;
     let answer = answer.map_err(|failure| refused(call, &told(failure)))?;
     match answer {
         Streamed::Whole(answer) => {
@@ -92,7 +96,7 @@ pub async fn look(reading: Reading, request: PluginRequest) -> Result<Looked, Re
 async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Result<PluginResponse, SendError> {
     let scope = scope(gateway, call.account(), call.adapter());
     let out = outgoing(request, &gateway.media, Some(call.draft()))?;
-    let answer = transmit(&gateway.egress, &scope, out).await.map_err(told)?;
+    let answer = transmit(&gateway.egress, &scope, call.account().adapter.as_str(), out).await.map_err(told)?;
     observe(gateway, call, answer.status, &answer.headers).await;
     Ok(answer)
 }

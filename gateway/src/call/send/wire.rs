@@ -227,7 +227,9 @@ impl Wire {
     }
 
     async fn transmit(&self, out: OutRequest) -> Result<PluginResponse, SendError> {
-        let sent = transmit(&self.intent.gateway().egress, &self.scope, out).await;
+        let sent =
+            transmit(&self.intent.gateway().egress, &self.scope, self.intent.call().account().adapter.as_str(), out)
+                .await;
         sent.map_err(|failure| {
             if let SendFailure::NoCredential(why) = &failure {
                 self.state().no_credential = Some(why.clone());

@@ -122,7 +122,7 @@ fn show(key_file: &Path) -> Result<Report, Failure> {
 }
 
 async fn serve(config: CosignerConfig, json: bool) -> Result<Report, Failure> {
-    trace(&Log { format: if json { LogFormat::Json } else { LogFormat::Text }, filter: "info".to_owned() });
+    trace(&Log { format: if json { LogFormat::Json } else { LogFormat::Text }, filter: "info".to_owned() }, None);
     let failed = |error: std::io::Error| Failure::Unreachable(format!("no signals: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

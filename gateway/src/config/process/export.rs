@@ -147,7 +147,7 @@ pub(super) struct RawExport {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawSecret {
+pub(super) struct RawSecret {
     file: Option<Spanned<String>>,
     env: Option<Spanned<String>>,
 }
@@ -230,7 +230,7 @@ impl Checker<'_> {
         let private_endpoint = raw.private_endpoint.take().is_some_and(Spanned::into_inner);
         let (url, secret) = (raw.url.take(), raw.secret.take());
         self.none_left("webhook", &raw);
-        let secret = secret.and_then(|secret| self.secret(secret));
+        let secret = secret.and_then(|secret| self.secret("export", secret));
         if secret.is_none() {
             self.fault(at, "export.secret: a webhook is signed, so it needs `secret = { file = \"…\" }`".to_owned());
         }
@@ -245,39 +245,46 @@ impl Checker<'_> {
         let private_endpoint = raw.private_endpoint.take().is_some_and(Spanned::into_inner);
         let (url, secret, header) = (raw.url.take(), raw.secret.take(), raw.header.take());
         self.none_left("otlp", &raw);
+        let header = self.secret_header("export", secret, header);
+        Some(ExportTo::Otlp { url: self.url("export", at, url, private_endpoint)?, header, private_endpoint })
+    }
+
+    /// The header that opens a receiver, of an entry of `what`: its name and where its value is.
+    pub(super) fn secret_header(
+        &mut self,
+        what: &str,
+        secret: Option<Spanned<RawSecret>>,
+        header: Option<Spanned<String>>,
+    ) -> Option<(String, SecretFrom)> {
         let name = match (&secret, header) {
             (None, Some(header)) => {
-                self.fault(header.span().start, "export.header: there is no `secret` for it".to_owned());
+                self.fault(header.span().start, format!("{what}.header: there is no `secret` for it"));
                 None
             }
             (None, None) => None,
             (Some(_), None) => Some(HEADER_DEFAULT.to_owned()),
-            (Some(_), Some(header)) => self.header(header),
+            (Some(_), Some(header)) => self.header(what, header),
         };
-        let secret = secret.and_then(|secret| self.secret(secret));
-        Some(ExportTo::Otlp {
-            url: self.url("export", at, url, private_endpoint)?,
-            header: name.zip(secret),
-            private_endpoint,
-        })
+        let secret = secret.and_then(|secret| self.secret(what, secret));
+        name.zip(secret)
     }
 
-    fn header(&mut self, header: Spanned<String>) -> Option<String> {
+    fn header(&mut self, what: &str, header: Spanned<String>) -> Option<String> {
         let name = header.get_ref().to_ascii_lowercase();
         // What frames a request is never a secret.
         let own = crate::model::headers::is_gateways(&name) && name != HEADER_DEFAULT;
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() || own || name == "content-type" {
-            self.fault(header.span().start, format!("export.header: `{name}` can't carry a secret"));
+            self.fault(header.span().start, format!("{what}.header: `{name}` can't carry a secret"));
             return None;
         }
         Some(name)
     }
 
-    fn secret(&mut self, raw: Spanned<RawSecret>) -> Option<SecretFrom> {
+    fn secret(&mut self, what: &str, raw: Spanned<RawSecret>) -> Option<SecretFrom> {
         let at = raw.span().start;
         match raw.into_inner() {
             RawSecret { file: Some(file), env: None } => {
-                Some(SecretFrom::File(self.path("export.secret.file", Some(file), "")))
+                Some(SecretFrom::File(self.path(&format!("{what}.secret.file"), Some(file), "")))
             }
             RawSecret { file: None, env: Some(env) }
                 if !env.get_ref().is_empty() && !env.get_ref().contains(['=', '\0']) =>
@@ -287,14 +294,14 @@ impl Checker<'_> {
             RawSecret { file: None, env: Some(env) } => {
                 self.fault(
                     env.span().start,
-                    "export.secret.env: this is not the name of an environment variable".into(),
+                    format!("{what}.secret.env: this is not the name of an environment variable"),
                 );
                 None
             }
             _ => {
                 self.fault(
                     at,
-                    "export.secret: give one of `file` and `env`; the secret itself never stands here".into(),
+                    format!("{what}.secret: give one of `file` and `env`; the secret itself never stands here"),
                 );
                 None
             }

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen, witness::RawWitness,
+    forward::RawForward, listen::RawListen, telemetry::RawTelemetry, witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},
@@ -70,6 +70,7 @@ struct Raw {
     export: Vec<Spanned<RawExport>>,
     witness: Vec<Spanned<RawWitness>>,
     log: RawLog,
+    telemetry: RawTelemetry,
 }
 
 #[derive(Default, Deserialize)]
@@ -195,6 +196,7 @@ impl Checker<'_> {
             export: self.exports(raw.export),
             witness: self.witnesses(raw.witness),
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
+            telemetry: self.telemetry(raw.telemetry),
             data,
         }
     }

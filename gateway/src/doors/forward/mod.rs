@@ -25,7 +25,7 @@ use super::{
     listener::limits as listen_limits,
     native::{self, Addressed},
     problem::{Problem, unreadable},
-    strict,
+    strict, traced,
 };
 use crate::{
     authority::{Place, places},
@@ -72,12 +72,13 @@ impl Passage {
     /// What serves its requests.
     fn router(self) -> Router {
         let passage = Arc::new(self);
-        Router::new()
+        let router = Router::new()
             .fallback(pass)
             .layer(middleware::from_fn(limits::told))
             .layer(middleware::from_fn(strict::strict))
             .layer(middleware::from_fn_with_state(Arc::clone(&passage), same_host))
-            .with_state(passage)
+            .with_state(passage);
+        traced::traced(router, FORWARD)
     }
 }
 

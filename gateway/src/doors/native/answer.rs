@@ -12,6 +12,7 @@ use crate::{
     doors::problem::Problem,
     host::{PluginRequest, PluginResponse, RefusalView, Release},
     refusal::Refusal,
+    telemetry::spans,
 };
 
 /// Headers in which a network names further pages or places of its own, which a client follows.
@@ -80,6 +81,7 @@ fn moved(value: &str, origin: &str, base: &str) -> String {
 
 /// The gateway's refusal as the network would say it; as a problem where its adapter can't.
 pub(super) async fn refused(adapter: &Release, refusal: Refusal, request: &PluginRequest) -> Response {
+    spans::refused(refusal.problem.slug, refusal.problem.status);
     let view = RefusalView {
         status: refusal.problem.status,
         code: refusal.problem.slug.to_owned(),

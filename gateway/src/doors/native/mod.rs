@@ -47,12 +47,16 @@ use crate::{
     posts::accept,
     records::MediaRecord,
     refusal::{Fault, Refusal, Stage, problem},
+    telemetry::{self, spans::key},
 };
 
 /// Takes what is addressed to an account, by path or by host name, and passes the rest on.
 pub async fn native(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     match address::addressed(&gateway.config.native, gateway.config.listen.tls.is_some(), &request) {
-        Some(addressed) => serve_as(&gateway, addressed, NATIVE, None, request).await,
+        Some(addressed) => {
+            telemetry::note(key::DOOR, || NATIVE);
+            serve_as(&gateway, addressed, NATIVE, None, request).await
+        }
         None => next.run(request).await,
     }
 }

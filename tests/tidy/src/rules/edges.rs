@@ -22,7 +22,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("refusal", &["model"]),
     ("config", &["model"]),
     ("folders", &[]),
-    ("telemetry", &["config"]),
+    // It is told of calls and knows nothing of them; what it gathers leaves by egress.
+    ("telemetry", &["clock", "config", "egress", "metrics", "vault"]),
     ("gateway", HELD),
     ("start", ALL),
     ("stop", &[]),
@@ -72,10 +73,11 @@ const TABLE: &[(&str, &[&str])] = &[
             "stop",
             "pulse",
             "connections",
+            "telemetry",
         ],
     ),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
-    ("host", &["model", "clock", "records"]),
+    ("host", &["model", "clock", "records", "telemetry"]),
     ("plugins", &["model", "clock", "config", "host"]),
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
@@ -139,8 +141,22 @@ const HELD: &[&str] = &[
 ];
 
 const STAGES: &[&str] = &[
-    "model", "clock", "refusal", "config", "gateway", "host", "egress", "vault", "identity", "keys", "limits", "media",
-    "audit", "records", "openings",
+    "model",
+    "clock",
+    "refusal",
+    "config",
+    "gateway",
+    "host",
+    "egress",
+    "vault",
+    "identity",
+    "keys",
+    "limits",
+    "media",
+    "audit",
+    "records",
+    "openings",
+    "telemetry",
 ];
 
 /// A word of the code, the modules that may have it, and why.
