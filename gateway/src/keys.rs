@@ -29,6 +29,8 @@ const PREFIX: &str = "pgk";
 const ID_CHARS: usize = 12;
 const SECRET_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
+/// `pgk_<id>_<secret>_<checksum>`.
+const KEY_CHARS: usize = PREFIX.len() + ID_CHARS + SECRET_CHARS + CHECK_CHARS + 3;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Why a key does not open the door.
@@ -182,6 +184,12 @@ fn parse(presented: &str) -> Option<(&str, &str)> {
     (whole && checksum(unchecked) == check).then_some((id, secret))
 }
 
+/// Is there a Pressgate key in this text, whoever's it is? It is told from other words by its checksum.
+pub fn stands_in(text: &str) -> bool {
+    let starts = memchr::memmem::find_iter(text.as_bytes(), b"pgk_");
+    starts.into_iter().any(|start| text.get(start..start + KEY_CHARS).is_some_and(|word| parse(word).is_some()))
+}
+
 fn checksum(text: &str) -> String {
     let mut rest = crc32c_of(text);
     let mut digits = [b'0'; CHECK_CHARS];
@@ -233,6 +241,7 @@ mod tests {
             assert!(parse(&wrong).is_none(), "{wrong}");
         }
         assert!(parse(&key[..key.len() - 1]).is_none());
+        assert!(stands_in(&key) && stands_in(&format!("my pgk_ key: {key}x")) && !stands_in(&key[1..]));
     }
 
     proptest! {

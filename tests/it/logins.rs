@@ -103,6 +103,19 @@ async fn a_session_opens_nothing_else_and_dies_with_its_key() {
     assert_eq!(ended.expect(200), json!({}));
     refused(&me(&gate.caller_with(&second), ACCOUNT).await, 401, "unauthenticated");
     me(&client, ACCOUNT).await.expect(200);
+    // A logout ends the session that it names, whatever it is shown with; a key without one ends nothing.
+    let third = token(&login(&gate, &format!("grant_type=password&password={key}")).await);
+    let by_key = gate.caller_with(&key);
+    by_key.send("POST", &native("/oauth/revoke"), &[FORM], format!("token={third}")).await.expect(200);
+    refused(&me(&gate.caller_with(&third), ACCOUNT).await, 401, "unauthenticated");
+    refused(&by_key.send("POST", &native("/oauth/revoke"), &[FORM], "client_id=a").await, 401, "unauthenticated");
+    let stranger = gate.caller("app:newsroom");
+    refused(
+        &stranger.send("POST", &native("/oauth/revoke"), &[FORM], format!("token={session}")).await,
+        401,
+        "unauthenticated",
+    );
+    me(&client, ACCOUNT).await.expect(200);
     // Too old.
     clock.advance(SignedDuration::from_hours(91 * 24));
     refused(&me(&client, ACCOUNT).await, 401, "session-expired");
@@ -159,9 +172,12 @@ async fn what_is_held_is_kept_as_a_draft_where_the_account_says_so() {
         })
         .start()
         .await;
+    let once = [JSON, ("idempotency-key", "once")];
     let status = json!({"status": "cheap crisps", "visibility": "unlisted", "language": "en", "spoiler_text": "food"});
-    let answer = gate.post(&native(STATUSES), &status).await;
+    let answer = gate.send("POST", &native(STATUSES), &once, status.to_string()).await;
     refused(&answer, 403, "needs-approval");
+    let again = gate.send("POST", &native(STATUSES), &once, status.to_string()).await;
+    assert_eq!(again.text(), answer.text(), "one request, one draft");
     let body: Value = answer.json();
     let told = body["error"].as_str().expect("a sentence").to_owned();
     let post = told.split('`').find(|word| word.starts_with("post_")).expect("the held post is named").to_owned();

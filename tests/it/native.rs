@@ -106,7 +106,7 @@ async fn what_may_not_pass_is_refused_in_the_networks_own_words() {
     let later = format!(r#"{{"status":"fine",{padding}"spoiler_text":"miracle cure"}}"#);
     refused(&gate.send("POST", &native(STATUSES), &[JSON], later).await, 403, "policy-denied");
     let twice = format!(r#"{{"status":"fine",{padding}"status":"miracle cure"}}"#);
-    refused(&gate.send("POST", &native(STATUSES), &[JSON], twice).await, 400, "malformed");
+    refused(&gate.send("POST", &native(STATUSES), &[JSON], twice).await, 400, "malformed-request");
     let long = format!(r#"{{"status":"{}"}}"#, "x".repeat(2 << 20));
     refused(&gate.send("POST", &native(STATUSES), &[JSON], long).await, 413, "too-large");
     let effects: Vec<_> =
@@ -116,6 +116,42 @@ async fn what_may_not_pass_is_refused_in_the_networks_own_words() {
     // Who shows a key hears that there is no such account; who shows none does not.
     assert_eq!(gate.get("/native/nothing/api/v1/statuses/1").await.status, 404);
     assert_eq!(gate.caller_with("").get("/native/nothing/api/v1/statuses/1").await.status, 401);
+}
+
+#[tokio::test]
+async fn no_key_and_no_header_of_the_company_travels_on() {
+    let net = network().await;
+    let gate = gate(&net).await;
+    let key = gate.site.key("app:newsroom").to_owned();
+    let other = gate.site.key(READER).to_owned();
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let escaped = key.replacen('p', "\\u0070", 1);
+    for (kind, body) in [
+        (form, format!("status=my+key+%70{}", &key[1..])),
+        (form, format!("status={other}")),
+        (JSON, format!(r#"{{"status":"{escaped}"}}"#)),
+        (JSON, format!(r#"{{"status":"x","spoiler_text":"{other}"}}"#)),
+    ] {
+        refused(&gate.send("POST", &native(STATUSES), &[kind], body).await, 403, "not-classified");
+    }
+    let utf16 = ("content-type", "application/json; charset=utf-16");
+    let answer = gate.send("POST", &native(STATUSES), &[utf16], r#"{"status":"x"}"#).await;
+    refused(&answer, 415, "unsupported-media-type");
+    refused(&gate.get(&native("/api/v1/timelines/home?_method=delete")).await, 403, "not-classified");
+    assert!(texts(&net).await.is_empty());
+    // What would mean something else to what stands before the network.
+    let strange = [
+        JSON,
+        ("x-http-method-override", "DELETE"),
+        ("x-original-url", "/api/v1/conversations"),
+        ("x-forwarded-user", "ceo"),
+        ("accept-language", "cs"),
+    ];
+    gate.send("POST", &native(STATUSES), &strange, r#"{"status":"Fine"}"#).await.expect(200);
+    let sent = net.requests().await.into_iter().find(|request| request.method == "POST").expect("it is sent");
+    assert_eq!(sent.header("accept-language"), Some("cs"));
+    let found: Vec<_> = strange[1..4].iter().filter(|(name, _)| sent.header(name).is_some()).collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[tokio::test]

@@ -277,8 +277,11 @@ impl Core {
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
             let (response, lease) = client.send(target, request, &handed).await?;
-            if matches!(wanted, Wanted::Stream) && stream::is_worth_it(&response) {
-                let held = stream::Held::new(Arc::clone(&client), lease, slot);
+            if matches!(wanted, Wanted::Stream)
+                && stream::is_worth_it(&response)
+                && let Some(flow) = client.flow()
+            {
+                let held = stream::Held::new(Arc::clone(&client), lease, [slot, flow]);
                 return Ok(Answer::Open(OpenAnswer::of(response, held, scope.timeout.min(self.request_timeout))?));
             }
             let answer = RawAnswer::read(response, scope.response_bytes_max).await?;

@@ -36,6 +36,8 @@ const AGE_MS: i64 = 300_000;
 const IDLE_MAX: usize = 128;
 /// Requests of one client at the same time; more wait.
 const REQUESTS_MAX: usize = 256;
+/// Of these, answers that may come for long; a further one is read whole.
+const FLOWS_MAX: usize = REQUESTS_MAX / 4;
 /// Clients that are remembered before those without work are forgotten.
 const CLIENTS_MAX: usize = 4096;
 /// How long an idle connection may need to become ready after its last answer.
@@ -64,6 +66,7 @@ pub(super) struct Client {
     connector: Connector,
     clock: Arc<dyn Clock>,
     slots: Arc<Semaphore>,
+    flows: Arc<Semaphore>,
     kept: Mutex<Kept>,
     reaping: AtomicBool,
 }
@@ -109,6 +112,7 @@ impl Pool {
                 connector: Connector::new(&self.settings, Arc::clone(&self.resolver), self.connect_timeout),
                 clock: Arc::clone(&self.clock),
                 slots: Arc::new(Semaphore::new(REQUESTS_MAX)),
+                flows: Arc::new(Semaphore::new(FLOWS_MAX)),
                 kept: Mutex::default(),
                 reaping: AtomicBool::new(false),
             })
@@ -121,6 +125,11 @@ impl Client {
     /// Waits for room; held while a request runs.
     pub(super) async fn slot(&self) -> Result<OwnedSemaphorePermit, SendFailure> {
         Arc::clone(&self.slots).acquire_owned().await.map_err(|_| SendFailure::NotSent("the pool is closed".into()))
+    }
+
+    /// Room for an answer that is given on while it comes; none where so many come already that others would have to wait.
+    pub(super) fn flow(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.flows).try_acquire_owned().ok()
     }
 
     /// Sends a request on a kept or a new connection. `handed` is true from the moment when a byte of it may have left.

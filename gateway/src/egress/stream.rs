@@ -34,6 +34,10 @@ use super::{
 
 /// So much of the end is held back: more than a secret takes, however it is written.
 const TAIL_BYTES: usize = 8 * 1024;
+/// A compressed answer is read in pieces of this size.
+const GZIP_PIECE_BYTES: usize = 4 * 1024;
+/// What becomes longer than so many times its size is no answer but an attack.
+const GZIP_RATIO_MAX: usize = 256;
 /// An event that is longer goes on in pieces.
 const EVENT_BYTES_MAX: usize = 256 * 1024;
 
@@ -65,12 +69,12 @@ pub enum Streamed {
 pub(super) struct Held {
     client: Arc<Client>,
     lease: Option<Lease>,
-    _slot: OwnedSemaphorePermit,
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 impl Held {
-    pub(super) fn new(client: Arc<Client>, lease: Lease, slot: OwnedSemaphorePermit) -> Self {
-        Self { client, lease: Some(lease), _slot: slot }
+    pub(super) fn new(client: Arc<Client>, lease: Lease, places: [OwnedSemaphorePermit; 2]) -> Self {
+        Self { client, lease: Some(lease), _places: places }
     }
 }
 
@@ -142,9 +146,17 @@ impl StreamedBody {
             Coding::Unknown => Ok(Vec::new()),
             Coding::Plain => Ok(self.sieve.take(data)),
             Coding::Gzip(decoder) => {
-                decoder.write_all(data).map_err(|_| broken())?;
-                let plain = std::mem::take(decoder.get_mut());
-                Ok(self.sieve.take(&plain))
+                // Piece by piece: what is compressed well is a thousand times as long.
+                let mut given = Vec::new();
+                for piece in data.chunks(GZIP_PIECE_BYTES) {
+                    decoder.write_all(piece).map_err(|_| broken())?;
+                    let plain = std::mem::take(decoder.get_mut());
+                    if plain.len() > GZIP_PIECE_BYTES * GZIP_RATIO_MAX {
+                        return Err(SendFailure::TooLarge);
+                    }
+                    given.extend(self.sieve.take(&plain));
+                }
+                Ok(given)
             }
             Coding::Unsaid(gathered) => {
                 if data.len() > self.unsaid_bytes_max.saturating_sub(gathered.len()) {

@@ -18,6 +18,8 @@ pub struct Description {
     pub rate_classes: Vec<RateClass>,
     /// Where clients of the network's own API put their token.
     pub client_token: Vec<TokenPlace>,
+    /// Headers of a client that travel on besides the usual ones, in lower case.
+    pub client_headers: Vec<String>,
     /// What the network's `options` may be.
     pub option_schema: OptionSchema,
 }

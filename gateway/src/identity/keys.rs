@@ -34,14 +34,25 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 pub(super) struct Keys {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     egress: Arc<Egress>,
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<Issuer, Arc<tokio::sync::Mutex<Known>>>>,
+    entries: Mutex<HashMap<Issuer, Arc<Entry>>>,
 }
 
 #[derive(Default)]
+struct Entry {
+    known: Mutex<Known>,
+    /// Held while the issuer is asked.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default, Clone)]
 struct Known {
-    keys: Vec<Jwk>,
+    keys: Arc<Vec<Jwk>>,
     /// When the keys came.
     at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
@@ -56,34 +67,63 @@ struct Discovered {
 
 impl Keys {
     pub(super) fn new(egress: Arc<Egress>, clock: Arc<dyn Clock>) -> Self {
-        Self { egress, clock, known: Mutex::default() }
+        Self { inner: Arc::new(Inner { egress, clock, entries: Mutex::default() }) }
     }
 
-    /// The key that a token names. One question at a time for each issuer.
+    /// The key that a token names. Whoever shows one that is known waits for nobody: old keys are asked for beside it.
     pub(super) async fn find(&self, issuer: &Issuer, token: &Unread) -> Result<Jwk, TokenRefused> {
         let entry = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(issuer.clone()).or_default())
+            let mut entries = self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(entries.entry(issuer.clone()).or_default())
         };
-        let mut known = entry.lock().await;
-        let now = self.clock.now();
+        let now = self.inner.clock.now();
         let since = |at: Option<Timestamp>| at.map_or(SignedDuration::MAX, |at| now.duration_since(at));
-        let found = known.key(token);
-        if (since(known.at) >= FRESH || found.is_none()) && since(known.asked_at) >= PAUSE {
-            known.asked_at = Some(now);
-            match self.ask(issuer).await {
-                Ok(keys) => *known = Known { keys, at: Some(now), asked_at: Some(now), trouble: None },
-                Err(trouble) => {
-                    tracing::warn!(issuer = issuer.id, trouble, "the keys of an issuer can't be had");
-                    known.trouble = Some(trouble);
+        let known = entry.known();
+        let (found, may_ask) = (known.key(token).cloned(), since(known.asked_at) >= PAUSE);
+        match found {
+            Some(key) if since(known.at) < FRESH => return Ok(key),
+            Some(key) if since(known.at) <= STALE_MAX => {
+                if may_ask {
+                    let (inner, entry, issuer) = (Arc::clone(&self.inner), Arc::clone(&entry), issuer.clone());
+                    tokio::spawn(async move { inner.renew(&issuer, &entry, now).await });
                 }
+                return Ok(key);
             }
+            _ if may_ask => self.inner.renew(issuer, &entry, now).await,
+            _ => {}
         }
+        let known = entry.known();
         if since(known.at) > STALE_MAX {
-            let trouble = known.trouble.clone().unwrap_or_else(|| "it has not answered yet".to_owned());
+            let trouble = known.trouble.unwrap_or_else(|| "it has not answered yet".to_owned());
             return Err(TokenRefused::Unavailable(trouble));
         }
         known.key(token).cloned().ok_or(TokenRefused::UnknownKey)
+    }
+}
+
+impl Entry {
+    fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Inner {
+    /// Asks the issuer, one question at a time; who waited for another's question asks none.
+    async fn renew(&self, issuer: &Issuer, entry: &Entry, now: Timestamp) {
+        let _asking = entry.asking.lock().await;
+        if entry.known().asked_at.is_some_and(|at| now.duration_since(at) < PAUSE) {
+            return;
+        }
+        let answer = self.ask(issuer).await;
+        let mut known = entry.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.asked_at = Some(now);
+        match answer {
+            Ok(keys) => *known = Known { keys: Arc::new(keys), at: Some(now), asked_at: Some(now), trouble: None },
+            Err(trouble) => {
+                tracing::warn!(issuer = issuer.id, trouble, "the keys of an issuer can't be had");
+                known.trouble = Some(trouble);
+            }
+        }
     }
 
     async fn ask(&self, issuer: &Issuer) -> Result<Vec<Jwk>, String> {

@@ -93,6 +93,10 @@ impl Unread {
         if known.get("alg").is_none_or(|alg| !alg.is_string()) {
             return Err(TokenRefused::Malformed);
         }
+        if known.get("crit").is_some() {
+            // It says what a reader must know, and nothing of it is known here (RFC 7515 section 4.1.11).
+            return Err(TokenRefused::Algorithm);
+        }
         let named: Named = serde_json::from_slice(&json(body)?).map_err(|_| TokenRefused::Malformed)?;
         let head = decode_header(token).map_err(|_| TokenRefused::Algorithm)?;
         if !ALGORITHMS.contains(&head.alg) {
@@ -115,8 +119,9 @@ struct Claims {
     iss: String,
     sub: String,
     aud: Audiences,
-    exp: i64,
-    nbf: Option<i64>,
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519 section 2).
+    exp: f64,
+    nbf: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +146,10 @@ pub(super) fn read(
     rules.set_issuer(&[&issuer.id]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     let claims: Claims = decode(token, &key, &rules).map_err(|error| refused(&error))?.claims;
-    let time = |seconds| Timestamp::from_second(seconds).map_err(|_| TokenRefused::Malformed);
+    let time = |seconds: f64| {
+        let span = SignedDuration::try_from_secs_f64(seconds).map_err(|_| TokenRefused::Malformed)?;
+        Timestamp::UNIX_EPOCH.checked_add(span).map_err(|_| TokenRefused::Malformed)
+    };
     if time(claims.exp)?.checked_add(LEEWAY).is_ok_and(|end| end <= now) {
         return Err(TokenRefused::Expired);
     }

@@ -173,6 +173,12 @@ impl Sessions {
         Ok(Session { id: claims.sid, key: KeyId::new(key), shown: claims.shown, expires_at })
     }
 
+    /// Does a session that was read go on?
+    pub fn lives(&self, session: &Session, now: Timestamp) -> bool {
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&session.id);
+        session.expires_at > now && !ended
+    }
+
     /// Ends a session: none of its tokens opens anything when this returns.
     pub async fn end(&self, records: &dyn Records, session: &Session, now: Timestamp) -> Result<(), RecordsError> {
         let until = now.checked_add(LASTING).unwrap_or(Timestamp::MAX);

@@ -22,7 +22,7 @@ use crate::{
     },
     gateway::Gateway,
     model::{Action, PostId, TargetState, Verdict},
-    records::{Accepted as Kept, IdempotencyUse, NewPost, NewTarget, StoredAnswer},
+    records::{Accepted as Kept, IdempotencyKey, IdempotencyUse, NewPost, NewTarget, StoredAnswer},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -124,19 +124,34 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     set_out(gateway, id, asked, clearances, verdicts).await
 }
 
-/// Keeps a judged call that is held as a post of its own, which goes on once it is approved.
+/// Keeps a judged call that is held as a post of its own, which goes on once it is approved. `once` is the client's idempotency key
+/// and the digest of its request: a repetition makes no second post.
 ///
 /// # Errors
 /// It is not kept: the log or the records can't be written.
-pub async fn keep_held(gateway: &Arc<Gateway>, judgement: Judgement) -> Result<PostId, Refusal> {
+pub async fn keep_held(
+    gateway: &Arc<Gateway>,
+    judgement: Judgement,
+    once: Option<(String, String)>,
+) -> Result<PostId, Refusal> {
     record::log_is_writable(gateway)?;
     let id = judgement.call().post().clone();
     let verdicts = judgement.verdicts().to_vec();
     let submission = Submission { accounts: vec![judgement.call().account().id.clone()], ..Submission::default() };
+    let scope = format!("{} native {}", judgement.call().caller().principal(), judgement.call().account().id);
+    let idempotency = once.map(|(key, fingerprint)| IdempotencyUse { key: IdempotencyKey { scope, key }, fingerprint });
+    if let Some(usage) = &idempotency
+        && let Some(Kept::Repeated { post, .. }) =
+            gateway.records.repeated(usage.clone()).await.map_err(|error| unavailable(&error))?
+    {
+        return Ok(post);
+    }
     // The draft is all that was asked for.
-    let asked = Asked { submission, raw: "{}".to_owned(), idempotency: None, waits: None, dry_run: false };
-    hold(gateway, &id, &asked, vec![judgement], verdicts).await?;
-    Ok(id)
+    let asked = Asked { submission, raw: "{}".to_owned(), idempotency, waits: None, dry_run: false };
+    match hold(gateway, &id, &asked, vec![judgement], verdicts).await? {
+        Accepted::Made(post) | Accepted::Repeated(post, _) => Ok(post),
+        Accepted::Would { .. } => Ok(id),
+    }
 }
 
 async fn hold(

@@ -67,7 +67,7 @@ impl Adapter for Bluesky {
             // The last is the password of `createSession`.
             client_token: vec![TokenPlace::Bearer, TokenPlace::Json("/password".to_owned())],
             option_schema: check::OPTION_SCHEMA.to_owned(),
-            extra: Vec::new(),
+            extra: vec![("client-headers".to_owned(), "atproto-proxy atproto-accept-labelers".to_owned())],
         }
     }
 

@@ -27,7 +27,9 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
     let address = own_path(account, request)?;
     let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
     if request.method == "GET" && matches!(request.body, Body::None) {
-        return read(path).map(|action| act(action, None)).ok_or_else(|| unknown(request));
+        let action = read(path).ok_or_else(|| unknown(request))?;
+        known_parameters(query.unwrap_or_default())?;
+        return Ok(act(action, None));
     }
     if query.is_some() {
         return Err("Parameters belong into the body.".to_owned());
@@ -61,6 +63,42 @@ fn read(path: &str) -> Option<&'static str> {
             Some("post.read")
         }
         _ => None,
+    }
+}
+
+/// Parameters of what only asks: what is not known here could mean something to what stands before the server.
+const PARAMETERS: [&str; 24] = [
+    "account_id",
+    "all[]",
+    "any[]",
+    "exclude_reblogs",
+    "exclude_replies",
+    "exclude_types[]",
+    "grouped_types[]",
+    "include_filtered",
+    "limit",
+    "local",
+    "max_id",
+    "min_id",
+    "none[]",
+    "offset",
+    "only_media",
+    "pinned",
+    "remote",
+    "since_id",
+    "tagged",
+    "types[]",
+    "with_muted",
+    "with_relationships",
+    "hidden",
+    "discoverable",
+];
+
+fn known_parameters(query: &str) -> Result<(), String> {
+    let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+    match names.find(|name| !percent_decode(name).is_some_and(|name| PARAMETERS.contains(&name.as_str()))) {
+        Some(name) => Err(format!("The parameter `{name}` is not one that is known here.")),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! An answer that comes for long is watched: it ends where its caller may not read any more, and where the gateway stops.
+//! An answer that comes for long is watched, whether its client reads or not: it ends where its caller may not read any more, where its
+//! client takes nothing, and where the gateway stops. Then its place at the network is free.
 
 use std::{
-    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -10,29 +10,37 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::time::{Instant, Sleep};
+use http_body_util::BodyExt;
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel, error::TrySendError},
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use crate::{
     call::{Call, authenticate::stands},
     config::{Decision, decide},
     egress::StreamedBody,
     gateway::Gateway,
+    keys::Session,
     model::{Account, Action, KeyId, Principal},
 };
 
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Pieces that wait for the client.
+const PIECES_MAX: usize = 4;
 
 /// The body of an answer to a read.
 pub struct Watched {
-    gateway: Arc<Gateway>,
-    key: KeyId,
-    principal: Principal,
-    account: Arc<Account>,
-    action: Action,
-    /// None once it has ended.
-    body: Option<StreamedBody>,
-    look: Pin<Box<Sleep>>,
+    pieces: Receiver<Piece>,
+    /// The network came to its end; without it the answer was cut off.
+    whole: bool,
+}
+
+enum Piece {
+    Data(Bytes),
+    Failed(CutOff),
+    End,
 }
 
 /// Why an answer ended before its end.
@@ -41,25 +49,81 @@ pub enum CutOff {
     /// The network's part of it.
     #[error("{0}")]
     Network(String),
-    /// The gateway stops, or the right is gone.
+    /// The gateway stops, the right is gone, or the client took nothing for too long.
     #[error("the gateway ended the answer")]
     Gateway,
 }
 
+/// Whose answer it is.
+struct Watch {
+    gateway: Arc<Gateway>,
+    key: KeyId,
+    session: Option<Session>,
+    principal: Principal,
+    account: Arc<Account>,
+    action: Action,
+}
+
 impl Watched {
     pub(super) fn new(gateway: Arc<Gateway>, call: &Call, body: StreamedBody) -> Self {
-        let (caller, account) = (call.caller(), Arc::clone(call.account()));
-        let (key, principal) = (caller.key().clone(), caller.principal().clone());
-        let look = Box::pin(tokio::time::sleep(LOOK_EVERY));
-        Self { gateway, key, principal, account, action: call.draft().action, body: Some(body), look }
+        let caller = call.caller();
+        let watch = Watch {
+            gateway,
+            key: caller.key().clone(),
+            session: caller.session().cloned(),
+            principal: caller.principal().clone(),
+            account: Arc::clone(call.account()),
+            action: call.draft().action,
+        };
+        let (into, pieces) = channel(PIECES_MAX);
+        // Of its own: nobody asks for the body of a client that does not read.
+        tokio::spawn(watch.carry(body, into));
+        Self { pieces, whole: false }
+    }
+}
+
+impl Watch {
+    async fn carry(self, mut body: StreamedBody, into: Sender<Piece>) {
+        let patience = Duration::from_millis(self.gateway.config.listen.idle_timeout_ms);
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut waiting, mut taken): (Option<Piece>, Instant) = (None, Instant::now());
+        loop {
+            if let Some(piece) = waiting.take() {
+                let last = !matches!(piece, Piece::Data(_));
+                match into.try_send(piece) {
+                    Ok(()) if last => return,
+                    Ok(()) => taken = Instant::now(),
+                    Err(TrySendError::Full(piece)) => waiting = Some(piece),
+                    // The client is gone.
+                    Err(TrySendError::Closed(_)) => return,
+                }
+            }
+            tokio::select! {
+                frame = body.frame(), if waiting.is_none() => waiting = Some(match frame {
+                    Some(Ok(frame)) => Piece::Data(frame.into_data().unwrap_or_default()),
+                    Some(Err(failure)) => Piece::Failed(CutOff::Network(failure.to_string())),
+                    None => Piece::End,
+                }),
+                room = into.reserve(), if waiting.is_some() => if room.is_err() { return },
+                _ = look.tick() => {
+                    let stalled = waiting.is_some() && taken.elapsed() > patience;
+                    if stalled || !self.may_go_on() {
+                        return;
+                    }
+                }
+                () = into.closed() => return,
+            }
+        }
     }
 
     fn may_go_on(&self) -> bool {
         let (governance, now) = (self.gateway.governance.load(), self.gateway.clock.now());
         let granted = decide(&governance, &self.principal, None, &self.account, self.action, now);
         let ended = self.gateway.keys.record(&self.key).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
+        let session = self.session.as_ref().is_none_or(|session| self.gateway.sessions.lives(session, now));
         let allowed = matches!(granted, Decision::Granted { .. }) && stands(&self.gateway, &self.key) && !ended;
-        allowed && !self.gateway.stopping.is_set()
+        allowed && session && !self.gateway.stopping.is_set()
     }
 }
 
@@ -69,25 +133,20 @@ impl Body for Watched {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let this = self.get_mut();
-        while this.look.as_mut().poll(context).is_ready() {
-            if this.body.is_some() && !this.may_go_on() {
-                this.body = None;
-                return Poll::Ready(Some(Err(CutOff::Gateway)));
-            }
-            this.look.as_mut().reset(Instant::now() + LOOK_EVERY);
+        if this.whole {
+            return Poll::Ready(None);
         }
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        match Pin::new(body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            Poll::Ready(Some(Err(failure))) => {
-                this.body = None;
-                Poll::Ready(Some(Err(CutOff::Network(failure.to_string()))))
+        this.pieces.poll_recv(context).map(|piece| match piece {
+            Some(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+            Some(Piece::Failed(cut)) => Some(Err(cut)),
+            Some(Piece::End) => {
+                this.whole = true;
+                None
             }
-            Poll::Ready(None) => {
-                this.body = None;
-                Poll::Ready(None)
+            None => {
+                this.whole = true;
+                Some(Err(CutOff::Gateway))
             }
-            Poll::Pending => Poll::Pending,
-        }
+        })
     }
 }

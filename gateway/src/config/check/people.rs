@@ -114,6 +114,9 @@ fn tokens(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Report) -> 
         let same = |known: &TokenIdentity| {
             (&known.issuer, &known.audience, &known.subject) == (&token.issuer, &token.audience, &token.subject)
         };
+        if tokens.iter().any(same) {
+            entry.fault(subject.line, report, "`subject`: this token is the app's already");
+        }
         if let Some(other) = others.values().find(|app| app.tokens.iter().any(same)) {
             entry.fault(subject.line, report, format!("`subject`: this token is the app `{}` already", other.id));
         }

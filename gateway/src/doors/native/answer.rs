@@ -11,6 +11,7 @@ use crate::{
     call::send::relay::Looked,
     doors::problem::Problem,
     host::{PluginRequest, PluginResponse, RefusalView, Release},
+    model::{Finding, Outcome, Severity},
     refusal::Refusal,
     telemetry::spans,
 };
@@ -79,13 +80,29 @@ fn moved(value: &str, origin: &str, base: &str) -> String {
     moved
 }
 
+/// The sentence, and with it what the first finding says to the author: an SDK shows one text.
+fn message(refusal: &Refusal) -> String {
+    let graver = |finding: &&Finding| finding.severity != Severity::Info;
+    let findings = refusal
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome != Outcome::Allow)
+        .flat_map(|verdict| &verdict.findings);
+    match findings.into_iter().find(graver) {
+        Some(finding) if !refusal.detail.contains(&finding.message) => {
+            format!("{} {}", refusal.detail, finding.message)
+        }
+        _ => refusal.detail.clone(),
+    }
+}
+
 /// The gateway's refusal as the network would say it; as a problem where its adapter can't.
 pub(super) async fn refused(adapter: &Release, refusal: Refusal, request: &PluginRequest) -> Response {
     spans::refused(refusal.problem.slug, refusal.problem.status);
     let view = RefusalView {
         status: refusal.problem.status,
         code: refusal.problem.slug.to_owned(),
-        message: refusal.detail.clone(),
+        message: message(&refusal),
         retry_after_s: refusal.retry_after_s.and_then(|seconds| u32::try_from(seconds).ok()),
     };
     match adapter.render_refusal(&view, request).await {

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::Arrival;
 use crate::{
     call::{Caller, record},
     gateway::Gateway,
-    host::{Login, PluginRequest, PluginResponse, Release, SessionView},
+    host::{Login, PluginResponse, SessionView},
     keys::{Session, Tokens, Use},
     model::Account,
     records::{KeyRecord, RecordsError},
@@ -14,17 +17,12 @@ use crate::{
 };
 
 /// Answers a login. What was done is in the log before the client hears.
-pub(super) async fn login(
-    gateway: &Arc<Gateway>,
-    caller: &Caller,
-    account: &Arc<Account>,
-    adapter: &Arc<Release>,
-    login: Login,
-    request: &PluginRequest,
-) -> Result<PluginResponse, Refusal> {
+pub(super) async fn login(gateway: &Arc<Gateway>, arrival: &Arrival, login: Login) -> Result<PluginResponse, Refusal> {
+    let Arrival { caller, account, adapter, request, .. } = arrival;
     fits(caller.session(), login)?;
     has_a_grant(gateway, caller, account)?;
     let now = gateway.clock.now();
+    let ending = if login == Login::End { Some(ended(gateway, arrival, now)?) } else { None };
     let tokens = match login {
         Login::Open | Login::OpenLasting => {
             let lasts = login == Login::OpenLasting;
@@ -43,8 +41,8 @@ pub(super) async fn login(
         Login::Look | Login::End => None,
     };
     record::login(gateway, caller, account, word(login)).await?;
-    if let (Login::End, Some(session)) = (login, caller.session()) {
-        gateway.sessions.end(gateway.records.as_ref(), session, now).await.map_err(|error| unavailable(&error))?;
+    if let Some(session) = ending {
+        gateway.sessions.end(gateway.records.as_ref(), &session, now).await.map_err(|error| unavailable(&error))?;
     }
     let facts = match login {
         // Nothing of the account is in the answer.
@@ -60,6 +58,16 @@ pub(super) async fn login(
     };
     adapter.render_session(account, login, &view, request).await.map_err(|error| {
         Refusal::new(problem::PLUGIN_FAILED, Stage::Classify, "The adapter can't answer this login.").because(&error)
+    })
+}
+
+/// The session that a logout names: in the body, or the one that was shown. A key's holder ends only sessions of that key.
+fn ended(gateway: &Gateway, arrival: &Arrival, now: Timestamp) -> Result<Session, Refusal> {
+    let caller = &arrival.caller;
+    let named = arrival.named.as_deref().and_then(|token| gateway.sessions.read(token, &arrival.account.id, now).ok());
+    named.filter(|named| named.key == *caller.key()).or_else(|| caller.session().cloned()).ok_or_else(|| {
+        let detail = "There is no session to end here: show its token. A key is ended by an operator.";
+        Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail)
     })
 }
 
@@ -89,10 +97,10 @@ fn has_a_grant(gateway: &Gateway, caller: &Caller, account: &Account) -> Result<
 }
 
 fn key(gateway: &Gateway, caller: &Caller) -> Result<Arc<KeyRecord>, Refusal> {
-    gateway
-        .keys
-        .of_session(caller.key(), gateway.clock.now())
-        .map_err(|why| Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, why.public()))
+    gateway.keys.of_session(caller.key(), gateway.clock.now()).map_err(|_| {
+        let detail = "Only a Pressgate key opens a session: a certificate or an access token makes calls as it is.";
+        Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail)
+    })
 }
 
 fn unavailable(error: &RecordsError) -> Refusal {

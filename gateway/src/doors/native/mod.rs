@@ -37,7 +37,7 @@ use crate::{
         send::relay::{self, Looked},
     },
     doors::{
-        caller::{certificate, shown, source, wait},
+        caller::{IDEMPOTENCY_KEY_BYTES_MAX, certificate, shown, source, wait},
         problem::Problem,
     },
     gateway::Gateway,
@@ -83,7 +83,9 @@ struct Arrival {
     call: PostId,
     /// Without token and body of the client, for an answer in the network's shape.
     request: PluginRequest,
-    /// The token stands in a second place.
+    /// A further token, in the body.
+    named: Option<String>,
+    /// The token, or a key, stands in a second place.
     token_left: bool,
     medium: Option<MediaRecord>,
     /// How long the client wants to wait for room in a budget.
@@ -151,7 +153,9 @@ async fn arrive(
     shown: &mut PluginRequest,
 ) -> Result<Arrival, Refusal> {
     let Way { presented, account, adapter, .. } = way;
-    let places = adapter.description().map(|description| description.client_token.as_slice()).unwrap_or_default();
+    let description = adapter.description();
+    let places = description.map(|description| description.client_token.as_slice()).unwrap_or_default();
+    let headers = description.map(|description| description.client_headers.as_slice()).unwrap_or_default();
     let mut token = token::take(places, shown);
     if presented.is_some() {
         token = presented.map(str::to_owned);
@@ -160,17 +164,18 @@ async fn arrive(
         token = token::take_from_body(places, shown);
     }
     let caller = known(gateway, token.as_deref(), way, &parts.extensions, request::is_safe(shown)).await?;
-    match request::read_body(gateway, &caller, account, parts, body, shown).await {
+    match request::read_body(gateway, (&caller, account), headers, parts, body, shown).await {
         Ok(medium) => {
-            if presented.is_some() {
-                // What the client thinks is the network's.
-                let _ = token::take_from_body(places, shown);
-            }
+            // What the client thinks is the network's; at a logout it names the session.
+            let named = match presented {
+                Some(_) => token::take_from_body(places, shown),
+                None => token::take_from_body(places, &mut shown.clone()),
+            };
             let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
             let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
             let call = PostId::fresh(gateway.clock.now());
             let patience = wait(&parts.headers);
-            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), token_left, medium, patience })
+            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), named, token_left, medium, patience })
         }
         Err(refusal) => Err(close(gateway, &caller, account, None, refusal).await),
     }
@@ -210,7 +215,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
     let (call, says_all) = match classified {
         Ok(Asked::Call(call, says_all)) => (call, says_all),
         Ok(Asked::Login(wanted)) => {
-            return match login::login(gateway, caller, account, &arrival.adapter, wanted, request).await {
+            return match login::login(gateway, &arrival, wanted).await {
                 Ok(answer) => Ok(Looked::Whole(answer)),
                 Err(refusal) => Err(close(gateway, caller, account, None, refusal).await),
             };
@@ -245,7 +250,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
         let judgement = review::judge(gateway, admission).await?;
         let approval = match approve(judgement, None) {
             Approved::Yes(approval) => *approval,
-            Approved::Held(judgement) => return Err(held(gateway, *judgement, says_all).await),
+            Approved::Held(judgement) => return Err(held(gateway, *judgement, request, says_all).await),
         };
         clear(gateway, approval, arrival.patience).await
     };
@@ -268,14 +273,14 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
 
 /// What a policy holds can't wait here: a client of the network's own API hears now or never. Where the account says so it is kept
 /// as a held post, if a post can say all of it.
-async fn held(gateway: &Arc<Gateway>, judgement: Judgement, says_all: bool) -> Refusal {
+async fn held(gateway: &Arc<Gateway>, judgement: Judgement, request: &PluginRequest, says_all: bool) -> Refusal {
     let verdicts = judgement.verdicts().to_vec();
     let holding = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold);
     let names = holding.map(|verdict| verdict.policy.as_str()).collect::<Vec<_>>().join(", ");
     let first = format!("A person must approve this first ({names}). Nothing was sent.");
     let keeps = judgement.call().account().native_hold == NativeHold::Draft;
     let detail = match keeps && says_all {
-        true => match accept::keep_held(gateway, judgement).await {
+        true => match accept::keep_held(gateway, judgement, once(request)).await {
             Ok(post) => format!("{first} It is kept as the held post `{post}`, and goes out once it is approved."),
             Err(refusal) => return refusal,
         },
@@ -283,6 +288,12 @@ async fn held(gateway: &Arc<Gateway>, judgement: Judgement, says_all: bool) -> R
         false => format!("{first} Submit it with POST /v1/posts, where it waits for an approver."),
     };
     Refusal::new(problem::NEEDS_APPROVAL, Stage::Approve, detail).with_verdicts(verdicts)
+}
+
+/// The client's `Idempotency-Key`, with what it stands for.
+fn once(request: &PluginRequest) -> Option<(String, String)> {
+    let (_, key) = request.headers.iter().find(|(name, _)| name == "idempotency-key")?;
+    (key.len() <= IDEMPOTENCY_KEY_BYTES_MAX).then(|| (key.clone(), request.digest()))
 }
 
 /// Closes the journey with a refusal that names the account.

@@ -6,6 +6,7 @@ use axum::{
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use url::form_urlencoded;
 
 use super::{address::Addressed, form};
 use crate::{
@@ -18,23 +19,25 @@ use crate::{
     },
     gateway::Gateway,
     host::{PluginRequest, RequestBody},
-    model::{Account, Action, headers::is_gateways},
+    model::{Account, Action},
     records::MediaRecord,
     refusal::{Refusal, Stage, problem},
 };
 
-/// Headers between client and gateway, in lower case, besides those of the connection: whom the client passed on its way, and how
-/// its own company traces it.
-const OUR_SIDE: [&str; 9] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "via",
-    "traceparent",
-    "tracestate",
-    "baggage",
+/// Headers of a client that travel on, in lower case, besides those that its adapter names. Any other may mean something between
+/// client and gateway, or to what stands before the network (another method, another path, another user): it stays here.
+const TRAVELLING: [&str; 11] = [
+    "accept",
+    "accept-language",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "range",
+    "user-agent",
 ];
 
 /// The request without its body. The key is still in it: see `token`.
@@ -91,27 +94,29 @@ pub(super) async fn read_login(
     if !matches!(kind(parts), Kind::Text) || body.is_end_stream() {
         return Ok(body);
     }
+    only_utf8(request)?;
     let bytes_max = gateway.config.limits.json_bytes_max.min(LOGIN_BYTES_MAX);
     request.body = text(gateway, body, bytes_max, request).await?;
     Ok(Body::empty())
 }
 
-/// Reads the body into the request. A file is stored as a medium of the caller's first, so that all of the request is known before
+/// Reads the body into the request, which keeps only the headers that travel; `named` are those of the adapter. A file is stored as a medium of the caller's first, so that all of the request is known before
 /// anything of it leaves.
 pub(super) async fn read_body(
     gateway: &Gateway,
-    caller: &Caller,
-    account: &Account,
+    (caller, account): (&Caller, &Account),
+    named: &[String],
     parts: &Parts,
     body: Body,
     request: &mut PluginRequest,
 ) -> Result<Option<MediaRecord>, Refusal> {
-    request.headers.retain(|(name, _)| !is_gateways(name) && !OUR_SIDE.contains(&name.as_str()));
+    request.headers.retain(|(name, _)| TRAVELLING.contains(&name.as_str()) || named.iter().any(|own| own == name));
     if body.is_end_stream() {
         return Ok(None);
     }
     match kind(parts) {
         Kind::Text => {
+            only_utf8(request)?;
             request.body = text(gateway, body, gateway.config.limits.json_bytes_max, request).await?;
             Ok(None)
         }
@@ -165,11 +170,34 @@ async fn text(gateway: &Gateway, body: Body, bytes_max: u64, request: &PluginReq
     }
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Refusal::new(problem::MALFORMED, Stage::Door, "The body is not UTF-8."))?;
-    // Two readers of a key that stands twice could see different things.
-    if !is_form(request) {
-        json::value(text)?;
+    if is_form(request) {
+        // Written anew, so that the network can't read it differently.
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        let anew = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        return Ok(RequestBody::Bytes(anew.into_bytes()));
     }
+    // Two readers of a key that stands twice could see different things.
+    json::value(text)?;
     Ok(RequestBody::Bytes(bytes))
+}
+
+/// What is read here as UTF-8 must not be read there in another way.
+fn only_utf8(request: &mut PluginRequest) -> Result<(), Refusal> {
+    for (name, value) in &mut request.headers {
+        if name != CONTENT_TYPE.as_str() {
+            continue;
+        }
+        let mut parts = value.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_owned();
+        let mut charsets =
+            parts.filter_map(|part| part.split_once('=')).filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
+        if charsets.any(|(_, charset)| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
+            let detail = "Send the body as UTF-8.";
+            return Err(Refusal::new(problem::UNSUPPORTED_MEDIA_TYPE, Stage::Door, detail));
+        }
+        *value = kind;
+    }
+    Ok(())
 }
 
 /// Is the body a form of texts?

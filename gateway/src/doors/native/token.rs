@@ -6,7 +6,10 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::request::is_form;
-use crate::host::{FormValue, PluginRequest, RequestBody, TokenPlace};
+use crate::{
+    host::{FormValue, PluginRequest, RequestBody, TokenPlace},
+    keys::stands_in,
+};
 
 /// Takes the token from the first declared place that has one, of those outside of the body.
 pub(super) fn take(places: &[TokenPlace], request: &mut PluginRequest) -> Option<String> {
@@ -56,19 +59,45 @@ pub(super) fn take_from_body(places: &[TokenPlace], request: &mut PluginRequest)
     })
 }
 
-/// Does the token still stand somewhere? Keys and tokens have only characters that need no escape.
+/// Does a key of anybody's, or the token, still stand somewhere? However it is written: what the network would read is looked at.
 pub(super) fn is_left(request: &PluginRequest, token: &str) -> bool {
+    let here = |text: &str| text.contains(token) || stands_in(text);
     let in_body = match &request.body {
         RequestBody::None | RequestBody::Media(_) => false,
-        RequestBody::Bytes(bytes) => memchr::memmem::find(bytes, token.as_bytes()).is_some(),
+        RequestBody::Bytes(bytes) => is_left_in(bytes, is_form(request), &here),
         RequestBody::Multipart(fields) => fields.iter().any(|field| {
             let text = if let FormValue::Text(text) = &field.value { text.as_str() } else { "" };
-            [field.name.as_str(), field.filename.as_deref().unwrap_or_default(), text]
-                .iter()
-                .any(|part| part.contains(token))
+            [field.name.as_str(), field.filename.as_deref().unwrap_or_default(), text].iter().any(|part| here(part))
         }),
     };
-    in_body || request.url.contains(token) || request.headers.iter().any(|(_, value)| value.contains(token))
+    // An address is no form, but it is escaped like one.
+    let mut address = form_urlencoded::parse(request.url.as_bytes());
+    in_body
+        || here(&request.url)
+        || address.any(|(name, value)| here(&name) || here(&value))
+        || request.headers.iter().any(|(_, value)| here(value))
+}
+
+/// In a body as the client wrote it, and as it is read.
+fn is_left_in(bytes: &[u8], form: bool, here: &impl Fn(&str) -> bool) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    if here(&text) {
+        return true;
+    }
+    if form {
+        return form_urlencoded::parse(bytes).any(|(name, value)| here(&name) || here(&value));
+    }
+    // Without an escape it says what stands there.
+    text.contains('\\') && serde_json::from_slice(bytes).is_ok_and(|json| is_left_in_json(&json, here))
+}
+
+fn is_left_in_json(json: &Value, here: &impl Fn(&str) -> bool) -> bool {
+    match json {
+        Value::String(text) => here(text),
+        Value::Array(values) => values.iter().any(|value| is_left_in_json(value, here)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| here(name) || is_left_in_json(value, here)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn of_header(request: &mut PluginRequest, name: &str) -> Option<String> {
@@ -202,5 +231,9 @@ mod tests {
         assert!(is_left(&request("/", &[("x", "a key b")]), "key"));
         assert!(is_left(&sent(r#"{"text":"my key"}"#, "application/json"), "key"));
         assert!(!is_left(&sent("{}", "application/json"), "key"));
+        let form = "application/x-www-form-urlencoded";
+        assert!(is_left(&sent("status=%6bey", form), "key") && !is_left(&sent("status=kay", form), "key"));
+        assert!(is_left(&sent(r#"{"a":[{"\u006bey":1}]}"#, "application/json"), "key"));
+        assert!(is_left(&request("https://x.example/?a=%6B%65y", &[]), "key"));
     }
 }

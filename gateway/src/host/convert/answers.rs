@@ -14,7 +14,7 @@ use super::super::adapter::{
 use super::super::bindings::{adapter_api, http, policy_api, types};
 use super::super::exchange::PluginResponse;
 use super::super::options::OptionSchema;
-use crate::model::{Action, Draft, Finding, Outcome, Part, Severity};
+use crate::model::{Action, Draft, Finding, Outcome, Part, Severity, headers::is_gateways};
 use crate::records::types::PublishedPart;
 
 const FINDINGS_MAX: usize = 256;
@@ -148,8 +148,20 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         actions: actions(&description.actions)?,
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
+        client_headers: client_headers(&description.extra)?,
         option_schema: OptionSchema::new(option_schema)?,
     })
+}
+
+/// Names of headers, apart by spaces. What is the gateway's own is no client's.
+fn client_headers(extra: &[(String, String)]) -> Checked<Vec<String>> {
+    let names: Vec<String> =
+        named(extra, "client-headers").unwrap_or_default().split_whitespace().map(str::to_ascii_lowercase).collect();
+    short("headers of clients", &names, LIST_MAX)?;
+    match names.iter().find(|name| is_gateways(name)) {
+        Some(name) => Err(format!("the header `{name}` is the gateway's own")),
+        None => Ok(names),
+    }
 }
 
 fn actions(names: &[String]) -> Checked<Vec<Action>> {
