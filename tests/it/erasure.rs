@@ -77,7 +77,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn holding(gate: &Running, text: &str) -> Vec<String> {
     let needles = Needles::of(&[("the mark", text)]);
     let found = files(&gate.data()).into_iter().filter_map(|path| {
-        needles.found_in(&std::fs::read(&path).expect("readable")).map(|found| format!("{}: {found}", path.display()))
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            // The gateway works on: a partial tile or an unfinished file may go meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        needles.found_in(&bytes).map(|found| format!("{}: {found}", path.display()))
     });
     found.collect()
 }

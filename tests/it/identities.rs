@@ -9,6 +9,7 @@ use tests::harness::{Gate, Running, intents, network, problem, until};
 use tests::networks::issuer::{CLIENT_SECRET, Issuer};
 use tokio::process::Command;
 
+use crate::cli::run_as;
 use crate::samples::{STATUSES, post, texts};
 
 const AUDIENCE: &str = "https://gate.acme.example";
@@ -157,5 +158,13 @@ async fn a_client_certificate_is_the_app_that_its_name_says() {
     assert_eq!(me(Some("newsroom"), Some(&careers)).await, "200");
     assert!(std::fs::read_to_string(at.join("answer")).expect("an answer").contains("careers"));
     assert_eq!(me(Some("newsroom"), Some("pgk_wrong")).await, "401");
+    // The gateway's own commands speak TLS there too, and take its certificate and no other.
+    let listed = run_as(&gate, "app:newsroom", "post list", "");
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    std::fs::copy(at.join("server.pem"), at.join("kept.pem")).expect("kept");
+    std::fs::copy(at.join("other.pem"), at.join("server.pem")).expect("another");
+    let refused = run_as(&gate, "app:newsroom", "post list", "");
+    assert!(refused.code == Some(3) && refused.err.contains("certificate"), "{refused:?}");
+    std::fs::copy(at.join("kept.pem"), at.join("server.pem")).expect("back");
     assert_eq!(gate.terminate().await, Some(0));
 }

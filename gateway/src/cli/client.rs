@@ -1,19 +1,23 @@
 //! A small HTTP client for the gateway's own listeners.
 //!
-//! It speaks plain HTTP to one address that comes from `pressgate.toml` or from the running gateway, follows nothing and resolves
+//! It speaks HTTP, with TLS where the listener does, to one address that comes from `pressgate.toml` or from the running gateway, follows nothing and resolves
 //! no name. So it needs none of what egress is for, and egress would refuse it: that never connects to the loopback.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-use super::outcome::Failure;
+use super::{outcome::Failure, pinned, reach::public_address};
+use crate::config::Config;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +32,14 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct Client {
     address: SocketAddr,
     key: Option<Zeroizing<String>>,
+    /// The certificate that the listener serves with, where it speaks TLS.
+    certificate: Option<PathBuf>,
 }
+
+/// A connection to a listener.
+trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 
 /// An answer.
 pub struct Reply {
@@ -41,12 +52,19 @@ pub struct Reply {
 impl Client {
     /// For the listener at the address, with a key where one is needed.
     pub fn new(address: SocketAddr, key: Option<Zeroizing<String>>) -> Self {
-        Self { address, key }
+        Self { address, key, certificate: None }
+    }
+
+    /// For the listener for apps of the gateway on this machine.
+    pub fn of_apps(config: &Config, key: Option<Zeroizing<String>>) -> Self {
+        let certificate = config.listen.tls.as_ref().map(|tls| tls.certificate.clone());
+        Self { address: public_address(config), key, certificate }
     }
 
     /// The listener's address, as this machine reaches it.
     pub fn base(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Sends a request without a body and reads the JSON of a good answer.
@@ -127,10 +145,18 @@ impl Client {
         clippy::disallowed_methods,
         reason = "the gateway's own listener, by an address from its own configuration"
     )]
-    async fn connect(&self) -> Result<tokio::net::TcpStream, Failure> {
+    async fn connect(&self) -> Result<Box<dyn Line>, Failure> {
         let address = self.address;
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::TcpStream::connect(address));
-        let why = match connecting.await {
+        let open = async {
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            let Some(certificate) = &self.certificate else { return Ok(Box::new(stream) as Box<dyn Line>) };
+            let settings = pinned::settings(certificate).map_err(std::io::Error::other)?;
+            let name = ServerName::IpAddress(address.ip().into());
+            let stream = TlsConnector::from(Arc::new(settings)).connect(name, stream).await?;
+            Ok(Box::new(stream) as Box<dyn Line>)
+        };
+        let opened: Result<std::io::Result<Box<dyn Line>>, _> = tokio::time::timeout(CONNECT_TIMEOUT, open).await;
+        let why = match opened {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),

@@ -19,6 +19,7 @@ mod doctor;
 mod init;
 mod key;
 mod outcome;
+mod pinned;
 mod plugins;
 mod post;
 mod reach;

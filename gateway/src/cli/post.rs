@@ -8,7 +8,6 @@ use super::{
     context::Context,
     key::part,
     outcome::{Failure, Report, safe},
-    reach::public_address,
     table::table,
 };
 
@@ -58,7 +57,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     let key = context
         .key(KEY)?
         .ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
-    let client = Client::new(public_address(&context.config), Some(key));
+    let client = Client::of_apps(&context.config, Some(key));
     match command {
         Command::Approve(vote) => cast(&client, &vote, "approve").await,
         Command::Reject(vote) => cast(&client, &vote, "reject").await,

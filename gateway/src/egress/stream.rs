@@ -51,6 +51,7 @@ pub(super) fn is_worth_it(response: &Response<Incoming>) -> bool {
 }
 
 /// An answer, whole or while it comes.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
 pub enum Streamed {
     /// It was no good one, and short.
     Whole(OutResponse),

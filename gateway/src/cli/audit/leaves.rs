@@ -8,7 +8,6 @@ use super::super::{
     client::Client,
     context::Context,
     outcome::{Failure, safe},
-    reach::public_address,
 };
 
 /// The environment variable with the caller's key.
@@ -72,7 +71,7 @@ pub fn client(context: &Context) -> Result<Client, Failure> {
     let key = context
         .key(KEY)?
         .ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
-    Ok(Client::new(public_address(&context.config), Some(key)))
+    Ok(Client::of_apps(&context.config, Some(key)))
 }
 
 /// The heads of [`row`]'s columns.
