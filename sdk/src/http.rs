@@ -104,6 +104,13 @@ impl Request {
             (percent_decode(key)? == name).then(|| percent_decode(value)).flatten()
         })
     }
+
+    /// The first parameter of the query, as it is written, whose name is none of these; for a `classify` that lets only known ones pass.
+    pub fn unknown_parameter(&self, known: &[&str]) -> Option<&str> {
+        let query = self.url.split_once('?')?.1.split('#').next()?;
+        let mut names = query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| pair.split('=').next());
+        names.find(|name| !percent_decode(name).is_some_and(|name| known.contains(&name.as_str())))
+    }
 }
 
 impl FormField {

@@ -8,34 +8,13 @@
 // `password` is the app password, which is what an integration is given. Answers to logins have a `didDoc`.
 'use strict'
 
-const http = require('node:http')
-const net = require('node:net')
-
 process.env.LOG_ENABLED ??= 'false'
 
 const { AtpAgent, RichText } = require('@atproto/api')
 const { TestNetwork } = require('@atproto/dev-env')
+const { freePort, listenOnlyHere } = require('./loopback.cjs')
 
-const HOST = '127.0.0.1'
 const HANDLES = ['acme.test', 'friend.test']
-
-// No part can be told an address and all would listen on every one.
-const listen = http.Server.prototype.listen
-http.Server.prototype.listen = function (port, ...rest) {
-  const plainPort = /^\d+$/.test(String(port)) && typeof rest[0] !== 'string'
-  return plainPort ? listen.call(this, Number(port), HOST, ...rest) : listen.call(this, port, ...rest)
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer()
-    probe.once('error', reject)
-    probe.listen(0, HOST, () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-}
 
 async function makeAccount(network, handle) {
   const accountPassword = `${handle}-password`
@@ -52,6 +31,7 @@ async function makeAccount(network, handle) {
 }
 
 async function main() {
+  listenOnlyHere()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(0))
   if (!process.stdin.isTTY) {
     process.stdin.once('end', () => process.exit(0))

@@ -10,8 +10,6 @@
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
-const http = require('node:http')
-const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 
@@ -21,30 +19,9 @@ const { AtpAgent } = require('@atproto/api')
 const { Secp256k1Keypair } = require('@atproto/crypto')
 const { PDS, envToCfg, envToSecrets, readEnv } = require('@atproto/pds')
 const plc = require('@did-plc/server')
+const { HOST, freePort, listenOnlyHere } = require('./loopback.cjs')
 
-const HOST = '127.0.0.1'
 const HANDLES = ['acme.test', 'friend.test']
-
-// Neither server can be told an address and both would listen on all of them.
-function listenOnlyHere() {
-  const listen = http.Server.prototype.listen
-  http.Server.prototype.listen = function (port, ...rest) {
-    const plainPort = /^\d+$/.test(String(port)) && typeof rest[0] !== 'string'
-    return plainPort ? listen.call(this, Number(port), HOST, ...rest) : listen.call(this, port, ...rest)
-  }
-}
-
-// The PDS writes its own address into records and tokens, so the port must be known before it starts.
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer()
-    probe.once('error', reject)
-    probe.listen(0, HOST, () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-}
 
 async function portFrom(argument, variable) {
   const port = Number(argument ?? process.env[variable] ?? 0)

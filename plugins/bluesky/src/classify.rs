@@ -1,7 +1,7 @@
 //! What a request of the network's own API would do. What is not known here is refused: a field that this reading
 //! missed could publish something that nobody reviewed.
 
-use pressgate_sdk::http::{Body, Request, percent_decode};
+use pressgate_sdk::http::{Body, Request};
 use pressgate_sdk::{Account, Classification, Classified, Login};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -193,7 +193,9 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classification, 
             return Ok(Classification::Login(Login::Look));
         }
         let action = read(method).ok_or_else(|| unknown(request))?;
-        known_parameters(query.unwrap_or_default())?;
+        if let Some(name) = request.unknown_parameter(&PARAMETERS) {
+            return Err(format!("The parameter `{name}` is not one that is known here."));
+        }
         if !services.all(|service| SERVICES.contains(&service.as_str())) {
             return Err("Requests are not passed on to this service.".to_owned());
         }
@@ -248,14 +250,6 @@ const PARAMETERS: [&str; 23] = [
     "actors[]",
     "uris[]",
 ];
-
-fn known_parameters(query: &str) -> Result<(), String> {
-    let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
-    match names.find(|name| !percent_decode(name).is_some_and(|name| PARAMETERS.contains(&name.as_str()))) {
-        Some(name) => Err(format!("The parameter `{name}` is not one that is known here.")),
-        None => Ok(()),
-    }
-}
 
 fn unknown(request: &Request) -> String {
     format!("{} {} is not something that may pass here.", request.method, request.path())

@@ -28,7 +28,9 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
     let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
     if request.method == "GET" && matches!(request.body, Body::None) {
         let action = read(path).ok_or_else(|| unknown(request))?;
-        known_parameters(query.unwrap_or_default())?;
+        if let Some(name) = request.unknown_parameter(&PARAMETERS) {
+            return Err(format!("The parameter `{name}` is not one that is known here."));
+        }
         return Ok(act(action, None));
     }
     if query.is_some() {
@@ -93,14 +95,6 @@ const PARAMETERS: [&str; 24] = [
     "hidden",
     "discoverable",
 ];
-
-fn known_parameters(query: &str) -> Result<(), String> {
-    let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
-    match names.find(|name| !percent_decode(name).is_some_and(|name| PARAMETERS.contains(&name.as_str()))) {
-        Some(name) => Err(format!("The parameter `{name}` is not one that is known here.")),
-        None => Ok(()),
-    }
-}
 
 fn unknown(request: &Request) -> String {
     format!("{} {} is not something that may pass here.", request.method, request.path())

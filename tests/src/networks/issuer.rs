@@ -9,9 +9,9 @@ use pressgate::host::manifest::{Manifest, embed, extract};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::pds::first_line;
 use crate::harness::{Endpoint, TOKEN, built};
 use crate::http;
 use crate::skip::skipped;
@@ -162,20 +162,4 @@ pub fn plugins(oauth2: &str) -> TempDir {
     embed(&mut component, &json);
     std::fs::write(folder.path().join("mastodon.wasm"), component).expect("written");
     folder
-}
-
-/// The first line of output; with what went to the error output where there is none.
-async fn first_line(child: &mut Child) -> String {
-    let stdout = child.stdout.take().expect("a pipe");
-    let mut stderr = child.stderr.take().expect("a pipe");
-    let mut lines = BufReader::new(stdout).lines();
-    if let Some(line) = lines.next_line().await.expect("readable output") {
-        // Both pipes stay read, else the child would stop at a full one.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
-        return line;
-    }
-    let mut errors = String::new();
-    let _all = stderr.read_to_string(&mut errors).await;
-    panic!("the issuer ended before it was ready: {errors}");
 }

@@ -61,19 +61,10 @@ pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Readin
     log_is_writable(gateway)?;
     may_read(gateway)?;
     let call = clearance.call();
-    let who = journey::who(call.caller());
-    let event = leaf::Read {
-        what: call.draft().action.to_string(),
-        app: who.app,
-        person: who.person,
-        key: Some(call.caller().key().to_string()),
-        grant: Some(clearance.approval().judgement().admission().permit().grant().id.to_string()),
-        account: Some(call.account().id.to_string()),
-        brand: Some(call.account().brand.to_string()),
-        ..leaf::Read::default()
-    };
-    let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
-    gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
+    let grant = clearance.approval().judgement().admission().permit().grant().id.to_string();
+    let what = call.draft().action.to_string();
+    read(gateway, call.caller(), call.account(), leaf::Read { what, grant: Some(grant), ..leaf::Read::default() })
+        .await?;
     clearance.leaves();
     gateway.counters.accepted.add(1);
     Ok(Reading { gateway: Arc::clone(gateway), clearance })
@@ -85,20 +76,24 @@ pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Readin
 /// The log can't be written; nobody is to hear of tokens then.
 pub async fn login(gateway: &Gateway, caller: &Caller, account: &Account, what: &str) -> Result<(), Refusal> {
     log_is_writable(gateway)?;
+    read(gateway, caller, account, leaf::Read { what: what.to_owned(), ..leaf::Read::default() }).await?;
+    gateway.counters.accepted.add(1);
+    Ok(())
+}
+
+/// Writes the leaf of what only asks, with whose it is.
+async fn read(gateway: &Gateway, caller: &Caller, account: &Account, event: leaf::Read) -> Result<(), Refusal> {
     let who = journey::who(caller);
     let event = leaf::Read {
-        what: what.to_owned(),
         app: who.app,
         person: who.person,
         key: Some(caller.key().to_string()),
         account: Some(account.id.to_string()),
         brand: Some(account.brand.to_string()),
-        ..leaf::Read::default()
+        ..event
     };
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
-    gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
-    gateway.counters.accepted.add(1);
-    Ok(())
+    gateway.audit.append(leaf).await.map(drop).map_err(|error| unavailable(&error))
 }
 
 impl Reading {

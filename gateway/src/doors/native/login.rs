@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Arrival;
+use super::{Arrival, token};
 use crate::{
     call::{Caller, record},
     gateway::Gateway,
@@ -64,7 +64,12 @@ pub(super) async fn login(gateway: &Arc<Gateway>, arrival: &Arrival, login: Logi
 /// The session that a logout names: in the body, or the one that was shown. A key's holder ends only sessions of that key.
 fn ended(gateway: &Gateway, arrival: &Arrival, now: Timestamp) -> Result<Session, Refusal> {
     let caller = &arrival.caller;
-    let named = arrival.named.as_deref().and_then(|token| gateway.sessions.read(token, &arrival.account.id, now).ok());
+    let in_body = || {
+        let places = arrival.adapter.description().map(|description| description.client_token.as_slice());
+        token::take_from_body(places.unwrap_or_default(), &mut arrival.request.clone())
+    };
+    let named = arrival.named.clone().or_else(in_body);
+    let named = named.and_then(|token| gateway.sessions.read(&token, &arrival.account.id, now).ok());
     named.filter(|named| named.key == *caller.key()).or_else(|| caller.session().cloned()).ok_or_else(|| {
         let detail = "There is no session to end here: show its token. A key is ended by an operator.";
         Refusal::new(problem::UNAUTHENTICATED, Stage::Authenticate, detail)

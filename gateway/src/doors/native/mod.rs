@@ -83,7 +83,7 @@ struct Arrival {
     call: PostId,
     /// Without token and body of the client, for an answer in the network's shape.
     request: PluginRequest,
-    /// A further token, in the body.
+    /// What stood in the body in place of a token, where the key was shown elsewhere.
     named: Option<String>,
     /// The token, or a key, stands in a second place.
     token_left: bool,
@@ -167,10 +167,7 @@ async fn arrive(
     match request::read_body(gateway, (&caller, account), headers, parts, body, shown).await {
         Ok(medium) => {
             // What the client thinks is the network's; at a logout it names the session.
-            let named = match presented {
-                Some(_) => token::take_from_body(places, shown),
-                None => token::take_from_body(places, &mut shown.clone()),
-            };
+            let named = presented.and_then(|_| token::take_from_body(places, shown));
             let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
             let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
             let call = PostId::fresh(gateway.clock.now());
@@ -259,7 +256,9 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
         Err(refusal) => return Err(close(gateway, caller, account, Some(journey()), refusal).await),
     };
     let mut request = request.clone();
-    request.credential = arrival.adapter.manifest().credentials.first().map(|credential| credential.label.clone());
+    // Of the adapter that understood the request: another may serve by now.
+    let adapter = clearance.call().adapter();
+    request.credential = adapter.manifest().credentials.first().map(|credential| credential.label.clone());
     if reads {
         return relay::look(record::look(gateway, clearance).await?, request).await;
     }
