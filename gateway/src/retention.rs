@@ -72,6 +72,7 @@ pub async fn drop_older(gateway: &Arc<Gateway>, days: u64) -> Result<u64, String
         () = gateway.stopping.wait() => return Ok(0),
         covered = covered => drop(covered.map_err(|error| error.to_string())?),
     }
+    gateway.openings.settle().await.map_err(|error| error.to_string())?;
     let openings = drop_openings(gateway, from, below).await?;
     tracing::debug!(openings, "openings of leaves that go were dropped");
     let audit = gateway.audit.clone();

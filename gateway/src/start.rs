@@ -137,16 +137,18 @@ pub async fn open_stores(parts: &Parts) -> Result<Stores, StartError> {
         .await
         .map_err(|error| StartError::Other(error.to_string()))?;
     let subject_keys = Arc::new(SqliteSubjectKeys::open(&config.subject_keys_file())?);
-    let openings = Arc::new(Openings::new(
+    let openings = Openings::new(
         belonging::origin(&node),
         Arc::clone(&records),
         subject_keys,
         Arc::clone(&vault),
         Arc::clone(&parts.clock),
-    ));
+    );
     let keys = Keys::load(vault.derive("api-keys").as_bytes(), records.as_ref()).await?;
     let sessions = Sessions::load(vault.derive("sessions").as_bytes(), records.as_ref(), parts.clock.now()).await?;
     let audit = log::open(parts, &node, records.as_ref()).await?;
+    let openings = openings.follow(audit.clone()).await.map_err(|error| StartError::Other(error.to_string()))?;
+    let openings = Arc::new(openings);
     let now = parts.clock.now();
     let restored = restored::told(config, &audit, now).await?;
     let restored_until = restored.as_ref().map_or(0, |word| word.size);

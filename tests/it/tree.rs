@@ -158,6 +158,7 @@ async fn old_entries_go_and_every_proof_still_holds() {
     let opened = async |gate: &Running| {
         let mut opened = Vec::new();
         for commitments in &committed {
+            gate.gateway().openings.settle().await.expect("settled");
             opened.push(gate.gateway().records.openings(commitments.clone()).await.expect("openings").len());
         }
         opened

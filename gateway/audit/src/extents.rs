@@ -54,6 +54,15 @@ pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<(Vec<Extent>, Option
     survey_of(disk, dir, segment_ids(disk, dir)?)
 }
 
+/// The index of the first leaf that the segments of a log have; 0 where there is none.
+///
+/// # Errors
+/// The folder or a segment can't be read.
+pub fn segments_from(disk: &dyn Disk, dir: &Path) -> Result<u64, ReadError> {
+    let (extents, _) = survey(disk, dir)?;
+    Ok(extents.iter().find(|extent| !extent.is_empty()).map_or(0, |extent| extent.first))
+}
+
 /// The segments up to one, as they were before there was a later one.
 pub(crate) fn extents_until(disk: &dyn Disk, dir: &Path, last: u64) -> Result<Vec<Extent>, ReadError> {
     let ids: Vec<u64> = segment_ids(disk, dir)?.into_iter().filter(|id| *id <= last).collect();

@@ -11,7 +11,7 @@
 //! | at | bytes | what |
 //! |---|---|---|
 //! | 0 | 8 | magic, `PGAUDIT` and a newline |
-//! | 8 | 4 | version of the format, 1 |
+//! | 8 | 4 | version of the format, 2; 1 is read too, and has nothing beside its leaves |
 //! | 12 | 4 | CRC of the block without these 4 bytes |
 //! | 16 | 8 | segment id, as in the file's name |
 //! | 24 | 8 | first index: this segment overrides this index and all above it in segments with lower ids |
@@ -29,15 +29,19 @@
 //!
 //! | at | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | length of the leaf, 1 to 65,535 |
-//! | 4 | 4 | CRC over segment id (8 bytes), batch number (8), index (8), leaf |
-//! | 8 | … | leaf |
+//! | 0 | 2 | length of the leaf, 1 to 65,535 |
+//! | 2 | 2 | length of what lies beside it, 0 to 61,440 |
+//! | 4 | 4 | CRC over segment id (8 bytes), batch number (8), index (8), leaf, what lies beside it |
+//! | 8 | … | leaf, then what lies beside it |
+//!
+//! What lies beside a leaf is durable when the leaf is, is no part of the log, and is gone when its segment is: whoever wrote it takes
+//! it away before (see [`crate::tree::remove_covered`]).
 //!
 //! Commit frame, 32 bytes:
 //!
 //! | at | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | `ff ff ff ff`, which is no length of a leaf, and bytes that no JSON holds |
+//! | 0 | 4 | `ff ff ff ff`, which are no lengths, and bytes that no JSON holds |
 //! | 4 | 4 | CRC over segment id (8 bytes) and the 24 bytes that follow |
 //! | 8 | 8 | batch number |
 //! | 16 | 8 | index of the batch's first leaf, or of the next one where it has none |
@@ -54,7 +58,9 @@ use crate::plant::{Plant, planted};
 /// Unit of alignment: headers and batches begin at multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
 /// The version of the format.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+/// The most bytes beside a leaf.
+pub const BESIDE_BYTES_MAX: usize = 60 * 1024;
 /// The longest origin, in bytes.
 pub const ORIGIN_BYTES_MAX: usize = 1024;
 /// The most bytes of a batch (frames and commit frame) that a writer may choose.
@@ -98,6 +104,41 @@ pub struct Expected {
     pub batch_bytes_max: u32,
 }
 
+/// A leaf with what lies beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The leaf's bytes.
+    pub leaf: Vec<u8>,
+    /// What is durable with it; mostly empty.
+    pub beside: Vec<u8>,
+}
+
+/// What a frame is made of: leaves alone, or with something beside them.
+pub trait Framed {
+    /// The leaf's bytes.
+    fn leaf(&self) -> &[u8];
+    /// What is durable with it.
+    fn beside(&self) -> &[u8] {
+        &[]
+    }
+}
+
+impl Framed for Vec<u8> {
+    fn leaf(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Framed for Entry {
+    fn leaf(&self) -> &[u8] {
+        &self.leaf
+    }
+
+    fn beside(&self) -> &[u8] {
+        &self.beside
+    }
+}
+
 /// A good batch within the bytes that were parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -105,6 +146,8 @@ pub struct Batch {
     pub first_index: u64,
     /// Where its leaves are.
     pub leaves: Vec<Range<usize>>,
+    /// Where that is which lies beside each of them; mostly empty.
+    pub besides: Vec<Range<usize>>,
     /// Its length with padding, in bytes.
     pub padded_bytes: usize,
 }
@@ -136,9 +179,9 @@ pub fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(BLOCK_BYTES)
 }
 
-/// Bytes that a batch of leaves of these lengths takes, before padding.
-pub fn batch_bytes(leaf_bytes: impl Iterator<Item = usize>) -> usize {
-    leaf_bytes.map(|bytes| bytes + FRAME_HEAD_BYTES).sum::<usize>() + COMMIT_BYTES
+/// Bytes that a batch takes whose leaves, with what lies beside them, have these lengths; before padding.
+pub fn batch_bytes(entry_bytes: impl Iterator<Item = usize>) -> usize {
+    entry_bytes.map(|bytes| bytes + FRAME_HEAD_BYTES).sum::<usize>() + COMMIT_BYTES
 }
 
 impl Header {
@@ -171,7 +214,7 @@ impl Header {
         if u32_at(block, HEADER_CRC.start) != Some(header_crc(block)) {
             return Err("the header's checksum is wrong");
         }
-        if u32_at(block, 8) != Some(FORMAT_VERSION) {
+        if !u32_at(block, 8).is_some_and(|version| (1..=FORMAT_VERSION).contains(&version)) {
             return Err("the segment has a format version that this program does not know");
         }
         let short = "the header is too short";
@@ -195,18 +238,22 @@ impl Header {
     }
 }
 
-/// Appends a batch, padded to whole blocks. The caller keeps leaves within [`LEAF_BYTES_MAX`] and the batch within its limit.
-pub fn encode_batch(expected: Expected, leaves: &[Vec<u8>], into: &mut Vec<u8>) {
+/// Appends a batch, padded to whole blocks. The caller keeps leaves within [`LEAF_BYTES_MAX`], what lies beside them within
+/// [`BESIDE_BYTES_MAX`], and the batch within its limit.
+pub fn encode_batch<F: Framed>(expected: Expected, entries: &[F], into: &mut Vec<u8>) {
     let start = into.len();
-    for (index, leaf) in (expected.index..).zip(leaves) {
-        into.extend_from_slice(&(leaf.len() as u32).to_le_bytes());
-        into.extend_from_slice(&frame_crc(expected, index, leaf).to_le_bytes());
+    for (index, entry) in (expected.index..).zip(entries) {
+        let (leaf, beside) = (entry.leaf(), entry.beside());
+        into.extend_from_slice(&(leaf.len() as u16).to_le_bytes());
+        into.extend_from_slice(&(beside.len() as u16).to_le_bytes());
+        into.extend_from_slice(&frame_crc(expected, index, leaf, beside).to_le_bytes());
         into.extend_from_slice(leaf);
+        into.extend_from_slice(beside);
     }
     let frames_bytes = into.len() - start;
     let mut commit = [0_u8; COMMIT_BYTES - 8];
     let fields = [expected.batch.to_le_bytes(), expected.index.to_le_bytes()].concat();
-    let counts = [(leaves.len() as u32).to_le_bytes(), (frames_bytes as u32).to_le_bytes()].concat();
+    let counts = [(entries.len() as u32).to_le_bytes(), (frames_bytes as u32).to_le_bytes()].concat();
     for (place, byte) in commit.iter_mut().zip(fields.into_iter().chain(counts)) {
         *place = byte;
     }
@@ -218,7 +265,7 @@ pub fn encode_batch(expected: Expected, leaves: &[Vec<u8>], into: &mut Vec<u8>) 
 
 /// Parses one batch from bytes that start where it starts and reach to its end at least, or to the end of the file.
 pub fn parse_batch(bytes: &[u8], expected: Expected) -> Result<Batch, Bad> {
-    let mut leaves = Vec::new();
+    let (mut leaves, mut besides) = (Vec::new(), Vec::new());
     let mut at = 0_usize;
     loop {
         let bad = |why| Bad { at, frames: leaves.len() as u64, why };
@@ -233,35 +280,47 @@ pub fn parse_batch(bytes: &[u8], expected: Expected) -> Result<Batch, Bad> {
                 return Err(bad("the commit frame belongs to another batch"));
             }
             let padded_bytes = padded(at + COMMIT_BYTES);
-            return Ok(Batch { first_index: expected.index, leaves, padded_bytes });
+            return Ok(Batch { first_index: expected.index, leaves, besides, padded_bytes });
         }
-        let length = u32_at(head, 0).unwrap_or(0) as usize;
-        if length == 0 {
+        let (leaf_bytes, beside_bytes) = lengths(head);
+        if leaf_bytes == 0 {
             return Err(bad("a frame is missing"));
         }
-        if length > LEAF_BYTES_MAX {
+        if leaf_bytes > LEAF_BYTES_MAX || beside_bytes > BESIDE_BYTES_MAX {
             return Err(bad("the frame's length is damaged"));
         }
         let start = at + FRAME_HEAD_BYTES;
-        if start + length + COMMIT_BYTES > expected.batch_bytes_max as usize {
+        let (middle, end) = (start + leaf_bytes, start + leaf_bytes + beside_bytes);
+        if end + COMMIT_BYTES > expected.batch_bytes_max as usize {
             return Err(bad("the batch is longer than batches may be"));
         }
-        let leaf = bytes.get(start..start + length).ok_or_else(|| bad("the file ends within a frame"))?;
-        let crc = frame_crc(expected, expected.index + leaves.len() as u64, leaf);
+        let leaf = bytes.get(start..middle).ok_or_else(|| bad("the file ends within a frame"))?;
+        let beside = bytes.get(middle..end).ok_or_else(|| bad("the file ends within a frame"))?;
+        let crc = frame_crc(expected, expected.index + leaves.len() as u64, leaf, beside);
         if u32_at(head, 4) != Some(crc) && !planted(Plant::Checksum) {
             return Err(bad("the frame's checksum is wrong"));
         }
-        leaves.push(start..start + length);
-        at = start + length;
+        leaves.push(start..middle);
+        besides.push(middle..end);
+        at = end;
     }
 }
 
 /// The leaf of the frame that these bytes begin with, where it is the expected one and is all there.
 pub fn frame_leaf(bytes: &[u8], expected: Expected) -> Option<&[u8]> {
     let head = bytes.get(..FRAME_HEAD_BYTES)?;
-    let length = usize::try_from(u32_at(head, 0)?).ok().filter(|length| (1..=LEAF_BYTES_MAX).contains(length))?;
-    let leaf = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
-    (u32_at(head, 4)? == frame_crc(expected, expected.index, leaf)).then_some(leaf)
+    let (leaf_bytes, beside_bytes) = lengths(head);
+    if leaf_bytes == 0 || beside_bytes > BESIDE_BYTES_MAX {
+        return None;
+    }
+    let (leaf, rest) = bytes.get(FRAME_HEAD_BYTES..)?.split_at_checked(leaf_bytes)?;
+    let beside = rest.get(..beside_bytes)?;
+    (u32_at(head, 4)? == frame_crc(expected, expected.index, leaf, beside)).then_some(leaf)
+}
+
+/// Of the leaf, and of what lies beside it.
+fn lengths(head: &[u8]) -> (usize, usize) {
+    (usize::from(u16_at(head, 0).unwrap_or(0)), usize::from(u16_at(head, 2).unwrap_or(0)))
 }
 
 /// Looks for a good commit frame of a later batch than the expected one. Such a batch was begun only after the expected one was
@@ -306,11 +365,11 @@ fn parse_commit(bytes: &[u8], at: usize, segment: u64) -> Option<Commit> {
     })
 }
 
-fn frame_crc(expected: Expected, index: u64, leaf: &[u8]) -> u32 {
+fn frame_crc(expected: Expected, index: u64, leaf: &[u8], beside: &[u8]) -> u32 {
     let crc = crc32c::crc32c(&expected.segment.to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &expected.batch.to_le_bytes());
     let crc = crc32c::crc32c_append(crc, &index.to_le_bytes());
-    crc32c::crc32c_append(crc, leaf)
+    crc32c::crc32c_append(crc32c::crc32c_append(crc, leaf), beside)
 }
 
 fn commit_crc(segment: u64, fields: &[u8]) -> u32 {

@@ -37,6 +37,8 @@ pub mod writer;
 
 pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use error::{CommitError, Corrupt, OpenError, ReadError};
+pub use extents::segments_from;
+pub use format::{BESIDE_BYTES_MAX, Entry, Framed};
 pub use leaf::{Event, LEAF_BYTES_MAX, LEAF_VERSION, Leaf, LeafError};
 pub use place::{Picker, Place};
 pub use reader::LogReader;

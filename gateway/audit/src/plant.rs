@@ -13,6 +13,8 @@ pub(crate) enum Plant {
     TornTail,
     /// The segments are read from their beginning, though the tree has the leaves and some segments are gone.
     Covered,
+    /// The last batch is written again without what lies beside its leaves.
+    Beside,
     /// The checkpoint is written before its tiles are durable.
     TilesUnsynced,
     /// What lies behind the checkpoint after a crash is taken for written.

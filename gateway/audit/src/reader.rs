@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::{Corrupt, ReadError};
 use crate::extents::{Extent, open_segment, segment_ids, survey};
-use crate::format::{Bad, FRAME_HEAD_BYTES, segment_name};
+use crate::format::{Bad, Entry, FRAME_HEAD_BYTES, segment_name};
 use crate::leaf::Leaf;
 use crate::place::Place;
 use crate::scan::{Scan, Tail};
@@ -32,7 +32,7 @@ pub struct LogReader {
     /// The next index to give.
     index: u64,
     until: Option<u64>,
-    ready: VecDeque<(Option<Place>, Vec<u8>)>,
+    ready: VecDeque<(Option<Place>, Entry)>,
     last_place: Option<Place>,
     changes: u32,
     tail: Option<Tail>,
@@ -40,6 +40,8 @@ pub struct LogReader {
     last_offset: Option<u64>,
     /// Leaves that the tree has are read from there.
     tree: bool,
+    /// What lies beside the leaves is read too.
+    besides: bool,
     over: bool,
 }
 
@@ -54,6 +56,11 @@ impl LogReader {
     /// write-ahead log.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
         Self { tree: true, ..Self::segments(disk, dir, from) }
+    }
+
+    /// A reader of the write-ahead log alone, with what lies beside the leaves.
+    pub fn with_besides(disk: Arc<dyn Disk>, dir: &Path, from: u64) -> Self {
+        Self { besides: true, ..Self::segments(disk, dir, from) }
     }
 
     /// A reader of the write-ahead log alone.
@@ -71,6 +78,7 @@ impl LogReader {
             last_batch: from,
             last_offset: None,
             tree: false,
+            besides: false,
             over: false,
         }
     }
@@ -104,15 +112,20 @@ impl LogReader {
 
     /// The next leaf's index and bytes, or `None` at the end of what is committed.
     pub fn next_bytes(&mut self) -> Result<Option<(u64, Vec<u8>)>, ReadError> {
+        Ok(self.next_entry()?.map(|(index, entry)| (index, entry.leaf)))
+    }
+
+    /// The next leaf's index and bytes, with what lies beside it where the reader was made for that.
+    pub fn next_entry(&mut self) -> Result<Option<(u64, Entry)>, ReadError> {
         loop {
             if self.until.is_some_and(|until| self.index >= until) {
                 return Ok(None);
             }
-            if let Some((place, leaf)) = self.ready.pop_front() {
+            if let Some((place, entry)) = self.ready.pop_front() {
                 self.last_place = place;
                 self.index += 1;
                 self.changes = 0;
-                return Ok(Some((self.index - 1, leaf)));
+                return Ok(Some((self.index - 1, entry)));
             }
             match self.advance() {
                 Ok(Next::Leaves) => {}
@@ -179,13 +192,15 @@ impl LogReader {
             Ok((batch, bytes)) => {
                 self.last_batch = batch.first_index;
                 self.last_offset = Some(offset);
-                for (index, place) in (batch.first_index..end).zip(batch.leaves) {
+                let frames = batch.leaves.into_iter().zip(batch.besides);
+                for (index, (leaf, beside)) in (batch.first_index..end).zip(frames) {
+                    let offset = offset + leaf.start.saturating_sub(FRAME_HEAD_BYTES) as u64;
                     if index >= self.index
-                        && let Some(leaf) = bytes.get(place.clone())
+                        && let (Some(leaf), Some(beside)) = (bytes.get(leaf), bytes.get(beside))
                     {
-                        let offset = offset + place.start.saturating_sub(FRAME_HEAD_BYTES) as u64;
+                        let beside = if self.besides { beside.to_vec() } else { Vec::new() };
                         let place = Place { segment: extent.id, batch: number, offset };
-                        self.ready.push_back((Some(place), leaf.to_vec()));
+                        self.ready.push_back((Some(place), Entry { leaf: leaf.to_vec(), beside }));
                     }
                 }
                 return Ok(Next::Leaves);
@@ -238,7 +253,8 @@ impl LogReader {
                 let files = TreeFiles::new(Arc::clone(&self.disk), &tree_dir, size);
                 let leaves = files.leaves(self.index / TILE_WIDTH)?;
                 let known = usize::try_from(self.index % TILE_WIDTH).unwrap_or(usize::MAX);
-                self.ready.extend(leaves.into_iter().skip(known).map(|leaf| (None, leaf)));
+                let entry = |leaf| (None, Entry { leaf, beside: Vec::new() });
+                self.ready.extend(leaves.into_iter().skip(known).map(entry));
                 return Ok(Next::Leaves);
             }
         }

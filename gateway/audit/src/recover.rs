@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::extents::{Extent, survey};
-use crate::format::segment_name;
+use crate::format::{Entry, segment_name};
 use crate::plant::{Plant, planted};
 use crate::reader::LogReader;
 use crate::tree::{TREE_DIR, files::stated_size};
@@ -63,9 +63,9 @@ pub fn inspect(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Inspection, ReadError
 pub(crate) struct Found {
     pub(crate) extents: Vec<Extent>,
     pub(crate) torn: Option<Torn>,
-    /// The last batch: its first index, and its leaves. Whether it is durable nobody knows: the process that wrote it may have
+    /// The last batch: its first index, and its entries. Whether it is durable nobody knows: the process that wrote it may have
     /// ended while the disk refused it, and what is read now may come from memory.
-    pub(crate) last: (u64, Vec<Vec<u8>>),
+    pub(crate) last: (u64, Vec<Entry>),
     /// Where the last batch begins in the last segment, in bytes.
     pub(crate) last_offset: Option<u64>,
 }
@@ -78,12 +78,20 @@ impl Found {
 }
 
 /// Checks a whole log, for its writer.
-pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, origin: &str, covered: u64) -> Result<Found, OpenError> {
+pub(crate) fn recover(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    origin: &str,
+    covered: u64,
+    besides_from: u64,
+) -> Result<Found, OpenError> {
     let (extents, found) = survey(&**disk, dir)?;
     if let Some(found) = found.filter(|found| found != origin) {
         return Err(OpenError::Origin { dir: dir.to_owned(), found, wanted: origin.to_owned() });
     }
-    let from = if planted(Plant::Covered) { extents.first().map_or(0, |extent| extent.first) } else { covered };
+    let first = extents.first().map_or(0, |extent| extent.first);
+    // Where the segments begin later, what lay beside earlier leaves went with them.
+    let from = if planted(Plant::Covered) { first } else { covered.min(besides_from.max(first)) };
     Ok(check(disk, dir, extents, from)?)
 }
 
@@ -99,14 +107,14 @@ fn check(disk: &Arc<dyn Disk>, dir: &Path, extents: Vec<Extent>, covered: u64) -
         frames: tail.frames,
         bytes: tail.bytes,
     });
-    let mut leaves = Vec::new();
-    let mut again = LogReader::segments(Arc::clone(disk), dir, first).until(next_index);
-    while let Some((_, bytes)) = again.next_bytes()? {
-        leaves.push(bytes);
+    let mut entries = Vec::new();
+    let mut again = LogReader::with_besides(Arc::clone(disk), dir, first).until(next_index);
+    while let Some((_, entry)) = again.next_entry()? {
+        entries.push(entry);
     }
-    if first + leaves.len() as u64 != next_index {
+    if first + entries.len() as u64 != next_index {
         let source = std::io::Error::other("the last batch reads differently the second time");
         return Err(ReadError::Io { file: dir.to_owned(), source });
     }
-    Ok(Found { extents, torn, last: (first, leaves), last_offset })
+    Ok(Found { extents, torn, last: (first, entries), last_offset })
 }

@@ -19,8 +19,8 @@ use crate::disk::{Disk, DiskFile, make_folder};
 use crate::error::{CommitError, OpenError};
 use crate::extents::segment_ids;
 use crate::format::{
-    BATCH_BYTES_CEILING, BLOCK_BYTES, COMMIT_BYTES, Expected, FRAME_HEAD_BYTES, Header, ORIGIN_BYTES_MAX, batch_bytes,
-    encode_batch, padded, segment_name,
+    BATCH_BYTES_CEILING, BESIDE_BYTES_MAX, BLOCK_BYTES, COMMIT_BYTES, Expected, FRAME_HEAD_BYTES, Framed, Header,
+    ORIGIN_BYTES_MAX, batch_bytes, encode_batch, padded, segment_name,
 };
 use crate::leaf::LEAF_BYTES_MAX;
 use crate::plant::{Plant, planted};
@@ -51,6 +51,8 @@ pub struct WriterOptions {
     pub at_least: u64,
     /// So many leaves are in the tree, under a checkpoint that is durable: the segments need not have them any more.
     pub covered: u64,
+    /// What lies beside the leaves from this index on may still be wanted, and must be as good as a leaf; [`u64::MAX`] where nothing is.
+    pub besides_from: u64,
 }
 
 /// Writes a log. Only one exists for a folder at a time.
@@ -142,7 +144,7 @@ impl Writer {
     /// Opens a log, checks all of it, cuts a torn tail, and begins a fresh segment.
     pub fn open(options: WriterOptions, disk: Arc<dyn Disk>) -> Result<(Self, Option<Torn>), OpenError> {
         let size_bytes = check(&options)?;
-        let WriterOptions { dir, batch_bytes_max, origin, at_least, covered, .. } = options;
+        let WriterOptions { dir, batch_bytes_max, origin, at_least, covered, besides_from, .. } = options;
         let at_least = at_least.max(covered);
         let write = |source| OpenError::Write { dir: dir.clone(), source };
         make_folder(&*disk, &dir).map_err(write)?;
@@ -150,24 +152,27 @@ impl Writer {
             io::ErrorKind::WouldBlock => OpenError::Locked { dir: dir.clone() },
             _ => write(source),
         })?;
-        let mut found = recover(&disk, &dir, &origin, covered)?;
+        let mut found = recover(&disk, &dir, &origin, covered, besides_from)?;
         if found.next_index() < at_least {
             return Err(OpenError::Short { found: found.next_index(), dir, wanted: at_least });
         }
         remove_spares(&*disk, &dir);
-        let (mut first, mut leaves) = std::mem::take(&mut found.last);
+        let (mut first, mut entries) = std::mem::take(&mut found.last);
         if planted(Plant::LastBatch) {
-            first += leaves.len() as u64;
-            leaves.clear();
+            first += entries.len() as u64;
+            entries.clear();
+        }
+        if planted(Plant::Beside) {
+            entries.iter_mut().for_each(|entry| entry.beside.clear());
         }
         // An older log may have had larger batches.
-        let last_bytes = u32::try_from(batch_bytes(leaves.iter().map(Vec::len))).unwrap_or(u32::MAX);
+        let last_bytes = u32::try_from(batch_bytes(entries.iter().map(entry_bytes))).unwrap_or(u32::MAX);
         let batch_bytes_max = batch_bytes_max.max(last_bytes);
         let size_bytes = size_bytes.max(least_segment_bytes(batch_bytes_max));
         let mut writer = Self::idle(disk, lock, dir.clone(), origin, batch_bytes_max, size_bytes);
         writer.next_index = first;
         writer.next_id = found.extents.last().map_or(0, |extent| extent.id + 1);
-        writer.commit(&leaves).map_err(|error| write(error.source))?;
+        writer.commit(&entries).map_err(|error| write(error.source))?;
         writer.tidy(&found, first);
         Ok((writer, found.torn))
     }
@@ -248,15 +253,16 @@ impl Writer {
         self.spare = Some(spare);
     }
 
-    /// Commits leaves as one batch and returns the index of the first. No leaves are a batch too: after an error they make certain
-    /// that the refused batch is gone.
+    /// Commits leaves as one batch, with what lies beside them, and returns the index of the first. No leaves are a batch too: after
+    /// an error they make certain that the refused batch is gone.
     ///
     /// When this fails, the disk took the batch neither in the segment at hand nor in a fresh one. The next commit tries a fresh
     /// segment again.
-    pub fn commit(&mut self, leaves: &[Vec<u8>]) -> Result<u64, CommitError> {
-        let bytes = batch_bytes(leaves.iter().map(Vec::len));
-        let fits = leaves.iter().all(|leaf| !leaf.is_empty() && leaf.len() <= LEAF_BYTES_MAX);
-        if !fits || bytes > self.batch_bytes_max() {
+    pub fn commit<F: Framed>(&mut self, leaves: &[F]) -> Result<u64, CommitError> {
+        let bytes = batch_bytes(leaves.iter().map(entry_bytes));
+        let fits =
+            |entry: &F| (1..=LEAF_BYTES_MAX).contains(&entry.leaf().len()) && entry.beside().len() <= BESIDE_BYTES_MAX;
+        if !leaves.iter().all(fits) || bytes > self.batch_bytes_max() {
             let source =
                 io::Error::new(io::ErrorKind::InvalidInput, "a leaf or the batch has a length that can't be logged");
             return Err(CommitError { uncertain: false, source });
@@ -314,7 +320,7 @@ impl Writer {
         self.leave_segment();
     }
 
-    fn committed(&mut self, active: Active, leaves: &[Vec<u8>]) -> u64 {
+    fn committed<F: Framed>(&mut self, active: Active, leaves: &[F]) -> u64 {
         let first = self.next_index;
         self.next_index += leaves.len() as u64;
         self.at.set(Some(active.expected.segment));
@@ -323,7 +329,7 @@ impl Writer {
     }
 
     /// Adds a batch to the segment at hand.
-    fn extend(&mut self, mut active: Active, leaves: &[Vec<u8>]) -> io::Result<Active> {
+    fn extend<F: Framed>(&mut self, mut active: Active, leaves: &[F]) -> io::Result<Active> {
         self.scratch.clear();
         encode_batch(active.expected, leaves, &mut self.scratch);
         active.file.write_all_at(&self.scratch, active.offset)?;
@@ -335,7 +341,7 @@ impl Writer {
     }
 
     /// Turns a spare file into a segment that starts with a batch. Until it has its name, nothing of the batch can be found.
-    fn begin(&mut self, spare: Spare, leaves: &[Vec<u8>], uncertain: &mut bool) -> io::Result<Active> {
+    fn begin<F: Framed>(&mut self, spare: Spare, leaves: &[F], uncertain: &mut bool) -> io::Result<Active> {
         let id = self.next_id;
         self.next_id += 1;
         let header = Header {
@@ -375,6 +381,10 @@ impl Writer {
             let _ = self.disk.truncate(&self.dir.join(segment_name(extent.id)), offset);
         }
     }
+}
+
+fn entry_bytes<F: Framed>(entry: &F) -> usize {
+    entry.leaf().len() + entry.beside().len()
 }
 
 /// Checks the options; the size of a segment in whole blocks.

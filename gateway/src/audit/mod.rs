@@ -30,8 +30,8 @@ pub use faulty::{Fault, FaultyDisk};
 pub use kept::TreeFile;
 pub use pressgate_audit::leaf;
 pub use pressgate_audit::{
-    Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place, ReadError, RealDisk,
-    Space, Torn, inspect,
+    BESIDE_BYTES_MAX, Disk, DiskFile, Event, Inspection, Leaf, LeafError, LogReader, OpenError, Picker, Place,
+    ReadError, RealDisk, Space, Torn, inspect, segments_from,
 };
 use pressgate_audit::{
     Writer, WriterOptions,
@@ -83,6 +83,8 @@ pub struct AuditOptions {
     pub origin: String,
     /// So many leaves were acknowledged at least: a log that ends before is refused, unchanged.
     pub at_least: u64,
+    /// What lies beside the leaves from this index on is still wanted; [`u64::MAX`] where nothing is.
+    pub besides_from: u64,
     /// The tree that is published of it. Without one the segments stay for ever and nobody can verify the log.
     pub tree: Option<AuditTree>,
     /// Size of the emergency reserve, in bytes; none for 0.
@@ -104,6 +106,7 @@ impl AuditOptions {
             queue_max: QUEUE_MAX_DEFAULT,
             origin: origin.into(),
             at_least: 0,
+            besides_from: u64::MAX,
             tree: None,
             reserve_bytes: reserve_bytes_default(SEGMENT_BYTES_DEFAULT),
             slow_after: SLOW_AFTER_DEFAULT,
@@ -225,12 +228,16 @@ impl AuditLog {
             origin: options.origin.clone(),
             at_least: options.at_least,
             covered,
+            besides_from: options.besides_from,
         };
         let (writer, torn) = Writer::open(writer_options, Arc::clone(&disk))?;
         let mut recovered = Recovered { next_index: writer.next_index(), torn, second_missing: false };
         let active = writer.active_segment();
-        let shared =
-            Arc::new(Shared::new(writer.next_index(), writer.batch_bytes_max(), options.queue_max.max(1), bounds));
+        let shared = {
+            let (next_index, batch_bytes_max) = (writer.next_index(), writer.batch_bytes_max());
+            let queue_max = options.queue_max.max(1);
+            Arc::new(Shared::new(next_index, options.besides_from, batch_bytes_max, queue_max, bounds))
+        };
         let write = |source| OpenError::Write { dir: options.dir.clone(), source };
         let caught_up = match tree {
             Some((mut tree, tree_options, keys)) => {
@@ -280,10 +287,16 @@ impl AuditLog {
 
     /// Appends leaves in one batch: all or none, with indices in a row. Returns the first index. No leaves are no batch.
     pub async fn append_all(&self, leaves: Vec<Leaf>) -> Result<u64, AuditUnavailable> {
+        self.append_beside(leaves, Vec::new()).await
+    }
+
+    /// The same with something beside the first leaf, at most [`BESIDE_BYTES_MAX`] bytes: it is durable when the leaves are, is no
+    /// part of the log, and stays until [`AuditLog::besides_taken`].
+    pub async fn append_beside(&self, leaves: Vec<Leaf>, beside: Vec<u8>) -> Result<u64, AuditUnavailable> {
         if leaves.is_empty() {
             return Ok(self.next_index());
         }
-        let answer = self.shared.submit(&leaves)?;
+        let answer = self.shared.submit(&leaves, beside)?;
         answer.await.unwrap_or_else(|_| Err(queue::closed()))
     }
 
@@ -328,6 +341,24 @@ impl AuditLog {
     /// it reads, and never the writer.
     pub fn reader(&self, from: u64) -> LogReader {
         LogReader::new(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
+    }
+
+    /// A reader of what lies beside the leaves from an index on, up to the last leaf that is durable now.
+    pub fn reader_beside(&self, from: u64) -> LogReader {
+        LogReader::with_besides(Arc::clone(&self.disk), &self.dir, from).until(self.next_index())
+    }
+
+    /// What lies beside the leaves below an index is kept elsewhere, durably: their segments may go.
+    pub fn besides_taken(&self, until: u64) {
+        self.shared.set_besides_from(until);
+    }
+
+    /// The index of the first leaf that the write-ahead log has.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn segments_from(&self) -> Result<u64, ReadError> {
+        segments_from(&*self.disk, &self.dir)
     }
 
     /// Reads single leaves of which the places are known.

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pressgate_audit::format::batch_bytes;
-use pressgate_audit::{Leaf, Space, Spare};
+use pressgate_audit::{BESIDE_BYTES_MAX, Entry, Leaf, Space, Spare};
 use tokio::sync::oneshot;
 
 use super::measures::Measures;
@@ -24,7 +24,7 @@ pub(super) type Answer = Result<u64, AuditUnavailable>;
 
 /// Leaves that one caller wants in one batch.
 pub(super) struct Job {
-    pub(super) leaves: Vec<Vec<u8>>,
+    pub(super) entries: Vec<Entry>,
     /// As frames.
     pub(super) bytes: usize,
     pub(super) answer: oneshot::Sender<Answer>,
@@ -100,12 +100,20 @@ pub(super) struct Shared {
     /// The next commit begins a segment.
     pub(super) new_segment: AtomicBool,
     next_index: AtomicU64,
+    /// What lies beside the leaves below this index is not wanted any more.
+    besides_from: AtomicU64,
     batch_bytes_max: usize,
     queue_max: usize,
 }
 
 impl Shared {
-    pub(super) fn new(next_index: u64, batch_bytes_max: usize, queue_max: usize, bounds: Bounds) -> Self {
+    pub(super) fn new(
+        next_index: u64,
+        besides_from: u64,
+        batch_bytes_max: usize,
+        queue_max: usize,
+        bounds: Bounds,
+    ) -> Self {
         let now = Instant::now();
         Self {
             state: Mutex::new(State {
@@ -132,6 +140,7 @@ impl Shared {
             bounds,
             new_segment: AtomicBool::new(false),
             next_index: AtomicU64::new(next_index),
+            besides_from: AtomicU64::new(besides_from),
             batch_bytes_max,
             queue_max,
         }
@@ -150,6 +159,14 @@ impl Shared {
         self.next_index.store(index, Ordering::Release);
     }
 
+    pub(super) fn besides_from(&self) -> u64 {
+        self.besides_from.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_besides_from(&self, index: u64) {
+        self.besides_from.store(index, Ordering::Release);
+    }
+
     pub(super) fn health(&self) -> AuditHealth {
         self.state().states.health()
     }
@@ -158,23 +175,28 @@ impl Shared {
         self.queue_max
     }
 
-    /// Puts leaves into the queue, or refuses at once.
-    pub(super) fn submit(&self, leaves: &[Leaf]) -> Result<oneshot::Receiver<Answer>, AuditUnavailable> {
-        let submitted = self.queue(leaves);
+    /// Puts leaves into the queue, with what lies beside the first of them, or refuses at once.
+    pub(super) fn submit(
+        &self,
+        leaves: &[Leaf],
+        beside: Vec<u8>,
+    ) -> Result<oneshot::Receiver<Answer>, AuditUnavailable> {
+        let submitted = self.queue(leaves, beside);
         if let Err(error) = &submitted {
             self.measures.refused(error.kind, 1);
         }
         submitted
     }
 
-    fn queue(&self, leaves: &[Leaf]) -> Result<oneshot::Receiver<Answer>, AuditUnavailable> {
+    fn queue(&self, leaves: &[Leaf], mut beside: Vec<u8>) -> Result<oneshot::Receiver<Answer>, AuditUnavailable> {
         let unfit = |reason: String| AuditUnavailable { kind: UnavailableKind::Unfit, reason };
-        let leaves: Vec<Vec<u8>> = leaves
-            .iter()
-            .map(Leaf::to_bytes_cut)
-            .collect::<Result<_, _>>()
-            .map_err(|error| unfit(error.to_string()))?;
-        let bytes = batch_bytes(leaves.iter().map(Vec::len));
+        if beside.len() > BESIDE_BYTES_MAX {
+            return Err(unfit(format!("{} bytes are too many beside a leaf", beside.len())));
+        }
+        let entry = |leaf: &Leaf| leaf.to_bytes_cut().map(|leaf| Entry { leaf, beside: std::mem::take(&mut beside) });
+        let entries: Vec<Entry> =
+            leaves.iter().map(entry).collect::<Result<_, _>>().map_err(|error| unfit(error.to_string()))?;
+        let bytes = batch_bytes(entries.iter().map(|entry| entry.leaf.len() + entry.beside.len()));
         if bytes > self.batch_bytes_max {
             return Err(unfit(format!("the batch has {bytes} bytes and may have {}", self.batch_bytes_max)));
         }
@@ -192,7 +214,7 @@ impl Shared {
         }
         state.waiting_bytes += bytes;
         let at = Instant::now();
-        state.waiting.push_back(Job { leaves, bytes, answer, at });
+        state.waiting.push_back(Job { entries, bytes, answer, at });
         if state.waiting.len() > self.queue_max / 2 || state.waiting_bytes > QUEUE_BYTES_MAX / 2 {
             state.queue_high = Some(at);
         }
@@ -207,22 +229,22 @@ impl Shared {
 
 impl State {
     /// Takes jobs for one batch; who waits for them is in flight from then on.
-    pub(super) fn take_batch(&mut self, batch_bytes_max: usize) -> Vec<Vec<u8>> {
-        let mut leaves = Vec::new();
+    pub(super) fn take_batch(&mut self, batch_bytes_max: usize) -> Vec<Entry> {
+        let mut entries = Vec::new();
         let mut bytes = 0;
         while let Some(mut job) = self.waiting.pop_front() {
             // Each job's bytes count a commit frame, so the sum is never too small.
-            if bytes + job.bytes > batch_bytes_max && !leaves.is_empty() {
+            if bytes + job.bytes > batch_bytes_max && !entries.is_empty() {
                 self.waiting.push_front(job);
                 break;
             }
             bytes += job.bytes;
             self.in_flight.oldest.get_or_insert(job.at);
-            self.in_flight.answers.push((leaves.len() as u64, job.answer));
-            leaves.append(&mut job.leaves);
+            self.in_flight.answers.push((entries.len() as u64, job.answer));
+            entries.append(&mut job.entries);
         }
         self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
-        leaves
+        entries
     }
 
     /// Refuses all who wait and are not in flight. Gives their number.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use pressgate_audit::{CommitError, Writer};
+use pressgate_audit::{CommitError, Entry, Writer};
 
 use super::queue::{Reserve, Shared, blocked, closed, now_ms};
 use super::reserve::Emergency;
@@ -94,7 +94,7 @@ fn write(shared: &Shared, mut writer: Writer, emergency: &Emergency) {
 }
 
 /// Waits for something to commit. No leaves are a probe of the disk; `None` is the end.
-fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Vec<u8>>> {
+fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Entry>> {
     let mut state = shared.state();
     loop {
         if let Reserve::Ready(_) = state.reserve
@@ -127,7 +127,7 @@ fn next_batch(shared: &Shared, writer: &mut Writer) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-fn commit(shared: &Shared, writer: &mut Writer, emergency: &Emergency, leaves: &[Vec<u8>]) {
+fn commit(shared: &Shared, writer: &mut Writer, emergency: &Emergency, leaves: &[Entry]) {
     if !leaves.is_empty() && shared.new_segment.swap(false, Ordering::AcqRel) {
         writer.leave_segment();
     }
@@ -183,7 +183,7 @@ fn commit_with_reserve(
     shared: &Shared,
     writer: &mut Writer,
     emergency: &Emergency,
-    leaves: &[Vec<u8>],
+    leaves: &[Entry],
 ) -> Result<u64, CommitError> {
     let first = writer.commit(leaves);
     let Err(error) = first else { return first };

@@ -178,7 +178,7 @@ impl Worker {
     }
 
     fn append(&self, leaf: Leaf) -> Result<u64, String> {
-        let answer = self.grower.shared.submit(&[leaf]).map_err(|error| error.to_string())?;
+        let answer = self.grower.shared.submit(&[leaf], Vec::new()).map_err(|error| error.to_string())?;
         let index = answer.blocking_recv().map_err(|_| "the log was closed".to_owned())?;
         index.map_err(|error| error.to_string())
     }
@@ -214,7 +214,8 @@ impl Worker {
         let note = published.note.clone();
         let Grower { disk, dir, active, .. } = &self.grower;
         // Segments that stay cost room, no more.
-        if let Err(error) = remove_covered(&**disk, dir, size, active) {
+        let done = size.min(self.grower.shared.besides_from());
+        if let Err(error) = remove_covered(&**disk, dir, done, active) {
             tracing::warn!(%error, "segments that the tree covers can't be removed");
         }
         self.status.send_replace(TreeStatus { published: Some(published), failing: None });

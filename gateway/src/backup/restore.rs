@@ -365,6 +365,7 @@ fn put_log(wish: &Restore<'_>) -> Result<(), BackupError> {
         origin: checkpoint.origin.clone(),
         at_least: 0,
         covered: checkpoint.size,
+        besides_from: u64::MAX,
     };
     Writer::seed(options, disk, last, &[leaf]).map_err(|error| failed(&error))
 }

@@ -83,11 +83,15 @@ impl Journey {
         }
         let denied = leaves.len() as u64;
         let leaves = leaves.into_iter().map(|leaf| Leaf::new(at_ms, leaf)).collect();
-        let (logged, kept) = tokio::join!(gateway.audit.append_all(leaves), gateway.openings.keep(openings));
+        let (beside, unkept) = match gateway.openings.beside(openings).await {
+            Ok(beside) => (beside, None),
+            Err(error) => (Vec::new(), Some(committed::unavailable(&error))),
+        };
+        let logged = gateway.audit.append_beside(leaves, beside).await;
         if logged.is_ok() {
             gateway.counters.denied.add(denied);
         }
-        let fault = fault.or_else(|| kept.err().map(|error| committed::unavailable(&error)));
+        let fault = fault.or(unkept);
         match (logged, fault) {
             (Err(error), _) => record::unavailable(&error),
             (Ok(_), Some(fault)) if refusal.problem != problem::STATE_UNAVAILABLE => fault,

@@ -212,6 +212,9 @@ async fn drain(
     if let Err(error) = gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await {
         tracing::error!(%error, "the stop is not in the log");
     }
+    if let Err(error) = gateway.openings.settle().await {
+        tracing::warn!(%error, "openings stay beside the log's leaves; the next start takes them from there");
+    }
     if let Err(error) = gateway.openings.gather_keys().await {
         tracing::warn!(%error, "the keys of subjects stay in two files; copy both for a backup");
     }

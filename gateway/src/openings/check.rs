@@ -126,13 +126,12 @@ impl<'a> Check<'a> {
         if names.is_empty() {
             return HashMap::new();
         }
-        let records = &self.openings.records;
-        if let Ok(all) = records.openings(names.clone()).await {
+        if let Ok(all) = self.openings.kept(names.clone()).await {
             return all.into_iter().map(|opening| (opening.commitment, Ok(opening))).collect();
         }
         let mut kept = HashMap::new();
         for name in names {
-            match records.openings(vec![name]).await {
+            match self.openings.kept(vec![name]).await {
                 Ok(one) => kept.extend(one.into_iter().map(|opening| (name, Ok(opening)))),
                 Err(error) => drop(kept.insert(name, Err(error))),
             }

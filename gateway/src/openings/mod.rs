@@ -11,13 +11,14 @@
 //! ```
 //! A commitment is made once, with a fresh salt, so each value key seals one message and the nonce may stand still.
 
+mod beside;
 pub mod check;
 mod found;
 mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -28,8 +29,12 @@ use jiff::Timestamp;
 use pressgate_audit::leaf::{COMMITMENT_BYTES, Place, SALT_BYTES};
 use zeroize::Zeroizing;
 
-use self::ring::{Ring, SubjectKey};
+use self::{
+    beside::Keeper,
+    ring::{Ring, SubjectKey},
+};
 use crate::{
+    audit::{AuditLog, Disk, LogReader, ReadError, RealDisk, segments_from},
     clock::Clock,
     records::{Commitment, Opening, Records, RecordsError, SubjectKeys},
     vault::{Vault, VaultError},
@@ -44,6 +49,8 @@ pub const SOURCE: &str = "source";
 /// Every field that leaves commit to.
 pub const FIELDS: [&str; 3] = [TEXT, REPLY_TO, SOURCE];
 
+/// How often openings are taken from beside the leaves.
+const SETTLE_EVERY: Duration = Duration::from_millis(200);
 /// What a value key is for.
 const PURPOSE: &[u8] = b"pressgate opening 1";
 
@@ -56,6 +63,9 @@ pub enum OpeningsError {
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The log, beside whose leaves they lie at first.
+    #[error("what lies beside the log's leaves can't be read: {0}")]
+    Beside(String),
     /// No random bytes, or the cipher refuses; neither happens on a sane machine.
     #[error("the machine gives no random bytes or refuses AES-256-GCM")]
     Cipher,
@@ -89,6 +99,9 @@ pub struct Openings {
     origin: String,
     records: Arc<dyn Records>,
     ring: Ring,
+    keeper: Option<Keeper>,
+    /// Those that only the log has, where nobody takes them from there.
+    ahead: HashMap<[u8; 32], Opening>,
 }
 
 impl Openings {
@@ -100,7 +113,96 @@ impl Openings {
         vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { origin, records, ring: Ring::new(keys, vault, clock) }
+        Self { origin, records, ring: Ring::new(keys, vault, clock), keeper: None, ahead: HashMap::new() }
+    }
+
+    /// Follows the log, so that openings may lie beside its leaves. Those that an earlier process left there are in the records when
+    /// this returns.
+    ///
+    /// # Errors
+    /// One of the two stores.
+    pub async fn follow(mut self, audit: AuditLog) -> Result<Self, OpeningsError> {
+        self.keeper = Some(Keeper::start(audit, Arc::clone(&self.records)).await?);
+        Ok(self)
+    }
+
+    /// Looks at a log in a folder, which nobody or another process writes: what lies beside its leaves counts as kept. Gives the index
+    /// up to which it looked.
+    ///
+    /// # Errors
+    /// One of the two stores.
+    pub async fn look_ahead(&mut self, dir: &Path) -> Result<u64, OpeningsError> {
+        let told = |error: ReadError| OpeningsError::Beside(error.to_string());
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let from = self.records.openings_taken().await?.unwrap_or(u64::MAX);
+        let from = from.max(segments_from(&*disk, dir).map_err(told)?);
+        let mut reader = LogReader::with_besides(Arc::clone(&disk), dir, from);
+        loop {
+            let before = LogReader::position(&reader);
+            let (openings, next) = beside::read(&mut reader)?;
+            self.ahead.extend(openings.into_iter().map(|opening| (opening.commitment, opening)));
+            if next == before {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// When it returns, the records have the openings of every leaf that was durable when it was called.
+    ///
+    /// # Errors
+    /// One of the two stores.
+    pub async fn settle(&self) -> Result<(), OpeningsError> {
+        match &self.keeper {
+            Some(keeper) => keeper.settle().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes openings from beside the leaves into the records, again and again, until `stopped`.
+    pub async fn keep_up(&self, stopped: impl Future<Output = ()>) {
+        let mut stopped = std::pin::pin!(stopped);
+        let mut failing = false;
+        loop {
+            let settled = self.settle().await;
+            if let Err(error) = &settled
+                && !failing
+            {
+                tracing::error!(%error, "openings stay beside the log's leaves, and segments with them");
+            }
+            failing = settled.is_err();
+            tokio::select! {
+                () = &mut stopped => return,
+                () = tokio::time::sleep(SETTLE_EVERY) => {}
+            }
+        }
+    }
+
+    /// Openings as they are to lie beside the leaf that commits to them. What is too large for that is kept before this returns, and
+    /// nothing lies beside the leaf.
+    ///
+    /// # Errors
+    /// The records can't be written.
+    pub async fn beside(&self, openings: Vec<Opening>) -> Result<Vec<u8>, RecordsError> {
+        if openings.is_empty() {
+            return Ok(Vec::new());
+        }
+        match beside::pack(&openings).filter(|_| self.keeper.is_some()) {
+            Some(packed) => Ok(packed),
+            None => self.keep(openings).await.map(|()| Vec::new()),
+        }
+    }
+
+    /// The openings of these commitments that are there.
+    async fn kept(&self, names: Vec<[u8; 32]>) -> Result<Vec<Opening>, RecordsError> {
+        let ahead: Vec<Opening> = names.iter().filter_map(|name| self.ahead.get(name)).cloned().collect();
+        let mut kept = self.records.openings(names).await?;
+        let known = |opening: &Opening, kept: &[Opening]| kept.iter().any(|one| one.commitment == opening.commitment);
+        for opening in ahead {
+            if !known(&opening, &kept) {
+                kept.push(opening);
+            }
+        }
+        Ok(kept)
     }
 
     /// The name of the log that the commitments are for.
@@ -144,8 +246,9 @@ impl Openings {
     /// # Errors
     /// The stores can't be read, or an opening is not what was kept.
     pub async fn open(&self, call: &str, commitments: &[Commitment]) -> Result<Vec<Opened>, OpeningsError> {
+        self.settle().await?;
         let names: Vec<_> = commitments.iter().filter_map(Commitment::bytes).collect();
-        let kept = self.records.openings(names).await?;
+        let kept = self.kept(names).await?;
         let mut opened = Vec::with_capacity(commitments.len());
         for commitment in commitments {
             let opening = kept.iter().find(|opening| Some(opening.commitment) == commitment.bytes());

@@ -3,6 +3,7 @@
 use crate::{
     audit::AuditUnavailable,
     config::Fault,
+    openings::OpeningsError,
     plugins::ShelfError,
     records::RecordsError,
     refusal::{self, Refusal, Stage, problem},
@@ -44,6 +45,16 @@ pub enum OpsError {
 
 fn count(faults: usize) -> String {
     if faults == 1 { "a fault".into() } else { format!("{faults} faults") }
+}
+
+impl From<OpeningsError> for OpsError {
+    fn from(error: OpeningsError) -> Self {
+        match error {
+            OpeningsError::Store(error) => error.into(),
+            OpeningsError::Vault(error) => error.into(),
+            other => Self::Internal(other.to_string()),
+        }
+    }
 }
 
 impl From<OpsError> for Refusal {

@@ -262,8 +262,11 @@ async fn begin_backup(
     Operator(by): Operator,
     Strict(wish): Strict<BackupRequest>,
 ) -> Result<Response, Problem> {
-    let begun =
-        to_the_end(&gateway, move |gateway| async move { Ops::running(&gateway).begin_backup(&by, wish).await });
+    let begun = to_the_end(&gateway, move |gateway| async move {
+        // What lies beside the log's leaves is copied with the records.
+        gateway.openings.settle().await?;
+        Ops::running(&gateway).begin_backup(&by, wish).await
+    });
     Ok(Fresh(StatusCode::CREATED, begun.await?).into_response())
 }
 

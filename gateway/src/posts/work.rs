@@ -20,7 +20,12 @@ const IDEMPOTENCY_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Runs until the gateway stops. The log's own state is told beside it, so that neither waits for the other.
 pub async fn work(gateway: Arc<Gateway>) {
-    tokio::join!(pulse::beat(&gateway), connections::watch(&gateway), deliver_and_clean(&gateway));
+    tokio::join!(
+        pulse::beat(&gateway),
+        connections::watch(&gateway),
+        gateway.openings.keep_up(gateway.stopping.wait()),
+        deliver_and_clean(&gateway)
+    );
 }
 
 async fn deliver_and_clean(gateway: &Arc<Gateway>) {

@@ -103,6 +103,10 @@ pub trait Records: Send + Sync + 'static {
 
     /// Keeps openings of commitments. One that is there already stays.
     fn put_openings(&self, openings: Vec<Opening>) -> Answer<'_, ()>;
+    /// Keeps openings that lay beside leaves of the log, and moves the mark up to which they were taken from there.
+    fn take_openings(&self, until: u64, openings: Vec<Opening>) -> Answer<'_, ()>;
+    /// Index of the first leaf whose openings were not taken from beside it; none where none ever lay there.
+    fn openings_taken(&self) -> Answer<'_, Option<u64>>;
     /// The openings of these commitments that are there.
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>>;
     /// Every opening, by commitment: those after the one that is given, so many at most.

@@ -19,6 +19,7 @@ pub(super) async fn open(parts: &Parts, node: &str, records: &dyn Records) -> Re
     let has_checkpoint = [&config.audit.dir.join(TREE_DIR).join(CHECKPOINT), &config.audit.second_checkpoint];
     let has_checkpoint = has_checkpoint.iter().any(|file| file.exists());
     let signing = SigningKeys::open(&config.audit.signing_key, &origin, has_checkpoint).map_err(StartError::Files)?;
+    let taken = records.openings_taken().await?;
     let options = AuditOptions {
         tree: Some(AuditTree { keys: signing, second: config.audit.second_checkpoint.clone() }),
         dir: config.audit.dir.clone(),
@@ -26,7 +27,8 @@ pub(super) async fn open(parts: &Parts, node: &str, records: &dyn Records) -> Re
         queue_max: AUDIT_QUEUE_MAX,
         origin,
         // The records never learn of a leaf before it is durable.
-        at_least: records.applied_leaf().await?,
+        at_least: records.applied_leaf().await?.max(taken.unwrap_or(0)),
+        besides_from: taken.unwrap_or(u64::MAX),
         reserve_bytes: config.audit.reserve_bytes,
         slow_after: Duration::from_millis(config.audit.slow_ms),
         blocked_after: Duration::from_millis(config.audit.blocked_ms),

@@ -17,6 +17,8 @@ use crate::{
 pub struct Values {
     /// Opens them.
     pub openings: Openings,
+    /// They were looked at up to this leaf.
+    pub until: u64,
     /// A gateway works on them meanwhile.
     pub running: bool,
     /// Held while somebody looks, so that no gateway starts meanwhile.
@@ -53,6 +55,8 @@ pub async fn values(parts: &Parts) -> Result<Values, StartError> {
     let sealed: Arc<dyn SealedStore> = Arc::new(Arc::clone(&records));
     let vault = Vault::open(&kek_source(config), sealed, Arc::clone(&parts.clock)).await;
     let vault = vault.map_err(|error| StartError::Other(error.to_string()))?;
-    let openings = Openings::new(belonging::origin(&node), records, keys, vault, Arc::clone(&parts.clock));
-    Ok(Values { openings, running, _lock: lock })
+    let mut openings = Openings::new(belonging::origin(&node), records, keys, vault, Arc::clone(&parts.clock));
+    let until = openings.look_ahead(&config.audit.dir).await;
+    let until = until.map_err(|error| StartError::Other(error.to_string()))?;
+    Ok(Values { openings, until, running, _lock: lock })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Vault, VaultError, is_kept, name_of};
+use super::{Vault, VaultError, name_of};
 use crate::{model::AccountId, records::SealedRecord};
 
 /// Names in the open part of a session's row.
@@ -67,9 +67,8 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Store`].
     pub async fn connection(&self, account: &AccountId, label: &str) -> Result<Option<Connection>, VaultError> {
-        let credential = self.store.get(name_of("credential", account, label)?).await?;
-        let Some(credential) = credential.filter(is_kept) else { return Ok(None) };
-        let row = self.store.get(name_of("session", account, label)?).await?;
+        let Some(credential) = self.seen(&name_of("credential", account, label)?).await? else { return Ok(None) };
+        let row = self.seen(&name_of("session", account, label)?).await?;
         Ok(row.and_then(|row| Connection::read(&row, credential.generation)))
     }
 

@@ -48,7 +48,7 @@ use crate::{clock::Clock, model::AccountId, records::SealedRecord};
 const ROOT: &str = "vault/root";
 /// Where a value may go, in the open part of its row; what is sealed binds it.
 const ORIGINS: &str = "origins";
-/// How long an opened credential is used before the store is asked whether it is still the one, in milliseconds. Another
+/// How long a credential is used as it was read before the store is asked whether it is still the one, in milliseconds. Another
 /// process (`pressgate credential revoke`) is heard after that time; a change made by this process at once.
 const FRESH_MS: i64 = 1000;
 /// Opened credentials held in memory.
@@ -74,6 +74,7 @@ pub struct Vault {
     /// Held while a value is replaced, so that generations count up and no session outlives its credential.
     writing: tokio::sync::Mutex<()>,
     open: Mutex<HashMap<String, Open>>,
+    seen: Mutex<HashMap<String, Seen>>,
     refused: refused::Refused,
     changes: AtomicU64,
 }
@@ -81,6 +82,12 @@ pub struct Vault {
 /// An opened credential, or the knowledge that there is none.
 struct Open {
     credential: Option<Arc<Credential>>,
+    looked_at: Timestamp,
+}
+
+/// A row as it was read last, sealed as it is.
+struct Seen {
+    row: Option<Arc<SealedRecord>>,
     looked_at: Timestamp,
 }
 
@@ -122,8 +129,9 @@ impl Vault {
         let bytes = <[u8; KEY_BYTES]>::try_from(opened.value.as_slice());
         let root = Zeroizing::new(bytes.map_err(|_| VaultError::Corrupt(ROOT.into()))?);
         let writing = tokio::sync::Mutex::new(());
-        let (open, refused) = (Mutex::default(), refused::Refused::default());
-        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, refused, changes: AtomicU64::new(0) }))
+        let (open, seen, refused) = (Mutex::default(), Mutex::default(), refused::Refused::default());
+        let changes = AtomicU64::new(0);
+        Ok(Arc::new(Vault { wrapper, root, store, clock, writing, open, seen, refused, changes }))
     }
 
     /// Sets an account's credential and answers its generation. It is sealed together with `origins`: to no other is it ever sent.
@@ -148,8 +156,7 @@ impl Vault {
         ]);
         let _writing = self.writing.lock().await;
         let generation = self.put(name.clone(), public, &write_secrets(&secrets)).await?;
-        self.forget(&name);
-        self.store.delete(name_of("session", account, label)?).await?;
+        self.remove(name_of("session", account, label)?).await?;
         self.changed();
         Ok(generation)
     }
@@ -192,10 +199,9 @@ impl Vault {
             let generation = next(sealed)?;
             let (blob, public) = (Vec::new(), BTreeMap::new());
             let created_at = self.clock.now();
-            self.store.put(SealedRecord { name: name.clone(), generation, blob, public, created_at }).await?;
+            self.write(SealedRecord { name, generation, blob, public, created_at }).await?;
         }
-        self.forget(&name);
-        self.store.delete(name_of("session", account, label)?).await?;
+        self.remove(name_of("session", account, label)?).await?;
         self.changed();
         Ok(kept.is_some())
     }
@@ -323,8 +329,42 @@ impl Vault {
         let label = Label { name: &name, generation, origins: public.get(ORIGINS).map(String::as_str) };
         let blob = self.wrapper.seal(&label, value).map_err(no_cipher)?;
         let created_at = self.clock.now();
-        self.store.put(SealedRecord { name, generation, blob, public, created_at }).await?;
+        self.write(SealedRecord { name, generation, blob, public, created_at }).await?;
         Ok(generation)
+    }
+
+    /// Writes a row. The caller holds `writing`.
+    async fn write(&self, sealed: SealedRecord) -> Result<(), VaultError> {
+        let name = sealed.name.clone();
+        let written = self.store.put(sealed).await;
+        // Also where it failed: it may have been written.
+        self.forget(&name);
+        Ok(written?)
+    }
+
+    /// Deletes a row. The caller holds `writing`.
+    async fn remove(&self, name: String) -> Result<(), VaultError> {
+        let removed = self.store.delete(name.clone()).await;
+        self.forget(&name);
+        Ok(removed.map(drop)?)
+    }
+
+    /// The row of a value that was not revoked, as it was a moment ago at most.
+    async fn seen(&self, name: &str) -> Result<Option<Arc<SealedRecord>>, VaultError> {
+        let now = self.clock.now();
+        let known = |seen: &Seen| is_fresh(seen.looked_at, now).then(|| seen.row.clone());
+        if let Some(row) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).and_then(known) {
+            return Ok(row);
+        }
+        // The lock keeps an older read from being remembered after a newer write.
+        let _writing = self.writing.lock().await;
+        let row = self.kept(name).await?.map(Arc::new);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= OPEN_MAX {
+            seen.clear();
+        }
+        seen.insert(name.to_owned(), Seen { row: row.clone(), looked_at: now });
+        Ok(row)
     }
 
     /// Opens a value that is bound to origins. Those in the open part of the row are the right ones where it opens.
@@ -346,14 +386,18 @@ impl Vault {
     fn known(&self, name: &str, now: Timestamp) -> Option<Option<Arc<Credential>>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let known = open.get(name)?;
-        let age = now.duration_since(known.looked_at);
-        let fresh = age >= SignedDuration::ZERO && age < SignedDuration::from_millis(FRESH_MS);
-        fresh.then(|| known.credential.clone())
+        is_fresh(known.looked_at, now).then(|| known.credential.clone())
     }
 
     fn forget(&self, name: &str) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
+}
+
+fn is_fresh(looked_at: Timestamp, now: Timestamp) -> bool {
+    let age = now.duration_since(looked_at);
+    age >= SignedDuration::ZERO && age < SignedDuration::from_millis(FRESH_MS)
 }
 
 /// How a row stands to an endpoint.

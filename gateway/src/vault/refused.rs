@@ -52,8 +52,8 @@ impl Vault {
     /// [`VaultError::Store`].
     pub async fn standing(&self, account: &Account, label: &str, connects: bool) -> Result<Standing, VaultError> {
         let name = name_of("credential", &account.id, label)?;
-        let kept = self.kept(&name).await?;
-        let fault = binding_of(kept.as_ref(), &account.endpoint).fault(account.id.as_str(), label, &account.endpoint);
+        let kept = self.seen(&name).await?;
+        let fault = binding_of(kept.as_deref(), &account.endpoint).fault(account.id.as_str(), label, &account.endpoint);
         let sealed = match (kept, fault) {
             (Some(sealed), None) => sealed,
             (_, fault) => return Ok(Standing::Unfit(fault.unwrap_or_default())),

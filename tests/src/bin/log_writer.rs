@@ -55,6 +55,7 @@ fn write(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
         origin: ORIGIN.to_owned(),
         at_least: 0,
         covered: tree.size(),
+        besides_from: u64::MAX,
     };
     let (mut writer, _) = Writer::open(writer_options, Arc::clone(&disk))?;
     tree.catch_up(&options, writer.next_index())?;

@@ -39,6 +39,7 @@ fn options() -> WriterOptions {
         origin,
         at_least: 0,
         covered: 0,
+        besides_from: u64::MAX,
     }
 }
 

@@ -1,13 +1,14 @@
 //! Several lives of a log on one disk: segments and tree, with failing writes and syncs, killed processes and power cuts.
 //!
-//! What must hold after each: every acknowledged leaf is there, at its index; none is there that nobody logged; the tree is the one
-//! that its checkpoints were signed for; and no start is refused after an honest crash.
+//! What must hold after each: every acknowledged leaf is there, at its index, and what lies beside it until it was taken away; none is
+//! there that nobody logged; the tree is the one that its checkpoints were signed for; and no start is refused after an honest crash.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::simulation::{Dice, SimDisk};
 use super::{batch, count, options, read_all, seeds};
+use crate::format::Entry;
 use crate::merkle::root;
 use crate::note::{Algorithm, Checkpoint, Signer};
 use crate::plant::{Plant, plant};
@@ -42,6 +43,8 @@ struct Ledger {
     possible: Vec<Vec<Vec<u8>>>,
     /// The last checkpoint that somebody may have seen.
     seen: Option<Checkpoint>,
+    /// What lies beside the leaves below this index was taken away.
+    taken: u64,
 }
 
 impl Ledger {
@@ -57,6 +60,19 @@ impl Ledger {
         assert!(known, "story {story}: {} leaves appeared that nobody could have logged", more.len());
         self.acknowledged = found;
         self.possible.clear();
+    }
+
+    /// What lies beside the leaves that are there, from where it was taken away, is what was put there.
+    fn check_besides(&self, disk: &SimDisk, story: u64) {
+        let until = self.acknowledged.len() as u64;
+        let mut reader = LogReader::with_besides(Arc::new(disk.clone()), Path::new(LOG), self.taken).until(until);
+        let mut next = self.taken;
+        while let Some((index, entry)) = reader.next_entry().expect("a log that is open can be read") {
+            assert_eq!(index, next, "story {story}");
+            assert_eq!(entry, with_beside(&self.acknowledged[index as usize]), "story {story}: beside leaf {index}");
+            next += 1;
+        }
+        assert_eq!(next, until, "story {story}: all that lies beside leaves is there");
     }
 
     /// The tree on the disk is whole, and goes on from every checkpoint that was seen.
@@ -97,7 +113,12 @@ impl Open {
             Err(TreeError::Io { .. }) => return None,
             Err(error) => refused(&error),
         };
-        let known = WriterOptions { covered: tree.size(), at_least: ledger.acknowledged.len() as u64, ..options() };
+        let known = WriterOptions {
+            covered: tree.size(),
+            at_least: ledger.acknowledged.len() as u64,
+            besides_from: ledger.taken,
+            ..options()
+        };
         let writer = match Writer::open(known, Arc::clone(&shared)) {
             Ok((writer, _)) => writer,
             Err(OpenError::Write { .. }) => return None,
@@ -109,6 +130,7 @@ impl Open {
             Err(error) => refused(&error),
         }
         ledger.check(disk, story);
+        ledger.check_besides(disk, story);
         let reader = LogReader::new(shared, Path::new(LOG), tree.size());
         Some(Self { writer, tree, reader })
     }
@@ -121,8 +143,8 @@ impl Open {
         }
         let published = self.tree.publish(&[&KEY], 0).ok()?;
         ledger.seen = Some(published.checkpoint.clone());
-        remove_covered(disk, Path::new(LOG), self.tree.published(), &self.writer.active_segment())
-            .expect("the segments can be read");
+        let done = self.tree.published().min(ledger.taken);
+        remove_covered(disk, Path::new(LOG), done, &self.writer.active_segment()).expect("the segments can be read");
         Some(published)
     }
 }
@@ -177,7 +199,8 @@ fn live(seed: u64, disk: &SimDisk, dice: &mut Dice, ledger: &mut Ledger, serial:
             open.writer.give_spare(spare);
         }
         let leaves = if dice.one_in(8) { many(dice, serial) } else { batch(dice, serial) };
-        match open.writer.commit(&leaves) {
+        let entries: Vec<Entry> = leaves.iter().map(|leaf| with_beside(leaf)).collect();
+        match open.writer.commit(&entries) {
             Ok(first) => {
                 assert_eq!(first, ledger.acknowledged.len() as u64, "story {seed}");
                 ledger.acknowledged.extend(leaves);
@@ -189,7 +212,18 @@ fn live(seed: u64, disk: &SimDisk, dice: &mut Dice, ledger: &mut Ledger, serial:
         if dice.one_in(often) {
             open.publish(disk, ledger);
         }
+        if dice.one_in(4) {
+            ledger.check_besides(disk, seed);
+            ledger.taken = ledger.acknowledged.len() as u64;
+        }
     }
+}
+
+/// A leaf with what always lies beside it, if anything does.
+fn with_beside(leaf: &[u8]) -> Entry {
+    let sum: usize = leaf.iter().map(|byte| usize::from(*byte)).sum();
+    let beside = leaf.iter().rev().cycle().take((leaf.len() * (sum % 3)).min(300)).copied().collect();
+    Entry { leaf: leaf.to_vec(), beside }
 }
 
 /// Enough short leaves to fill tiles.
@@ -228,6 +262,7 @@ fn planted_mistakes_are_found() {
     let all = [
         Plant::Checksum,
         Plant::LastBatch,
+        Plant::Beside,
         Plant::Override,
         Plant::TornTail,
         Plant::Covered,

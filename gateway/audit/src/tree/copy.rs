@@ -119,6 +119,7 @@ mod tests {
             origin: ORIGIN.to_owned(),
             at_least: 0,
             covered,
+            besides_from: u64::MAX,
         }
     }
 

@@ -130,8 +130,8 @@ fn trusted(disk: &dyn Disk, file: &Path, options: &TreeOptions) -> Result<Option
     Err(TreeError::Checkpoint { file: file.to_owned(), source: error })
 }
 
-/// Removes the segments of the write-ahead log whose leaves are all covered by a checkpoint that is durable in both places. The
-/// segment that the writer is at stays; a later one is none yet. Returns how many went; a file that can't be removed is left for
+/// Removes the segments of the write-ahead log whose leaves are all covered by a checkpoint that is durable in both places, and what lay
+/// beside them taken away: `covered` is the lesser of the two. The segment that the writer is at stays; a later one is none yet. Returns how many went; a file that can't be removed is left for
 /// the next time.
 ///
 /// # Errors

@@ -54,6 +54,7 @@ fn log() -> Log {
         origin: ORIGIN.to_owned(),
         at_least: 0,
         covered: 0,
+        besides_from: u64::MAX,
     };
     let (mut writer, _) = Writer::open(writing, disk.clone()).unwrap();
     let mut dice = Dice::new(7);

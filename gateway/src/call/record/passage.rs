@@ -31,14 +31,14 @@ pub async fn pass(gateway: &Arc<Gateway>, clearance: Clearance, request_digest: 
     log_takes_effects(gateway)?;
     let salt = digest::random_hex()?;
     let committed = committed::of_draft(gateway, clearance.call()).await?;
-    // The openings come first: no leaf commits to what could never be shown.
-    gateway.openings.keep(committed.openings).await.map_err(|error| committed::unavailable(&error))?;
+    // No leaf commits to what could never be shown.
+    let beside = gateway.openings.beside(committed.openings).await.map_err(|error| committed::unavailable(&error))?;
     let event = leaf_of(&clearance, committed.commitments, &salt, request_digest);
     let opening = gateway.open_intents.begin();
     let _start = gateway.starts.read().await;
     authorise::still_allowed(gateway, clearance.approval().judgement().admission().permit())?;
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
-    let intent = gateway.audit.append(leaf).await.map_err(|error| unavailable(&error))?;
+    let intent = gateway.audit.append_beside(vec![leaf], beside).await.map_err(|error| unavailable(&error))?;
     opening.became(intent);
     clearance.leaves();
     gateway.counters.accepted.add(1);

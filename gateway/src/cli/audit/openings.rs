@@ -26,7 +26,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let values = start::values(&context.parts()).await?;
     let (disk, dir) = (Arc::new(RealDisk), &context.config.audit.dir);
     let from = entries_from(&*disk, &dir.join(TREE_DIR));
-    let mut log = LogReader::new(disk, dir, from);
+    let mut log = LogReader::new(disk, dir, from).until(values.until);
     let found = values.openings.check(&mut || log.next_leaf()).await;
     let found = found.map_err(|error| Failure::Unreachable(error.to_string()))?;
     let (text, json) = (text(&found, values.running), json(&found));

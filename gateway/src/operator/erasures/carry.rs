@@ -7,7 +7,7 @@ use crate::{
     audit::{AuditLog, Event, Leaf, leaf},
     clock::Clock,
     gateway::{Gateway, MediaStore},
-    openings::{Openings, OpeningsError},
+    openings::Openings,
     records::{ErasePart, ErasureRecord, Records, RecordsError},
 };
 
@@ -55,7 +55,7 @@ pub async fn resume(carrier: &Carrier<'_>) -> Result<(), OpsError> {
     }
     for (subject, at) in carrier.records.erased_subjects().await? {
         // Keys from a backup: nothing is sealed under them any more, and nothing shall be.
-        if carrier.openings.destroy_older_key(&subject, at).await.map_err(told)? {
+        if carrier.openings.destroy_older_key(&subject, at).await? {
             tracing::warn!(subject, "a key that was erased had come back, and was destroyed again");
         }
     }
@@ -79,9 +79,12 @@ impl<'a> Carrier<'a> {
     /// # Errors
     /// The stores; it goes on with the next call, or at the next start.
     pub async fn carry(&self, erasure: &ErasureRecord) -> Result<(), OpsError> {
-        self.openings.destroy_key(&erasure.subject).await.map_err(told)?;
+        self.openings.destroy_key(&erasure.subject).await?;
+        self.openings.settle().await?;
+        // A segment may still have what was sealed under the key that is gone; it goes with the next checkpoint.
+        self.audit.begin_segment();
         // A call that comes meanwhile gets a new key, and leaves values that this erasure is not about.
-        let keep_key = self.openings.key_of(&erasure.subject).await.map_err(told)?;
+        let keep_key = self.openings.key_of(&erasure.subject).await?;
         let part = ErasePart { id: erasure.id.clone(), keep_key, limit: PART_ROWS };
         while self.records.erase_part(part.clone()).await? {}
         self.remove_media(&erasure.id).await?;
@@ -196,14 +199,6 @@ impl Leaves {
 fn people(erasure: &ErasureRecord) -> Vec<String> {
     let confirmed = erasure.confirmed.as_ref().map(|(by, _)| by.to_string());
     std::iter::once(erasure.asked_by.to_string()).chain(confirmed).collect()
-}
-
-fn told(error: OpeningsError) -> OpsError {
-    match error {
-        OpeningsError::Store(error) => error.into(),
-        OpeningsError::Vault(error) => error.into(),
-        other => OpsError::Internal(other.to_string()),
-    }
 }
 
 fn disk(error: &std::io::Error) -> OpsError {

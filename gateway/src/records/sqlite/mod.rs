@@ -222,6 +222,14 @@ impl Records for SqliteRecords {
         self.write(move |connection| openings::put(connection, &openings))
     }
 
+    fn take_openings(&self, until: u64, openings: Vec<Opening>) -> Answer<'_, ()> {
+        self.write(move |connection| openings::take(connection, until, &openings))
+    }
+
+    fn openings_taken(&self) -> Answer<'_, Option<u64>> {
+        self.read(openings::taken)
+    }
+
     fn openings(&self, commitments: Vec<[u8; 32]>) -> Answer<'_, Vec<Opening>> {
         self.read(move |connection| openings::read(connection, &commitments))
     }

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    codec::{corrupt, from_json, micros},
+    codec::{corrupt, from_json, micros, signed, unsigned},
     erasures::OPEN_TARGET,
 };
 use crate::records::{Commitment, DropOpenings, Opening, RecordsError};
 
 pub(super) const PUT: &str = "INSERT INTO openings (commitment, subject, key, sealed) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (commitment) DO NOTHING";
+const MARK: &str = "INSERT INTO marks (name, value) VALUES ('openings_taken', ?1)
+    ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+const MARKED: &str = "SELECT value FROM marks WHERE name = 'openings_taken'";
 pub(super) const ONE: &str = "SELECT subject, key, sealed FROM openings WHERE commitment = ?1";
 /// One that begins with another is after it; the empty one is before all.
 pub(super) const AFTER: &str =
@@ -26,6 +29,19 @@ pub(super) fn put(connection: &Connection, openings: &[Opening]) -> Result<(), R
         statement.execute(params![opening.commitment.as_slice(), opening.subject, opening.key, opening.sealed])?;
     }
     Ok(())
+}
+
+/// `Records::take_openings`. The mark never moves back.
+pub(super) fn take(connection: &Connection, until: u64, openings: &[Opening]) -> Result<(), RecordsError> {
+    put(connection, openings)?;
+    connection.prepare_cached(MARK)?.execute(params![signed(until, "a leaf's index")?])?;
+    Ok(())
+}
+
+/// `Records::openings_taken`.
+pub(super) fn taken(connection: &Connection) -> Result<Option<u64>, RecordsError> {
+    let value = connection.prepare_cached(MARKED)?.query_row([], |row| row.get(0)).optional()?;
+    value.map(|value| unsigned(value, "the mark `openings_taken`")).transpose()
 }
 
 /// `Records::openings`.

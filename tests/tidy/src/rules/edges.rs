@@ -88,7 +88,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // It makes certificates; what it may be for it reads in manifests.
     ("authority", &["model", "host"]),
     ("keys", &["model", "clock", "records"]),
-    ("openings", &["model", "clock", "records", "vault"]),
+    // At first they lie beside the leaves that commit to them.
+    ("openings", &["model", "clock", "records", "vault", "audit"]),
     ("limits", &["model", "clock", "config", "host"]),
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock", "metrics"]),
