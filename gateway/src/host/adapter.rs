@@ -20,6 +20,9 @@ pub struct Description {
     pub client_token: Vec<TokenPlace>,
     /// Headers of a client that travel on besides the usual ones, in lower case.
     pub client_headers: Vec<String>,
+    /// Headers of an answer that `observe` reads, in lower case: it is not asked about an answer without any of them. None where it
+    /// does not say.
+    pub limit_headers: Option<Vec<String>>,
     /// What the network's `options` may be.
     pub option_schema: OptionSchema,
 }

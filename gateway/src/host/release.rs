@@ -170,6 +170,10 @@ impl Release {
     /// What do the headers of an answer say about limits?
     #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn observe(&self, status: u16, headers: &[(String, String)]) -> Result<Vec<Budget>, PluginError> {
+        let read = self.description().and_then(|description| description.limit_headers.as_ref());
+        if read.is_some_and(|read| !headers.iter().any(|(name, _)| read.contains(name))) {
+            return Ok(Vec::new());
+        }
         let (answer, _) = self
             .adapter("observe", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
                 adapter.pressgate_plugin_adapter_api().call_observe(store, status, headers).await

@@ -98,6 +98,9 @@ fn pascal(code: &str) -> String {
     code.split('-').map(word).collect()
 }
 
+/// Without one of these an answer tells of no budget.
+pub const LIMIT_HEADERS: [&str; 2] = ["ratelimit-limit", "ratelimit-remaining"];
+
 /// The headers `RateLimit-*` and `RateLimit-Policy: 3000;w=300`, whose window tells which limit is meant.
 pub fn budgets(headers: &[(String, String)]) -> Vec<Budget> {
     let number = |name: &str| http::header(headers, name).and_then(|value| value.trim().parse::<u64>().ok());
@@ -111,8 +114,8 @@ pub fn budgets(headers: &[(String, String)]) -> Vec<Budget> {
     let calls = |name| number(name).map(|count| u32::try_from(count).unwrap_or(u32::MAX) / points);
     let budget = Budget {
         class: class.to_owned(),
-        limit: calls("ratelimit-limit"),
-        remaining: calls("ratelimit-remaining"),
+        limit: calls(LIMIT_HEADERS[0]),
+        remaining: calls(LIMIT_HEADERS[1]),
         reset_at_ms: number("ratelimit-reset").map(|seconds| seconds.saturating_mul(1000)),
     };
     if budget.limit.is_none() && budget.remaining.is_none() { Vec::new() } else { vec![budget] }

@@ -67,7 +67,10 @@ impl Adapter for Bluesky {
             // The last is the password of `createSession`.
             client_token: vec![TokenPlace::Bearer, TokenPlace::Json("/password".to_owned())],
             option_schema: check::OPTION_SCHEMA.to_owned(),
-            extra: vec![("client-headers".to_owned(), "atproto-proxy atproto-accept-labelers".to_owned())],
+            extra: vec![
+                ("client-headers".to_owned(), "atproto-proxy atproto-accept-labelers".to_owned()),
+                ("limit-headers".to_owned(), answer::LIMIT_HEADERS.join(" ")),
+            ],
         }
     }
 

@@ -45,14 +45,17 @@ fn message(response: &Response) -> String {
     }
 }
 
+/// Without one of these an answer tells of no budget.
+pub const LIMIT_HEADERS: [&str; 2] = ["x-ratelimit-limit", "x-ratelimit-remaining"];
+
 /// <https://docs.joinmastodon.org/api/rate-limits/>: the headers tell of the tightest limit without naming it.
 pub fn budgets(headers: &[(String, String)]) -> Vec<Budget> {
     let header = |name: &str| http::header(headers, name).map(str::trim);
     let number = |name: &str| header(name).and_then(|value| value.parse().ok());
     let budget = Budget {
         class: "api".to_owned(),
-        limit: number("x-ratelimit-limit"),
-        remaining: number("x-ratelimit-remaining"),
+        limit: number(LIMIT_HEADERS[0]),
+        remaining: number(LIMIT_HEADERS[1]),
         reset_at_ms: header("x-ratelimit-reset").and_then(clock::parse_rfc3339),
     };
     if budget.limit.is_none() && budget.remaining.is_none() { Vec::new() } else { vec![budget] }

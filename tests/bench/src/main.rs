@@ -42,8 +42,15 @@ const BENCHES: [Bench; 8] = [
     ("reading", reading::measure),
 ];
 
+/// No figure: where the time of native calls goes.
+const PROFILE: &str = "native-profile";
+
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.iter().map(String::as_str).eq([PROFILE]) {
+        native::profile();
+        return ExitCode::SUCCESS;
+    }
     if let Some(unknown) = wanted.iter().find(|name| BENCHES.iter().all(|(known, _)| known != name)) {
         eprintln!("`{unknown}` is none of {}", BENCHES.map(|(name, _)| name).join(", "));
         return ExitCode::FAILURE;

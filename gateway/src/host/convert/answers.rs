@@ -149,6 +149,7 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
         client_headers: client_headers(&description.extra)?,
+        limit_headers: limit_headers(&description.extra)?,
         option_schema: OptionSchema::new(option_schema)?,
     })
 }
@@ -162,6 +163,14 @@ fn client_headers(extra: &[(String, String)]) -> Checked<Vec<String>> {
         Some(name) => Err(format!("the header `{name}` is the gateway's own")),
         None => Ok(names),
     }
+}
+
+/// Names of headers, apart by spaces; none where the adapter does not say which.
+fn limit_headers(extra: &[(String, String)]) -> Checked<Option<Vec<String>>> {
+    let Some(names) = named(extra, "limit-headers") else { return Ok(None) };
+    let names: Vec<String> = names.split_whitespace().map(str::to_ascii_lowercase).collect();
+    short("headers of limits", &names, LIST_MAX)?;
+    Ok(Some(names))
 }
 
 fn actions(names: &[String]) -> Checked<Vec<Action>> {

@@ -6,12 +6,14 @@
 
 mod load;
 mod peers;
+mod profile;
 mod stand;
 
 use std::path::Path;
 use std::time::Duration;
 
 use peers::Tools;
+pub use profile::profile;
 use stand::{FREE, Layout, PINNED, PROXIES, Proxy, Run, Stand};
 
 use crate::figure::{Bar, Figure, short};

@@ -36,6 +36,18 @@ pub struct Layout {
     workers: u32,
 }
 
+impl Layout {
+    /// The processors of the proxies.
+    pub fn proxy(&self) -> &'static str {
+        self.proxy
+    }
+
+    /// The processors of load and network.
+    pub fn others(&self) -> &'static str {
+        self.others
+    }
+}
+
 /// Each proxy has one processor for all its threads, load and network share the other.
 pub const PINNED: Layout =
     Layout { name: "each proxy on core 0, load and network on core 1", proxy: "0", others: "1", workers: 1 };
@@ -207,7 +219,7 @@ impl<'a> Stand<'a> {
 }
 
 /// The program with a realistic configuration of both shipped policies: every call is judged by two, and leaves two leaves.
-async fn gate(cores: &str, network: &Server, folder: &Path) -> GateProcess {
+pub async fn gate(cores: &str, network: &Server, folder: &Path) -> GateProcess {
     Gate::new()
         .within(folder)
         .account(ACCOUNT, &format!("http://{}", network.address))
