@@ -107,6 +107,10 @@ impl Series {
             SeriesError::TooSparse => SeriesError::TooFar { latest },
             other => other,
         })?;
+        // The day of UNTIL, whether the rule still gives it or not; of COUNT the last that it gives.
+        if series.last.is_none_or(|last| last > start.zone.local(latest).date()) {
+            return Err(SeriesError::TooFar { latest });
+        }
         let settled = |all: &[DateTime]| all.iter().filter_map(|local| start.zone.settle(*local)).collect();
         series.add(settled(&dates.added));
         series.exclude(settled(&dates.excluded), Vec::new());
@@ -231,16 +235,20 @@ impl Series {
 fn counted(rule: &Rule, start: Date, count: u32, steps_left: &mut u32) -> Result<Date, SeriesError> {
     let stop = Date::new(*YEARS.end(), 12, 31).unwrap_or(Date::MAX);
     let mut days = Days::new(rule, start, start, stop, *steps_left);
-    let mut last = start;
+    let mut last = None;
     for _ in 0..count {
         match days.next() {
-            Some(day) => last = day,
+            Some(day) => last = Some(day),
             None if days.steps_left == 0 => return Err(SeriesError::TooSparse),
-            None => break,
+            // It goes on, beyond the years that anybody schedules in.
+            None => {
+                last = last.map(|_| stop);
+                break;
+            }
         }
     }
     *steps_left = days.steps_left;
-    Ok(last)
+    Ok(last.unwrap_or(start))
 }
 
 /// See [`Series::from`].

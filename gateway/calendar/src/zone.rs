@@ -29,7 +29,7 @@ pub struct Zone {
 pub struct UnknownZone {
     /// What was asked for, shortened.
     pub name: String,
-    /// Names that are like it, the nearest first; may be empty.
+    /// The names that are most like it; may be empty.
     pub nearest: Vec<&'static str>,
 }
 
@@ -149,7 +149,8 @@ fn nearest(name: &str) -> Vec<&'static str> {
         })
         .collect();
     near.sort_unstable();
-    near.into_iter().take(NEAREST_MAX).map(|(_, known)| known).collect()
+    let least = near.first().map_or(0, |(distance, _)| *distance);
+    near.into_iter().take_while(|(distance, _)| *distance == least).take(NEAREST_MAX).map(|(_, known)| known).collect()
 }
 
 /// Levenshtein's distance of two short texts.
