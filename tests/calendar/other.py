@@ -9,6 +9,7 @@ import datetime
 import itertools
 import json
 import sys
+import types
 import warnings
 import zoneinfo
 
@@ -19,6 +20,8 @@ from dateutil import rrule
 # The database of the package tzdata, not the machine's.
 zoneinfo.reset_tzpath(to=())
 warnings.simplefilter("ignore", DeprecationWarning)
+# Where no day fits, dateutil looks until the last year that there is.
+rrule.datetime = types.SimpleNamespace(**{**vars(datetime), "MAXYEAR": 2040})
 UTC = datetime.timezone.utc
 
 
@@ -30,7 +33,6 @@ def settle(local, zone):
 def expand(case):
     zone = zoneinfo.ZoneInfo(case["zone"])
     start = datetime.datetime.fromisoformat(case["start"])
-    # Where no day fits, dateutil would look until the year 9999.
     bound = start + datetime.timedelta(days=1900)
     rule = rrule.rrulestr(case["rule"], dtstart=start).replace(until=bound)
     until = case["until"]
@@ -42,6 +44,11 @@ def expand(case):
 
 def seconds(value):
     return int(value.dt.timestamp())
+
+
+def own(value):
+    """A property whose name begins with X-: text, which the library leaves as it stands."""
+    return icalendar.parser.unescape_char(str(value))
 
 
 def read(text):
@@ -59,9 +66,9 @@ def read(text):
             "modified": seconds(event["LAST-MODIFIED"]),
             "stamp": seconds(event["DTSTAMP"]),
             "categories": [str(one) for one in event["CATEGORIES"].cats] if "CATEGORIES" in event else [],
-            "extra": str(event["X-PRESSGATE-STATE"]),
+            "extra": own(event["X-PRESSGATE-STATE"]),
         })
-    return {"name": str(calendar["X-WR-CALNAME"]), "events": events}
+    return {"name": own(calendar["X-WR-CALNAME"]), "events": events}
 
 
 def happen(asked):
