@@ -141,7 +141,7 @@ fn case(dice: &mut Dice) -> Case {
         let positions: Vec<i64> = (0..=dice.roll(2)).map(|_| dice.signed(5)).collect();
         rule += &format!(";BYSETPOS={}", joined(&positions));
         // dateutil counts positions of the first week from the start, not from the first day of the week.
-        while frequency == "WEEKLY" && &start.local.strftime("%A").to_string()[..2].to_uppercase() != week_start {
+        while frequency == "WEEKLY" && start.local.strftime("%A").to_string()[..2].to_uppercase() != week_start {
             start.local = start.local.checked_add(SignedDuration::from_hours(24)).expect("a day");
         }
     }

@@ -79,9 +79,9 @@ impl Blackouts {
         self.calendars.iter().filter_map(|calendar| calendar.blocked_at(at)).max_by_key(|block| block.to)
     }
 
-    /// The first instant at or after `at` that nothing blocks. None when there is none for five years.
+    /// The first instant at or after `at` that nothing blocks. None when there is none for five years, or within 2,000 blocks.
     pub fn next_free(&self, at: Timestamp) -> Option<Timestamp> {
-        const BLOCKS_MAX: usize = 10_000;
+        const BLOCKS_MAX: usize = 2_000;
         let latest = horizon(at);
         let mut free = at;
         for _ in 0..BLOCKS_MAX {
@@ -97,22 +97,40 @@ impl Blackouts {
 
 impl Window {
     /// The occurrence that an instant lies in; of several the one that lasts longest.
+    ///
+    /// What began last ends last, so it looks back in steps that double: an event that overlaps itself a thousand times costs no more
+    /// than one that doesn't.
     fn around(&self, at: Timestamp) -> Option<(Timestamp, Timestamp)> {
         // A day of the calendar lasts at most 48 hours, where clocks have been moved over the date line.
         let longest = SignedDuration::from_hours(self.length.days.saturating_add(2).saturating_mul(24))
             .checked_add(self.length.exact)?;
-        let from = at.checked_sub(longest).unwrap_or(Timestamp::MIN);
+        let begins_after = at.checked_sub(longest).unwrap_or(Timestamp::MIN);
+        if self.series.over().is_some_and(|over| over < begins_after) {
+            return None;
+        }
+        let mut back = SignedDuration::from_hours(48);
+        loop {
+            let from = at.checked_sub(back).unwrap_or(Timestamp::MIN).max(begins_after);
+            if let Some(found) = self.between(from, at) {
+                return Some(found);
+            }
+            if from == begins_after {
+                return None;
+            }
+            back = back.checked_mul(2)?;
+        }
+    }
+
+    /// Of the occurrences that begin in a time and last beyond it, the one that lasts longest.
+    fn between(&self, from: Timestamp, at: Timestamp) -> Option<(Timestamp, Timestamp)> {
         let today = self.series.zone().local(at).date();
-        self.series
-            .through(from, today)
-            .take_while(|occurrence| occurrence.at <= at)
-            .filter_map(|occurrence| {
-                let local = plus_days(occurrence.local.date(), self.length.days)?.to_datetime(occurrence.local.time());
-                // A length in hours counts from where the start was moved to.
-                let end = if self.length.days == 0 { occurrence.at } else { self.series.zone().settle(local)? };
-                Some((occurrence.at, end.checked_add(self.length.exact).ok()?))
-            })
-            .filter(|(_, end)| *end > at)
-            .max_by_key(|(_, end)| *end)
+        let begun = self.series.through(from, today).take_while(|occurrence| occurrence.at <= at);
+        let spans = begun.filter_map(|occurrence| {
+            let local = plus_days(occurrence.local.date(), self.length.days)?.to_datetime(occurrence.local.time());
+            // A length in hours counts from where the start was moved to.
+            let end = if self.length.days == 0 { occurrence.at } else { self.series.zone().settle(local)? };
+            Some((occurrence.at, end.checked_add(self.length.exact).ok()?))
+        });
+        spans.filter(|(_, end)| *end > at).max_by_key(|(_, end)| *end)
     }
 }

@@ -40,8 +40,8 @@ pub const ICS_PARAMETERS_MAX: usize = 20;
 pub const ICS_DEPTH_MAX: usize = 4;
 /// The most `X-` properties that are kept of one event.
 pub const ICS_EXTRA_MAX: usize = 50;
-/// The longest that one event of a calendar may last, in days.
-pub const EVENT_DAYS_MAX: i64 = 1_830;
+/// The longest that one event of a calendar may last, in days. What lasts longer is a freeze.
+pub const EVENT_DAYS_MAX: i64 = 400;
 
 /// The years that a start may lie in.
 pub(crate) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2300;

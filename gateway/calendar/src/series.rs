@@ -213,6 +213,13 @@ impl Series {
         Occurrences { series: self, from: instant, by_rule: by_rule.peekable(), added, previous: None }
     }
 
+    /// An instant after which nothing begins. None: it never ends.
+    pub(crate) fn over(&self) -> Option<Timestamp> {
+        // A time may be moved forward, at most by a day.
+        let by_rule = self.zone.settle(plus_days(self.last?, 2)?.to_datetime(self.start.time()))?;
+        Some(self.added.last().copied().unwrap_or(by_rule).max(by_rule))
+    }
+
     fn of_rule(&self, date: Date) -> Option<Occurrence> {
         let local = date.to_datetime(self.start.time());
         let at = self.zone.settle(local)?;

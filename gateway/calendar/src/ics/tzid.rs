@@ -49,10 +49,7 @@ impl Zones {
 /// `Europe/Prague`, `/example.org/20250101_1/Europe/Prague`, `Central Europe Standard Time`.
 fn by_name(tzid: &str) -> Option<Zone> {
     let tzid = tzid.trim();
-    if let Ok(zone) = Zone::named(tzid) {
-        return Some(zone);
-    }
-    if let Some(zone) = iana_name(tzid).and_then(|name| Zone::named(name).ok()) {
+    if let Some(zone) = Zone::known(tzid).or_else(|| Zone::known(iana_name(tzid)?)) {
         return Some(zone);
     }
     // Of a path that some program made unique, the end: three parts (America/Argentina/Salta), two, or one.
@@ -60,7 +57,7 @@ fn by_name(tzid: &str) -> Option<Zone> {
     let starts = path.rmatch_indices('/').take(3).map(|(index, _)| index + 1);
     let mut ends: Vec<&str> = starts.filter_map(|start| path.get(start..)).collect();
     ends.reverse();
-    ends.into_iter().find_map(|end| Zone::named(end).ok())
+    ends.into_iter().find_map(Zone::known)
 }
 
 fn unchanging(zone: &RawZone) -> Option<Zone> {

@@ -50,7 +50,7 @@ pub struct Length {
     pub exact: SignedDuration,
 }
 
-/// `P1DT2H30M`, `PT15M`, `P2W`. None for other shapes, negative ones and more than five years.
+/// `P1DT2H30M`, `PT15M`, `P2W`. None for other shapes, negative ones and more than 400 days.
 pub(crate) fn parse_duration(text: &str) -> Option<Length> {
     let rest = text.strip_prefix('+').unwrap_or(text).strip_prefix('P')?;
     let (dates, times) = rest.split_once('T').map_or((rest, None), |(dates, times)| (dates, Some(times)));

@@ -103,11 +103,23 @@ fn the_next_free_instant_is_after_all_that_overlap() {
 #[test]
 fn a_long_window_is_seen_from_its_last_day() {
     let long = calendar(
-        "BEGIN:VEVENT\nSUMMARY:Sabbatical\nDTSTART;VALUE=DATE:20270101\nDTEND;VALUE=DATE:20300101\nEND:VEVENT",
+        "BEGIN:VEVENT\nSUMMARY:Sabbatical\nDTSTART;VALUE=DATE:20270101\nDTEND;VALUE=DATE:20280101\nEND:VEVENT",
     );
     let blackouts = Blackouts::new(vec![Calendar::new("long", long)]);
-    assert!(blackouts.blocked_at(at("2029-12-31T22:00:00Z")).is_some());
-    assert!(blackouts.blocked_at(at("2029-12-31T23:00:00Z")).is_none());
+    assert!(blackouts.blocked_at(at("2027-12-31T22:00:00Z")).is_some());
+    assert!(blackouts.blocked_at(at("2027-12-31T23:00:00Z")).is_none());
+}
+
+#[test]
+fn an_event_that_overlaps_itself_blocks_until_its_last_end() {
+    // Each lasts 300 days and one begins every day of 2027: the last of them ends in October 2028.
+    let event = "BEGIN:VEVENT\nSUMMARY:Long\nDTSTART;VALUE=DATE:20270101\nDURATION:P300D\nRRULE:FREQ=DAILY;COUNT=365\nEND:VEVENT";
+    let blackouts = Blackouts::new(vec![Calendar::new("long", calendar(event))]);
+    assert_eq!(blackouts.next_free(at("2027-06-01T00:00:00Z")), Some(at("2028-10-25T22:00:00Z")));
+    assert!(blackouts.blocked_at(at("2028-10-25T21:59:59Z")).is_some());
+    assert!(blackouts.blocked_at(at("2028-10-25T22:00:00Z")).is_none());
+    let block = blackouts.blocked_at(at("2027-06-01T00:00:00Z")).unwrap();
+    assert_eq!((block.from, block.to), (at("2027-05-31T22:00:00Z"), at("2028-03-26T22:00:00Z")));
 }
 
 #[test]
