@@ -123,8 +123,9 @@ impl Window {
 
     /// Of the occurrences that begin in a time and last beyond it, the one that lasts longest.
     fn between(&self, from: Timestamp, at: Timestamp) -> Option<(Timestamp, Timestamp)> {
-        let today = self.series.zone().local(at).date();
-        let begun = self.series.through(from, today).take_while(|occurrence| occurrence.at <= at);
+        // Where clocks go back over midnight, tomorrow has begun.
+        let tomorrow = plus_days(self.series.zone().local(at).date(), 1)?;
+        let begun = self.series.through(from, tomorrow).take_while(|occurrence| occurrence.at <= at);
         let spans = begun.filter_map(|occurrence| {
             let local = plus_days(occurrence.local.date(), self.length.days)?.to_datetime(occurrence.local.time());
             // A length in hours counts from where the start was moved to.

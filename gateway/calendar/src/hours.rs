@@ -45,8 +45,9 @@ impl WorkingHours {
     /// Whether an instant is within them. The start belongs to a span, the end doesn't.
     pub fn is_within(&self, at: Timestamp) -> bool {
         let today = self.zone.local(at).date();
-        // A span of the day before may last until now, or its times may have been moved over midnight.
-        (-2..=0).filter_map(|days| plus_days(today, days)).any(|date| {
+        // A span of the day before may last until now, or its times may have been moved over midnight; where clocks go back over
+        // midnight, one of tomorrow has begun.
+        (-2..=1).filter_map(|days| plus_days(today, days)).any(|date| {
             let of_day = self.spans.iter().filter(|span| span.day == date.weekday());
             of_day.filter_map(|span| self.instants(date, span)).any(|(from, to)| from <= at && at < to)
         })

@@ -71,7 +71,7 @@ impl Rota {
     pub fn on_call(&self, at: Timestamp) -> Option<OnCall<'_>> {
         let passed = self.anchor.zone.local(at).date().duration_since(self.anchor.local.date()).as_hours() / 24;
         let guess = passed.div_euclid(self.days);
-        // The date alone does not tell: the turn may change later that day, or a time may be moved over midnight.
+        // The date alone does not tell: the turn may change later that day, and where clocks go back over midnight, tomorrow's has begun.
         let turn = [guess + 1, guess, guess - 1]
             .into_iter()
             .find(|turn| *turn >= 0 && self.begin(*turn).is_some_and(|begin| begin <= at))?;

@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, Weekday};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{series, wall, zone};
-use crate::{Disambiguation, TimeError};
+use crate::{Blackouts, Calendar, Disambiguation, Period, Rota, TimeError, WorkingHours, ics};
 
 /// A zone, the local time that its changes touch, how far they go, and the two instants at which each of them happens in the two years
 /// from 2027 on, as the database of another implementation (Python's) tells them.
@@ -139,4 +139,19 @@ fn a_day_that_an_island_skipped_is_not_posted_twice() {
         super::locals(&series),
         ["2011-12-28 10:00", "2011-12-29 10:00", "2011-12-31 10:00", "2012-01-01 10:00"]
     );
+}
+
+#[test]
+fn a_day_that_has_begun_stays_begun_when_clocks_go_back_over_midnight() {
+    // In Newfoundland, one minute after the midnight to 7 November 2010, clocks went back to 23:01 of the sixth.
+    let again = "2010-11-07T02:45:00Z".parse().unwrap();
+    assert_eq!(zone("America/St_Johns").local(again).to_string(), "2010-11-06T23:15:00");
+    let people = vec!["ada".to_owned(), "ben".to_owned()];
+    let rota = Rota::new(people, Period::Days(1), wall("2010-11-06T00:00", "America/St_Johns")).unwrap();
+    assert_eq!(rota.on_call(again).unwrap().person, "ben");
+    let hours = WorkingHours::parse("sun 00:00-02:00", zone("America/St_Johns")).unwrap();
+    assert!(hours.is_within(again));
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20101107\nEND:VEVENT\nEND:VCALENDAR";
+    let ics = ics::read(text.as_bytes(), &zone("America/St_Johns")).unwrap();
+    assert!(Blackouts::new(vec![Calendar::new("sunday", ics)]).blocked_at(again).is_some());
 }
