@@ -19,6 +19,7 @@ mod authors;
 mod backup;
 mod bad_input;
 mod bluesky;
+mod calendar;
 mod cli;
 mod client;
 mod crash;

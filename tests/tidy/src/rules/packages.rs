@@ -9,9 +9,10 @@ use crate::{
 };
 
 /// Folder of packages, and the packages of ours that they may use. The first line that fits decides.
-const TABLE: [(&str, &[&str]); 8] = [
+const TABLE: [(&str, &[&str]); 9] = [
     ("gateway/audit", &[]),
-    ("gateway", &["pressgate-audit"]),
+    ("gateway/calendar", &[]),
+    ("gateway", &["pressgate-audit", "pressgate-calendar"]),
     ("sdk", &[]),
     ("plugins", &["pressgate-sdk"]),
     ("tests/guests", &["pressgate-sdk"]),
