@@ -1,6 +1,6 @@
 //! What was given: the votes on the current version, counted rule by rule and stage by stage.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ impl StageCount {
 #[derive(Debug, Clone)]
 pub struct RuleCount {
     /// The rule.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// Brands of the targets that it is for.
     pub brands: Vec<Brand>,
     /// How many of its escalations have happened.
@@ -119,7 +119,7 @@ pub fn tally(life: &Life, facts: &Facts<'_>) -> Tally {
     Tally { rules, open_comments: life.open_comments() }
 }
 
-fn count(life: &Life, facts: &Facts<'_>, rule: Rule, brands: Vec<Brand>, votes: &[&Vote]) -> RuleCount {
+fn count(life: &Life, facts: &Facts<'_>, rule: Arc<Rule>, brands: Vec<Brand>, votes: &[&Vote]) -> RuleCount {
     let escalated = life.escalations(&rule.name);
     let mut left: Vec<&Vote> = votes.to_vec();
     let mut stages = Vec::new();

@@ -1,7 +1,10 @@
 //! The parsed form of `approvals.toml`. The gateway reads the file and says what is wrong with it by line; see the crate's page for
 //! its shape.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -19,7 +22,7 @@ pub const HOLD_RULE: &str = "hold";
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// In the order of the file, which says nothing: all that match apply together.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Arc<Rule>>,
     /// Who stands in for whom.
     pub substitutes: Vec<Substitute>,
     /// Who is on call, by name.
@@ -129,15 +132,15 @@ pub struct ExternalParty {
 
 impl Rules {
     /// The rules for a post, and the built-in one where a policy holds it and no rule that has stages is for it.
-    pub(crate) fn matching(&self, life: &Life, governance: &Governance) -> Vec<(Rule, Vec<Brand>)> {
+    pub(crate) fn matching(&self, life: &Life, governance: &Governance) -> Vec<(Arc<Rule>, Vec<Brand>)> {
         let mut found: Vec<_> = self
             .rules
             .iter()
-            .filter_map(|rule| rule.when.brands_of(life, governance).map(|brands| (rule.clone(), brands)))
+            .filter_map(|rule| rule.when.brands_of(life, governance).map(|brands| (Arc::clone(rule), brands)))
             .collect();
         if !life.holds().is_empty() && found.iter().all(|(rule, _)| rule.stages.is_empty()) {
             let brands = target_facts(life, governance).map(|(_, facts)| facts.brand.clone()).collect();
-            found.push((Rule::hold(), brands));
+            found.push((Arc::new(Rule::hold()), brands));
         }
         found
     }

@@ -29,7 +29,8 @@ impl Work<'_> {
     /// A target whose attempts ended without a word is not claimed for ever.
     fn used_up(&mut self) -> Result<(), Refused> {
         let max = self.facts.governance.limits.attempts_max;
-        let idle = |target: &Target, state| target.state() == state && target.lease().is_none() && target.tries() >= max;
+        let idle =
+            |target: &Target, state| target.state() == state && target.lease().is_none() && target.tries() >= max;
         for account in self.accounts(|target| idle(target, TargetState::Accepted)) {
             self.emit(Change::Failed { account, failure: Failure::AttemptsUsedUp })?;
         }

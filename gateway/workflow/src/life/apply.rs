@@ -1,5 +1,7 @@
 //! A life is the sum of its events.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Change, Comment, Event, Life, Link, OpenEffect, Plan, Target, Version, Vote, Wait, target::Lease};
@@ -31,7 +33,7 @@ impl Life {
             author: event.by.clone(),
             due: due_of(&version),
             targets: content.targets.iter().map(|account| Target::new(account.clone(), false)).collect(),
-            version,
+            version: Arc::new(version),
             holds: Default::default(),
             asked_at: None,
             escalated: Default::default(),
@@ -126,7 +128,7 @@ impl Life {
         if number != self.version.number + 1 || !self.all(Step::Edit) {
             return false;
         }
-        self.version = Version { number, content: content.clone(), by: event.by.clone(), at: event.at };
+        self.version = Arc::new(Version { number, content: content.clone(), by: event.by.clone(), at: event.at });
         let mut old = std::mem::take(&mut self.targets);
         for account in &content.targets {
             let known = old.iter().position(|target| target.account() == account);

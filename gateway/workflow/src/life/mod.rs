@@ -5,7 +5,10 @@ mod content;
 mod event;
 mod target;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -88,7 +91,7 @@ pub struct Life {
     pub(crate) id: PostId,
     pub(crate) seq: u64,
     pub(crate) author: Actor,
-    pub(crate) version: Version,
+    pub(crate) version: Arc<Version>,
     pub(crate) holds: Holds,
     pub(crate) asked_at: Option<Timestamp>,
     pub(crate) escalated: BTreeMap<RuleName, u32>,

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -99,7 +100,7 @@ pub fn governance(rules: u8) -> Governance {
     let account = |brand: &str| AccountFacts { brand: brand.into(), network: "n".into() };
     Governance {
         rules: Rules {
-            rules,
+            rules: rules.into_iter().map(Arc::new).collect(),
             substitutes: vec![substitute],
             rotations: BTreeMap::new(),
             externals: [("agency-x".into(), ExternalParty { addresses: 1 })].into(),
@@ -191,12 +192,9 @@ impl<'a> World<'a> {
 
     pub fn claimed(events: &[Event], digest: &crate::ids::Digest) -> Option<Attempt> {
         events.iter().find_map(|event| match &event.change {
-            Change::Claimed { account, node, attempt, .. } => Some(Attempt {
-                account: account.clone(),
-                node: node.clone(),
-                number: *attempt,
-                digest: digest.clone(),
-            }),
+            Change::Claimed { account, node, attempt, .. } => {
+                Some(Attempt { account: account.clone(), node: node.clone(), number: *attempt, digest: digest.clone() })
+            }
             _ => None,
         })
     }
