@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     pub governance: &'a Governance,
     /// What is frozen.
     pub freezes: &'a Freezes,
-    /// Who can operate the key that the post was made with: the app's owner, the maker of the key.
+    /// Who can operate a key that the post, or its current version, was made with: the owner of the app, the maker of the key.
     pub operators: &'a BTreeSet<PersonId>,
     /// Accounts on which an attempt of this process still works, so that its lease does not lapse whatever the clock says.
     pub working: &'a BTreeSet<AccountId>,

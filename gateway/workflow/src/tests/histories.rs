@@ -139,6 +139,9 @@ impl<'a> History<'a> {
     }
 
     fn votes(&mut self) {
+        if self.dice.one_in(3) {
+            return self.all_who_are_asked();
+        }
         for _ in 0..1 + self.dice.below(4) {
             let saw = self.saw();
             let digest = self.world.life.content().digest.to_string();
@@ -157,6 +160,19 @@ impl<'a> History<'a> {
                 let voter = if matches!(by, Actor::App { .. }) { "app" } else { name };
                 self.give(voter, digest);
             }
+        }
+    }
+
+    fn all_who_are_asked(&mut self) {
+        let (saw, digest) = (self.world.life.version().number, self.world.life.content().digest.to_string());
+        for name in ["a1", "a2", "legal"] {
+            if self.run(&person(name), Command::Vote { saw, approve: true }) {
+                self.give(name, digest.clone());
+            }
+        }
+        if self.reference.rules == 3 {
+            self.external(saw, digest.clone());
+            self.external(saw, digest);
         }
     }
 
@@ -262,6 +278,9 @@ impl<'a> History<'a> {
         }
         self.world.now += by;
         self.reference.latest = self.reference.latest.max(self.world.now);
+        if self.recurs {
+            self.next();
+        }
         Ok(())
     }
 
@@ -403,22 +422,26 @@ impl<'a> History<'a> {
         self.land_all()?;
         for round in 0..12 {
             self.review();
+            if self.dice.one_in(4) {
+                self.all_who_are_asked();
+            }
             for _ in 0..6 {
                 self.work()?;
             }
             self.unknown()?;
             self.advance(if round == 1 { 86_400 } else { 600 })?;
+            if round > 1 && self.all_said() {
+                break;
+            }
         }
         self.land_all()?;
         for _ in 0..40 {
             self.unknown()?;
             self.advance(400)?;
             let before = self.world.life.seq();
-            self.run(&Actor::Gate, Command::Tick);
             self.work()?;
             self.land_all()?;
-            let moving = self.world.life.targets().iter().any(|target| self.unsaid(target.account()).is_some());
-            if before == self.world.life.seq() && !moving {
+            if before == self.world.life.seq() && self.all_said() {
                 break;
             }
         }
@@ -428,6 +451,11 @@ impl<'a> History<'a> {
             }
         }
         Ok(())
+    }
+
+    fn all_said(&self) -> bool {
+        self.world.flights.is_empty()
+            && self.world.life.targets().iter().all(|target| self.unsaid(target.account()).is_none())
     }
 
     /// Why a target that was due is forgotten, if it is; and reasons that are not true.
