@@ -258,31 +258,13 @@ impl Life {
                 target.answered += 1;
                 target.effect.take().is_some()
             }
-            Change::Lapsed { .. } => {
-                target.lease = None;
-                match (target.state(), &target.effect) {
-                    (TargetState::Publishing, Some(_)) => target.step(Step::Lose),
-                    (TargetState::Publishing, None) => target.step(Step::Again),
-                    // A deletion can be asked for again without harm.
-                    _ => target.effect.take().is_some() || target.state() == TargetState::Recalling,
-                }
-            }
+            Change::Lapsed { .. } => lapsed(target),
             Change::Lost { .. } => target.step(Step::Lose),
             Change::Published { parts, .. } => {
                 (target.effect, target.published) = (None, parts.clone());
                 target.step(Step::Publish)
             }
-            Change::Again { not_before, .. } => {
-                (target.effect, target.not_before) = (None, Some(*not_before));
-                if target.state() == TargetState::Recalling {
-                    target.lease = None;
-                    return true;
-                }
-                if target.state() == TargetState::Failed {
-                    (target.tries, target.confirmed_at) = (0, Some(*not_before));
-                }
-                target.step(Step::Again)
-            }
+            Change::Again { not_before, .. } => again(target, *not_before),
             Change::Failed { .. } => {
                 target.effect = None;
                 target.step(Step::Fail)
@@ -316,17 +298,15 @@ impl Life {
     }
 
     fn some(&mut self, step: Step) -> bool {
-        self.targets.iter_mut().fold(false, |any, target| target.step(step) || any)
+        each(self.targets.iter_mut(), step)
     }
 
     fn in_state(&mut self, state: TargetState, step: Step) -> bool {
-        let targets = self.targets.iter_mut().filter(|target| target.state() == state);
-        targets.fold(false, |any, target| target.step(step) || any)
+        each(self.targets.iter_mut().filter(|target| target.state() == state), step)
     }
 
     fn waiting(&mut self, wait: Wait, step: Step) -> bool {
-        let targets = self.targets.iter_mut().filter(|target| target.wait() == Some(wait));
-        targets.fold(false, |any, target| target.step(step) || any)
+        each(self.targets.iter_mut().filter(|target| target.wait() == Some(wait)), step)
     }
 
     fn these(&mut self, accounts: &[AccountId], step: Step, then: impl Fn(&mut Target)) -> bool {
@@ -339,6 +319,37 @@ impl Life {
                 })
             })
     }
+}
+
+fn lapsed(target: &mut Target) -> bool {
+    target.lease = None;
+    match (target.state(), &target.effect) {
+        (TargetState::Publishing, Some(_)) => target.step(Step::Lose),
+        (TargetState::Publishing, None) => target.step(Step::Again),
+        // A deletion can be asked for again without harm.
+        _ => target.effect.take().is_some() || target.state() == TargetState::Recalling,
+    }
+}
+
+fn again(target: &mut Target, not_before: Timestamp) -> bool {
+    (target.effect, target.not_before) = (None, Some(not_before));
+    if target.state() == TargetState::Recalling {
+        target.lease = None;
+        return true;
+    }
+    if target.state() == TargetState::Failed {
+        (target.tries, target.confirmed_at) = (0, Some(not_before));
+    }
+    target.step(Step::Again)
+}
+
+/// Takes the step with each that can; true where one could.
+fn each<'a>(targets: impl Iterator<Item = &'a mut Target>, step: Step) -> bool {
+    let mut any = false;
+    for target in targets {
+        any |= target.step(step);
+    }
+    any
 }
 
 fn due_of(version: &Version) -> Option<Timestamp> {
