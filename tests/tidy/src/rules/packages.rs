@@ -1,5 +1,6 @@
 //! Which package may use which of ours. The gateway and the SDK meet in the text of `wit/` and nowhere else; a plugin knows the SDK
 //! and no other plugin; whoever checks an audit log needs the package of its format and nothing else.
+//! The life of a post is a package of its own that reaches nothing: no file, no socket, no clock.
 
 use toml::Table;
 
@@ -9,10 +10,11 @@ use crate::{
 };
 
 /// Folder of packages, and the packages of ours that they may use. The first line that fits decides.
-const TABLE: [(&str, &[&str]); 9] = [
+const TABLE: [(&str, &[&str]); 10] = [
     ("gateway/audit", &[]),
     ("gateway/calendar", &[]),
-    ("gateway", &["pressgate-audit", "pressgate-calendar"]),
+    ("gateway/workflow", &[]),
+    ("gateway", &["pressgate-audit", "pressgate-calendar", "pressgate-workflow"]),
     ("sdk", &[]),
     ("plugins", &["pressgate-sdk"]),
     ("tests/guests", &["pressgate-sdk"]),
