@@ -37,8 +37,8 @@ pub mod policy {
     });
 }
 
+pub use adapter::AdapterPre;
 pub use adapter::exports::pressgate::plugin::adapter_api;
 pub use adapter::pressgate::plugin::{clock, http, log, match_, media, random, state, types};
-pub use adapter::{Adapter, AdapterPre};
 pub use policy::PolicyPre;
 pub use policy::exports::pressgate::plugin::policy_api;

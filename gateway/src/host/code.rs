@@ -8,7 +8,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
-use super::bindings::{AdapterPre, PolicyPre, adapter_api};
+use super::bindings::adapter_api;
+use super::entry::Entry;
 use super::error::{PluginError, PluginFault};
 use super::grant::Reach;
 use super::imports::{CallState, CallWorld, HostFailed};
@@ -50,12 +51,6 @@ pub(super) struct House {
     pub(super) trials: Mutex<()>,
     /// Turns of guests that compute for long.
     pub(super) lane: Arc<Semaphore>,
-}
-
-/// The world that a plugin implements, with names resolved and types checked.
-pub(super) enum Entry {
-    Adapter(AdapterPre<CallState>),
-    Policy(PolicyPre<CallState>),
 }
 
 /// What an adapter said of itself, or how it failed to.
@@ -144,11 +139,11 @@ impl Code {
         let mut store = self.store(settings, &meter, CallWorld::pure(super::MediaFiles::none()));
         let instantiate = async {
             match &self.entry {
-                Entry::Adapter(pre) => {
+                Entry::Adapter(pre, _) => {
                     let adapter = pre.instantiate_async(&mut store).await?;
                     Ok(Some(adapter.pressgate_plugin_adapter_api().call_describe(&mut store).await))
                 }
-                Entry::Policy(pre) => pre.instantiate_async(&mut store).await.map(|_| None),
+                Entry::Policy(pre, _) => pre.instantiate_async(&mut store).await.map(|_| None),
             }
         };
         let told: wasmtime::Result<Option<wasmtime::Result<_>>> = meter.run_here(instantiate);

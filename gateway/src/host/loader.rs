@@ -10,11 +10,11 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::adapter::Description;
-use super::bindings::{AdapterPre, PolicyPre};
 use super::cache::{CodeCache, Origin};
-use super::code::{Code, Entry, House, LogAllowance};
+use super::code::{Code, House, LogAllowance};
 use super::convert::answers;
 use super::engine;
+use super::entry::Entry;
 use super::error::{HostError, LoadError, PluginFault};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
@@ -185,11 +185,11 @@ impl Host {
         match kind {
             PluginKind::Adapter => {
                 let pre = self.adapters.instantiate_pre(component).map_err(fault)?;
-                AdapterPre::new(pre).map(Entry::Adapter).map_err(fault)
+                Entry::adapter(pre).map_err(fault)
             }
             PluginKind::Policy => {
                 let pre = self.policies.instantiate_pre(component).map_err(fault)?;
-                PolicyPre::new(pre).map(Entry::Policy).map_err(fault)
+                Entry::policy(pre).map_err(fault)
             }
         }
     }

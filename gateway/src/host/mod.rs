@@ -25,6 +25,7 @@ mod cache;
 mod code;
 mod convert;
 mod engine;
+mod entry;
 mod imports;
 mod memory;
 mod meter;

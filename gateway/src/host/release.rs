@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
 use super::adapter::{
     Budget, Classification, Description, Facts, Failure, Login, PerformCall, Performed, Reconciliation, RefusalView,
     SessionView,
 };
-use super::bindings::{Adapter, policy_api};
-use super::code::{Code, Entry};
+use super::code::Code;
 use super::convert::{self, answers};
+use super::entry::Entry;
 use super::error::{PluginError, PluginFault};
 use super::exchange::{Outbound, PluginRequest, PluginResponse};
 use super::imports::{CallState, CallWorld, Exchange, NOTE_BYTES_MAX, Purpose, Seeded, Time};
@@ -65,13 +67,8 @@ impl Release {
     ) -> Result<(Outcome, Vec<Finding>), PluginError> {
         let context = convert::context(context, draft);
         let sent = convert::draft(draft);
-        let review = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Reviewed> {
-            let Entry::Policy(pre) = entry else { return Ok(None) };
-            let policy = pre.instantiate_async(&mut *store).await?;
-            policy.pressgate_plugin_policy_api().call_review(store, &sent, &context).await.map(Some)
-        };
-        let (verdict, _) = self.code.run(&self.settings, "review", CallWorld::pure(media.clone()), review).await?;
-        let verdict = verdict.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no policy".into())))?;
+        let world = CallWorld::pure(media.clone());
+        let (verdict, _) = self.call("review", world, (&sent, &context)).await?;
         answers::verdict(verdict, draft).map_err(|reason| self.nonsense(reason))
     }
 
@@ -87,11 +84,7 @@ impl Release {
         media: &MediaFiles,
     ) -> Result<Vec<Finding>, PluginError> {
         let (account, sent, facts) = (convert::account(account), convert::draft(draft), facts.map(convert::facts));
-        let (answer, _) = self
-            .adapter("check", CallWorld::pure(media.clone()), async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_check(store, &account, &sent, facts.as_ref()).await
-            })
-            .await?;
+        let (answer, _) = self.call("check", CallWorld::pure(media.clone()), (&account, &sent, facts.as_ref())).await?;
         answers::findings(answer, draft).map_err(|reason| self.nonsense(reason))
     }
 
@@ -108,11 +101,7 @@ impl Release {
             exchange: Some(Exchange::boxed(Purpose::Discover, out, account.origin(), Vec::new())),
         };
         let account = convert::account(account);
-        let (answer, _) = self
-            .adapter("discover", world, async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_discover(store, &account).await
-            })
-            .await?;
+        let (answer, _) = self.call("discover", world, (&account,)).await?;
         answers::facts(answer).map_err(|reason| self.nonsense(reason))
     }
 
@@ -120,11 +109,7 @@ impl Release {
     #[allow(clippy::missing_errors_doc, reason = "see `check`")]
     pub async fn classify(&self, account: &Account, request: &PluginRequest) -> Result<Classification, PluginError> {
         let (account, request) = (convert::account(account), convert::request_out(request));
-        let (answer, _) = self
-            .adapter("classify", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_classify(store, &account, &request).await
-            })
-            .await?;
+        let (answer, _) = self.call("classify", CallWorld::pure(MediaFiles::none()), (&account, &request)).await?;
         answers::classification(answer).map_err(|reason| self.nonsense(reason))
     }
 
@@ -138,11 +123,7 @@ impl Release {
     ) -> Result<(Result<Performed, Failure>, Option<Vec<u8>>), PluginError> {
         let world = replayed(call, Purpose::Perform, out, media.clone());
         let sent = convert::call(call);
-        let (answer, state) = self
-            .adapter("perform", world, async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_perform(store, &sent).await
-            })
-            .await?;
+        let (answer, state) = self.call("perform", world, (&sent,)).await?;
         let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
         let answer =
             answers::performed(answer, &call.draft, &exchange.steps).map_err(|reason| self.nonsense(reason))?;
@@ -159,11 +140,7 @@ impl Release {
     ) -> Result<Reconciliation, PluginError> {
         let world = replayed(call, Purpose::Reconcile, out, MediaFiles::none());
         let sent = convert::call(call);
-        let (answer, _) = self
-            .adapter("reconcile", world, async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_reconcile(store, &sent, step).await
-            })
-            .await?;
+        let (answer, _) = self.call("reconcile", world, (&sent, step)).await?;
         answers::reconciliation(answer).map_err(|reason| self.nonsense(reason))
     }
 
@@ -174,11 +151,7 @@ impl Release {
         if read.is_some_and(|read| !headers.iter().any(|(name, _)| read.contains(name))) {
             return Ok(Vec::new());
         }
-        let (answer, _) = self
-            .adapter("observe", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_observe(store, status, headers).await
-            })
-            .await?;
+        let (answer, _) = self.call("observe", CallWorld::pure(MediaFiles::none()), (status, headers)).await?;
         answers::budgets(answer).map_err(|reason| self.nonsense(reason))
     }
 
@@ -194,10 +167,7 @@ impl Release {
         let (account, login) = (convert::account(account), convert::login(login));
         let (session, request) = (convert::session(session), convert::request_out(request));
         let (answer, _) = self
-            .adapter("render-session", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
-                let api = adapter.pressgate_plugin_adapter_api();
-                api.call_render_session(store, &account, login, &session, &request).await
-            })
+            .call("render-session", CallWorld::pure(MediaFiles::none()), (&account, login, &session, &request))
             .await?;
         answers::response(answer).map_err(|reason| self.nonsense(reason))
     }
@@ -210,28 +180,28 @@ impl Release {
         request: &PluginRequest,
     ) -> Result<PluginResponse, PluginError> {
         let (refusal, request) = (convert::refusal(refusal), convert::request_out(request));
-        let (answer, _) = self
-            .adapter("render-refusal", CallWorld::pure(MediaFiles::none()), async |store, adapter| {
-                adapter.pressgate_plugin_adapter_api().call_render_refusal(store, &refusal, &request).await
-            })
-            .await?;
+        let (answer, _) =
+            self.call("render-refusal", CallWorld::pure(MediaFiles::none()), (&refusal, &request)).await?;
         answers::refusal(answer).map_err(|reason| self.nonsense(reason))
     }
 
-    async fn adapter<T>(
+    /// Calls one function of the plugin; what it answers is a tuple of one.
+    async fn call<Params, Answer>(
         &self,
         function: &'static str,
         world: CallWorld,
-        call: impl AsyncFnOnce(&mut wasmtime::Store<CallState>, &Adapter) -> wasmtime::Result<T>,
-    ) -> Result<(T, CallState), PluginError> {
-        let run = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Option<T>> {
-            let Entry::Adapter(pre) = entry else { return Ok(None) };
-            let adapter = pre.instantiate_async(&mut *store).await?;
-            call(store, &adapter).await.map(Some)
+        params: Params,
+    ) -> Result<(Answer, CallState), PluginError>
+    where
+        Params: ComponentNamedList + Lower,
+        Answer: 'static,
+        (Answer,): ComponentNamedList + Lift,
+    {
+        let run = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Answer> {
+            let (answer,) = entry.call(store, function, params).await?;
+            Ok(answer)
         };
-        let (answer, state) = self.code.run(&self.settings, function, world, run).await?;
-        let answer = answer.ok_or_else(|| self.failed(PluginFault::Internal("the plugin is no adapter".into())))?;
-        Ok((answer, state))
+        self.code.run(&self.settings, function, world, run).await
     }
 
     fn failed(&self, fault: PluginFault) -> PluginError {
@@ -242,8 +212,6 @@ impl Release {
         self.failed(PluginFault::BadAnswer(reason))
     }
 }
-
-type Reviewed = Option<policy_api::Verdict>;
 
 /// The world of `perform` and `reconcile`: time and randomness follow from the call, so that every attempt sees the same.
 fn replayed(call: &PerformCall, purpose: Purpose, out: Arc<dyn Outbound>, media: MediaFiles) -> CallWorld {

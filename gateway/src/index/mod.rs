@@ -35,6 +35,8 @@ use crate::audit::AuditLog;
 const CATCH_UP_LEAVES_MAX: u64 = 32;
 /// Connections for reading that are kept open.
 const READERS_MAX: usize = 4;
+/// How much the thread of the index gives way, as `nice` counts.
+const NICE: i32 = 10;
 
 /// The index. It follows the log until it is dropped.
 pub struct AuditIndex {
@@ -82,7 +84,10 @@ impl AuditIndex {
             moved: Condvar::default(),
         });
         let followed = Arc::clone(&shared);
-        let thread = Builder::new().name("audit-index".into()).spawn(move || feed::follow(&followed))?;
+        let thread = Builder::new().name("audit-index".into()).spawn(move || {
+            calls_first();
+            feed::follow(&followed);
+        })?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -190,4 +195,10 @@ impl Shared {
         state.damaged = false;
         state.mark = None;
     }
+}
+
+/// Where there is more to do than the processors can, calls come first and the index follows later. Linux keeps this for each thread.
+fn calls_first() {
+    // A system that does not know it, or does not allow it, shares the time evenly.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }

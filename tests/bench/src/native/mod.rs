@@ -12,6 +12,7 @@ mod stand;
 use std::path::Path;
 use std::time::Duration;
 
+pub use load::{BODY, JSON, STATUSES};
 use peers::Tools;
 pub use profile::profile;
 use stand::{FREE, Layout, PINNED, PROXIES, Proxy, Run, Stand};

@@ -1,0 +1,75 @@
+//! What a plugin exports, found once. A call looks up the one function that it calls, and checks the types of that one: the others
+//! were checked when the plugin was loaded.
+
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
+
+use super::bindings::{AdapterPre, PolicyPre};
+use super::imports::CallState;
+use super::manifest::CONTRACT;
+
+/// Functions of an adapter that are called after it was loaded, by their names in `wit/adapter.wit`.
+const ADAPTER: [&str; 8] =
+    ["discover", "check", "classify", "perform", "reconcile", "observe", "render-session", "render-refusal"];
+/// The same of a policy, in `wit/policy.wit`.
+const POLICY: [&str; 1] = ["review"];
+
+/// The world that a plugin implements, with names resolved and types checked.
+pub(super) enum Entry {
+    Adapter(AdapterPre<CallState>, Functions),
+    Policy(PolicyPre<CallState>, Functions),
+}
+
+/// Where the functions of one interface are.
+pub(super) struct Functions(Vec<(&'static str, ComponentExportIndex)>);
+
+impl Entry {
+    pub(super) fn adapter(pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        let functions = Functions::find(&pre, "adapter-api", &ADAPTER)?;
+        Ok(Self::Adapter(AdapterPre::new(pre)?, functions))
+    }
+
+    pub(super) fn policy(pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        let functions = Functions::find(&pre, "policy-api", &POLICY)?;
+        Ok(Self::Policy(PolicyPre::new(pre)?, functions))
+    }
+
+    /// Calls a function in a fresh instance. `Answer` is a tuple of one.
+    ///
+    /// # Errors
+    /// The guest failed, or has no such function.
+    pub(super) async fn call<Params, Answer>(
+        &self,
+        store: &mut Store<CallState>,
+        function: &str,
+        params: Params,
+    ) -> wasmtime::Result<Answer>
+    where
+        Params: ComponentNamedList + Lower,
+        Answer: ComponentNamedList + Lift + 'static,
+    {
+        let (pre, functions) = match self {
+            Self::Adapter(pre, functions) => (pre.instance_pre(), functions),
+            Self::Policy(pre, functions) => (pre.instance_pre(), functions),
+        };
+        let found = functions.0.iter().find(|(name, _)| *name == function);
+        let (_, place) = found.ok_or_else(|| wasmtime::Error::msg(format!("it has no function `{function}`")))?;
+        let instance = pre.instantiate_async(&mut *store).await?;
+        let called = instance.get_typed_func::<Params, Answer>(&mut *store, place)?;
+        called.call_async(store, params).await
+    }
+}
+
+impl Functions {
+    fn find(pre: &InstancePre<CallState>, interface: &str, names: &[&'static str]) -> wasmtime::Result<Self> {
+        let missing = |name: &str| wasmtime::Error::msg(format!("it does not export `{name}`"));
+        let component = pre.component();
+        let name = format!("pressgate:plugin/{interface}@{CONTRACT}");
+        let interface = component.get_export_index(None, &name).ok_or_else(|| missing(&name))?;
+        let place = |name: &&'static str| {
+            let place = component.get_export_index(Some(&interface), *name).ok_or_else(|| missing(name))?;
+            Ok((*name, place))
+        };
+        names.iter().map(place).collect::<wasmtime::Result<_>>().map(Self)
+    }
+}
