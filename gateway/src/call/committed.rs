@@ -5,7 +5,7 @@ use crate::{
     gateway::Gateway,
     model::Draft,
     openings::{Committed, OpeningsError, REPLY_TO, SOURCE, TEXT},
-    records::NewPost,
+    records::{Commitment, NewPost},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -55,6 +55,20 @@ pub(crate) async fn of_caller(
     let mut values: Vec<(&str, &str)> = said.map(|said| (TEXT, said)).into_iter().collect();
     values.extend(source.as_deref().map(|source| (SOURCE, source)));
     gateway.openings.commit(&subject(gateway, caller), call, &values).await
+}
+
+/// Commits to where a reader comes from; the opening is kept when this returns. Reads go on while the records can't be written: their
+/// leaf then commits to nothing.
+pub(crate) async fn source(gateway: &Gateway, caller: &Caller) -> Vec<Commitment> {
+    let kept = async {
+        let Committed { commitments, openings } = of_caller(gateway, caller, "", None).await?;
+        gateway.openings.keep(openings).await?;
+        Ok::<_, OpeningsError>(commitments)
+    };
+    kept.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a read is logged without where it came from");
+        Vec::new()
+    })
 }
 
 /// Whose values they are. A person whom nobody knows is a word of the caller's, and gets no key.

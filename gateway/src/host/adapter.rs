@@ -20,6 +20,8 @@ pub struct Description {
     pub client_token: Vec<TokenPlace>,
     /// Headers of a client that travel on besides the usual ones, in lower case.
     pub client_headers: Vec<String>,
+    /// How paths of the network's own API begin that the adapter itself does not ask for: those of logins, say.
+    pub client_paths: Vec<String>,
     /// What the network's `options` may be.
     pub option_schema: OptionSchema,
 }

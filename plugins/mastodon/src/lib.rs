@@ -57,7 +57,7 @@ impl Adapter for Mastodon {
             ],
             client_token: login::places(),
             option_schema: options::SCHEMA.to_owned(),
-            extra: Vec::new(),
+            extra: vec![("client-paths".to_owned(), login::PATHS.to_owned())],
         }
     }
 

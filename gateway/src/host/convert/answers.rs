@@ -24,6 +24,7 @@ const CODE_BYTES_MAX: usize = 64;
 const MESSAGE_BYTES_MAX: usize = 2048;
 const ID_BYTES_MAX: usize = 1024;
 const URL_BYTES_MAX: usize = 4096;
+const PATH_BYTES_MAX: usize = 256;
 const FACTS_BYTES_MAX: usize = 64 << 10;
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
 const WAIT_MS_MAX: u64 = 7 * 24 * 3_600_000;
@@ -149,6 +150,7 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
         client_headers: client_headers(&description.extra)?,
+        client_paths: client_paths(&description.extra)?,
         option_schema: OptionSchema::new(option_schema)?,
     })
 }
@@ -161,6 +163,21 @@ fn client_headers(extra: &[(String, String)]) -> Checked<Vec<String>> {
     match names.iter().find(|name| is_gateways(name)) {
         Some(name) => Err(format!("the header `{name}` is the gateway's own")),
         None => Ok(names),
+    }
+}
+
+/// Beginnings of paths, apart by spaces.
+fn client_paths(extra: &[(String, String)]) -> Checked<Vec<String>> {
+    let paths: Vec<String> =
+        named(extra, "client-paths").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    short("paths of clients", &paths, LIST_MAX)?;
+    let fits = |path: &&String| path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains(['?', '#', '%']);
+    match paths.iter().find(|path| !fits(path)) {
+        Some(path) => {
+            let path: String = path.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
+            Err(format!("`{path}` is no path of at most {PATH_BYTES_MAX} bytes as it stands in a request"))
+        }
+        None => Ok(paths),
     }
 }
 
