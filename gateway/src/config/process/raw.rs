@@ -25,6 +25,7 @@ const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_
 const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
 const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
 const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
+const UPLOAD_BYTES_PER_SECOND: Number = Number { default: 1_024, allowed: 0..=1_073_741_824 };
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
 /// The default is four segments where that is less.
 const RESERVE_BYTES: Number = Number { default: 268_435_456, allowed: 0..=1_099_511_627_776 };
@@ -116,6 +117,7 @@ struct RawLimits {
     media_bytes_max: Option<Spanned<i64>>,
     media_unused_bytes_max: Option<Spanned<i64>>,
     body_timeout_ms: Option<Spanned<i64>>,
+    upload_bytes_per_second_min: Option<Spanned<i64>>,
     calls_per_minute: Option<Spanned<i64>>,
     burst: Option<Spanned<i64>>,
     shared: Option<Spanned<RawShared>>,
@@ -180,6 +182,11 @@ impl Checker<'_> {
                     &MEDIA_UNUSED_BYTES,
                 ),
                 body_timeout_ms: self.number("limits.body_timeout_ms", raw.limits.body_timeout_ms, &BODY_TIMEOUT_MS),
+                upload_bytes_per_second_min: self.number(
+                    "limits.upload_bytes_per_second_min",
+                    raw.limits.upload_bytes_per_second_min,
+                    &UPLOAD_BYTES_PER_SECOND,
+                ),
                 calls_per_minute: self.small("limits.calls_per_minute", raw.limits.calls_per_minute, &CALLS_PER_MINUTE),
                 burst: self.small("limits.burst", raw.limits.burst, &BURST),
                 shared: raw.limits.shared.and_then(|shared| self.shared(shared.into_inner())),
