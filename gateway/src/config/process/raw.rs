@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<Config, Vec<F
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         vec![Fault::new(file, line, error.message())]
     })?;
-    let mut checker = Checker { text, file, base, faults: Vec::new() };
+    let mut checker = Checker { text, file, base, faults: Vec::new(), listeners: Vec::new() };
     let config = checker.config(raw);
     if checker.faults.is_empty() { Ok(config) } else { Err(checker.faults) }
 }
@@ -158,6 +158,24 @@ pub(super) struct Checker<'a> {
     file: &'a str,
     base: &'a Path,
     faults: Vec<Fault>,
+    listeners: Vec<Place>,
+}
+
+/// An address that something listens at.
+struct Place {
+    key: String,
+    address: SocketAddr,
+    /// Where it is written; none for a default.
+    at: Option<usize>,
+}
+
+impl Place {
+    /// Can't both listen? An address of all interfaces takes those of each.
+    fn meets(&self, other: &Self) -> bool {
+        let (one, two) = (self.address, other.address);
+        let both = one.ip() == two.ip() || one.ip().is_unspecified() || two.ip().is_unspecified();
+        one.port() == two.port() && both
+    }
 }
 
 impl Checker<'_> {
@@ -165,8 +183,8 @@ impl Checker<'_> {
         let data = self.path("data", raw.data, "data");
         let kek = self.kek(raw.kek, &data);
         let listen = self.listen(raw.listen);
-        Config {
-            forward: self.forward(raw.forward, &listen),
+        let config = Config {
+            forward: self.forward(raw.forward),
             listen,
             governance: self.path("governance", raw.governance, "governance"),
             kek,
@@ -205,6 +223,33 @@ impl Checker<'_> {
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             telemetry: self.telemetry(raw.telemetry),
             data,
+        };
+        self.apart();
+        config
+    }
+
+    /// An address of a listener. No other may have it.
+    pub(super) fn listener(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
+        let at = raw.as_ref().map(|raw| raw.span().start);
+        let address = self.address(key, raw, default);
+        // Port 0 is any that is free, and what stands for an address that is none.
+        if address.port() != 0 {
+            self.listeners.push(Place { key: key.to_owned(), address, at });
+        }
+        address
+    }
+
+    /// Two listeners need two addresses.
+    fn apart(&mut self) {
+        let places = std::mem::take(&mut self.listeners);
+        for (index, later) in places.iter().enumerate() {
+            let Some(first) = places.iter().take(index).find(|first| first.meets(later)) else { continue };
+            let Place { key, address, .. } = later;
+            let message = format!(
+                "{key}: {address} is taken by `{}` ({}) already; two listeners need different ports",
+                first.key, first.address
+            );
+            self.fault(later.at.or(first.at).unwrap_or_default(), message);
         }
     }
 
@@ -295,6 +340,15 @@ impl Checker<'_> {
             let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
         };
+        // A resolver takes a name for an address whose last label is a number.
+        if text.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
+            let message = format!(
+                "native.domain: `{}` is an IP address, and no account has a name below one; give a domain whose names lead here, or a port for each account in native.listeners",
+                raw.get_ref()
+            );
+            self.fault(raw.span().start, message);
+            return Some(text);
+        }
         if text.len() > DOMAIN_BYTES_MAX || !text.split('.').all(label) {
             let message = format!(
                 "native.domain: `{}` is not a host name, such as `social.example.com`; each account is then reached at `<account>.social.example.com`",
@@ -308,7 +362,7 @@ impl Checker<'_> {
     fn listeners(&mut self, raw: BTreeMap<String, Spanned<String>>) -> BTreeMap<AccountId, SocketAddr> {
         let address = |(account, written): (String, Spanned<String>)| {
             let key = format!("native.listeners.{account}");
-            let address = self.address(&key, Some(written), "127.0.0.1:8431");
+            let address = self.listener(&key, Some(written), "127.0.0.1:8431");
             (AccountId::new(account), address)
         };
         raw.into_iter().map(address).collect()
