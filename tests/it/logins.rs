@@ -89,7 +89,9 @@ async fn a_key_opens_a_session_wherever_a_client_puts_it() {
     let made = intents(&leaves).into_iter().map(|(_, intent)| intent.session.as_deref().expect("a session"));
     assert_eq!(made.collect::<BTreeSet<_>>(), logins);
     for leaf in &leaves {
-        if let Event::Read(read) = &leaf.event && read.what == "profile.read" {
+        if let Event::Read(read) = &leaf.event
+            && read.what == "profile.read"
+        {
             assert!(logins.contains(read.session.as_deref().expect("a session")), "{leaf:?}");
         }
     }

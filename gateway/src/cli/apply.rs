@@ -88,7 +88,11 @@ fn shown(context: &Context, args: &Args, diff: &DiffView) -> Result<Option<Repor
     if !context.json {
         print(&text);
     }
-    if args.yes || agreed(context, "Apply this?", ELSE)? { Ok(None) } else { Ok(Some(Report::bad("nothing was applied", json(false)))) }
+    if args.yes || agreed(context, "Apply this?", ELSE)? {
+        Ok(None)
+    } else {
+        Ok(Some(Report::bad("nothing was applied", json(false))))
+    }
 }
 
 fn done(applied: Applied) -> Report {

@@ -64,8 +64,9 @@ pub fn describe() -> Value {
 /// Every answer to a known caller tells of its limits, whatever its handler is; a problem says when to come back where it knows.
 fn limits_told(document: &mut Value) {
     let text = |description: &str| serde_json::json!({ "description": description, "schema": { "type": "string" } });
-    let policy =
-        text("The limits that the request touched: each with its quota and window (draft-ietf-httpapi-ratelimit-headers).");
+    let policy = text(
+        "The limits that the request touched: each with its quota and window (draft-ietf-httpapi-ratelimit-headers).",
+    );
     let limit = text("How each of these limits stands: what is left, and when there is more.");
     let seconds = serde_json::json!({ "description": "Seconds after which the request may succeed.", "schema": { "type": "integer", "minimum": 0 } });
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);

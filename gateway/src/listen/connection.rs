@@ -103,8 +103,14 @@ impl Connection {
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut serving = busy.serve();
             let fault = seen.fault_of(requests.fetch_add(1, Ordering::Relaxed));
-            let (app, stop, peer, refuse, last, activity) =
-                (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse, Arc::clone(&told), Arc::clone(&answering));
+            let (app, stop, peer, refuse, last, activity) = (
+                app.clone(),
+                Arc::clone(&ending),
+                peer.clone(),
+                ways.refuse,
+                Arc::clone(&told),
+                Arc::clone(&answering),
+            );
             async move {
                 let old = request.version() < Version::HTTP_2;
                 let answer = match fault {

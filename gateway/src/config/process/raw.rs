@@ -341,7 +341,11 @@ impl Checker<'_> {
             (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
         };
         // A resolver takes a name for an address whose last label is a number.
-        if text.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
+        if text
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+        {
             let message = format!(
                 "native.domain: `{}` is an IP address, and no account has a name below one; give a domain whose names lead here, or a port for each account in native.listeners",
                 raw.get_ref()

@@ -83,7 +83,8 @@ mod tests {
 
     use super::*;
 
-    const PREFIXES: [&str; 5] = ["/api/v1/statuses", "/api/v1/accounts", "/xrpc/com.example.repo.create", "/oauth/token", "/bot"];
+    const PREFIXES: [&str; 5] =
+        ["/api/v1/statuses", "/api/v1/accounts", "/xrpc/com.example.repo.create", "/oauth/token", "/bot"];
 
     fn named(path: &str) -> String {
         known(PREFIXES.into_iter(), &[TokenPlace::Path("bot".into())], path)

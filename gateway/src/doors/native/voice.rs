@@ -69,7 +69,8 @@ pub(super) fn to_stranger(refusal: Refusal) -> Refusal {
 /// Every place where a client of any network shows its token.
 pub(super) fn places(snapshot: &Snapshot) -> Vec<TokenPlace> {
     let mut places = Vec::new();
-    for place in adapters(snapshot).into_iter().filter_map(|adapter| adapter.description()).flat_map(|known| &known.client_token)
+    for place in
+        adapters(snapshot).into_iter().filter_map(|adapter| adapter.description()).flat_map(|known| &known.client_token)
     {
         if !places.contains(place) {
             places.push(place.clone());

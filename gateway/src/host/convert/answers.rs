@@ -171,7 +171,8 @@ fn client_paths(extra: &[(String, String)]) -> Checked<Vec<String>> {
     let paths: Vec<String> =
         named(extra, "client-paths").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     short("paths of clients", &paths, LIST_MAX)?;
-    let fits = |path: &&String| path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains(['?', '#', '%']);
+    let fits =
+        |path: &&String| path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains(['?', '#', '%']);
     match paths.iter().find(|path| !fits(path)) {
         Some(path) => {
             let path: String = path.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
