@@ -80,13 +80,13 @@ async fn a_key_opens_a_session_wherever_a_client_puts_it() {
     let leaves = gate.leaves();
     let logins = leaves.iter().filter_map(|leaf| match &leaf.event {
         Event::Read(read) if read.what == "session.open" && read.app.as_deref() == Some("newsroom") => {
-            Some(read.session.as_deref().expect("a session"))
+            Some(read.session.clone().expect("a session"))
         }
         _ => None,
     });
     let logins: BTreeSet<_> = logins.collect();
     assert_eq!(logins.len(), 3);
-    let made = intents(&leaves).into_iter().map(|(_, intent)| intent.session.as_deref().expect("a session"));
+    let made = intents(&leaves).into_iter().map(|(_, intent)| intent.session.clone().expect("a session"));
     assert_eq!(made.collect::<BTreeSet<_>>(), logins);
     for leaf in &leaves {
         if let Event::Read(read) = &leaf.event

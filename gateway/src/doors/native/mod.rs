@@ -123,9 +123,9 @@ pub(super) async fn serve_as(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let snapshot = gateway.registry.snapshot();
-    let voice = Voice::of(&snapshot, parts.method.as_str(), &addressed.path);
+    let voice = || Voice::of(&snapshot, parts.method.as_str(), &addressed.path);
     if gateway.stopping.is_set() {
-        return voice.say(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.")).await;
+        return voice().say(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.")).await;
     }
     let governance = gateway.governance.load_full();
     let account = governance.accounts.get(addressed.account.as_str()).map(Arc::clone);
@@ -135,7 +135,7 @@ pub(super) async fn serve_as(
     });
     let Some((account, adapter)) = found else {
         let refusal = nowhere(gateway, &snapshot, &addressed, (door, presented), &parts, body).await;
-        return voice.say(refusal).await;
+        return voice().say(refusal).await;
     };
     let origin = addressed.origin.clone().unwrap_or_else(|| account.origin());
     let mut shown = request::shown(&origin, &addressed, &parts);
@@ -143,7 +143,7 @@ pub(super) async fn serve_as(
     let answer = match arrive(gateway, way, &parts, body, &mut shown).await {
         Ok(arrival) => pass(gateway, arrival).await,
         Err(Turned::Caller(refusal)) => Err(refusal),
-        Err(Turned::Stranger(refusal)) => return voice.say(voice::to_stranger(refusal)).await,
+        Err(Turned::Stranger(refusal)) => return voice().say(voice::to_stranger(refusal)).await,
     };
     match answer {
         Ok(answer) if answer::leads_elsewhere(&answer, &origin) => {
