@@ -28,6 +28,9 @@ use crate::{
 /// A body that is under way when the gateway stops may take this long to its end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Nobody is held to a pace before so much time.
+const PACE_GRACE: Duration = Duration::from_secs(30);
+
 /// The body of a JSON request, as an argument of a handler: the bytes, or why there are none.
 pub struct JsonBody(pub Result<Bytes, Refusal>);
 
@@ -139,10 +142,10 @@ impl Pace {
         Some(self.earned(least).map_or(next, |earned| next.min(earned)))
     }
 
-    /// Until when what came is fast enough: the limit, and a second for each so many bytes.
+    /// Until when what came is fast enough: the limit or a usual start, and a second for each so many bytes.
     fn earned(&self, least: u64) -> Option<Instant> {
         let earned_ms = self.bytes.saturating_mul(1_000).checked_div(least)?;
-        self.begun.checked_add(self.limit)?.checked_add(Duration::from_millis(earned_ms))
+        self.begun.checked_add(self.limit.max(PACE_GRACE))?.checked_add(Duration::from_millis(earned_ms))
     }
 
     /// Why a body broke whose time is up.

@@ -115,14 +115,7 @@ impl Connection {
                 let old = request.version() < Version::HTTP_2;
                 let answer = match fault {
                     Some(fault) => Ok(refuse(fault)),
-                    None => {
-                        let mut request: Request = Drained::guard(request, Arc::clone(&stop));
-                        request.extensions_mut().insert(source);
-                        if let Some(peer) = peer {
-                            request.extensions_mut().insert(peer);
-                        }
-                        app.oneshot(request).await
-                    }
+                    None => app.oneshot(known(Drained::guard(request, Arc::clone(&stop)), source, peer)).await,
                 };
                 serving.answered();
                 answer.map(|answer| {
@@ -165,6 +158,15 @@ impl Connection {
             tracing::debug!(%error, "a connection ended badly");
         }
     }
+}
+
+/// Notes on a request where it came from.
+fn known(mut request: Request, source: Source, peer: Option<Peer>) -> Request {
+    request.extensions_mut().insert(source);
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    request
 }
 
 /// What is long or of no known length takes its time: the connection is of use until it is out.
