@@ -447,3 +447,52 @@ async fn a_stop_lets_calls_end_and_is_in_the_log() {
     assert!(ran.code == Some(3) && ran.err.contains("listen.address"), "{ran:?}");
     assert_eq!(gate.leaves().len(), before, "a port that is taken leaves no start in the log");
 }
+
+/// Check and doctor see what would keep a start from serving, or would open nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_configuration_and_governance_say_must_fit() {
+    let net = network().await;
+    let mut gate = Gate::new().account("acme-mastodon", &net).spawn().await;
+    assert_eq!(gate.terminate().await, Some(0));
+    let (config, apps) = (gate.site.path("pressgate.toml"), gate.site.path("governance/apps.toml"));
+    let read = |path: &Path| std::fs::read_to_string(path).expect("read");
+    let (good, own) = (read(&config), read(&apps));
+    assert_eq!(run(gate.site.folder(), "check", "").code, Some(0));
+    let lines = good.lines().count();
+    let tls = "listen.tls.certificate = \"no-cert.pem\"\nlisten.tls.key = \"no-key.pem\"\n";
+    let certificate =
+        own.replacen("id = \"newsroom\"\n", "id = \"newsroom\"\ncertificates = [\"dns:cms.internal\"]\n", 1);
+    assert_ne!(certificate, own);
+    let line = own.lines().position(|line| line == "id = \"newsroom\"").expect("the app") + 2;
+    for (config_text, apps_text, told) in [
+        (
+            format!("{good}native.listeners.acme-mastodo = \"127.0.0.1:9\"\n"),
+            &own,
+            format!(
+                "pressgate.toml:{}: native.listeners.acme-mastodo: accounts.toml has no account `acme-mastodo`; did you mean `acme-mastodon`?",
+                lines + 1
+            ),
+        ),
+        (format!("{good}{tls}"), &own, "no-cert.pem: No such file".to_owned()),
+        (good.clone(), &certificate, format!("apps.toml:{line}: `certificates` of `newsroom`: no client is asked")),
+        (
+            format!("{good}forward.addr = \"127.0.0.1:9\"\nnative.listeners.acme-mastodon = \"0.0.0.0:9\"\n"),
+            &own,
+            format!(
+                "pressgate.toml:{}: native.listeners.acme-mastodon: 0.0.0.0:9 is taken by `forward.addr`",
+                lines + 2
+            ),
+        ),
+        (format!("{good}native.domain = \"10.0.0.5\"\n"), &own, format!("pressgate.toml:{}: native.domain", lines + 1)),
+    ] {
+        std::fs::write(&config, config_text).expect("written");
+        std::fs::write(&apps, apps_text).expect("written");
+        for command in ["check", "doctor"] {
+            let ran = run(gate.site.folder(), command, "");
+            assert!(
+                ran.code == Some(1) && format!("{}{}", ran.out, ran.err).contains(&told),
+                "{command} {told}: {ran:?}"
+            );
+        }
+    }
+}

@@ -448,6 +448,12 @@ async fn a_stop_answers_what_was_begun_in_a_tunnel() {
     assert_eq!(code, Some(1), "{told}");
     let (code, made, told) = gate.command(&["ca", "init", "--key-file", &key]).await;
     assert!(code == Some(0) && made.contains(NAME), "{made}{told}");
+    // A second time there is nothing to make, and a key that clients trust is not replaced without a word.
+    let (code, _, told) = gate.command(&["ca", "init", "--key-file", &key]).await;
+    assert!(code == Some(1) && told.starts_with("pressgate: there is an authority already;"), "{told}");
+    let renewed = ["ca", "init", "--renew", "--new-key", "--key-file", &key];
+    let (code, _, told) = gate.command(&renewed).await;
+    assert!(code == Some(2) && told.contains("--yes") && told.contains("no client trusts"), "{told}");
     let (code, ca, told) = gate.command(&["ca", "export", "--key-file", &key]).await;
     assert!(code == Some(0) && ca.starts_with("-----BEGIN CERTIFICATE-----\n"), "{told}");
     let (_, report, _) = gate.command(&["doctor", "--key-file", &key]).await;

@@ -1,7 +1,7 @@
 //! What one caller may use up: requests, the log, the disk; and who may upload.
 
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::harness::caller::JSON;
 use tests::harness::leaves::refusals;
 use tests::harness::{Caller, Gate, gate, network, problem, story, until};
@@ -266,4 +266,57 @@ async fn shared_limits_hold_for_two_gateways_and_each_has_its_share_without_them
     assert!(calls(&one).await >= 5, "what was drawn before counts");
     let answer = one.get("/v1/me").await;
     assert_eq!(answer.status, 200, "reads have their share");
+}
+
+/// What answers carry of limits is in the document, and what the document promises is in answers.
+#[tokio::test]
+async fn the_document_names_the_headers_of_limits_that_answers_carry() {
+    let net = network().await;
+    let rules = |governance: &mut tests::harness::Governance| {
+        governance.file("limits.toml", "[app.careers]\ncalls_per_minute = 1\nburst = 1\n");
+        governance.grant("careers-too", "app:careers", "brand:acme", &["post.create"]);
+        governance.auditor("all", "app:newsroom", &["audit:read"], None);
+    };
+    let gate = Gate::new().account("acme-mastodon", &net).govern(rules).start().await;
+    let document: Value = tests::http::get(&format!("{}/v1/openapi.json", gate.url), "").await.expect(200);
+    let careers = gate.caller("app:careers");
+    let body = post("acme-mastodon", "x");
+    let made = gate.publish(&body).await;
+    let own = format!("/v1/posts/{}", id(&made.json()));
+    let answers = [
+        ("/v1/posts", "post", made),
+        ("/v1/posts", "post", gate.publish(&json!({"accounts": 1})).await),
+        ("/v1/posts", "post", careers.publish(&body).await),
+        ("/v1/posts", "post", careers.publish(&body).await),
+        ("/v1/posts", "get", gate.get("/v1/posts").await),
+        ("/v1/posts/{id}", "get", gate.get(&own).await),
+        ("/v1/posts/{id}", "get", gate.get("/v1/posts/post_none").await),
+        ("/v1/posts/{id}", "delete", gate.delete(&own).await),
+        ("/v1/posts/{id}/votes", "post", gate.vote("post_none", "approve").await),
+        ("/v1/validate", "post", gate.post("/v1/validate", &body).await),
+        ("/v1/media", "post", put(&gate).await),
+        ("/v1/me", "get", gate.get("/v1/me").await),
+        ("/v1/me", "get", gate.caller_with("pgk_nobody").get("/v1/me").await),
+        ("/v1/accounts", "get", gate.get("/v1/accounts").await),
+        ("/v1/audit", "get", gate.get("/v1/audit").await),
+        ("/v1/audit/{index}", "get", gate.get("/v1/audit/0").await),
+        ("/v1/audit/tree/{path}", "get", gate.get("/v1/audit/tree/checkpoint").await),
+    ];
+    let (mut good, mut come_back) = (0, 0);
+    for (path, method, answer) in answers {
+        let responses = &document["paths"][path][method]["responses"];
+        let of = &responses[answer.status.to_string()];
+        let of = if of.is_object() { of } else { &responses["default"] };
+        for name in ["RateLimit-Policy", "RateLimit", "Retry-After"] {
+            let carried = answer.header(&name.to_ascii_lowercase()).is_some();
+            let named = of["headers"][name].is_object();
+            assert!(named || !carried, "{method} {path} {}: the document lacks {name}", answer.status);
+            if answer.status < 300 && name != "Retry-After" {
+                assert!(carried && named, "{method} {path} {}: {name}", answer.status);
+                good += 1;
+            }
+            come_back += usize::from(carried && name == "Retry-After");
+        }
+    }
+    assert!(good >= 20 && come_back >= 1, "{good} {come_back}");
 }

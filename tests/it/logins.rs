@@ -1,10 +1,12 @@
 //! Logins at the native door: sessions of the gateway, which stand for a key at one account and die with it.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use pressgate::audit::Event;
 use serde_json::{Value, json};
 use tests::harness::caller::JSON;
-use tests::harness::{Caller, Gate, Running, TOKEN, gate, network};
+use tests::harness::{Caller, Gate, Running, TOKEN, gate, intents, network};
 use tests::http::Answer;
 
 use crate::samples::{STATUSES, texts};
@@ -74,10 +76,25 @@ async fn a_key_opens_a_session_wherever_a_client_puts_it() {
         let seen = format!("{request:?}");
         assert!(!seen.contains(&key) && sessions.iter().all(|session| !seen.contains(session.as_str())), "{seen}");
     }
-    let logins = gate.leaves().into_iter().filter(|leaf| {
-        matches!(&leaf.event, Event::Read(read) if read.what == "session.open" && read.app.as_deref() == Some("newsroom"))
+    // Each login names its session, and each call the session that it was made by.
+    let leaves = gate.leaves();
+    let logins = leaves.iter().filter_map(|leaf| match &leaf.event {
+        Event::Read(read) if read.what == "session.open" && read.app.as_deref() == Some("newsroom") => {
+            Some(read.session.clone().expect("a session"))
+        }
+        _ => None,
     });
-    assert_eq!(logins.count(), 3);
+    let logins: BTreeSet<_> = logins.collect();
+    assert_eq!(logins.len(), 3);
+    let made = intents(&leaves).into_iter().map(|(_, intent)| intent.session.clone().expect("a session"));
+    assert_eq!(made.collect::<BTreeSet<_>>(), logins);
+    for leaf in &leaves {
+        if let Event::Read(read) = &leaf.event
+            && read.what == "profile.read"
+        {
+            assert!(logins.contains(read.session.as_deref().expect("a session")), "{leaf:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -135,7 +152,7 @@ async fn what_a_login_must_not_be_is_refused() {
     let key = gate.site.key("app:newsroom").to_owned();
     refused(&login(&gate, "grant_type=password&username=me&password=hunter2").await, 401, "unauthenticated");
     refused(&login(&gate, "grant_type=password&username=me").await, 401, "unauthenticated");
-    refused(&login(&gate, &format!("password={key}&x={}", "y".repeat(70_000))).await, 413, "too-large");
+    refused(&login(&gate, &format!("password={key}&x={}", "y".repeat(70_000))).await, 401, "unauthenticated");
     // Who has no grant there logs in nowhere.
     let stranger = gate.site.key("app:careers").to_owned();
     refused(&login(&gate, &format!("grant_type=password&password={stranger}")).await, 403, "no-grant");

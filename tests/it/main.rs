@@ -57,6 +57,7 @@ mod rights;
 mod secrets;
 mod states;
 mod stores;
+mod strangers;
 mod streaming;
 mod syscalls;
 mod telemetry;

@@ -109,6 +109,33 @@ async fn what_may_not_pass_is_refused_in_the_networks_own_words() {
     refused(&gate.send("POST", &native(STATUSES), &[JSON], twice).await, 400, "malformed-request");
     let long = format!(r#"{{"status":"{}"}}"#, "x".repeat(2 << 20));
     refused(&gate.send("POST", &native(STATUSES), &[JSON], long).await, 413, "too-large");
+    // Of what nobody knows the log has method and path, as far as it is the API's.
+    let asked: Vec<_> = gate
+        .leaves()
+        .into_iter()
+        .filter_map(|leaf| match leaf.event {
+            Event::Refused(refused) if refused.problem == "not-classified" => Some((refused.method, refused.path)),
+            Event::Refused(refused) => {
+                assert_eq!((&refused.method, &refused.path), (&None, &None), "{}", refused.problem);
+                None
+            }
+            _ => None,
+        })
+        .collect();
+    for (method, path) in [
+        ("POST", STATUSES),
+        ("POST", "/api/v1/apps"),
+        ("POST", "/api/v1/push/…"),
+        ("POST", "/api/v1/accounts/…"),
+        ("POST", "/api/v1/…"),
+        ("PUT", STATUSES),
+        ("GET", "/api/v1/conversations"),
+        ("GET", "/api/v1/timelines/…"),
+        ("POST", "/…"),
+    ] {
+        let wanted = (Some(method.to_owned()), Some(path.to_owned()));
+        assert!(asked.contains(&wanted), "{method} {path} in {asked:?}");
+    }
     let effects: Vec<_> =
         net.requests().await.split_off(before).into_iter().filter(|request| request.method != "GET").collect();
     assert!(effects.is_empty(), "{effects:?}");
@@ -162,15 +189,25 @@ async fn reads_pass_and_are_in_the_log() {
     let me = reader.get(&native("/api/v1/accounts/verify_credentials")).await.expect(200);
     let id = me["id"].as_str().expect("an id");
     reader.get(&native(&format!("/api/v1/accounts/{id}/statuses?limit=2"))).await.expect(200);
-    let read: Vec<_> = gate
-        .leaves()
-        .into_iter()
-        .filter_map(|leaf| match leaf.event {
-            Event::Read(read) if read.account.as_deref() == Some(ACCOUNT) => Some(read.what.clone()),
+    let leaves = gate.leaves();
+    let read: Vec<_> = leaves
+        .iter()
+        .filter_map(|leaf| match &leaf.event {
+            Event::Read(read) if read.account.as_deref() == Some(ACCOUNT) => Some((leaf, read)),
             _ => None,
         })
         .collect();
-    assert_eq!(read, ["profile.read", "timeline.read"]);
+    assert_eq!(read.iter().map(|(_, read)| read.what.as_str()).collect::<Vec<_>>(), ["profile.read", "timeline.read"]);
+    // By which door, and from where: the address itself is beside the log.
+    for (leaf, read) in read {
+        assert_eq!((read.door.as_deref(), read.session.as_deref()), (Some("native"), None));
+        let [source] = leaf.event.commitments() else { panic!("one commitment: {leaf:?}") };
+        assert_eq!((source.field.as_str(), leaf.event.subject().as_deref()), ("source", Some(READER)));
+        assert!(!format!("{leaf:?}").contains("127.0.0.1"));
+        let opened = gate.gateway().openings.open(leaf.event.call(), leaf.event.commitments()).await.expect("kept");
+        let [opened] = &opened[..] else { panic!("one opening") };
+        assert_eq!(opened.value.as_ref().map(|(_, value)| value.as_str()), Some("127.0.0.1"));
+    }
     assert!(net.requests().await.iter().any(|request| request.path.ends_with("/statuses")));
 }
 

@@ -1,6 +1,8 @@
 //! Answers to reads go on while they come: events at once, long ones in little memory, and no secret in either.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tests::harness::{Endpoint, Gate, Running, TOKEN};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -16,6 +18,8 @@ const LONG_BYTES: usize = 8 << 20;
 struct Slow {
     url: String,
     may_go_on: Arc<Semaphore>,
+    /// Answers that nobody took to their end.
+    cut: Arc<AtomicUsize>,
 }
 
 impl Endpoint for Slow {
@@ -28,13 +32,20 @@ async fn slow(head: &'static str, pieces: Vec<Vec<u8>>) -> Slow {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let may_go_on = Arc::new(Semaphore::new(0));
+    let cut = Arc::new(AtomicUsize::new(0));
+    let cuts = Arc::clone(&cut);
     let (permits, pieces) = (Arc::clone(&may_go_on), Arc::new(pieces));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(say(stream, head, Arc::clone(&pieces), Arc::clone(&permits)));
+            let (cuts, said) = (Arc::clone(&cuts), say(stream, head, Arc::clone(&pieces), Arc::clone(&permits)));
+            tokio::spawn(async move {
+                if said.await.is_none() {
+                    cuts.fetch_add(1, Ordering::Relaxed);
+                }
+            });
         }
     });
-    Slow { url, may_go_on }
+    Slow { url, may_go_on, cut }
 }
 
 async fn say(stream: TcpStream, head: &str, pieces: Arc<Vec<Vec<u8>>>, may_go_on: Arc<Semaphore>) -> Option<()> {
@@ -137,4 +148,46 @@ async fn an_answer_ends_with_its_key() {
     let ended = tokio::time::timeout(std::time::Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "the network is silent, and the answer ends all the same");
     assert!(!String::from_utf8_lossy(&rest).ends_with("0\r\n\r\n"), "cut off, not as if that were all");
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_loses_its_place_and_who_takes_slowly_does_not() {
+    let pieces = vec![vec![b'a'; 65_536]; 2 * LONG_BYTES / 65_536];
+    let net = slow("content-type: application/json\r\n", pieces).await;
+    let reads = ["timeline.read"];
+    let gate = Gate::new()
+        .account(ACCOUNT, &net)
+        .grant("reads", "app:newsroom", "brand:acme", &reads)
+        .setting("listen.idle_timeout_ms", "1000")
+        .start()
+        .await;
+    net.may_go_on.add_permits(100_000);
+    let before = net.cut.load(Ordering::Relaxed);
+    let mut stalls = read(&gate, gate.site.key("app:newsroom")).await;
+    until(&mut stalls, "\r\n\r\n").await;
+    let mut takes = read(&gate, gate.site.key("app:newsroom")).await;
+    let (mut heard, mut piece, mut first) = (0, vec![0; 1 << 20], true);
+    loop {
+        let some = takes.read(&mut piece).await.expect("it goes on");
+        heard += some;
+        if some == 0 {
+            break;
+        }
+        // Slower than the other is given time for, but never as long without a byte.
+        if first || heard % (4 << 20) < some {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            first = false;
+        }
+    }
+    assert!(heard > 2 * LONG_BYTES, "all of it: {heard}");
+    // The network is not kept waiting for the one that reads nothing.
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    while net.cut.load(Ordering::Relaxed) == before {
+        assert!(tokio::time::Instant::now() < end, "the stalled answer goes on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut rest = Vec::new();
+    // What was under way is there; the end is not.
+    let _ = stalls.read_to_end(&mut rest).await;
+    assert!(rest.len() < 2 * LONG_BYTES && !rest.ends_with(b"0\r\n\r\n"));
 }

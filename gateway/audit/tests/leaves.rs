@@ -25,6 +25,7 @@ fn intent() -> Intent {
         request_digest: "sha256:01".into(),
         brand: Some("acme".into()),
         door: Some("publish".into()),
+        session: None,
         commitments: vec![],
         adapter: "net 0.1.0".into(),
         adapter_digest: "sha256:02".into(),
@@ -67,6 +68,26 @@ fn leaves_come_back_as_they_were_written() {
     let stop = Leaf::new(7, Lifecycle { event: LifecycleEvent::Stop, version: "1".into() });
     let text = r#"{"v":1,"at_ms":7,"kind":"lifecycle","event":"stop","version":"1"}"#;
     assert_eq!(String::from_utf8(stop.to_bytes().unwrap()).unwrap(), text);
+}
+
+#[test]
+fn leaves_of_before_a_field_was_added_are_read() {
+    for (text, commitments) in [
+        (r#"{"v":1,"at_ms":7,"kind":"read","what":"profile.read","app":"newsroom","key":"k1"}"#, 0),
+        (r#"{"v":1,"at_ms":7,"kind":"refused","stage":"classify","problem":"not-classified","door":"native"}"#, 0),
+        (
+            r#"{"v":1,"at_ms":7,"kind":"read","what":"profile.read","app":"newsroom","door":"native","session":"s1","commitments":[{"field":"source","hmac":"00"}],"later":1}"#,
+            1,
+        ),
+    ] {
+        let leaf = Leaf::from_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_ne!(leaf.event, Event::Unknown, "{text}");
+        assert_eq!(leaf.event.commitments().len(), commitments);
+        assert_eq!(Leaf::from_bytes(&leaf.to_bytes().unwrap()).unwrap(), leaf);
+        if commitments > 0 {
+            assert_eq!(leaf.event.subject().as_deref(), Some("app:newsroom"));
+        }
+    }
 }
 
 #[test]

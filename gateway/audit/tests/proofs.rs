@@ -110,6 +110,7 @@ fn post() -> Vec<Vec<u8>> {
         request_digest: "sha256:12".into(),
         brand: Some("acme".into()),
         door: None,
+        session: None,
         commitments: vec![],
         adapter: "net 0.1.0".into(),
         adapter_digest: "13".into(),

@@ -5,7 +5,7 @@ use crate::{
     gateway::Gateway,
     model::Draft,
     openings::{Committed, OpeningsError, REPLY_TO, SOURCE, TEXT},
-    records::NewPost,
+    records::{Commitment, NewPost},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -55,6 +55,19 @@ pub(crate) async fn of_caller(
     let mut values: Vec<(&str, &str)> = said.map(|said| (TEXT, said)).into_iter().collect();
     values.extend(source.as_deref().map(|source| (SOURCE, source)));
     gateway.openings.commit(&subject(gateway, caller), call, &values).await
+}
+
+/// Commits to where a reader comes from, with what is to lie beside the leaf. Reads go on while the records can't be used: their leaf
+/// then commits to nothing.
+pub(crate) async fn source(gateway: &Gateway, caller: &Caller) -> (Vec<Commitment>, Vec<u8>) {
+    let kept = async {
+        let Committed { commitments, openings } = of_caller(gateway, caller, "", None).await?;
+        Ok::<_, OpeningsError>((commitments, gateway.openings.beside(openings).await?))
+    };
+    kept.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a read is logged without where it came from");
+        Default::default()
+    })
 }
 
 /// Whose values they are. A person whom nobody knows is a word of the caller's, and gets no key.

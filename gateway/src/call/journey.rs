@@ -11,6 +11,10 @@ use crate::{
     telemetry::spans,
 };
 
+/// Longer methods, and those that are no words, are not written down.
+const METHOD_BYTES_MAX: usize = 16;
+const OTHER_METHOD: &str = "OTHER";
+
 /// What is known of a call so far, for the leaf that closes it.
 #[derive(Debug, Clone, Default)]
 pub struct Journey {
@@ -18,6 +22,7 @@ pub struct Journey {
     action: Option<Action>,
     post: Option<PostId>,
     said: Option<String>,
+    asked: Option<(String, String)>,
 }
 
 /// The caller's identities as leaves name them.
@@ -46,6 +51,14 @@ impl Journey {
     #[must_use]
     pub fn saying(mut self, text: &str) -> Self {
         self.said = Some(text.to_owned());
+        self
+    }
+
+    /// Notes method and path of a request that nobody may understand; the path has no content.
+    #[must_use]
+    pub fn asking(mut self, method: &str, path: String) -> Self {
+        let usual = method.len() <= METHOD_BYTES_MAX && method.bytes().all(|byte| byte.is_ascii_uppercase());
+        self.asked = Some((if usual { method } else { OTHER_METHOD }.to_owned(), path));
         self
     }
 
@@ -128,6 +141,12 @@ impl Journey {
         codes.dedup();
         // A known account and no other value of the caller's may stand in the log.
         let account = account.filter(|_| refusal.problem != problem::UNKNOWN_ACCOUNT);
+        let (method, path) = match &self.asked {
+            Some((method, path)) if refusal.problem == problem::NOT_CLASSIFIED => {
+                (Some(method.clone()), Some(path.clone()))
+            }
+            _ => (None, None),
+        };
         leaf::Refused {
             stage: format!("{:?}", refusal.stage).to_lowercase(),
             problem: refusal.problem.slug.to_owned(),
@@ -140,6 +159,9 @@ impl Journey {
             post: self.post.as_ref().map(ToString::to_string),
             codes,
             door: self.caller.as_ref().map(|caller| caller.door().to_owned()),
+            session: self.caller.as_ref().and_then(session),
+            method,
+            path,
             ..leaf::Refused::default()
         }
     }
@@ -169,6 +191,11 @@ pub(crate) fn who(caller: &Caller) -> Who {
         Principal::App(app) => Who { app: Some(app.to_string()), person: None, on_behalf_of },
         Principal::Person(person) => Who { app: None, person: Some(person.to_string()), on_behalf_of },
     }
+}
+
+/// The session that a caller shows, as leaves name it.
+pub(crate) fn session(caller: &Caller) -> Option<String> {
+    caller.session().map(|session| session.id.clone())
 }
 
 /// Verdicts as leaves note them: codes, never texts.

@@ -170,6 +170,7 @@ impl Intent {
             request_digest: digest::keyed(&self.claim.post.salt, &effect.request_digest),
             brand: Some(call.account().brand.to_string()),
             door: Some(call.caller().door().to_owned()),
+            session: journey::session(call.caller()),
             commitments: self.commitments().to_vec(),
             adapter: call.adapter().label().to_owned(),
             adapter_digest: call.adapter().digest().to_owned(),

@@ -1,10 +1,9 @@
 //! `pressgate apply`: shows what would change, then applies the governance folder.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use serde_json::json;
 
 use super::{
+    agree::agreed,
     context::Context,
     outcome::{Failure, Report, print},
     reach::Reach,
@@ -13,6 +12,9 @@ use crate::operator::{
     apply::Offline,
     wire::{Applied, ApplyRequest, DiffView},
 };
+
+/// What to give where nobody can be asked.
+const ELSE: &str = "give --yes to apply this, or --dry-run to only see it";
 
 /// `apply [--yes] [--dry-run] [--allow-removal]`.
 #[derive(Debug, clap::Args)]
@@ -86,23 +88,11 @@ fn shown(context: &Context, args: &Args, diff: &DiffView) -> Result<Option<Repor
     if !context.json {
         print(&text);
     }
-    if args.yes || agreed(context)? { Ok(None) } else { Ok(Some(Report::bad("nothing was applied", json(false)))) }
-}
-
-/// Asks the person at the terminal.
-fn agreed(context: &Context) -> Result<bool, Failure> {
-    let input = std::io::stdin();
-    if context.json || !input.is_terminal() {
-        return Err(Failure::Usage(
-            "nobody can be asked here: give --yes to apply this, or --dry-run to only see it".into(),
-        ));
+    if args.yes || agreed(context, "Apply this?", ELSE)? {
+        Ok(None)
+    } else {
+        Ok(Some(Report::bad("nothing was applied", json(false))))
     }
-    let mut out = std::io::stderr();
-    let _ = write!(out, "Apply this? [y/N] ");
-    let _ = out.flush();
-    let mut answer = String::new();
-    input.lock().read_line(&mut answer).map_err(|error| Failure::refused(error.to_string()))?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 fn done(applied: Applied) -> Report {

@@ -5,6 +5,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{
+    agree::agreed,
     context::Context,
     outcome::{Failure, Report},
     reach::Reach,
@@ -19,6 +20,10 @@ use crate::operator::{
 /// Where the operator listener has it.
 const PATH: &str = "/operator/authority";
 
+/// What a new key means.
+const BREAKS: &str = "With a new key no client trusts the gateway before it has the new certificate (`pressgate ca export`): until then every call \
+                      through the forward door fails. Without --new-key clients go on.";
+
 /// `ca init|export`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -30,6 +35,9 @@ pub enum Command {
         /// With a new key: no client trusts it before it has the new certificate.
         #[arg(long, requires = "renew")]
         new_key: bool,
+        /// Replace the key without asking.
+        #[arg(long, short, requires = "new_key")]
+        yes: bool,
     },
     /// Print its certificate, PEM: what clients of the forward door are to trust.
     Export,
@@ -37,9 +45,14 @@ pub enum Command {
 
 /// Runs the command.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
+    if let Command::Init { new_key: true, yes: false, .. } = command
+        && !agreed(context, &format!("{BREAKS} Replace it?"), &format!("give --yes to replace the key. {BREAKS}"))?
+    {
+        return Ok(Report::bad("nothing was changed", json!({ "made": false })));
+    }
     let reach = Reach::open(context).await?;
     match (command, &reach) {
-        (Command::Init { renew, new_key }, Reach::Folder(folder)) => {
+        (Command::Init { renew, new_key, .. }, Reach::Folder(folder)) => {
             let shelf = context.shelf()?;
             let governance = folder.standing(&shelf, ACCOUNTS).await?;
             let wants = Wants { governance: &governance, shelf: &shelf };
@@ -47,7 +60,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
             let (_, view) = folder.ops().init_authority(&By::Local, wants, wish).await?;
             folder.noted(made(&view)).await
         }
-        (Command::Init { renew, new_key }, Reach::Gateway(client)) => {
+        (Command::Init { renew, new_key, .. }, Reach::Gateway(client)) => {
             let wish = serde_json::to_vec(&AuthorityRequest { renew, new_key });
             let wish = wish.map_err(|_| Failure::refused("the wish can't be sent"))?;
             let view: AuthorityView = client.send(Method::POST, PATH, Some(Zeroizing::new(wish))).await?.good()?;

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     context::Context,
     outcome::{Failure, Report, counted},
+    wiring,
 };
 use crate::{
     config::{Fault, Governance},
@@ -22,7 +23,7 @@ pub struct Args {
     dir: Option<PathBuf>,
 }
 
-/// Checks the folder against the plugins in the plugin folder, and that the gateway would load those. Changes nothing.
+/// Checks the folder against the plugins in the plugin folder and the configuration, and that the gateway would load those. Changes nothing.
 pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let dir = args.dir.as_ref().unwrap_or(&context.config.governance);
     if !dir.is_dir() {
@@ -32,8 +33,15 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let mut warnings: Vec<String> = shelf.strays().iter().map(|stray| format!("no plugin: {stray}")).collect();
     let governance = match Governance::load(dir, &shelf, context.clock.now()) {
         Ok(governance) => governance,
-        Err(faults) => return Ok(faulty(&faults, &warnings)),
+        Err(mut faults) => {
+            faults.extend(wiring::faults(context, None));
+            return Ok(faulty(&faults, &warnings));
+        }
     };
+    let together = wiring::faults(context, Some(&governance));
+    if !together.is_empty() {
+        return Ok(faulty(&together, &warnings));
+    }
     warnings.extend(caution::unjudged(&governance));
     warnings.extend(caution::ended(&governance, context.clock.now()));
     let used = used(&governance);

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::{outcome::Failure, pinned, reach::public_address};
-use crate::config::Config;
+use crate::{config::Config, refusal::problem};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -210,14 +210,16 @@ impl Reply {
 
     /// A problem as a failure.
     pub fn problem(&self) -> Failure {
-        let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let field = |name: &str| problem.get(name).and_then(Value::as_str);
-        let mut text = match (field("title"), field("detail")) {
+        let told: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let field = |name: &str| told.get(name).and_then(Value::as_str);
+        // What the gateway refuses to do is told by its detail; that title is for programs.
+        let title = field("title").filter(|_| field("type") != Some(&problem::INVALID.address()));
+        let mut text = match (title, field("detail")) {
             (Some(title), Some(detail)) if title != detail => format!("{}: {detail}", title.trim_end_matches('.')),
-            (Some(told), _) | (None, Some(told)) => told.to_owned(),
+            (Some(text), _) | (None, Some(text)) => text.to_owned(),
             (None, None) => format!("the gateway answered with status {}", self.status),
         };
-        let errors = problem.get("errors").and_then(Value::as_array);
+        let errors = told.get("errors").and_then(Value::as_array);
         for message in errors.into_iter().flatten().filter_map(|error| error.get("message")?.as_str()) {
             // Where there is one fault only, the detail often is its message.
             if !text.contains(message) {
@@ -225,7 +227,7 @@ impl Reply {
                 text.push_str(message);
             }
         }
-        if self.status == 503 { Failure::Unreachable(text) } else { Failure::Refused { text, details: problem } }
+        if self.status == 503 { Failure::Unreachable(text) } else { Failure::Refused { text, details: told } }
     }
 }
 
@@ -241,6 +243,9 @@ mod tests {
         let twice = br#"{"title":"T","detail":"`kind` is none.","errors":[{"message":"`kind` is none."}]}"#;
         let failure = Reply { status: 422, body: Bytes::from_static(twice) }.problem();
         assert_eq!(failure.to_string(), "T: `kind` is none.", "nothing is said twice");
+        let refused = br#"{"type":"/problems/invalid-request","title":"The request does not fit the schema","detail":"there is one already"}"#;
+        let failure = Reply { status: 422, body: Bytes::from_static(refused) }.problem();
+        assert_eq!(failure.to_string(), "there is one already");
         let failure = Reply { status: 503, body: Bytes::from_static(body) }.problem();
         assert_eq!(failure.code(), 3);
         let failure = Reply { status: 200, body: Bytes::from_static(b"<html>") }.good::<Value>().unwrap_err();

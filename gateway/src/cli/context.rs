@@ -30,6 +30,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Answer in JSON.
     pub json: bool,
+    /// The file of the configuration; none where there is none.
+    pub config_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
 }
 
@@ -37,7 +39,9 @@ impl Context {
     /// Reads the configuration: the file that was named, else the one at the default place, else the defaults.
     pub fn read(path: Option<&Path>, key_file: Option<PathBuf>, json: bool) -> Result<Self, Failure> {
         let config = config(path)?;
-        Ok(Self { config, clock: Arc::new(SystemClock), json, key_file })
+        let usual = Path::new(CONFIG_FILE);
+        let config_file = path.or(usual.exists().then_some(usual)).map(Path::to_owned);
+        Ok(Self { config, clock: Arc::new(SystemClock), json, config_file, key_file })
     }
 
     /// The parts for opening the stores.

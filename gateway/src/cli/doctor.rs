@@ -15,6 +15,7 @@ use super::{
     context::Context,
     outcome::{Failure, Report, counted},
     reach::{OPERATOR_KEY, operator_address},
+    wiring,
 };
 use crate::{
     config::{Governance, digest_of},
@@ -110,6 +111,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     );
     let shelf = shelf.unwrap_or_default();
     findings.add("governance", governance(context, &shelf));
+    findings.add("listeners", listeners(context, &shelf));
     exports::configured(&context.config, &mut findings);
     witnesses::configured(&context.config, &mut findings);
     if !context.config.data.is_dir() {
@@ -235,6 +237,20 @@ fn governance(context: &Context, shelf: &Shelf) -> Result<String, String> {
         }
         Err(faults) => Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// Where it listens, and whether the files and accounts that it needs for that are there.
+fn listeners(context: &Context, shelf: &Shelf) -> Result<String, String> {
+    let governance = Governance::load(&context.config.governance, shelf, context.clock.now()).ok();
+    let faults = wiring::faults(context, governance.as_ref());
+    if !faults.is_empty() {
+        return Err(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+    let (listen, native) = (&context.config.listen, &context.config.native);
+    let usual = [listen.address, listen.operator].into_iter();
+    let all = usual.chain(context.config.forward.addr).chain(native.listeners.values().copied());
+    let all = all.map(|address| address.to_string()).collect::<Vec<_>>().join(", ");
+    Ok(format!("{all}{}", if listen.tls.is_some() { "; with TLS for apps" } else { "" }))
 }
 
 fn same(context: &Context, applied: &str) -> Result<String, String> {

@@ -6,6 +6,7 @@
 pub mod plugin;
 
 mod access;
+mod agree;
 mod apply;
 mod ask;
 mod audit;
@@ -28,6 +29,7 @@ mod secret_input;
 mod serve;
 mod starter;
 mod table;
+mod wiring;
 
 use std::path::PathBuf;
 

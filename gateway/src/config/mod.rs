@@ -20,7 +20,7 @@ mod table;
 
 pub use auditors::{AuditReach, AuditScope, NoAuditRight};
 pub use diff::{Change, ChangeKind};
-pub use fault::{Fault, did_you_mean};
+pub use fault::{Fault, did_you_mean, line_of};
 pub use files::Files;
 pub use governance::{
     App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,

@@ -170,6 +170,8 @@ pub struct Limits {
     pub media_unused_bytes_max: u64,
     /// How long a JSON body may take to arrive, and how long an upload may pause.
     pub body_timeout_ms: u64,
+    /// Bytes a second that an upload must bring on the whole; 0 for any.
+    pub upload_bytes_per_second_min: u64,
     /// Sustained calls of one app in a minute.
     pub calls_per_minute: u32,
     /// Calls of one app that may come at once.

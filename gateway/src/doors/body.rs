@@ -28,6 +28,9 @@ use crate::{
 /// A body that is under way when the gateway stops may take this long to its end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Nobody is held to a pace before so much time.
+const PACE_GRACE: Duration = Duration::from_secs(30);
+
 /// The body of a JSON request, as an argument of a handler: the bytes, or why there are none.
 pub struct JsonBody(pub Result<Bytes, Refusal>);
 
@@ -72,6 +75,8 @@ async fn gather(request: Request, gateway: &Gateway) -> Result<Bytes, Refusal> {
 pub enum Broken {
     /// It took too long.
     Late(Duration),
+    /// It came, and slower than so many bytes a second.
+    Slow(u64),
     /// The gateway stops.
     Stopping,
     /// The client went away, or framed it badly.
@@ -82,6 +87,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late(limit) => write!(f, "nothing came within {limit:?}"),
+            Self::Slow(bytes) => write!(f, "less than {bytes} bytes a second came"),
             Self::Stopping => f.write_str("the gateway stops"),
             Self::Cut(cause) => f.write_str(cause),
         }
@@ -96,6 +102,10 @@ impl Broken {
                 let detail = format!("The body did not arrive within {} ms.", limit.as_millis());
                 Refusal::new(problem::REQUEST_TIMEOUT, Stage::Door, detail)
             }
+            Self::Slow(bytes) => {
+                let detail = format!("The body came slower than {bytes} bytes a second.");
+                Refusal::new(problem::REQUEST_TIMEOUT, Stage::Door, detail)
+            }
             Self::Stopping => Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping."),
             Self::Cut(cause) => {
                 let detail = "The body broke off or was not framed as HTTP wants it.";
@@ -105,35 +115,69 @@ impl Broken {
     }
 }
 
-/// A body with a deadline: for the whole, or for each pause.
+/// A body with a deadline: for the whole, or for each pause and by the pace.
 pub struct Timed {
     body: Body,
-    limit: Duration,
-    each: bool,
+    pace: Pace,
     deadline: Pin<Box<Sleep>>,
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
     broken: Option<Broken>,
 }
 
+/// How long a body may take.
+struct Pace {
+    limit: Duration,
+    /// The limit is for each pause; none where it is for the whole. Then so many bytes a second must come, 0 for any.
+    bytes_per_second_min: Option<u64>,
+    begun: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    /// When the next piece must be there, after so many bytes more.
+    fn after(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
+        let least = self.bytes_per_second_min?;
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        let next = now + self.limit;
+        Some(self.earned(least).map_or(next, |earned| next.min(earned)))
+    }
+
+    /// Until when what came is fast enough: the limit or a usual start, and a second for each so many bytes.
+    fn earned(&self, least: u64) -> Option<Instant> {
+        let earned_ms = self.bytes.saturating_mul(1_000).checked_div(least)?;
+        self.begun.checked_add(self.limit.max(PACE_GRACE))?.checked_add(Duration::from_millis(earned_ms))
+    }
+
+    /// Why a body broke whose time is up.
+    fn broken(&self, now: Instant) -> Broken {
+        let least = self.bytes_per_second_min.unwrap_or_default();
+        match self.earned(least) {
+            Some(earned) if self.bytes > 0 && earned <= now => Broken::Slow(least),
+            _ => Broken::Late(self.limit),
+        }
+    }
+}
+
 impl Timed {
     /// The whole body must be there within the configured time.
     pub fn whole(body: Body, gateway: &Gateway) -> Self {
-        Self::new(body, gateway, false)
+        Self::new(body, gateway, None)
     }
 
-    /// The client may pause for the configured time.
+    /// The client may pause for the configured time, and must not be slower than is configured.
     pub fn pauses(body: Body, gateway: &Gateway) -> Self {
-        Self::new(body, gateway, true)
+        Self::new(body, gateway, Some(gateway.config.limits.upload_bytes_per_second_min))
     }
 
-    fn new(body: Body, gateway: &Gateway, each: bool) -> Self {
+    fn new(body: Body, gateway: &Gateway, bytes_per_second_min: Option<u64>) -> Self {
         let limit = Duration::from_millis(gateway.config.limits.body_timeout_ms);
         let stop = Arc::clone(&gateway.stopping);
         let stopping = Box::pin(async move {
             stop.wait().await;
             sleep(STOP_GRACE).await;
         });
-        Self { body, limit, each, deadline: Box::pin(sleep(limit)), stopping, broken: None }
+        let pace = Pace { limit, bytes_per_second_min, begun: Instant::now(), bytes: 0 };
+        Self { body, pace, deadline: Box::pin(sleep(limit)), stopping, broken: None }
     }
 
     /// Why it broke, where it did.
@@ -154,8 +198,9 @@ impl http_body::Body for Timed {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            if this.each {
-                this.deadline.as_mut().reset(Instant::now() + this.limit);
+            let came = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            if let Some(next) = this.pace.after(came, Instant::now()) {
+                this.deadline.as_mut().reset(next);
             }
             return match frame {
                 Some(Err(error)) => this.breaks(Broken::Cut(error.to_string())),
@@ -167,6 +212,35 @@ impl http_body::Body for Timed {
             return this.breaks(Broken::Stopping);
         }
         ready!(this.deadline.as_mut().poll(cx));
-        this.breaks(Broken::Late(this.limit))
+        let why = this.pace.broken(Instant::now());
+        this.breaks(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_drips_is_not_waited_for_and_who_pauses_is() {
+        let begun = Instant::now();
+        let after = |ms: u64| begun + Duration::from_millis(ms);
+        let limit = Duration::from_secs(30);
+        let pace = || Pace { limit, bytes_per_second_min: Some(1_000), begun, bytes: 0 };
+        // A byte each 10 seconds: the fourth comes too late.
+        let mut drips = pace();
+        assert_eq!(drips.after(1, after(10_000)), Some(after(30_001)));
+        assert_eq!(drips.after(1, after(20_000)), Some(after(30_002)));
+        assert!(matches!(drips.broken(after(30_002)), Broken::Slow(1_000)));
+        // Who sent much may pause as long as ever, and no longer.
+        let mut pauses = pace();
+        assert_eq!(pauses.after(1_000_000, after(10)), Some(after(30_010)));
+        assert!(matches!(pauses.broken(after(30_010)), Broken::Late(_)));
+        // Nobody is held to a pace where there is none, or where the whole has its time.
+        let mut any = Pace { bytes_per_second_min: Some(0), ..pace() };
+        assert_eq!(any.after(1, after(500_000)), Some(after(530_000)));
+        assert!(matches!(any.broken(after(530_000)), Broken::Late(_)));
+        assert_eq!(Pace { bytes_per_second_min: None, ..pace() }.after(1, after(1)), None);
+        assert!(matches!(pace().broken(after(30_000)), Broken::Late(_)), "nothing came at all");
     }
 }

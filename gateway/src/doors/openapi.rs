@@ -54,10 +54,37 @@ pub fn describe() -> Value {
         .iter()
         .map(|problem| serde_json::json!({ "type": problem.address(), "status": problem.status, "title": problem.title, "retry": problem.retry }))
         .collect();
+    limits_told(&mut document);
     if let Some(root) = document.as_object_mut() {
         root.insert("x-problem-types".to_owned(), Value::Array(types));
     }
     document
+}
+
+/// Every answer to a known caller tells of its limits, whatever its handler is; a problem says when to come back where it knows.
+fn limits_told(document: &mut Value) {
+    let text = |description: &str| serde_json::json!({ "description": description, "schema": { "type": "string" } });
+    let policy = text(
+        "The limits that the request touched: each with its quota and window (draft-ietf-httpapi-ratelimit-headers).",
+    );
+    let limit = text("How each of these limits stands: what is left, and when there is more.");
+    let seconds = serde_json::json!({ "description": "Seconds after which the request may succeed.", "schema": { "type": "integer", "minimum": 0 } });
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(Value::as_object_mut);
+    let answers = operations
+        .flat_map(|path| path.values_mut())
+        .filter_map(|operation| operation.get_mut("responses").and_then(Value::as_object_mut))
+        .flat_map(|responses| responses.iter_mut());
+    for (status, answer) in answers {
+        let Some(answer) = answer.as_object_mut() else { continue };
+        let headers = answer.entry("headers").or_insert_with(|| serde_json::json!({}));
+        let Some(headers) = headers.as_object_mut() else { continue };
+        headers.insert("RateLimit-Policy".to_owned(), policy.clone());
+        headers.insert("RateLimit".to_owned(), limit.clone());
+        if status == "default" {
+            headers.entry("Retry-After").or_insert_with(|| seconds.clone());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub struct Description {
     /// Headers of an answer that `observe` reads, in lower case: it is not asked about an answer without any of them. None where it
     /// does not say.
     pub limit_headers: Option<Vec<String>>,
+    /// How paths of the network's own API begin that the adapter itself does not ask for: those of logins, say.
+    pub client_paths: Vec<String>,
     /// What the network's `options` may be.
     pub option_schema: OptionSchema,
 }

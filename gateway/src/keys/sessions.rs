@@ -52,6 +52,8 @@ pub struct Session {
 
 /// Fresh tokens.
 pub struct Tokens {
+    /// The session's id.
+    pub session: String,
     /// For calls.
     pub access: String,
     /// For new tokens, where the client will ask for them.
@@ -221,6 +223,7 @@ impl Sessions {
             refresh: if lasts { None } else { Some(token(Use::Refresh, end(LASTING))?) },
             created_at: now,
             expires_at,
+            session: id,
         })
     }
 }

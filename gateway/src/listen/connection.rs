@@ -10,6 +10,7 @@ use std::{
 
 use axum::{
     Router,
+    body::{Body, HttpBody},
     extract::Request,
     http::{HeaderValue, Version, header::CONNECTION},
     response::Response,
@@ -32,7 +33,7 @@ use super::{
     leftover::Drained,
     tls::Peer,
     tunnel::LastAnswer,
-    watch::{Activity, Watched},
+    watch::{Activity, Answer, Watched},
 };
 use crate::stop::{Phase, Stop};
 
@@ -46,6 +47,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// HTTP/2 streams that a peer may reset before anything looked at them, and that we may have to reset for its faults.
 const RESET_STREAMS_MAX: usize = 20;
 const FAULTY_STREAMS_MAX: usize = 100;
+
+/// An answer of so many bytes is out as soon as it is there.
+const SHORT_BYTES: u64 = 64 * 1024;
 
 /// What a connection needs besides its bytes.
 pub(super) struct Connection {
@@ -95,26 +99,27 @@ impl Connection {
         let last = Arc::new(Notify::new());
         let (seen, busy, ending, ways, told) =
             (Arc::clone(&found), Arc::clone(&activity), Arc::clone(&stop), Arc::clone(&door), Arc::clone(&last));
+        let answering = Arc::clone(&activity);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut serving = busy.serve();
             let fault = seen.fault_of(requests.fetch_add(1, Ordering::Relaxed));
-            let (app, stop, peer, refuse, last) =
-                (app.clone(), Arc::clone(&ending), peer.clone(), ways.refuse, Arc::clone(&told));
+            let (app, stop, peer, refuse, last, activity) = (
+                app.clone(),
+                Arc::clone(&ending),
+                peer.clone(),
+                ways.refuse,
+                Arc::clone(&told),
+                Arc::clone(&answering),
+            );
             async move {
                 let old = request.version() < Version::HTTP_2;
                 let answer = match fault {
                     Some(fault) => Ok(refuse(fault)),
-                    None => {
-                        let mut request: Request = Drained::guard(request, Arc::clone(&stop));
-                        request.extensions_mut().insert(source);
-                        if let Some(peer) = peer {
-                            request.extensions_mut().insert(peer);
-                        }
-                        app.oneshot(request).await
-                    }
+                    None => app.oneshot(known(Drained::guard(request, Arc::clone(&stop)), source, peer)).await,
                 };
                 serving.answered();
-                answer.map(|mut answer| {
+                answer.map(|answer| {
+                    let mut answer = under_way(answer, &activity);
                     let ends = LastAnswer::take(&mut answer);
                     if ends {
                         last.notify_one();
@@ -153,6 +158,24 @@ impl Connection {
             tracing::debug!(%error, "a connection ended badly");
         }
     }
+}
+
+/// Notes on a request where it came from.
+fn known(mut request: Request, source: Source, peer: Option<Peer>) -> Request {
+    request.extensions_mut().insert(source);
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    request
+}
+
+/// What is long or of no known length takes its time: the connection is of use until it is out.
+fn under_way(answer: Response, activity: &Arc<Activity>) -> Response {
+    if answer.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT_BYTES) {
+        return answer;
+    }
+    let answering = activity.answer();
+    answer.map(|body| Body::new(Answer::new(body, answering)))
 }
 
 /// Returns when a connection that does nothing should end: a while after the listener closed, or at the stop. A head that is

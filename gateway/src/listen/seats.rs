@@ -110,8 +110,8 @@ impl Table {
         self.places.get_mut(place)?.replace(Arc::clone(activity))
     }
 
-    /// The place of a connection that serves nothing: one that never did rather than one that did, then the one that has been
-    /// so the longest. Looks at a few, in turn, and at more only while it finds none.
+    /// The place of a connection that serves nothing: one that never did rather than one that did, then one whose client takes nothing
+    /// of an answer rather than one that waits for more of it, then the one that has been so the longest. Looks at a few, in turn, and at more only while it finds none.
     fn least_used(&mut self) -> Option<usize> {
         let mut best = None;
         for looked in 0..self.places.len() {
@@ -162,6 +162,7 @@ fn network(source: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::watch::Watched;
     use super::*;
 
     fn v4(last: u8) -> IpAddr {
@@ -188,6 +189,42 @@ mod tests {
         let _b = sit(&seats, six("2001:db8:1:1::2")).await.unwrap();
         assert!(sit(&seats, six("2001:db8:1:1:ffff::3")).await.is_none(), "one subscriber");
         assert!(sit(&seats, six("2001:db8:1:2::1")).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_an_answer_keeps_its_place_before_who_takes_nothing_of_one() {
+        use tokio::io::AsyncWriteExt;
+        let seats = Seats::new(3, 10);
+        // Three answers come: the first two are quiet, or taken; of the third nothing more is taken.
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let activity = Arc::new(Activity::new());
+            let (seat, _) = seats.take(v4(1), &activity).await.unwrap();
+            drop(activity.serve());
+            let (ours, theirs) = tokio::io::duplex(64);
+            let stream = Watched::new(ours, Arc::clone(&activity));
+            let answering = activity.answer();
+            held.push((seat, activity, stream, theirs, answering));
+        }
+        tokio::time::sleep(UNUSED_LEAST).await;
+        held[2].2.write_all(&[0; 64]).await.unwrap();
+        let stalls = tokio::time::timeout(Duration::from_millis(1), held[2].2.write_all(&[0; 64])).await;
+        assert!(stalls.is_err(), "nobody reads");
+        tokio::time::sleep(UNUSED_LEAST).await;
+        held[1].2.write_all(b"taken").await.unwrap();
+        let ended = |activity: &Arc<Activity>| {
+            let activity = Arc::clone(activity);
+            async move { tokio::time::timeout(Duration::ZERO, activity.ended()).await.is_ok() }
+        };
+        // The quiet one has been so the longest, and its client is not what it waits for.
+        let (_fourth, evicted) = sit(&seats, v4(2)).await.unwrap();
+        assert!(evicted && ended(&held[2].1).await && !ended(&held[0].1).await && !ended(&held[1].1).await);
+        // Who has no other choice takes the place of the one that is quiet, never of one that moves.
+        held[1].2.write_all(b"taken").await.unwrap();
+        let (_fifth, evicted) = sit(&seats, v4(2)).await.unwrap();
+        assert!(evicted && ended(&held[0].1).await && !ended(&held[1].1).await);
+        // An answer that is over is of no use; what answers again is.
+        drop(held.remove(1).4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,14 +11,15 @@ use std::{
     time::Duration,
 };
 
+use http_body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
     time::Instant,
 };
 
-/// In place of a time: no head has begun.
-const NO_HEAD: u64 = u64::MAX;
+/// In place of a time: there is nothing of the kind.
+const NEVER: u64 = u64::MAX;
 /// How often a stop looks whether a head is whole.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Requests of one connection that the client may take back before they were answered. A peer that opens streams and resets
@@ -34,6 +35,10 @@ pub(super) struct Activity {
     /// When the head began that is not whole yet.
     head_ms: AtomicU64,
     serving: AtomicUsize,
+    /// Answers of which more may come.
+    answering: AtomicUsize,
+    /// Since when the peer takes nothing of what is there for it.
+    stalled_ms: AtomicU64,
     begun: AtomicBool,
     abandoned: AtomicU32,
     ended: Notify,
@@ -51,8 +56,10 @@ impl Activity {
             since: Instant::now(),
             last_ms: AtomicU64::new(0),
             served_ms: AtomicU64::new(0),
-            head_ms: AtomicU64::new(NO_HEAD),
+            head_ms: AtomicU64::new(NEVER),
             serving: AtomicUsize::new(0),
+            answering: AtomicUsize::new(0),
+            stalled_ms: AtomicU64::new(NEVER),
             begun: AtomicBool::new(false),
             abandoned: AtomicU32::new(0),
             ended: Notify::new(),
@@ -69,17 +76,17 @@ impl Activity {
     /// The first bytes of a head are there, and not all of them.
     pub(super) fn head_begins(&self) {
         // Only the first part sets the clock.
-        let _ = self.head_ms.compare_exchange(NO_HEAD, self.now_ms(), Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.head_ms.compare_exchange(NEVER, self.now_ms(), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The head is whole.
     pub(super) fn head_ends(&self) {
-        self.head_ms.store(NO_HEAD, Ordering::Relaxed);
+        self.head_ms.store(NEVER, Ordering::Relaxed);
     }
 
     /// Returns once no head is under way.
     pub(super) async fn no_head(&self) {
-        while self.head_ms.load(Ordering::Relaxed) != NO_HEAD {
+        while self.head_ms.load(Ordering::Relaxed) != NEVER {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -102,10 +109,10 @@ impl Activity {
         }
         let served_ms = self.served_ms.load(Ordering::Relaxed);
         match self.head_ms.load(Ordering::Relaxed) {
-            NO_HEAD if self.begun.load(Ordering::Relaxed) => {
+            NEVER if self.begun.load(Ordering::Relaxed) => {
                 idle.saturating_sub(self.after(self.last_ms.load(Ordering::Relaxed)))
             }
-            NO_HEAD => head.saturating_sub(self.since.elapsed()),
+            NEVER => head.saturating_sub(self.since.elapsed()),
             // Nobody reads while a request is served: a client that sends the next one early is not slow.
             head_ms => head.saturating_sub(self.after(head_ms.max(served_ms))),
         }
@@ -121,12 +128,25 @@ impl Activity {
         }
     }
 
-    /// How long nothing was served, and whether nothing ever was. None while something is.
-    pub(super) fn unused(&self) -> Option<(bool, Duration)> {
+    /// Begins the part of an answer that comes after its head.
+    pub(super) fn answer(self: &Arc<Self>) -> Answering {
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Answering { activity: Arc::clone(self) }
+    }
+
+    /// Of how little use it is, and for how long. None while a request is served.
+    pub(super) fn unused(&self) -> Option<(Use, Duration)> {
         if self.serving.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        Some((!self.begun.load(Ordering::Relaxed), self.after(self.served_ms.load(Ordering::Relaxed))))
+        if self.answering.load(Ordering::Relaxed) > 0 {
+            return Some(match self.stalled_ms.load(Ordering::Relaxed) {
+                NEVER => (Use::Answers, self.after(self.last_ms.load(Ordering::Relaxed))),
+                stalled_ms => (Use::Stalls, self.after(stalled_ms)),
+            });
+        }
+        let kind = if self.begun.load(Ordering::Relaxed) { Use::Served } else { Use::Never };
+        Some((kind, self.after(self.served_ms.load(Ordering::Relaxed))))
     }
 
     /// Ends the connection, whatever it does.
@@ -145,6 +165,16 @@ impl Activity {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
+
+    /// Whether the peer takes what is there for it.
+    fn takes(&self, takes: bool) {
+        if takes {
+            self.stalled_ms.store(NEVER, Ordering::Relaxed);
+        } else {
+            // Only the first time sets the clock.
+            let _ = self.stalled_ms.compare_exchange(NEVER, self.now_ms(), Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     fn moved(&self) {
@@ -171,6 +201,61 @@ impl Drop for Serving {
     }
 }
 
+/// Of how little use a connection is, the most useful first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// An answer comes, and its client takes what there is.
+    Answers,
+    /// An answer comes, and its client takes nothing.
+    Stalls,
+    /// It served something before.
+    Served,
+    /// It never did.
+    Never,
+}
+
+/// An answer whose head is out; ends when it is dropped.
+pub(super) struct Answering {
+    activity: Arc<Activity>,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let activity = &self.activity;
+        activity.served_ms.store(activity.now_ms(), Ordering::Relaxed);
+        activity.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer that may take its time. While it is there, its connection is of use.
+pub(super) struct Answer<B> {
+    body: B,
+    _answering: Answering,
+}
+
+impl<B> Answer<B> {
+    pub(super) fn new(body: B, answering: Answering) -> Self {
+        Self { body, _answering: answering }
+    }
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A stream that notes each byte that moves.
 pub(super) struct Watched<T> {
     stream: T,
@@ -183,6 +268,7 @@ impl<T> Watched<T> {
     }
 
     fn note(&self, moved: &Poll<io::Result<usize>>) {
+        self.activity.takes(moved.is_ready());
         if matches!(moved, Poll::Ready(Ok(bytes)) if *bytes > 0) {
             self.activity.moved();
         }

@@ -57,7 +57,10 @@ impl Adapter for Mastodon {
             ],
             client_token: login::places(),
             option_schema: options::SCHEMA.to_owned(),
-            extra: vec![("limit-headers".to_owned(), answer::LIMIT_HEADERS.join(" "))],
+            extra: vec![
+                ("client-paths".to_owned(), login::PATHS.to_owned()),
+                ("limit-headers".to_owned(), answer::LIMIT_HEADERS.join(" ")),
+            ],
         }
     }
 

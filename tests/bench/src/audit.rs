@@ -158,6 +158,7 @@ fn intent() -> leaf::Intent {
         request_digest: digest.clone(),
         brand: Some("acme/snacks".into()),
         door: Some("publish".into()),
+        session: None,
         commitments: vec![commitment("text"), commitment("source")],
         adapter: "mastodon 0.1.0".into(),
         adapter_digest: digest.clone(),

@@ -210,6 +210,7 @@ impl Deed {
             request_digest: self.digest.clone(),
             brand: Some(self.brand),
             door: Some("publish".into()),
+            session: None,
             commitments: Vec::new(),
             adapter: "mastodon 0.1.0".into(),
             adapter_digest: self.digest,

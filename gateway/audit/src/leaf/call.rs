@@ -48,6 +48,9 @@ pub struct Intent {
     /// The door that the call came in by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<String>,
+    /// Id of the session whose token was shown in place of the key (never a token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Commitments to values that no leaf may hold: the text, where the call came from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commitments: Vec<Commitment>,
@@ -180,6 +183,15 @@ pub struct Refused {
     /// The door that the call came in by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<String>,
+    /// Id of the session whose token was shown in place of the key (never a token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The request's method, where nobody knows what the request would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Where it went, as far as it is the network's API and no content: without query, `…` in place of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Commitments to values that no leaf may hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commitments: Vec<Commitment>,

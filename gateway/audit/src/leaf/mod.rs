@@ -180,6 +180,7 @@ impl Event {
         match self {
             Self::Intent(intent) => &intent.commitments,
             Self::Refused(refused) => &refused.commitments,
+            Self::Read(read) => &read.commitments,
             _ => &[],
         }
     }
@@ -199,6 +200,7 @@ impl Event {
         let (on_behalf_of, person, app) = match self {
             Self::Intent(leaf) => (&leaf.on_behalf_of, &leaf.person, &leaf.app),
             Self::Refused(leaf) => (&leaf.on_behalf_of, &leaf.person, &leaf.app),
+            Self::Read(leaf) => (&None, &leaf.person, &leaf.app),
             _ => return None,
         };
         let person = on_behalf_of.as_ref().or(person.as_ref()).map(|person| format!("person:{person}"));

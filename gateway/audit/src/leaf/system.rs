@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Commitment;
+
 /// Somebody changed what the gateway works by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -108,6 +110,15 @@ pub struct Read {
     /// Path of the brand that owns the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
+    /// The door that the reader came in by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
+    /// Id of the session whose token was shown in place of the key (never a token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Commitments to values that no leaf may hold: where the reader came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commitments: Vec<Commitment>,
     /// Which leaves: names and values of the filters. A searched text is not here but its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,

@@ -70,13 +70,20 @@ pub async fn look(gateway: &Arc<Gateway>, clearance: Clearance) -> Result<Readin
     Ok(Reading { gateway: Arc::clone(gateway), clearance })
 }
 
-/// Writes the leaf of a login, which is a read of who the account is.
+/// Writes the leaf of a login, which is a read of who the account is. `session` is the one that it is about, where it is not the one
+/// that was shown.
 ///
 /// # Errors
 /// The log can't be written; nobody is to hear of tokens then.
-pub async fn login(gateway: &Gateway, caller: &Caller, account: &Account, what: &str) -> Result<(), Refusal> {
+pub async fn login(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: &Account,
+    what: &str,
+    session: Option<String>,
+) -> Result<(), Refusal> {
     log_is_writable(gateway)?;
-    read(gateway, caller, account, leaf::Read { what: what.to_owned(), ..leaf::Read::default() }).await?;
+    read(gateway, caller, account, leaf::Read { what: what.to_owned(), session, ..leaf::Read::default() }).await?;
     gateway.counters.accepted.add(1);
     Ok(())
 }
@@ -84,7 +91,11 @@ pub async fn login(gateway: &Gateway, caller: &Caller, account: &Account, what: 
 /// Writes the leaf of what only asks, with whose it is.
 async fn read(gateway: &Gateway, caller: &Caller, account: &Account, event: leaf::Read) -> Result<(), Refusal> {
     let who = journey::who(caller);
+    let (commitments, beside) = committed::source(gateway, caller).await;
     let event = leaf::Read {
+        door: Some(caller.door().to_owned()),
+        session: event.session.or_else(|| journey::session(caller)),
+        commitments,
         app: who.app,
         person: who.person,
         key: Some(caller.key().to_string()),
@@ -93,7 +104,7 @@ async fn read(gateway: &Gateway, caller: &Caller, account: &Account, event: leaf
         ..event
     };
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
-    gateway.audit.append(leaf).await.map(drop).map_err(|error| unavailable(&error))
+    gateway.audit.append_beside(vec![leaf], beside).await.map(drop).map_err(|error| unavailable(&error))
 }
 
 impl Reading {
@@ -135,6 +146,7 @@ fn leaf_of(
         request_digest: digest::keyed(salt, request_digest),
         brand: Some(call.account().brand.to_string()),
         door: Some(call.caller().door().to_owned()),
+        session: journey::session(call.caller()),
         commitments,
         adapter: call.adapter().label().to_owned(),
         adapter_digest: call.adapter().digest().to_owned(),

@@ -51,12 +51,8 @@ struct RawTls {
 
 impl Checker<'_> {
     pub(super) fn listen(&mut self, raw: RawListen) -> Listen {
-        let at = raw.operator.as_ref().or(raw.address.as_ref()).map_or(0, |value| value.span().start);
-        let address = self.address("listen.address", raw.address, ADDRESS_DEFAULT);
-        let operator = self.address("listen.operator", raw.operator, OPERATOR_DEFAULT);
-        if address == operator && address.port() != 0 {
-            self.fault(at, format!("listen.address and listen.operator are both {address}; they need different ports"));
-        }
+        let address = self.listener("listen.address", raw.address, ADDRESS_DEFAULT);
+        let operator = self.listener("listen.operator", raw.operator, OPERATOR_DEFAULT);
         let connections_max =
             raw.connections_max.map(|given| self.small("listen.connections_max", Some(given), &CONNECTIONS));
         let connections_per_source_max = raw

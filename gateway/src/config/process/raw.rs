@@ -25,6 +25,7 @@ const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_
 const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
 const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
 const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
+const UPLOAD_BYTES_PER_SECOND: Number = Number { default: 1_024, allowed: 0..=1_073_741_824 };
 const SEGMENT_BYTES: Number = Number { default: 67_108_864, allowed: 1_048_576..=4_294_967_296 };
 /// The default is four segments where that is less.
 const RESERVE_BYTES: Number = Number { default: 268_435_456, allowed: 0..=1_099_511_627_776 };
@@ -46,7 +47,7 @@ pub(super) fn parse(text: &str, file: &str, base: &Path) -> Result<Config, Vec<F
         let line = error.span().map_or(0, |span| line_of(text, span.start));
         vec![Fault::new(file, line, error.message())]
     })?;
-    let mut checker = Checker { text, file, base, faults: Vec::new() };
+    let mut checker = Checker { text, file, base, faults: Vec::new(), listeners: Vec::new() };
     let config = checker.config(raw);
     if checker.faults.is_empty() { Ok(config) } else { Err(checker.faults) }
 }
@@ -116,6 +117,7 @@ struct RawLimits {
     media_bytes_max: Option<Spanned<i64>>,
     media_unused_bytes_max: Option<Spanned<i64>>,
     body_timeout_ms: Option<Spanned<i64>>,
+    upload_bytes_per_second_min: Option<Spanned<i64>>,
     calls_per_minute: Option<Spanned<i64>>,
     burst: Option<Spanned<i64>>,
     shared: Option<Spanned<RawShared>>,
@@ -156,6 +158,24 @@ pub(super) struct Checker<'a> {
     file: &'a str,
     base: &'a Path,
     faults: Vec<Fault>,
+    listeners: Vec<Place>,
+}
+
+/// An address that something listens at.
+struct Place {
+    key: String,
+    address: SocketAddr,
+    /// Where it is written; none for a default.
+    at: Option<usize>,
+}
+
+impl Place {
+    /// Can't both listen? An address of all interfaces takes those of each.
+    fn meets(&self, other: &Self) -> bool {
+        let (one, two) = (self.address, other.address);
+        let both = one.ip() == two.ip() || one.ip().is_unspecified() || two.ip().is_unspecified();
+        one.port() == two.port() && both
+    }
 }
 
 impl Checker<'_> {
@@ -163,8 +183,8 @@ impl Checker<'_> {
         let data = self.path("data", raw.data, "data");
         let kek = self.kek(raw.kek, &data);
         let listen = self.listen(raw.listen);
-        Config {
-            forward: self.forward(raw.forward, &listen),
+        let config = Config {
+            forward: self.forward(raw.forward),
             listen,
             governance: self.path("governance", raw.governance, "governance"),
             kek,
@@ -180,6 +200,11 @@ impl Checker<'_> {
                     &MEDIA_UNUSED_BYTES,
                 ),
                 body_timeout_ms: self.number("limits.body_timeout_ms", raw.limits.body_timeout_ms, &BODY_TIMEOUT_MS),
+                upload_bytes_per_second_min: self.number(
+                    "limits.upload_bytes_per_second_min",
+                    raw.limits.upload_bytes_per_second_min,
+                    &UPLOAD_BYTES_PER_SECOND,
+                ),
                 calls_per_minute: self.small("limits.calls_per_minute", raw.limits.calls_per_minute, &CALLS_PER_MINUTE),
                 burst: self.small("limits.burst", raw.limits.burst, &BURST),
                 shared: raw.limits.shared.and_then(|shared| self.shared(shared.into_inner())),
@@ -198,6 +223,33 @@ impl Checker<'_> {
             log: Log { format: raw.log.format, filter: self.filter(raw.log.filter) },
             telemetry: self.telemetry(raw.telemetry),
             data,
+        };
+        self.apart();
+        config
+    }
+
+    /// An address of a listener. No other may have it.
+    pub(super) fn listener(&mut self, key: &str, raw: Option<Spanned<String>>, default: &str) -> SocketAddr {
+        let at = raw.as_ref().map(|raw| raw.span().start);
+        let address = self.address(key, raw, default);
+        // Port 0 is any that is free, and what stands for an address that is none.
+        if address.port() != 0 {
+            self.listeners.push(Place { key: key.to_owned(), address, at });
+        }
+        address
+    }
+
+    /// Two listeners need two addresses.
+    fn apart(&mut self) {
+        let places = std::mem::take(&mut self.listeners);
+        for (index, later) in places.iter().enumerate() {
+            let Some(first) = places.iter().take(index).find(|first| first.meets(later)) else { continue };
+            let Place { key, address, .. } = later;
+            let message = format!(
+                "{key}: {address} is taken by `{}` ({}) already; two listeners need different ports",
+                first.key, first.address
+            );
+            self.fault(later.at.or(first.at).unwrap_or_default(), message);
         }
     }
 
@@ -288,6 +340,19 @@ impl Checker<'_> {
             let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
         };
+        // A resolver takes a name for an address whose last label is a number.
+        if text
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            let message = format!(
+                "native.domain: `{}` is an IP address, and no account has a name below one; give a domain whose names lead here, or a port for each account in native.listeners",
+                raw.get_ref()
+            );
+            self.fault(raw.span().start, message);
+            return Some(text);
+        }
         if text.len() > DOMAIN_BYTES_MAX || !text.split('.').all(label) {
             let message = format!(
                 "native.domain: `{}` is not a host name, such as `social.example.com`; each account is then reached at `<account>.social.example.com`",
@@ -301,7 +366,7 @@ impl Checker<'_> {
     fn listeners(&mut self, raw: BTreeMap<String, Spanned<String>>) -> BTreeMap<AccountId, SocketAddr> {
         let address = |(account, written): (String, Spanned<String>)| {
             let key = format!("native.listeners.{account}");
-            let address = self.address(&key, Some(written), "127.0.0.1:8431");
+            let address = self.listener(&key, Some(written), "127.0.0.1:8431");
             (AccountId::new(account), address)
         };
         raw.into_iter().map(address).collect()

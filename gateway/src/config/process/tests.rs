@@ -59,7 +59,25 @@ fn faults_name_their_line() {
     only("[listen]\naddress = \"localhost:8420\"\n", 2, "not an IP address with a port");
     only("[listen]\noperator = \"127.0.0.1:8420\"\n", 2, "different ports");
     only("[forward]\naddr = \"localhost:1\"\n", 2, "forward.addr: `localhost:1` is not an IP address with a port");
-    only("[forward]\naddr = \"127.0.0.1:8421\"\n", 2, "another listener has");
+    only("[forward]\naddr = \"127.0.0.1:8421\"\n", 2, "forward.addr: 127.0.0.1:8421 is taken by `listen.operator`");
+    only("[listen]\naddress = \"127.0.0.1:8421\"\n", 2, "listen.operator: 127.0.0.1:8421 is taken by `listen.address`");
+    only("[listen]\naddress = \"0.0.0.0:8421\"\n", 2, "two listeners need different ports");
+    only(
+        "[native.listeners]\nacme = \"127.0.0.1:8420\"\n",
+        2,
+        "native.listeners.acme: 127.0.0.1:8420 is taken by `listen.address`",
+    );
+    let two = "[native.listeners]\nacme = \"127.0.0.1:9001\"\nother = \"[::]:9001\"\n";
+    only(two, 3, "native.listeners.other: [::]:9001 is taken by `native.listeners.acme`");
+    assert!(parse("[native.listeners]\nacme = \"127.0.0.1:0\"\nother = \"127.0.0.1:0\"\n").is_ok());
+    assert!(parse("[native.listeners]\nacme = \"127.0.0.1:9001\"\nother = \"127.0.0.2:9001\"\n").is_ok());
+    for address in ["127.0.0.1", "10.1", "social.7"] {
+        only(
+            &format!("[native]\ndomain = \"{address}\"\n"),
+            2,
+            "is an IP address, and no account has a name below one",
+        );
+    }
     only("[limits]\n\nburst = 0\n", 3, "limits.burst: 0 is not within 1 and");
     only("[limits]\njson_bytes_max = -1\n", 2, "not within");
     only("[audit]\nsegment_bytes = 1\n", 2, "not within");

@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{Leaf, leaf},
-    call::{Caller, record},
+    call::{Caller, committed, record},
     config::{AuditReach, AuditScope, NoAuditRight},
     gateway::Gateway,
     index::Reach,
@@ -46,7 +46,9 @@ pub async fn note(gateway: &Gateway, caller: &Caller, read: leaf::Read) -> Resul
         Principal::App(app) => (Some(app.to_string()), None),
         Principal::Person(person) => (None, Some(person.to_string())),
     };
-    let read = leaf::Read { app, person, key: Some(caller.key().to_string()), ..read };
+    let (commitments, beside) = committed::source(gateway, caller).await;
+    let (key, door) = (Some(caller.key().to_string()), Some(caller.door().to_owned()));
+    let read = leaf::Read { app, person, key, door, commitments, ..read };
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), read);
-    gateway.audit.append(leaf).await.map_err(|error| record::unavailable(&error))
+    gateway.audit.append_beside(vec![leaf], beside).await.map_err(|error| record::unavailable(&error))
 }

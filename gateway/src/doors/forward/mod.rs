@@ -15,7 +15,7 @@ use axum::{
         header::{AUTHORIZATION, COOKIE, HOST, PROXY_AUTHORIZATION},
     },
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::{
     limits,
     listener::limits as listen_limits,
-    native::{self, Addressed},
+    native::{self, Addressed, Voice},
     problem::{Problem, unreadable},
     strict, traced,
 };
@@ -88,19 +88,19 @@ async fn same_host(State(passage): State<Arc<Passage>>, request: Request, next: 
         return next.run(request).await;
     }
     let detail = format!("This tunnel leads to `{}`, and the request names another host.", authority(&passage.place));
-    last(Refusal::new(problem::MISDIRECTED, Stage::Door, detail))
+    last(words(&passage.gateway, &request), Refusal::new(problem::MISDIRECTED, Stage::Door, detail)).await
 }
 
 async fn pass(State(passage): State<Arc<Passage>>, mut request: Request) -> Response {
     let gateway = &passage.gateway;
     if request.method() == Method::CONNECT {
         let detail = "There is no tunnel within a tunnel.";
-        return last(Refusal::new(problem::METHOD_NOT_ALLOWED, Stage::Door, detail));
+        return last(words(gateway, &request), Refusal::new(problem::METHOD_NOT_ALLOWED, Stage::Door, detail)).await;
     }
     // The governance of this moment counts, not that of the CONNECT.
     if place_of(gateway, &passage.account, &passage.place.host, passage.place.port).is_none() {
         let detail = format!("`{}` leads to `{}` no more.", passage.account, authority(&passage.place));
-        return last(Refusal::new(problem::HOST_NOT_DECLARED, Stage::Door, detail));
+        return last(words(gateway, &request), Refusal::new(problem::HOST_NOT_DECLARED, Stage::Door, detail)).await;
     }
     for name in &THE_CLIENTS_OWN {
         request.headers_mut().remove(name);
@@ -115,9 +115,14 @@ async fn pass(State(passage): State<Arc<Passage>>, mut request: Request) -> Resp
     native::serve_as(gateway, addressed, FORWARD, Some(passage.key.as_str()), request).await
 }
 
+/// In whose words a refusal is said: those of the network that the client thinks it speaks to.
+fn words(gateway: &Gateway, request: &Request) -> Voice {
+    Voice::of(&gateway.registry.snapshot(), request.method().as_str(), request.uri().path())
+}
+
 /// A refusal after which the connection ends.
-fn last(refusal: Refusal) -> Response {
-    LastAnswer::mark(Problem::from(refusal).into_response())
+async fn last(words: Voice, refusal: Refusal) -> Response {
+    LastAnswer::mark(words.say(refusal).await)
 }
 
 /// The place that an account declares under this name and port.

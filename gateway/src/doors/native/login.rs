@@ -40,7 +40,8 @@ pub(super) async fn login(gateway: &Arc<Gateway>, arrival: &Arrival, login: Logi
         }
         Login::Look | Login::End => None,
     };
-    record::login(gateway, caller, account, word(login)).await?;
+    let session = tokens.as_ref().map(|tokens| &tokens.session).or(ending.as_ref().map(|ending| &ending.id));
+    record::login(gateway, caller, account, word(login), session.cloned()).await?;
     if let Some(session) = ending {
         gateway.sessions.end(gateway.records.as_ref(), &session, now).await.map_err(|error| unavailable(&error))?;
     }
@@ -51,7 +52,7 @@ pub(super) async fn login(gateway: &Arc<Gateway>, arrival: &Arrival, login: Logi
     };
     let ends = caller.session().map_or(now, |session| session.expires_at);
     let view = match tokens {
-        Some(Tokens { access, refresh, created_at, expires_at }) => {
+        Some(Tokens { access, refresh, created_at, expires_at, .. }) => {
             SessionView { access: Some(access), refresh, created_at, expires_at, facts }
         }
         None => SessionView { access: None, refresh: None, created_at: now, expires_at: ends, facts },

@@ -10,6 +10,8 @@ mod form;
 mod login;
 mod request;
 mod token;
+mod trail;
+mod voice;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +24,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub(super) use self::address::Addressed;
+pub(super) use self::{address::Addressed, voice::Voice};
 use crate::{
     call::{
         Approved, Caller, Judgement,
         admit::{admit, admit_request},
         approve::approve,
-        authenticate::{NATIVE, authenticate, client},
+        authenticate::{NATIVE, client},
         authorise::authorise,
         classify::native::{Asked, native as understand},
         clear::clear,
@@ -37,11 +39,11 @@ use crate::{
         send::relay::{self, Looked},
     },
     doors::{
-        caller::{IDEMPOTENCY_KEY_BYTES_MAX, certificate, shown, source, wait},
+        caller::{IDEMPOTENCY_KEY_BYTES_MAX, certificate, source, wait},
         problem::Problem,
     },
     gateway::Gateway,
-    host::{PluginRequest, Release},
+    host::{PluginRequest, Release, Snapshot, TokenPlace},
     keys::Use,
     model::{Account, AccountId, NativeHold, Outcome, PostId},
     posts::accept,
@@ -102,6 +104,14 @@ struct Way<'a> {
     adapter: &'a Arc<Release>,
 }
 
+/// Why a request goes no further, and who hears it.
+enum Turned {
+    /// Nobody knows who it is: no word of the answer may depend on the account.
+    Stranger(Refusal),
+    /// A known caller.
+    Caller(Refusal),
+}
+
 /// Serves a request of the network's own API that came in by `door`. A key that was shown elsewhere than in the request is `presented`:
 /// what stands in the request in place of one counts for nothing then, and does not travel on either.
 pub(super) async fn serve_as(
@@ -111,27 +121,29 @@ pub(super) async fn serve_as(
     presented: Option<&str>,
     request: Request,
 ) -> Response {
-    if gateway.stopping.is_set() {
-        return Problem::from(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping."))
-            .into_response();
-    }
     let (parts, body) = request.into_parts();
+    let snapshot = gateway.registry.snapshot();
+    let voice = || Voice::of(&snapshot, parts.method.as_str(), &addressed.path);
+    if gateway.stopping.is_set() {
+        return voice().say(Refusal::new(problem::SHUTTING_DOWN, Stage::Door, "The gateway is stopping.")).await;
+    }
     let governance = gateway.governance.load_full();
     let account = governance.accounts.get(addressed.account.as_str()).map(Arc::clone);
-    let snapshot = gateway.registry.snapshot();
     let found = account.and_then(|account| {
         let adapter = snapshot.adapters.get(&account.adapter).map(Arc::clone)?;
         Some((account, adapter))
     });
     let Some((account, adapter)) = found else {
-        return Problem::from(unknown(gateway, &addressed, &parts).await).into_response();
+        let refusal = nowhere(gateway, &snapshot, &addressed, (door, presented), &parts, body).await;
+        return voice().say(refusal).await;
     };
-    let mut shown = request::shown(&account, &addressed, &parts);
     let origin = addressed.origin.clone().unwrap_or_else(|| account.origin());
+    let mut shown = request::shown(&origin, &addressed, &parts);
     let way = Way { door, presented, account: &account, adapter: &adapter };
     let answer = match arrive(gateway, way, &parts, body, &mut shown).await {
         Ok(arrival) => pass(gateway, arrival).await,
-        Err(refusal) => Err(refusal),
+        Err(Turned::Caller(refusal)) => Err(refusal),
+        Err(Turned::Stranger(refusal)) => return voice().say(voice::to_stranger(refusal)).await,
     };
     match answer {
         Ok(answer) if answer::leads_elsewhere(&answer, &origin) => {
@@ -149,21 +161,16 @@ async fn arrive(
     gateway: &Gateway,
     way: Way<'_>,
     parts: &Parts,
-    mut body: Body,
+    body: Body,
     shown: &mut PluginRequest,
-) -> Result<Arrival, Refusal> {
-    let Way { presented, account, adapter, .. } = way;
+) -> Result<Arrival, Turned> {
+    let Way { presented, account, adapter, door } = way;
     let description = adapter.description();
     let places = description.map(|description| description.client_token.as_slice()).unwrap_or_default();
     let headers = description.map(|description| description.client_headers.as_slice()).unwrap_or_default();
-    let mut token = token::take(places, shown);
-    if presented.is_some() {
-        token = presented.map(str::to_owned);
-    } else if token.is_none() && token::may_be_in_body(places) {
-        body = request::read_login(gateway, parts, body, shown).await?;
-        token = token::take_from_body(places, shown);
-    }
-    let caller = known(gateway, token.as_deref(), way, &parts.extensions, request::is_safe(shown)).await?;
+    let (token, body) = token_of(gateway, places, presented, parts, body, shown).await.map_err(Turned::Stranger)?;
+    let safe = request::is_safe(shown);
+    let caller = known(gateway, token.as_deref(), (door, &account.id), &parts.extensions, safe).await?;
     match request::read_body(gateway, (&caller, account), headers, parts, body, shown).await {
         Ok(medium) => {
             // What the client thinks is the network's; at a logout it names the session.
@@ -174,33 +181,67 @@ async fn arrive(
             let patience = wait(&parts.headers);
             Ok(Arrival { account, adapter, caller, call, request: shown.clone(), named, token_left, medium, patience })
         }
-        Err(refusal) => Err(close(gateway, &caller, account, None, refusal).await),
+        Err(refusal) => Err(Turned::Caller(close(gateway, &caller, account, None, refusal).await)),
     }
+}
+
+/// What a request shows in place of the network's token, and what is left of its body.
+async fn token_of(
+    gateway: &Gateway,
+    places: &[TokenPlace],
+    presented: Option<&str>,
+    parts: &Parts,
+    body: Body,
+    shown: &mut PluginRequest,
+) -> Result<(Option<String>, Body), Refusal> {
+    let token = token::take(places, shown);
+    if presented.is_some() {
+        return Ok((presented.map(str::to_owned), body));
+    }
+    if token.is_some() || !token::may_be_in_body(places) {
+        return Ok((token, body));
+    }
+    let body = request::read_login(gateway, parts, body, shown).await?;
+    Ok((token::take_from_body(places, shown), body))
 }
 
 /// Who it is, and within its limits: both before the body is read, which may fill a disk.
 async fn known(
     gateway: &Gateway,
     token: Option<&str>,
-    way: Way<'_>,
+    (door, account): (&'static str, &AccountId),
     extensions: &Extensions,
     safe: bool,
-) -> Result<Caller, Refusal> {
+) -> Result<Caller, Turned> {
     let (names, source) = (certificate(extensions), source(extensions));
-    let caller = client(gateway, token, &names, &way.account.id, source).await?.at_door(way.door);
-    admit_request(gateway, &caller, safe).await?;
+    let caller = client(gateway, token, &names, account, source).await.map_err(Turned::Stranger)?.at_door(door);
+    admit_request(gateway, &caller, safe).await.map_err(Turned::Caller)?;
     Ok(caller)
 }
 
-/// Who shows no key hears nothing of which accounts there are.
-async fn unknown(gateway: &Gateway, addressed: &Addressed, parts: &Parts) -> Refusal {
-    let names = certificate(&parts.extensions);
-    match authenticate(gateway, shown(&parts.headers, &parts.extensions, &names)).await {
+/// The answer where there is no such account. Who shows no key hears nothing of which accounts there are, and the same work is done.
+async fn nowhere(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    addressed: &Addressed,
+    (door, presented): (&'static str, Option<&str>),
+    parts: &Parts,
+    body: Body,
+) -> Refusal {
+    let mut shown = voice::unaddressed(addressed, parts);
+    let safe = request::is_safe(&shown);
+    let id = AccountId::new(addressed.account.as_str());
+    let caller = match token_of(gateway, &voice::places(snapshot), presented, parts, body, &mut shown).await {
+        Ok((token, _)) => known(gateway, token.as_deref(), (door, &id), &parts.extensions, safe).await,
+        Err(refusal) => Err(Turned::Stranger(refusal)),
+    };
+    match caller {
         Ok(_) => {
             let detail = format!("There is no account `{}`. GET /v1/accounts lists yours.", addressed.account);
             Refusal::new(problem::NOT_FOUND, Stage::Classify, detail)
         }
-        Err(refusal) => refusal,
+        Err(Turned::Caller(refusal)) => refusal,
+        Err(Turned::Stranger(refusal)) => voice::to_stranger(refusal),
     }
 }
 
@@ -208,6 +249,7 @@ async fn unknown(gateway: &Gateway, addressed: &Addressed, parts: &Parts) -> Ref
 async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusal> {
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
     let safe = request::is_safe(request);
+    let asking = || Journey::begin(caller).asking(&request.method, trail::of(&arrival.adapter, request));
     let classified = understand(gateway, caller, call, account, request, medium.as_ref()).await;
     let (call, says_all) = match classified {
         Ok(Asked::Call(call, says_all)) => (call, says_all),
@@ -217,11 +259,11 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
                 Err(refusal) => Err(close(gateway, caller, account, None, refusal).await),
             };
         }
-        Err(refusal) => return Err(close(gateway, caller, account, None, refusal).await),
+        Err(refusal) => return Err(close(gateway, caller, account, Some(asking()), refusal).await),
     };
     let journey = || {
         let said = call.draft().parts.first().map(|part| part.text.as_str()).unwrap_or_default();
-        Journey::begin(caller).wanting(call.draft().action, Some(call.post())).saying(said)
+        asking().wanting(call.draft().action, Some(call.post())).saying(said)
     };
     let reads = call.draft().action.is_read();
     let cleared = async {

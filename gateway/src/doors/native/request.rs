@@ -41,14 +41,14 @@ const TRAVELLING: [&str; 11] = [
 ];
 
 /// The request without its body. The key is still in it: see `token`.
-pub(super) fn shown(account: &Account, addressed: &Addressed, parts: &Parts) -> PluginRequest {
+pub(super) fn shown(origin: &str, addressed: &Addressed, parts: &Parts) -> PluginRequest {
     let headers = parts.headers.iter().filter_map(|(name, value)| {
         // A value that is no text can't be judged; what the network would make of it nobody knows.
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
     PluginRequest {
         method: parts.method.as_str().to_owned(),
-        url: format!("{}{}", addressed.origin.clone().unwrap_or_else(|| account.origin()), addressed.path),
+        url: format!("{origin}{}", addressed.path),
         headers: headers.collect(),
         body: RequestBody::None,
         credential: None,

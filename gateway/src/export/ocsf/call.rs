@@ -11,6 +11,9 @@ const READ: Activity = (2, "Read");
 const UPDATE: Activity = (3, "Update");
 const DELETE: Activity = (4, "Delete");
 
+/// Methods that the class knows.
+const METHODS: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+
 /// `type_id` of a token that is a service's own key for its API.
 const API_TOKEN: u32 = 7;
 
@@ -89,6 +92,10 @@ pub(super) fn refused(draft: &mut Draft) {
     }
     caller(draft, Some(authorization("denied", "stage", &stage)));
     api(draft, action.as_deref().unwrap_or("unknown"), None);
+    let path = draft.text("path").map(|path| json!({ "path": path }));
+    let usual = draft.peek("method").is_some_and(|method| METHODS.contains(&method.as_str()));
+    let method = usual.then(|| draft.text("method")).flatten().map(Value::String);
+    draft.set("http_request", object([("http_method", method), ("url", path)]));
     resources(draft);
 }
 
@@ -166,6 +173,7 @@ fn caller(draft: &mut Draft, decision: Option<Value>) {
     let key = draft.peek("key");
     let mut decisions: Vec<Value> = decision.into_iter().collect();
     decisions.extend(draft.list("verdicts").iter().map(verdict));
+    let session = draft.text("session").map(|uid| json!({ "uid": uid }));
     let user = person.clone().or(on_behalf_of).map(|uid| json!({ "uid": uid }));
     let nobody = (app.is_none() && user.is_none()).then(|| json!("unknown"));
     let decisions = (!decisions.is_empty()).then(|| Value::Array(decisions));
@@ -175,6 +183,7 @@ fn caller(draft: &mut Draft, decision: Option<Value>) {
             ("app_uid", app.clone().map(Value::String)),
             ("app_name", nobody),
             ("user", user),
+            ("session", session),
             ("authorizations", decisions),
         ]),
     );

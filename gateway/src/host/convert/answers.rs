@@ -24,6 +24,7 @@ const CODE_BYTES_MAX: usize = 64;
 const MESSAGE_BYTES_MAX: usize = 2048;
 const ID_BYTES_MAX: usize = 1024;
 const URL_BYTES_MAX: usize = 4096;
+const PATH_BYTES_MAX: usize = 256;
 const FACTS_BYTES_MAX: usize = 64 << 10;
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
 const WAIT_MS_MAX: u64 = 7 * 24 * 3_600_000;
@@ -150,6 +151,7 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         client_token: description.client_token.into_iter().map(token_place).collect(),
         client_headers: client_headers(&description.extra)?,
         limit_headers: limit_headers(&description.extra)?,
+        client_paths: client_paths(&description.extra)?,
         option_schema: OptionSchema::new(option_schema)?,
     })
 }
@@ -171,6 +173,22 @@ fn limit_headers(extra: &[(String, String)]) -> Checked<Option<Vec<String>>> {
     let names: Vec<String> = names.split_whitespace().map(str::to_ascii_lowercase).collect();
     short("headers of limits", &names, LIST_MAX)?;
     Ok(Some(names))
+}
+
+/// Beginnings of paths, apart by spaces.
+fn client_paths(extra: &[(String, String)]) -> Checked<Vec<String>> {
+    let paths: Vec<String> =
+        named(extra, "client-paths").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    short("paths of clients", &paths, LIST_MAX)?;
+    let fits =
+        |path: &&String| path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains(['?', '#', '%']);
+    match paths.iter().find(|path| !fits(path)) {
+        Some(path) => {
+            let path: String = path.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
+            Err(format!("`{path}` is no path of at most {PATH_BYTES_MAX} bytes as it stands in a request"))
+        }
+        None => Ok(paths),
+    }
 }
 
 fn actions(names: &[String]) -> Checked<Vec<Action>> {

@@ -92,15 +92,19 @@ fn a_step_is_unknown_only_after_it_was_sent() {
 
 #[test]
 fn actions_and_schemas_are_known() {
-    let description = |action: &str, schema: &str| {
+    let with = |action: &str, schema: &str, extra: Vec<(String, String)>| {
         super::description(adapter_api::Description {
             actions: vec![action.into()],
             rate_classes: vec![],
             client_token: vec![],
             option_schema: schema.into(),
-            extra: vec![],
+            extra,
         })
     };
+    let description = |action: &str, schema: &str| with(action, schema, vec![]);
+    let paths = |paths: &str| with("post.create", "{}", vec![("client-paths".into(), paths.into())]);
+    assert_eq!(paths(" /oauth/token  /api ").unwrap().client_paths, ["/oauth/token", "/api"]);
+    assert!(paths("oauth/token").is_err() && paths("/a?b").is_err() && paths(&"/a ".repeat(LIST_MAX + 1)).is_err());
     assert!(description("post.create", "{}").is_ok());
     assert!(description("post.explode", "{}").is_err());
     assert!(description("post.create", "{").is_err());
