@@ -19,7 +19,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{
         Config, Fault, Governance,
-        process::{Kek, ListenTls},
+        process::{Kek, ListenTls, SecretFrom},
     },
     connections::Connections,
     egress::{Egress, EgressOptions},
@@ -39,6 +39,7 @@ use crate::{
         erasures::{Carrier, resume},
         served,
     },
+    people::People,
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
     pulse,
@@ -46,7 +47,7 @@ use crate::{
         GovernanceRecord, Records, RecordsError,
         sqlite::{SqliteRecords, SqliteSubjectKeys},
     },
-    vault::{KekSource, SealedStore, Vault},
+    vault::{KekSource, OutsideSecret, SealedStore, Vault},
     witness::{self, WitnessParts, Witnesses},
 };
 pub use belonging::origin;
@@ -185,6 +186,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
+    let people = people(&config, &vault, records.as_ref()).await?;
     let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
@@ -219,6 +221,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         vault,
         egress,
         connections,
+        people,
         exports,
         witnesses,
         keys,
@@ -242,6 +245,18 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// What is known of people, with the secret that the company's issuer knows the gateway by.
+async fn people(config: &Config, vault: &Vault, records: &dyn Records) -> Result<People, StartError> {
+    let secret = config.sign_in.as_ref().and_then(|sign_in| sign_in.secret.as_ref()).map(|from| {
+        let outside = match from {
+            SecretFrom::File(path) => OutsideSecret::File(path.clone()),
+            SecretFrom::Env(name) => OutsideSecret::Env(name.clone()),
+        };
+        outside.read().map_err(|error| StartError::Other(format!("sign_in.secret: {error}")))
+    });
+    Ok(People::load(vault.derive("people").as_bytes(), secret.transpose()?, records).await?)
 }
 
 fn media(config: &Config) -> Result<MediaStore, StartError> {

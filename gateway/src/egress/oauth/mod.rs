@@ -11,6 +11,7 @@ mod slot;
 
 use std::sync::Arc;
 
+pub(super) use connect::random;
 pub use connect::{Begun, ConnectFailure, Consent, Revocation};
 use jiff::{SignedDuration, Timestamp};
 pub(super) use request::pair_of;
