@@ -34,6 +34,12 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         Ok(governance) => governance,
         Err(faults) => return Ok(faulty(&faults, &warnings)),
     };
+    let strange = caution::issuers(&governance, context.config.sign_in.as_ref());
+    if context.config.sign_in.is_some() && !strange.is_empty() {
+        return Ok(faulty(&strange, &warnings));
+    }
+    // Where the folder is checked alone, the process may have its own `[sign_in]` elsewhere.
+    warnings.extend(strange.iter().map(ToString::to_string));
     warnings.extend(caution::unjudged(&governance));
     warnings.extend(caution::ended(&governance, context.clock.now()));
     let used = used(&governance);

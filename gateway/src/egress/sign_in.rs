@@ -113,23 +113,27 @@ impl Egress {
         let mut headers = HeaderMap::new();
         self.core.default_headers(&mut headers, false);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let mut form = Serializer::new(String::with_capacity(FORM_ROOM_BYTES));
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", given.code.expose_secret())
-            .append_pair("redirect_uri", given.redirect_uri)
-            .append_pair("code_verifier", given.verifier.expose_secret());
-        match given.client_secret {
-            Some(secret) => {
-                let pair = basic_pair(&SecretString::from(given.client_id), secret);
-                let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
-                headers.insert(AUTHORIZATION, sensitive(&text).map_err(NoIdentity::Send)?);
-            }
-            None => drop(form.append_pair("client_id", given.client_id)),
+        if let Some(secret) = given.client_secret {
+            let pair = basic_pair(&SecretString::from(given.client_id), secret);
+            let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.expose_secret())));
+            headers.insert(AUTHORIZATION, sensitive(&text).map_err(NoIdentity::Send)?);
         }
-        let body = OutBody::Bytes(Bytes::from_owner(Zeroizing::new(form.finish().into_bytes())));
+        let body = OutBody::Bytes(Bytes::from_owner(form(given)));
         let answer = self.core.round(&scope, None, &target, headers, &body).await.map_err(NoIdentity::Send)?;
         read(answer.status, Zeroizing::new(answer.body))
     }
+}
+
+fn form(given: &SignInCode<'_>) -> Zeroizing<Vec<u8>> {
+    let mut form = Serializer::new(String::with_capacity(FORM_ROOM_BYTES));
+    form.append_pair("grant_type", "authorization_code")
+        .append_pair("code", given.code.expose_secret())
+        .append_pair("redirect_uri", given.redirect_uri)
+        .append_pair("code_verifier", given.verifier.expose_secret());
+    if given.client_secret.is_none() {
+        form.append_pair("client_id", given.client_id);
+    }
+    Zeroizing::new(form.finish().into_bytes())
 }
 
 #[derive(Deserialize)]

@@ -130,5 +130,6 @@ fn view(record: &KeyRecord, ops: &Ops<'_>) -> KeyView {
         expires_at: record.expires_at,
         revoked_at: record.revoked_at,
         note: record.note.clone(),
+        device: record.device.as_ref().map(|device| device.name.clone()),
     }
 }
