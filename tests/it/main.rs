@@ -45,6 +45,7 @@ mod openings;
 mod matrix;
 mod native;
 mod operator;
+mod people;
 mod planted;
 mod platform;
 mod policies;

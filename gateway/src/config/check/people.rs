@@ -209,3 +209,105 @@ fn tokens(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Report) -> 
     }
     tokens
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        check,
+        tests::{good, plugins},
+    };
+    use super::*;
+    use crate::config::{ChangeKind, Files, Governance};
+
+    const SIGN_IN: &str = "{ issuer = \"https://login.acme.example\", subject = \"u-1\" }";
+
+    fn with(people: &str, grants: &str) -> Files {
+        let mut files = good();
+        files.get_mut("people.toml").unwrap().push_str(people);
+        files.get_mut("grants.toml").unwrap().push_str(grants);
+        files
+    }
+
+    fn checked(people: &str, grants: &str) -> Result<Governance, Vec<String>> {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        check(&with(people, grants), &BTreeSet::new(), &plugins(), now)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_person_signs_in_and_has_roles_for_brands() {
+        let people = format!(
+            "[[person]]\nid = \"editor-7\"\nroles = [\"author\", \"responder\", \"approver\", \"operator\"]\n\
+             approves = [\"acme/snacks\"]\nsign_in = {SIGN_IN}\n\
+             brands = {{ responder = [\"acme/snacks\"], operator = [\"acme\"] }}\n[role.author]\ntraining = [\"social-basics\"]\n"
+        );
+        let governance = checked(&people, "").unwrap();
+        let person = governance.signed_in_as("https://login.acme.example", "u-1").unwrap();
+        let (acme, snacks) = (BrandPath::new("acme"), BrandPath::new("acme/snacks"));
+        let table = [
+            (Role::Author, true, true),
+            (Role::Responder, false, true),
+            (Role::Approver, false, true),
+            (Role::Operator, true, true),
+        ];
+        for (role, of_acme, of_snacks) in table {
+            assert_eq!((person.has_role(role, &acme), person.has_role(role, &snacks)), (of_acme, of_snacks), "{role:?}");
+        }
+        assert!(!person.is_operator(), "for some brands only");
+        assert!(governance.people[&PersonId::new("ops-1")].is_operator());
+        assert!(governance.signed_in_as("https://login.acme.example", "u-2").is_none());
+        assert!(governance.signed_in_as("https://login.acme.example/", "u-1").is_none(), "byte for byte");
+        assert_eq!(governance.training_of_roles(&PersonId::new("editor-7"), &snacks), BTreeSet::from(["social-basics"]));
+        assert!(governance.training_of_roles(&PersonId::new("ops-1"), &snacks).is_empty());
+        // `brands.approver` says the same as `approves`.
+        let other = people.replace("approves = [\"acme/snacks\"]\n", "").replace("{ responder", "{ approver = [\"acme/snacks\"], responder");
+        let other = checked(&other, "").unwrap();
+        assert!(other.may_approve(&PersonId::new("editor-7"), &snacks) && !other.may_approve(&PersonId::new("editor-7"), &acme));
+        // A difference says who signs in as whom.
+        let changed = checked(&people.replace("u-1", "u-2"), "").unwrap();
+        let changes = Governance::diff(&governance, &changed);
+        assert!(changes.len() == 1 && changes[0].kind == ChangeKind::Changed && changes[0].detail.contains("u-2"), "{changes:?}");
+        let digest = |governance: &Governance| {
+            governance.people[&PersonId::new("editor-7")].sign_in.as_ref().map(SignInIdentity::digest)
+        };
+        assert_ne!(digest(&governance), digest(&changed));
+    }
+
+    #[test]
+    fn faults_of_people_are_found() {
+        let person = |more: &str| format!("[[person]]\nid = \"editor-7\"\n{more}\n");
+        let twice = format!("{}[[person]]\nid = \"editor-8\"\nsign_in = {SIGN_IN}\n", person(&format!("sign_in = {SIGN_IN}")));
+        let cases = [
+            (twice, "at this issuer it is the person `editor-7` already"),
+            (person("sign_in = { issuer = \"http://login.acme.example\", subject = \"u\" }"), "`issuer`"),
+            (person("sign_in = { issuer = \"https://i\" }"), "`subject` is missing"),
+            (person("sign_in = { issuer = \"https://i\", subject = \"u\", audience = \"a\" }"), "unknown key `audience`"),
+            (person("sign_in = \"u-1\""), "`sign_in` must be a table"),
+            (person("roles = [\"responder\"]\nbrands = { author = [\"acme\"] }"), "not one of the person's `roles`"),
+            (person("roles = [\"responder\"]\nbrands = { responder = [] }"), "at least one brand"),
+            (person("roles = [\"responder\"]\nbrands = { responder = [\"acme/snack\"] }"), "acme/snack"),
+            (person("roles = [\"responder\"]\nbrands = { respnder = [\"acme\"] }"), "unknown key `respnder`"),
+            ("[role.writer]\ntraining = [\"a\"]\n".to_owned(), "no such role"),
+            ("[role.author]\ntraining = [\"Social Basics\"]\n".to_owned(), "a course must be"),
+        ];
+        for (people, part) in cases {
+            let faults = checked(&people, "").unwrap_err();
+            assert!(faults.len() == 1 && faults[0].starts_with("people.toml:"), "{people}: {faults:#?}");
+            assert!(faults[0].contains(part), "{faults:#?}");
+        }
+    }
+
+    #[test]
+    fn a_grant_that_nobody_ever_fulfils_is_found() {
+        let grant = |more: &str| {
+            format!(
+                "[[grant]]\nid = \"g9\"\nbrand = \"acme\"\nactions = [\"post.create\"]\nowner = \"ops-1\"\n\
+                 expires = 2099-01-01T00:00:00Z\ntraining = [\"social-basics\"]\n{more}\n"
+            )
+        };
+        let faults = checked("", &grant("app = \"newsroom\"")).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains("needs `act_for`"), "{faults:#?}");
+        assert!(checked("", &grant("app = \"newsroom\"\nact_for = [\"chief-1\"]")).is_ok());
+        assert!(checked("", &grant("person = \"chief-1\"")).is_ok());
+    }
+}
