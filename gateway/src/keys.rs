@@ -58,8 +58,12 @@ impl KeyRefused {
                 "This is not a Pressgate key, or it was copied wrongly: it reads `pgk_…` and ends in a checksum."
             }
             Self::Unknown => "The key is not known here.",
-            Self::Expired => "The key has expired. Ask an operator for a new one; a person enrols a device with `pressgate login`.",
-            Self::Revoked => "The key was revoked. Ask an operator for a new one; a person enrols a device with `pressgate login`.",
+            Self::Expired => {
+                "The key has expired. Ask an operator for a new one; a person enrols a device with `pressgate login`."
+            }
+            Self::Revoked => {
+                "The key was revoked. Ask an operator for a new one; a person enrols a device with `pressgate login`."
+            }
         }
     }
 }

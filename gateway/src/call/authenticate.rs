@@ -294,9 +294,9 @@ fn capital(text: &str) -> String {
 fn of_record(gateway: &Gateway, key: Result<Arc<KeyRecord>, KeyRefused>, source: IpAddr) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
     match key {
-        Ok(record) if !known(&gateway.governance.load(), &record) => {
-            refuse("The holder of this key is not in the governance any more, or signs in as somebody else. Ask an operator.")
-        }
+        Ok(record) if !known(&gateway.governance.load(), &record) => refuse(
+            "The holder of this key is not in the governance any more, or signs in as somebody else. Ask an operator.",
+        ),
         Ok(record) => Ok(caller(record.id.clone(), record.holder.clone(), source)),
         Err(why) => refuse(why.public()),
     }

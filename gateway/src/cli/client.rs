@@ -154,12 +154,7 @@ impl Client {
         Ok(Reply { status: head.status.as_u16(), body })
     }
 
-    async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Sent>,
-    ) -> Result<Response<Incoming>, Failure> {
+    async fn request(&self, method: Method, path: &str, body: Option<Sent>) -> Result<Response<Incoming>, Failure> {
         let stream = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;

@@ -152,8 +152,7 @@ pub async fn login(context: &Context, args: Args) -> Result<Report, Failure> {
     }
     let given = wait(&client, &started).await?;
     let days = given.expires_in / 86_400;
-    let login =
-        Login { url, ca, person: given.person, device_id: given.device_id, token: given.access_token };
+    let login = Login { url, ca, person: given.person, device_id: given.device_id, token: given.access_token };
     let path = login.keep()?;
     let text = format!("this device is {}'s for {days} days; its key is in {}", safe(&login.person), path.display());
     let json = json!({ "person": login.person, "device_id": login.device_id, "file": path.display().to_string() });
@@ -188,7 +187,9 @@ async fn wait(client: &Client, started: &Started) -> Result<Given, Failure> {
 
 /// Runs `logout`: the device ends at the gate, and its file goes.
 pub async fn logout() -> Result<Report, Failure> {
-    let Some(login) = Login::read()? else { return Err(Failure::refused("this device is nobody's: there is no login")) };
+    let Some(login) = Login::read()? else {
+        return Err(Failure::refused("this device is nobody's: there is no login"));
+    };
     let path = Login::path()?;
     let reply = login.client()?.send(Method::DELETE, &format!("/v1/devices/{}", login.device_id), None).await?;
     let gone = |path: &Path| fs::remove_file(path).map_err(|error| Failure::file(path, &error));
@@ -254,10 +255,21 @@ mod tests {
 
     #[test]
     fn a_gate_is_an_origin_on_tls_or_this_machine() {
-        for good in ["https://gate.acme.example", "https://gate.acme.example:8443/", "http://127.0.0.1:8420", "http://localhost:1"] {
+        for good in [
+            "https://gate.acme.example",
+            "https://gate.acme.example:8443/",
+            "http://127.0.0.1:8420",
+            "http://localhost:1",
+        ] {
             assert!(gate(good).is_ok(), "{good}");
         }
-        for bad in ["gate.acme.example", "http://gate.acme.example", "https://gate.acme.example/x", "https://u@gate.example", "ftp://x"] {
+        for bad in [
+            "gate.acme.example",
+            "http://gate.acme.example",
+            "https://gate.acme.example/x",
+            "https://u@gate.example",
+            "ftp://x",
+        ] {
             assert!(gate(bad).is_err(), "{bad}");
         }
     }

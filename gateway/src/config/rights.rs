@@ -171,9 +171,8 @@ fn granted(
         return Err(NoRight::Denied { deny: deny.id.clone(), reason: deny.reason.clone() });
     }
 
-    let covering = |holder: &Principal| {
-        index.held_by(holder).iter().filter(|grant| grant.covers(account, action) && fit(grant))
-    };
+    let covering =
+        |holder: &Principal| index.held_by(holder).iter().filter(|grant| grant.covers(account, action) && fit(grant));
     let Some((person, holder)) = &behalf else {
         return match longest(covering(principal)) {
             Some(grant) if grant.is_live(now) => Ok((Arc::clone(grant), None)),

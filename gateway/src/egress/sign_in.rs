@@ -167,7 +167,8 @@ mod tests {
         let (other, other_nonce) = begin_sign_in(&wish).unwrap();
         assert!(one.is_for(one.state.expose_secret()) && !other.is_for(one.state.expose_secret()));
         assert_ne!(nonce, other_nonce);
-        let asked: std::collections::BTreeMap<_, _> = Url::parse(&one.url).unwrap().query_pairs().into_owned().collect();
+        let asked: std::collections::BTreeMap<_, _> =
+            Url::parse(&one.url).unwrap().query_pairs().into_owned().collect();
         for (name, value) in [
             ("tenant", "a"),
             ("scope", "openid email"),
@@ -187,7 +188,9 @@ mod tests {
         assert_eq!(answer(400, r#"{"error":"invalid_grant"}"#), Err(NoIdentity::Code));
         assert_eq!(answer(200, r#"{"error":"invalid_grant","id_token":"a.b.c"}"#), Err(NoIdentity::Code));
         assert_eq!(answer(401, r#"{"error":"invalid_client"}"#), Err(NoIdentity::Client));
-        for (status, text) in [(200, ""), (200, "{}"), (500, r#"{"id_token":"a"}"#), (302, "<html>"), (200, r#"{"id_token":7}"#)] {
+        for (status, text) in
+            [(200, ""), (200, "{}"), (500, r#"{"id_token":"a"}"#), (302, "<html>"), (200, r#"{"id_token":7}"#)]
+        {
             assert_eq!(answer(status, text), Err(NoIdentity::Answer), "{text}");
         }
     }

@@ -92,7 +92,9 @@ pub fn issuers(governance: &Governance, sign_in: Option<&SignIn>) -> Vec<Fault> 
                 format!("person `{id}`: `issuer` is not the one of `[sign_in]` in pressgate.toml, {}", known.issuer)
             }
             Some(known) if known.private_issuer && !identity.private_issuer => {
-                format!("person `{id}`: the issuer is private by pressgate.toml; write `private_issuer = true` here too")
+                format!(
+                    "person `{id}`: the issuer is private by pressgate.toml; write `private_issuer = true` here too"
+                )
             }
             Some(_) => return None,
         };

@@ -119,7 +119,13 @@ mod tests {
     fn there_are_never_more_than_the_most() {
         let attempts = Attempts::default();
         for number in 0..=u32::try_from(ATTEMPTS_MAX).unwrap() {
-            attempts.begin(begun(&format!("s{number}")), "/people/", [1; 32], IpAddr::from(number.to_be_bytes()), at(0));
+            attempts.begin(
+                begun(&format!("s{number}")),
+                "/people/",
+                [1; 32],
+                IpAddr::from(number.to_be_bytes()),
+                at(0),
+            );
         }
         assert_eq!(attempts.lock().len(), ATTEMPTS_MAX);
         assert!(attempts.take("s0", [1; 32], at(1)).is_none());

@@ -26,7 +26,9 @@ pub const SIGNED_IN_FOR: SignedDuration = SignedDuration::from_hours(12);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSignedIn {
     /// The answer is not one that this browser waits for.
-    #[error("This browser waits for no such answer: it was used before, is older than ten minutes, or belongs to another browser.")]
+    #[error(
+        "This browser waits for no such answer: it was used before, is older than ten minutes, or belongs to another browser."
+    )]
     State,
     /// The person, or the issuer, said no.
     #[error("The sign-in was declined at the company's sign-in page.")]

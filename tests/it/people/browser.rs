@@ -23,7 +23,10 @@ impl Browser {
 
     fn keep(&mut self, answer: &Answer) {
         for (_, line) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
-            assert!(line.contains("; HttpOnly") && line.contains("; SameSite=Lax") && line.contains("; Path=/;"), "{line}");
+            assert!(
+                line.contains("; HttpOnly") && line.contains("; SameSite=Lax") && line.contains("; Path=/;"),
+                "{line}"
+            );
             let (name, value) = line.split(';').next().and_then(|pair| pair.split_once('=')).expect("a pair");
             if value.is_empty() {
                 self.cookies.remove(name);
@@ -103,7 +106,14 @@ pub(super) fn form(html: &str) -> (String, BTreeMap<String, String>) {
     let attribute = |tag: &str, name: &str| {
         let start = tag.find(&format!(" {name}=\""))? + name.len() + 3;
         let value = tag[start..].split('"').next()?;
-        Some(value.replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
+        Some(
+            value
+                .replace("&#39;", "'")
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&quot;", "\"")
+                .replace("&amp;", "&"),
+        )
     };
     let form = html.split("<form").nth(1).unwrap_or_else(|| panic!("no form in {html}"));
     let form = form.split("</form>").next().expect("its end");

@@ -56,7 +56,8 @@ async fn a_device_is_enrolled_used_listed_and_ended() {
     assert_eq!(fields["code"], code);
     let question = browser.submit(&entry, &[]).await;
     let text = question.text();
-    for part in ["<strong>editor-7</strong>", code, "Jana&#39;s laptop", "127.0.0.1", "Say yes only if you began this"] {
+    for part in ["<strong>editor-7</strong>", code, "Jana&#39;s laptop", "127.0.0.1", "Say yes only if you began this"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(browser.submit(&question, &[("decision", "approve")]).await.status, 200);

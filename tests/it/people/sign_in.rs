@@ -209,7 +209,9 @@ async fn an_issuer_that_is_down_is_told_and_two_tabs_both_work() {
 async fn a_sign_in_leads_nowhere_else() {
     let net = network().await;
     let Some(house) = House::open(Gate::new(), &net.url).await else { return };
-    for to in ["https://evil.example", "//evil.example", "/\\evil.example", "/people//evil.example", "/v1/me", "javascript:x"] {
+    for to in
+        ["https://evil.example", "//evil.example", "/\\evil.example", "/people//evil.example", "/v1/me", "javascript:x"]
+    {
         let mut browser = Browser::new(&house.gate.url);
         assert_eq!(browser.sign_in(&house.issuer, to).await, "/people", "{to}");
     }

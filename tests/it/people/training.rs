@@ -50,7 +50,9 @@ async fn a_course_opens_publishing_and_its_lapse_closes_it() {
     let editor = gate.caller("person:editor-7");
     let told = problem(&editor.publish(&post(ACCOUNT, "untrained")).await, "training-required");
     let detail = told["detail"].as_str().expect("a detail");
-    assert!(detail.contains("`social-basics`") && detail.contains("`editor-writes`") && detail.contains("training import"));
+    assert!(
+        detail.contains("`social-basics`") && detail.contains("`editor-writes`") && detail.contains("training import")
+    );
     assert_eq!(editor.get("/v1/posts").await.status, 200, "reading goes on");
     let end = now + SignedDuration::from_hours(48);
     assert_eq!(import(&gate, &passed("crisis", now, None)).await, Ok(1));

@@ -251,22 +251,37 @@ mod tests {
             (Role::Operator, true, true),
         ];
         for (role, of_acme, of_snacks) in table {
-            assert_eq!((person.has_role(role, &acme), person.has_role(role, &snacks)), (of_acme, of_snacks), "{role:?}");
+            assert_eq!(
+                (person.has_role(role, &acme), person.has_role(role, &snacks)),
+                (of_acme, of_snacks),
+                "{role:?}"
+            );
         }
         assert!(!person.is_operator(), "for some brands only");
         assert!(governance.people[&PersonId::new("ops-1")].is_operator());
         assert!(governance.signed_in_as("https://login.acme.example", "u-2").is_none());
         assert!(governance.signed_in_as("https://login.acme.example/", "u-1").is_none(), "byte for byte");
-        assert_eq!(governance.training_of_roles(&PersonId::new("editor-7"), &snacks), BTreeSet::from(["social-basics"]));
+        assert_eq!(
+            governance.training_of_roles(&PersonId::new("editor-7"), &snacks),
+            BTreeSet::from(["social-basics"])
+        );
         assert!(governance.training_of_roles(&PersonId::new("ops-1"), &snacks).is_empty());
         // `brands.approver` says the same as `approves`.
-        let other = people.replace("approves = [\"acme/snacks\"]\n", "").replace("{ responder", "{ approver = [\"acme/snacks\"], responder");
+        let other = people
+            .replace("approves = [\"acme/snacks\"]\n", "")
+            .replace("{ responder", "{ approver = [\"acme/snacks\"], responder");
         let other = checked(&other, "").unwrap();
-        assert!(other.may_approve(&PersonId::new("editor-7"), &snacks) && !other.may_approve(&PersonId::new("editor-7"), &acme));
+        assert!(
+            other.may_approve(&PersonId::new("editor-7"), &snacks)
+                && !other.may_approve(&PersonId::new("editor-7"), &acme)
+        );
         // A difference says who signs in as whom.
         let changed = checked(&people.replace("u-1", "u-2"), "").unwrap();
         let changes = Governance::diff(&governance, &changed);
-        assert!(changes.len() == 1 && changes[0].kind == ChangeKind::Changed && changes[0].detail.contains("u-2"), "{changes:?}");
+        assert!(
+            changes.len() == 1 && changes[0].kind == ChangeKind::Changed && changes[0].detail.contains("u-2"),
+            "{changes:?}"
+        );
         let digest = |governance: &Governance| {
             governance.people[&PersonId::new("editor-7")].sign_in.as_ref().map(SignInIdentity::digest)
         };
@@ -276,12 +291,16 @@ mod tests {
     #[test]
     fn faults_of_people_are_found() {
         let person = |more: &str| format!("[[person]]\nid = \"editor-7\"\n{more}\n");
-        let twice = format!("{}[[person]]\nid = \"editor-8\"\nsign_in = {SIGN_IN}\n", person(&format!("sign_in = {SIGN_IN}")));
+        let twice =
+            format!("{}[[person]]\nid = \"editor-8\"\nsign_in = {SIGN_IN}\n", person(&format!("sign_in = {SIGN_IN}")));
         let cases = [
             (twice, "at this issuer it is the person `editor-7` already"),
             (person("sign_in = { issuer = \"http://login.acme.example\", subject = \"u\" }"), "`issuer`"),
             (person("sign_in = { issuer = \"https://i\" }"), "`subject` is missing"),
-            (person("sign_in = { issuer = \"https://i\", subject = \"u\", audience = \"a\" }"), "unknown key `audience`"),
+            (
+                person("sign_in = { issuer = \"https://i\", subject = \"u\", audience = \"a\" }"),
+                "unknown key `audience`",
+            ),
             (person("sign_in = \"u-1\""), "`sign_in` must be a table"),
             (person("roles = [\"responder\"]\nbrands = { author = [\"acme\"] }"), "not one of the person's `roles`"),
             (person("roles = [\"responder\"]\nbrands = { responder = [] }"), "at least one brand"),

@@ -93,7 +93,8 @@ impl Checker<'_> {
     fn is_issuer(&mut self, issuer: &Spanned<String>, private: bool) -> bool {
         let schemes: &[&str] = if private { &["https", "http"] } else { &["https"] };
         let url = Url::parse(issuer.get_ref()).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
-        let fits = url.is_some_and(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
+        let fits =
+            url.is_some_and(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
         if !fits {
             let rule = "write the issuer's identifier, an https address (with `private_issuer = true` also http)";
             self.fault(issuer.span().start, format!("sign_in.issuer: {rule}"));
@@ -173,7 +174,10 @@ mod tests {
     fn it_is_read_with_its_defaults() {
         assert_eq!(parse(""), Ok(None));
         let read = parse(GOOD).unwrap().unwrap();
-        assert_eq!((read.scopes.as_slice(), read.secret.is_none(), read.private_issuer), (&["openid".to_owned()][..], true, false));
+        assert_eq!(
+            (read.scopes.as_slice(), read.secret.is_none(), read.private_issuer),
+            (&["openid".to_owned()][..], true, false)
+        );
         assert!(read.is_secure());
         assert_eq!(read.address("/people/callback"), "https://gate.acme.example/people/callback");
         let more = parse(&format!("{GOOD}scopes = [\"openid\", \"email\"]\nsecret = {{ file = \"client\" }}\n"));

@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn forms_come_from_here() {
         let config = config("https://gate.acme.example");
-        assert!(from_here(&config, &headers(&[("origin", "https://gate.acme.example"), ("host", "gate.acme.example")])));
+        assert!(from_here(
+            &config,
+            &headers(&[("origin", "https://gate.acme.example"), ("host", "gate.acme.example")])
+        ));
         assert!(from_here(&config, &headers(&[("sec-fetch-site", "same-origin")])));
         for bad in [
             [("origin", "https://evil.example")],

@@ -81,7 +81,8 @@ async fn person<'a>(gateway: &Gateway, caller: &'a Caller) -> Result<&'a PersonI
     match caller.principal() {
         Principal::Person(person) => Ok(person),
         Principal::App(_) => {
-            let refusal = Refusal::new(problem::NO_GRANT, Stage::Door, "Only people have devices; show a person's key.");
+            let refusal =
+                Refusal::new(problem::NO_GRANT, Stage::Door, "Only people have devices; show a person's key.");
             Err(refused(gateway, caller, refusal).await)
         }
     }

@@ -7,7 +7,8 @@ use axum::{
 
 use crate::people::sign_in::NotSignedIn;
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem}\
 code{font-size:1.4rem;letter-spacing:.1em}input,button{font:inherit;padding:.4rem .8rem;margin:.2rem .4rem .2rem 0}\
 dt{font-weight:600}dd{margin:0 0 .6rem}footer{margin-top:3rem;color:#555}\n";
@@ -53,7 +54,8 @@ pub(super) fn nothing_here() -> Response {
 
 /// A form that is not ours, or an old one.
 pub(super) fn stale() -> Response {
-    let text = "The form was not sent from this browser's own page, or you were signed out meanwhile. Nothing was changed.";
+    let text =
+        "The form was not sent from this browser's own page, or you were signed out meanwhile. Nothing was changed.";
     told(StatusCode::FORBIDDEN, "Not done", text)
 }
 

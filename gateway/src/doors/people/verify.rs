@@ -110,7 +110,8 @@ pub(super) async fn decide(State(gateway): State<Arc<Gateway>>, headers: HeaderM
             pages::page(StatusCode::OK, "Enrolled", &format!("<p>{text}</p>"))
         }
         Ok(_) => {
-            let text = "The device was refused. If you did not begin this, somebody tried to act as you: tell an operator.";
+            let text =
+                "The device was refused. If you did not begin this, somebody tried to act as you: tell an operator.";
             pages::page(StatusCode::OK, "Refused", &format!("<p>{text}</p>"))
         }
         Err(wrong) => mistaken(&gateway, &visitor, wrong),

@@ -12,10 +12,8 @@ use crate::{
     records::{Device, KeyRecord, RecordsError},
 };
 
-pub(super) const ONE: &str =
-    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys WHERE id = ?1";
-const ALL: &str =
-    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys ORDER BY created_at, id";
+pub(super) const ONE: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys WHERE id = ?1";
+const ALL: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys ORDER BY created_at, id";
 
 /// `Records::put_key`.
 pub(super) fn put(connection: &Connection, key: &KeyRecord) -> Result<(), RecordsError> {
