@@ -146,9 +146,9 @@ pub async fn login(context: &Context, args: Args) -> Result<Report, Failure> {
     // On standard error, so that standard output holds the outcome alone.
     if context.json {
         let told = json!({ "user_code": started.user_code, "verification_uri": started.verification_uri });
-        eprintln_line(&told.to_string());
+        tell(&told.to_string());
     } else {
-        eprintln_line(&format!("Open {}\nand compare the code: {}", safe(place), safe(&started.user_code)));
+        tell(&format!("Open {}\nand compare the code: {}", safe(place), safe(&started.user_code)));
     }
     let given = wait(&client, &started).await?;
     let days = given.expires_in / 86_400;
@@ -244,7 +244,7 @@ fn answer<T: for<'de> Deserialize<'de>>(reply: &Reply) -> Result<T, Failure> {
     }
 }
 
-fn eprintln_line(text: &str) {
+fn tell(text: &str) {
     // Who closed standard error does not want to read it.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -31,6 +31,11 @@ async fn import(gate: &Running, csv: &str) -> Result<usize, String> {
     Ok(imported.records)
 }
 
+/// The time of the gate, in whole seconds: the records keep no finer one than microseconds.
+fn whole(gate: &Running) -> Timestamp {
+    Timestamp::from_second(gate.gateway().clock.now().as_second()).expect("a time")
+}
+
 fn passed(course: &str, at: Timestamp, end: Option<Timestamp>) -> String {
     let end = end.map(|end| end.to_string()).unwrap_or_default();
     format!("person,course,passed_at,expires_at\neditor-7,{course},{at},{end}\n")
@@ -46,7 +51,7 @@ async fn a_course_opens_publishing_and_its_lapse_closes_it() {
         .govern(|governance| grant(governance, "editor-writes", "person:editor-7", &[], "[\"social-basics\"]"))
         .start()
         .await;
-    let now = gate.gateway().clock.now();
+    let now = whole(&gate);
     let editor = gate.caller("person:editor-7");
     let told = problem(&editor.publish(&post(ACCOUNT, "untrained")).await, "training-required");
     let detail = told["detail"].as_str().expect("a detail");
@@ -83,7 +88,7 @@ async fn a_post_that_waited_meets_the_lapse() {
         .start()
         .await;
     // Monday: held. Wednesday: the course lapses. Friday: somebody votes.
-    let monday = gate.gateway().clock.now();
+    let monday = whole(&gate);
     let wednesday = monday + SignedDuration::from_hours(48);
     import(&gate, &passed("social-basics", monday, Some(wednesday))).await.expect("imported");
     let editor = gate.caller("person:editor-7");
