@@ -186,7 +186,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
-    let people = people(&config, &vault, records.as_ref()).await?;
     let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
@@ -196,12 +195,12 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let index = Arc::new(index(&config, &audit)?);
-    let limits = limits(&config, &clock).await?;
-    let counters = Arc::default();
+    let (limits, counters) = (limits(&config, &clock).await?, Arc::default());
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
     let connections = Connections::measured(&egress, &metrics);
     Ok(Arc::new(Gateway {
+        people: people(&config, &vault, records.as_ref()).await?,
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
@@ -221,7 +220,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         vault,
         egress,
         connections,
-        people,
         exports,
         witnesses,
         keys,
