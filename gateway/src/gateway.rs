@@ -24,6 +24,7 @@ use crate::{
     listen::Tls,
     metrics::{Counters, Registry as Metrics},
     openings::Openings,
+    people::People,
     plugins::Shelf,
     posts::{mark::OpenIntents, running::RunningAttempts},
     records::Records,
@@ -85,6 +86,8 @@ pub struct Gateway {
     pub keys: Keys,
     /// Access tokens of the company's own issuers.
     pub identities: Identities,
+    /// People: who signs in, their devices and courses.
+    pub people: People,
     /// Sessions of clients of networks' own APIs.
     pub sessions: Sessions,
     /// Callers' limits.

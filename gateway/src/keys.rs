@@ -21,7 +21,7 @@ pub use sessions::{Session, SessionRefused, Sessions, Tokens, Use};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    model::{KeyId, Principal},
+    model::{KeyId, PersonId, Principal},
     records::{KeyRecord, Records, RecordsError},
 };
 
@@ -58,8 +58,12 @@ impl KeyRefused {
                 "This is not a Pressgate key, or it was copied wrongly: it reads `pgk_…` and ends in a checksum."
             }
             Self::Unknown => "The key is not known here.",
-            Self::Expired => "The key has expired. Ask an operator for a new one.",
-            Self::Revoked => "The key was revoked. Ask an operator for a new one.",
+            Self::Expired => {
+                "The key has expired. Ask an operator for a new one; a person enrols a device with `pressgate login`."
+            }
+            Self::Revoked => {
+                "The key was revoked. Ask an operator for a new one; a person enrols a device with `pressgate login`."
+            }
         }
     }
 }
@@ -110,6 +114,7 @@ impl Keys {
             revoked_at: None,
             note,
             made_by: None,
+            device: None,
         };
         let unchecked = format!("{PREFIX}_{id}_{secret}");
         Ok((SecretString::from(format!("{unchecked}_{}", checksum(&unchecked))), record))
@@ -129,6 +134,17 @@ impl Keys {
             Arc::make_mut(key).revoked_at.get_or_insert(now);
         }
         Ok(ended)
+    }
+
+    /// The keys of the devices that a person enrolled, ended ones too, oldest first.
+    pub fn devices_of(&self, person: &PersonId) -> Vec<Arc<KeyRecord>> {
+        let of = |key: &&Arc<KeyRecord>| {
+            key.device.is_some() && matches!(&key.holder, Principal::Person(holder) if holder == person)
+        };
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let mut devices: Vec<_> = live.values().filter(of).map(Arc::clone).collect();
+        devices.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        devices
     }
 
     /// The record of a key, live or not.
@@ -202,6 +218,14 @@ fn checksum(text: &str) -> String {
 
 fn crc32c_of(text: &str) -> u32 {
     crc32c::crc32c(text.as_bytes())
+}
+
+/// Text of 256 random bits or a little more, in base 62: for what only its holder is to know.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn unguessable() -> Result<String, RecordsError> {
+    random(SECRET_CHARS)
 }
 
 /// Random characters of base 62, without bias: bytes from 248 on are thrown away.

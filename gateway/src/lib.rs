@@ -42,6 +42,7 @@ pub mod export;
 pub mod witness;
 pub mod cosigner;
 pub mod identity;
+pub mod people;
 pub mod index;
 pub mod records;
 pub mod openings;

@@ -132,6 +132,10 @@ pub mod problem {
             "Deny is the default, and no role gives a right on the log, `operator` included. The detail names the right: ask for an [[auditor]] entry in grants.toml that names you and the right.";
         DENIED = "denied", 403, Rule, false, "A deny entry forbids this",
             "A deny entry beats every grant. The detail gives its reason.";
+        TRAINING_REQUIRED = "training-required", 403, Rule, false, "A course is missing or has lapsed",
+            "Publishing needs the courses that the detail names, passed and not lapsed, by the person who acts. Reading goes on. Pass the course; an operator records it with `pressgate training import`.";
+        SIGN_IN_UNAVAILABLE = "sign-in-unavailable", 404, Operator, false, "People don't sign in here",
+            "The gateway has no `[sign_in]` in pressgate.toml. Ask an operator for a key.";
         RATE_LIMITED = "rate-limited", 429, Rule, true, "Too many calls",
             "Wait for the seconds in `Retry-After`.";
         CONTENT_INVALID = "content-invalid", 422, Caller, false, "The content does not fit the network",

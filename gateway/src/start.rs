@@ -19,7 +19,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{
         Config, Fault, Governance,
-        process::{Kek, ListenTls},
+        process::{Kek, ListenTls, SecretFrom},
     },
     connections::Connections,
     egress::{Egress, EgressOptions},
@@ -39,6 +39,7 @@ use crate::{
         erasures::{Carrier, resume},
         served,
     },
+    people::People,
     plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover},
     pulse,
@@ -46,7 +47,7 @@ use crate::{
         GovernanceRecord, Records, RecordsError,
         sqlite::{SqliteRecords, SqliteSubjectKeys},
     },
-    vault::{KekSource, SealedStore, Vault},
+    vault::{KekSource, OutsideSecret, SealedStore, Vault},
     witness::{self, WitnessParts, Witnesses},
 };
 pub use belonging::origin;
@@ -196,12 +197,12 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let index = Arc::new(index(&config, &audit)?);
-    let limits = limits(&config, &clock).await?;
-    let counters = Arc::default();
+    let (limits, counters) = (limits(&config, &clock).await?, Arc::default());
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
     let connections = Connections::measured(&egress, &metrics);
     Ok(Arc::new(Gateway {
+        people: people(&config, &vault, records.as_ref()).await?,
         governance: ArcSwap::from_pointee(governance),
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
@@ -244,6 +245,18 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// What is known of people, with the secret that the company's issuer knows the gateway by.
+async fn people(config: &Config, vault: &Vault, records: &dyn Records) -> Result<People, StartError> {
+    let secret = config.sign_in.as_ref().and_then(|sign_in| sign_in.secret.as_ref()).map(|from| {
+        let outside = match from {
+            SecretFrom::File(path) => OutsideSecret::File(path.clone()),
+            SecretFrom::Env(name) => OutsideSecret::Env(name.clone()),
+        };
+        outside.read().map_err(|error| StartError::Other(format!("sign_in.secret: {error}")))
+    });
+    Ok(People::load(vault.derive("people").as_bytes(), secret.transpose()?, records).await?)
 }
 
 fn media(config: &Config) -> Result<MediaStore, StartError> {

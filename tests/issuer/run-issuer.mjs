@@ -18,11 +18,14 @@ const state = {
   accessTtl: 3600,
   rotate: true,
   decline: false,
+  // Who the person is.
+  subject: 'acme',
   expiresIn: undefined,
   token: { mode: 'normal' },
 };
 const seen = { token: [], revocation: [], api: [], refusedApi: 0 };
 const secrets = [];
+const idTokens = [];
 const refused = new Set();
 const used = new Set();
 const hash = (text) => (text ? createHash('sha256').update(text).digest('hex').slice(0, 16) : null);
@@ -43,6 +46,8 @@ const client = (id, method) => ({
   scope: SCOPES.join(' '),
 });
 // A machine that gets access tokens for itself, as JWTs (RFC 9068) for the resource that it names.
+// People sign in at it (OpenID Connect).
+const gate = { ...client('gate', 'client_secret_basic'), redirect_uris: ['http://127.0.0.1/people/callback'] };
 const machine = {
   client_id: 'cms',
   client_secret: process.env.CLIENT_SECRET,
@@ -57,7 +62,7 @@ const resources = {
   }),
 };
 const provider = new Provider(origin, {
-  clients: [client('pressgate', 'client_secret_basic'), client('pressgate-post', 'client_secret_post'), machine],
+  clients: [client('pressgate', 'client_secret_basic'), client('pressgate-post', 'client_secret_post'), gate, machine],
   scopes: SCOPES,
   pkce: { required: () => true },
   features: { devInteractions: { enabled: false }, revocation: { enabled: true },
@@ -81,6 +86,7 @@ provider.use(async (ctx, next) => {
       issuedRefresh: hash(ctx.body?.refresh_token),
       basic: Boolean(ctx.get('authorization')),
     });
+    if (ctx.status === 200) idTokens.push(ctx.body.id_token);
     if (ctx.status === 200) secrets.push(ctx.body.access_token, ctx.body.refresh_token);
     if (ctx.status === 200 && state.expiresIn !== undefined) {
       ctx.body = { ...ctx.body, expires_in: state.expiresIn };
@@ -113,7 +119,7 @@ async function serve(req, res) {
 // The person agrees to everything, or declines.
 async function interaction(req, res) {
   const details = await provider.interactionDetails(req, res);
-  let result = { login: { accountId: 'acme' } };
+  let result = { login: { accountId: state.subject } };
   if (state.decline) {
     result = { error: 'access_denied', error_description: '<script>alert(1)</script>' };
   } else if (details.prompt.name === 'consent') {
@@ -188,6 +194,9 @@ async function control(path, req, res) {
       break;
     case '/control/secrets':
       answer = secrets.filter(Boolean);
+      break;
+    case '/control/id-tokens':
+      answer = idTokens.filter(Boolean);
       break;
     case '/control/set':
       Object.assign(state, wish);

@@ -46,6 +46,7 @@ mod openings;
 mod matrix;
 mod native;
 mod operator;
+mod people;
 mod planted;
 mod platform;
 mod policies;

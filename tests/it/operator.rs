@@ -17,6 +17,12 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/operator/keys", ""),
     ("POST", "/operator/keys", r#"{"app":"newsroom"}"#),
     ("DELETE", "/operator/keys/none", ""),
+    ("GET", "/operator/training", ""),
+    (
+        "POST",
+        "/operator/training",
+        r#"{"records":[{"person":"editor-7","course":"a","passed_at":"2020-01-01T00:00:00Z"}]}"#,
+    ),
     ("POST", "/operator/erasures", r#"{"subject":"editor-7","basis":"gdpr-art-17"}"#),
     ("GET", "/operator/erasures/none", ""),
     ("POST", "/operator/erasures/none/confirmations", r#"{"subject":"editor-7","basis":"gdpr-art-17"}"#),

@@ -134,6 +134,7 @@ async fn door(judge: &Judge) {
     let plain = gate.send("POST", "/v1/posts", &[("content-type", "text/plain")], valid.clone()).await;
     judge.saw("unsupported-media-type", &plain);
     judge.saw("method-not-allowed", &gate.send("PUT", "/v1/posts", &[JSON], valid).await);
+    judge.saw("sign-in-unavailable", &gate.get("/.well-known/oauth-authorization-server").await);
     judge.saw("not-found", &gate.get("/v1/posts/post_unknown").await);
     let mut later = post("acme-mastodon", "x");
     later["publish_at"] = json!({"local": "2027-03-01T09:00", "zone": "Europe/Prague"});
@@ -219,11 +220,16 @@ async fn rights(judge: &Judge) {
         .govern(|governance| {
             governance.deny("not-careers", "app:careers", "brand:acme/snacks", &[]);
             governance.file("limits.toml", "[app.agency]\ncalls_per_minute = 1\nburst = 1\n");
+            governance.grant("trained", "person:editor-8", "brand:acme", &["post.create"]);
+            let grants = governance.files()["grants.toml"].clone();
+            let asks = "id = \"trained\"\ntraining = [\"social-basics\"]\n";
+            governance.file("grants.toml", &grants.replace("id = \"trained\"\n", asks));
         })
         .start()
         .await;
     let valid = post("acme-mastodon", "x");
     judge.saw("no-grant", &gate.caller("person:editor-7").publish(&valid).await);
+    judge.saw("training-required", &gate.caller("person:editor-8").publish(&valid).await);
     judge.saw("denied", &gate.caller("app:careers").publish(&valid).await);
     let agency = gate.caller("app:agency");
     agency.publish(&valid).await.expect(201);

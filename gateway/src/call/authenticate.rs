@@ -108,11 +108,19 @@ impl Caller {
     }
 }
 
-/// A key lives no longer than the app or the person that it was made for.
-fn known(governance: &Governance, holder: &Principal) -> bool {
-    match holder {
-        Principal::App(app) => governance.apps.contains_key(app),
-        Principal::Person(person) => governance.people.contains_key(person),
+/// A key lives no longer than the app or the person that it was made for; that of a device no longer than its person is who they
+/// were at the company's issuer when they enrolled it.
+fn known(governance: &Governance, key: &KeyRecord) -> bool {
+    let person = match &key.holder {
+        Principal::App(app) => return governance.apps.contains_key(app),
+        Principal::Person(person) => governance.people.get(person),
+    };
+    match (person, &key.device) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(person), Some(device)) => {
+            person.sign_in.as_ref().is_some_and(|identity| identity.digest() == device.identity)
+        }
     }
 }
 
@@ -286,9 +294,9 @@ fn capital(text: &str) -> String {
 fn of_record(gateway: &Gateway, key: Result<Arc<KeyRecord>, KeyRefused>, source: IpAddr) -> Result<Caller, Refusal> {
     let refuse = |detail: &str| Err(stranger(gateway, source, problem::UNAUTHENTICATED, detail));
     match key {
-        Ok(record) if !known(&gateway.governance.load(), &record.holder) => {
-            refuse("The holder of this key is not in the governance any more. Ask an operator.")
-        }
+        Ok(record) if !known(&gateway.governance.load(), &record) => refuse(
+            "The holder of this key is not in the governance any more, or signs in as somebody else. Ask an operator.",
+        ),
         Ok(record) => Ok(caller(record.id.clone(), record.holder.clone(), source)),
         Err(why) => refuse(why.public()),
     }

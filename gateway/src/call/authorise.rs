@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Call;
+use super::{Call, training};
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
@@ -88,23 +88,34 @@ fn granted(
     action: Action,
 ) -> Result<Arc<Grant>, Refusal> {
     let caller = call.caller();
-    let reason =
-        match decide(governance, caller.principal(), caller.on_behalf_of(), account, action, gateway.clock.now()) {
-            Decision::Granted { grant, .. } => return Ok(grant),
-            Decision::Refused { reason } => reason,
-        };
+    let (principal, behalf) = (caller.principal(), caller.on_behalf_of());
+    let reason = match decide(governance, principal, behalf, account, action, gateway.clock.now()) {
+        Decision::Granted { grant, act_for_grant, .. } => {
+            let decided = [Some(&*grant), act_for_grant.as_deref()];
+            let other = training::check(gateway, governance, caller, (account, action), decided)
+                .map_err(|refusal| of_account(refusal, account))?;
+            let named = |id| governance.grants.iter().find(|known| known.id == id).map(Arc::clone);
+            return Ok(other.and_then(named).unwrap_or(grant));
+        }
+        Decision::Refused { reason } => reason,
+    };
     let kind = match reason {
         NoRight::Denied { .. } => problem::DENIED,
         _ => problem::NO_GRANT,
     };
     let detail = format!("{} may not do `{action}` on `{}`: {reason}.", caller.principal(), account.id);
+    Err(of_account(Refusal::new(kind, Stage::Authorise, detail), account))
+}
+
+/// The refusal, with its account named.
+fn of_account(refusal: Refusal, account: &Account) -> Refusal {
     let fault = Fault {
         pointer: None,
         account: Some(account.id.to_string()),
-        code: kind.slug.into(),
-        message: detail.clone(),
+        code: refusal.problem.slug.into(),
+        message: refusal.detail.clone(),
         measured: None,
         allowed: None,
     };
-    Err(Refusal::new(kind, Stage::Authorise, detail).with_faults(vec![fault]))
+    refusal.with_faults(vec![fault])
 }

@@ -57,6 +57,7 @@ pub mod classify;
 mod addressed;
 mod sources;
 pub mod authorise;
+mod training;
 pub mod admit;
 pub mod review;
 pub mod approve;

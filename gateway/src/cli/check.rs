@@ -38,10 +38,16 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
             return Ok(faulty(&faults, &warnings));
         }
     };
-    let together = wiring::faults(context, Some(&governance));
+    let mut together = wiring::faults(context, Some(&governance));
+    let strange = caution::issuers(&governance, context.config.sign_in.as_ref());
+    if context.config.sign_in.is_some() {
+        together.extend(strange.iter().cloned());
+    }
     if !together.is_empty() {
         return Ok(faulty(&together, &warnings));
     }
+    // Where the folder is checked alone, the process may have its own `[sign_in]` elsewhere.
+    warnings.extend(strange.iter().map(ToString::to_string));
     warnings.extend(caution::unjudged(&governance));
     warnings.extend(caution::ended(&governance, context.clock.now()));
     let used = used(&governance);

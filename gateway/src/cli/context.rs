@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::outcome::Failure;
+use super::{client::Client, login::Login, outcome::Failure};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
@@ -54,6 +54,19 @@ impl Context {
         Shelf::read(&self.config.plugins.dir).map_err(|error| Failure::refused(error.to_string()))
     }
 
+    /// Speaks to the gate as a person: with the key that is given, to the gateway of the configuration; else as the device that
+    /// `pressgate login` made this one, to its gate.
+    pub fn person(&self, variable: &str) -> Result<Client, Failure> {
+        if let Some(key) = self.key(variable)? {
+            return Ok(Client::of_apps(&self.config, Some(key)));
+        }
+        let none = || {
+            let text = "your own key is needed: run `pressgate login`, or give --key-file or";
+            Failure::refused(format!("{text} {variable}"))
+        };
+        Login::read()?.ok_or_else(none)?.client()
+    }
+
     /// The caller's key: from `--key-file`, else from the environment.
     pub fn key(&self, variable: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.key_file {
@@ -77,6 +90,11 @@ pub fn config(path: Option<&Path>) -> Result<Config, Failure> {
 }
 
 fn key_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    Ok(Zeroizing::new(private_text(path)?.trim().to_owned()))
+}
+
+/// The text of a small file that nobody else may use.
+pub fn private_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed = |error: std::io::Error| Failure::file(path, &error);
     let file = std::fs::File::open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
@@ -93,7 +111,7 @@ fn key_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
     }
     let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX as usize));
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    Ok(Zeroizing::new(text.trim().to_owned()))
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ mod check;
 mod client;
 mod context;
 mod credential;
+mod device;
 mod doctor;
 mod init;
 mod key;
+mod login;
 mod outcome;
 mod pinned;
 mod plugins;
@@ -29,6 +31,7 @@ mod secret_input;
 mod serve;
 mod starter;
 mod table;
+mod training;
 mod wiring;
 
 use std::path::PathBuf;
@@ -52,7 +55,7 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
-    /// `post` and `audit` from PRESSGATE_KEY.
+    /// `post`, `device` and `audit` from PRESSGATE_KEY, or from what `pressgate login` kept.
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -72,6 +75,16 @@ enum Command {
     /// Keys of apps and people.
     #[command(subcommand)]
     Key(key::Command),
+    /// Make this device one of your own: prints a code, and waits until you said yes in a browser.
+    Login(login::Args),
+    /// End this device at the gate, and forget its key.
+    Logout,
+    /// Devices of people.
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Courses that people passed.
+    #[command(subcommand)]
+    Training(training::Command),
     /// What networks gave for accounts: kept encrypted, never shown.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -154,6 +167,10 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Check(args) => check::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args).await,
         Command::Key(command) => key::run(&context, command).await,
+        Command::Login(args) => login::login(&context, args).await,
+        Command::Logout => login::logout().await,
+        Command::Device(command) => device::run(&context, command).await,
+        Command::Training(command) => training::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
@@ -198,6 +215,12 @@ mod tests {
             "pressgate access report --format csv --days 30 --brand acme/snacks",
             "pressgate backup /backups/2030-01-01 --without-subject-keys --key-file k",
             "pressgate ca init --renew --new-key",
+            "pressgate login https://gate.acme.example --name laptop --ca house.pem",
+            "pressgate logout --json",
+            "pressgate device list --everybody",
+            "pressgate device revoke abc",
+            "pressgate training import -",
+            "pressgate training list --person editor-7",
             "pressgate ca export --json",
             "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {
@@ -210,6 +233,8 @@ mod tests {
             "pressgate audit erase --subject editor-7",
             "pressgate access report --format xml",
             "pressgate ca init --new-key",
+            "pressgate login https://gate.acme.example",
+            "pressgate training",
             "pressgate backup",
             "pressgate restore",
             "pressgate frobnicate",

@@ -87,7 +87,7 @@ impl Failure {
 impl From<OpsError> for Failure {
     fn from(error: OpsError) -> Self {
         match error {
-            OpsError::Governance(faults) => Self::faults(&faults),
+            OpsError::Governance(faults) | OpsError::Faults(faults) => Self::faults(&faults),
             OpsError::Missing(_) | OpsError::Invalid(_) | OpsError::Plugins(_) => Self::refused(error.to_string()),
             OpsError::Start(error) => error.into(),
             other => Self::Unreachable(other.to_string()),

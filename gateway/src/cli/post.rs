@@ -54,10 +54,7 @@ pub struct Vote {
 
 /// Runs the command.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
-    let key = context
-        .key(KEY)?
-        .ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
-    let client = Client::of_apps(&context.config, Some(key));
+    let client = context.person(KEY)?;
     match command {
         Command::Approve(vote) => cast(&client, &vote, "approve").await,
         Command::Reject(vote) => cast(&client, &vote, "reject").await,

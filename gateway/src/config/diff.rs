@@ -1,6 +1,6 @@
 //! What changes between two governances, in words for the person who applies it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// To what kind of thing: `brand`, `account`, `app`, `person`, `grant`, `deny`, `auditor`, `policy`, `limit`.
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`.
     pub what: &'static str,
     /// Its name.
     pub id: String,
@@ -70,6 +70,7 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("account", accounts);
     kind("app", apps);
     kind("person", people);
+    kind("role", roles);
     kind("grant", grants);
     kind("deny", denies);
     kind("auditor", auditors);
@@ -236,9 +237,29 @@ fn people(of: &Governance) -> Things {
         vec![
             ("roles", Field::Several(person.roles.iter().map(|role| role.as_str().to_owned()).collect())),
             ("approves", Field::Several(person.approves.iter().map(ToString::to_string).collect())),
+            ("only for", Field::Several(limited(person))),
+            ("signs in as", Field::One(person.sign_in.as_ref().map(signs_in_as).unwrap_or_default())),
         ]
     };
     of.people.values().map(|person| (person.id.to_string(), fields(person))).collect()
+}
+
+/// `responder: acme/snacks` for each brand that a role is limited to.
+fn limited(person: &super::Person) -> Vec<String> {
+    let each = |(role, brands): (&super::Role, &Vec<_>)| {
+        brands.iter().map(|brand| format!("{}: {brand}", role.as_str())).collect::<Vec<_>>()
+    };
+    person.brands.iter().flat_map(each).collect()
+}
+
+fn signs_in_as(identity: &super::SignInIdentity) -> String {
+    let private = if identity.private_issuer { " (private)" } else { "" };
+    format!("{} of {}{private}", identity.subject, identity.issuer)
+}
+
+fn roles(of: &Governance) -> Things {
+    let fields = |courses: &BTreeSet<String>| vec![("training", Field::Several(courses.iter().cloned().collect()))];
+    of.role_training.iter().map(|(role, courses)| (role.as_str().to_owned(), fields(courses))).collect()
 }
 
 fn grants(of: &Governance) -> Things {
@@ -248,6 +269,7 @@ fn grants(of: &Governance) -> Things {
             ("on", Field::One(scope(&grant.scope))),
             ("actions", Field::Several(grant.actions.iter().map(ToString::to_string).collect())),
             ("act_for", Field::Several(grant.act_for.iter().map(ToString::to_string).collect())),
+            ("training", Field::Several(grant.training.iter().cloned().collect())),
             ("owner", Field::One(grant.owner.to_string())),
             ("expires", Field::One(grant.expires.to_string())),
         ]

@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Fault, Files, auditors, check, diff, files, rights::Index};
 use crate::model::{
-    Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName,
+    Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName, hex::hex,
 };
 
 /// A node of the tree of brands.
@@ -63,19 +64,22 @@ pub enum Role {
     Author,
     /// Votes on held posts of the brands in `approves`.
     Approver,
-    /// Runs the gateway.
+    /// Answers what comes in.
+    Responder,
+    /// Runs the gateway, where the role is not limited to brands.
     Operator,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 3] = [Self::Author, Self::Approver, Self::Operator];
+    pub const ALL: [Self; 4] = [Self::Author, Self::Approver, Self::Responder, Self::Operator];
 
     /// The name as it is written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Author => "author",
             Self::Approver => "approver",
+            Self::Responder => "responder",
             Self::Operator => "operator",
         }
     }
@@ -95,12 +99,55 @@ pub struct Person {
     pub roles: BTreeSet<Role>,
     /// Brands (and those below) whose held posts they may vote on.
     pub approves: Vec<BrandPath>,
+    /// Brands (and those below) that a role is limited to; a role that is not here, and is not `approver`, is for all.
+    pub brands: BTreeMap<Role, Vec<BrandPath>>,
+    /// Who they are at the company's issuer, where they may sign in.
+    pub sign_in: Option<SignInIdentity>,
+}
+
+/// A person at the company's issuer (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInIdentity {
+    /// `iss`, byte for byte.
+    pub issuer: String,
+    /// Permits an issuer on plain HTTP or at an address that is not on the public internet.
+    pub private_issuer: bool,
+    /// `sub`.
+    pub subject: String,
+    /// Its line in `people.toml`.
+    pub line: usize,
+}
+
+impl SignInIdentity {
+    /// A digest of issuer and subject, lower-case hexadecimal: what was given to one identity is not another's who gets the same id.
+    pub fn digest(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [&self.issuer, &self.subject] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        hex(context.finish().as_ref())
+    }
 }
 
 impl Person {
     /// True where the person may vote on held posts of the brand.
     pub fn may_approve(&self, brand: &BrandPath) -> bool {
         self.roles.contains(&Role::Approver) && self.approves.iter().any(|approved| approved.covers(brand))
+    }
+
+    /// True where the person has the role for the brand.
+    pub fn has_role(&self, role: Role, brand: &BrandPath) -> bool {
+        match (role, self.brands.get(&role)) {
+            (Role::Approver, _) => self.may_approve(brand),
+            (_, None) => self.roles.contains(&role),
+            (_, Some(brands)) => self.roles.contains(&role) && brands.iter().any(|limit| limit.covers(brand)),
+        }
+    }
+
+    /// True for an operator of the gateway as a whole. Who has the role for some brands only is none.
+    pub fn is_operator(&self) -> bool {
+        self.roles.contains(&Role::Operator) && !self.brands.contains_key(&Role::Operator)
     }
 }
 
@@ -241,6 +288,8 @@ pub struct Governance {
     pub apps: BTreeMap<AppId, App>,
     /// By id.
     pub people: BTreeMap<PersonId, Person>,
+    /// Courses that who has a role must have passed, for actions with effects on its brands.
+    pub role_training: BTreeMap<Role, BTreeSet<String>>,
     /// In the order of the file.
     pub grants: Vec<Arc<Grant>>,
     /// In the order of the file.
@@ -315,6 +364,19 @@ impl Governance {
     /// The policies that judge posts of a brand, in order.
     pub fn policies_of(&self, brand: &BrandPath) -> impl Iterator<Item = &PolicyRule> {
         self.policies.iter().filter(move |rule| rule.applies_to(brand))
+    }
+
+    /// The person whom the company's issuer knows by this subject.
+    pub fn signed_in_as(&self, issuer: &str, subject: &str) -> Option<&Person> {
+        let is = |known: &SignInIdentity| known.issuer == issuer && known.subject == subject;
+        self.people.values().find(|person| person.sign_in.as_ref().is_some_and(is))
+    }
+
+    /// Courses that the person's roles ask for at a brand.
+    pub fn training_of_roles(&self, person: &PersonId, brand: &BrandPath) -> BTreeSet<&str> {
+        let Some(person) = self.people.get(person) else { return BTreeSet::new() };
+        let asked = self.role_training.iter().filter(|(role, _)| person.has_role(**role, brand));
+        asked.flat_map(|(_, courses)| courses.iter().map(String::as_str)).collect()
     }
 
     /// True where the person may vote on held posts of the brand.

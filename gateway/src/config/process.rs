@@ -6,6 +6,7 @@ mod export;
 mod forward;
 mod listen;
 mod raw;
+mod sign_in;
 mod telemetry;
 mod witness;
 
@@ -22,6 +23,7 @@ use url::Url;
 use super::Fault;
 use crate::model::AccountId;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
+pub use sign_in::SignIn;
 pub use telemetry::Telemetry;
 pub use witness::Witness;
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub native: Native,
     /// The proxy for clients with a fixed host.
     pub forward: Forward,
+    /// Where people sign in; nobody does without it.
+    pub sign_in: Option<SignIn>,
     /// Limits of requests.
     pub limits: Limits,
     /// HTTP out.

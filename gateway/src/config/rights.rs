@@ -121,7 +121,19 @@ pub fn decide(
     action: Action,
     now: Timestamp,
 ) -> Decision {
-    match granted(governance, principal, on_behalf_of, account, action, now) {
+    decide_among(governance, principal, on_behalf_of, (account, action), now, &|_| true)
+}
+
+/// [`decide`], where only those grants count that are `fit`.
+pub fn decide_among(
+    governance: &Governance,
+    principal: &Principal,
+    on_behalf_of: Option<&PersonId>,
+    (account, action): (&Account, Action),
+    now: Timestamp,
+    fit: &dyn Fn(&Grant) -> bool,
+) -> Decision {
+    match granted(governance, principal, on_behalf_of, (account, action), now, fit) {
         Ok((grant, act_for_grant)) => {
             let expires = act_for_grant.as_ref().map_or(grant.expires, |other| other.expires.min(grant.expires));
             Decision::Granted { grant, act_for_grant, expires }
@@ -136,9 +148,9 @@ fn granted(
     governance: &Governance,
     principal: &Principal,
     on_behalf_of: Option<&PersonId>,
-    account: &Account,
-    action: Action,
+    (account, action): (&Account, Action),
     now: Timestamp,
+    fit: &dyn Fn(&Grant) -> bool,
 ) -> Result<Grants, NoRight> {
     let index = &governance.index;
     let person = match (principal, on_behalf_of) {
@@ -159,7 +171,8 @@ fn granted(
         return Err(NoRight::Denied { deny: deny.id.clone(), reason: deny.reason.clone() });
     }
 
-    let covering = |holder: &Principal| index.held_by(holder).iter().filter(|grant| grant.covers(account, action));
+    let covering =
+        |holder: &Principal| index.held_by(holder).iter().filter(|grant| grant.covers(account, action) && fit(grant));
     let Some((person, holder)) = &behalf else {
         return match longest(covering(principal)) {
             Some(grant) if grant.is_live(now) => Ok((Arc::clone(grant), None)),
@@ -203,7 +216,7 @@ impl Governance {
                 held.iter()
                     .filter(|grant| grant.is_live(now) && grant.scope.covers(account))
                     .flat_map(|grant| &grant.actions)
-                    .any(|action| granted(self, principal, on_behalf_of, account, *action, now).is_ok())
+                    .any(|action| granted(self, principal, on_behalf_of, (account, *action), now, &|_| true).is_ok())
             })
             .cloned()
             .collect()
@@ -213,7 +226,7 @@ impl Governance {
     pub fn accounts_allowing(&self, principal: &Principal, action: Action, now: Timestamp) -> BTreeSet<AccountId> {
         self.accounts
             .values()
-            .filter(|account| granted(self, principal, None, account, action, now).is_ok())
+            .filter(|account| granted(self, principal, None, (account, action), now, &|_| true).is_ok())
             .map(|account| account.id.clone())
             .collect()
     }

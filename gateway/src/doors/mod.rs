@@ -9,6 +9,7 @@ mod limits;
 pub mod listener;
 pub mod native;
 pub mod openapi;
+pub mod people;
 pub mod problem;
 pub mod publish;
 mod query;
@@ -38,6 +39,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/validate", post(publish::posts::validate))
         .route("/v1/me", get(publish::me::me))
         .route("/v1/accounts", get(publish::accounts::list))
+        .route("/v1/devices", get(people::devices::list))
+        .route("/v1/devices/{id}", delete(people::devices::revoke))
         .route("/v1/audit", get(audit::search::search))
         .route("/v1/audit/stream", get(audit::stream::stream))
         .route("/v1/audit/export", get(audit::export::export))
@@ -53,6 +56,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/healthz", get(listener::livez))
         .route("/readyz", get(listener::readyz))
         .route("/v1/media", post(publish::media::upload))
+        .merge(people::routes())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), native::native))

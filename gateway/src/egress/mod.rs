@@ -16,6 +16,7 @@ mod pool;
 mod resolve;
 mod scrub;
 mod session;
+mod sign_in;
 mod stream;
 mod target;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use oauth::{Begun, ConnectFailure, Consent, Revocation};
 pub use own::{JSON, OwnGet, OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};
 use secrecy::SecretString;
+pub use sign_in::{NoIdentity, SignInCode, SignInWish, begin_sign_in};
 pub use stream::{Streamed, StreamedBody};
 pub use types::*;
 pub use webhook::WebhookKey;

@@ -72,7 +72,14 @@ pub enum Proof<'a> {
     },
 }
 
-fn scope(name: &str, url: &Url, method: Method, private: bool, response_bytes_max: usize, timeout: Duration) -> Scope {
+pub(super) fn scope(
+    name: &str,
+    url: &Url,
+    method: Method,
+    private: bool,
+    response_bytes_max: usize,
+    timeout: Duration,
+) -> Scope {
     let origin = AllowedOrigin {
         origin: url.clone(),
         methods: vec![method],

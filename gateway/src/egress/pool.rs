@@ -32,10 +32,10 @@ use crate::{clock::Clock, model::AccountId};
 const IDLE_MS: i64 = 4_000;
 /// How long a connection is used; then the name is resolved and checked again.
 const AGE_MS: i64 = 300_000;
-/// Idle connections of one client.
-const IDLE_MAX: usize = 128;
 /// Requests of one client at the same time; more wait.
 const REQUESTS_MAX: usize = 256;
+/// Idle connections of one client: with fewer, calls that come in waves would close and open them.
+const IDLE_MAX: usize = REQUESTS_MAX;
 /// Of these, answers that may come for long; a further one is read whole.
 const FLOWS_MAX: usize = REQUESTS_MAX / 4;
 /// Clients that are remembered before those without work are forgotten.

@@ -53,6 +53,7 @@ struct Entry {
 #[derive(Default, Clone)]
 struct Known {
     keys: Arc<Vec<Jwk>>,
+    places: Option<Places>,
     /// When the keys came.
     at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
@@ -63,6 +64,21 @@ struct Known {
 struct Discovered {
     issuer: String,
     jwks_uri: Url,
+    authorization_endpoint: Option<Url>,
+    token_endpoint: Option<Url>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// Where people sign in at an issuer, and where their codes are exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// What a browser opens.
+    pub authorization: Url,
+    /// What takes a code.
+    pub token: Url,
+    /// It names itself in its answers (RFC 9207).
+    pub names_itself: bool,
 }
 
 impl Keys {
@@ -99,6 +115,24 @@ impl Keys {
         }
         known.key(token).cloned().ok_or(TokenRefused::UnknownKey)
     }
+
+    /// Where people sign in at the issuer, as it says itself; not older than a day.
+    pub(super) async fn places(&self, issuer: &Issuer) -> Result<Places, TokenRefused> {
+        let entry = {
+            let mut entries = self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(entries.entry(issuer.clone()).or_default())
+        };
+        let now = self.inner.clock.now();
+        let old = |known: &Known, age| known.at.is_none_or(|at| now.duration_since(at) > age);
+        if old(&entry.known(), FRESH) {
+            self.inner.renew(issuer, &entry, now).await;
+        }
+        let known = entry.known();
+        match known.places {
+            Some(ref places) if !old(&known, STALE_MAX) => Ok(places.clone()),
+            _ => Err(TokenRefused::Unavailable(known.trouble.unwrap_or_else(|| "it does not say where".to_owned()))),
+        }
+    }
 }
 
 impl Entry {
@@ -118,7 +152,9 @@ impl Inner {
         let mut known = entry.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.asked_at = Some(now);
         match answer {
-            Ok(keys) => *known = Known { keys: Arc::new(keys), at: Some(now), asked_at: Some(now), trouble: None },
+            Ok((keys, places)) => {
+                *known = Known { keys: Arc::new(keys), places, at: Some(now), asked_at: Some(now), trouble: None };
+            }
             Err(trouble) => {
                 tracing::warn!(issuer = issuer.id, trouble, "the keys of an issuer can't be had");
                 known.trouble = Some(trouble);
@@ -126,14 +162,17 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, issuer: &Issuer) -> Result<Vec<Jwk>, String> {
+    async fn ask(&self, issuer: &Issuer) -> Result<(Vec<Jwk>, Option<Places>), String> {
         let place = issuer.discovery().ok_or("its identifier is no address")?;
         let found: Discovered = self.get(issuer, &place).await?;
         if found.issuer != issuer.id {
             return Err("its discovery document is one of another issuer".to_owned());
         }
         let set: JwkSet = self.get(issuer, &found.jwks_uri).await?;
-        Ok(set.keys)
+        let names_itself = found.authorization_response_iss_parameter_supported;
+        let places = found.authorization_endpoint.zip(found.token_endpoint);
+        let places = places.map(|(authorization, token)| Places { authorization, token, names_itself });
+        Ok((set.keys, places))
     }
 
     async fn get<T: for<'de> Deserialize<'de>>(&self, issuer: &Issuer, url: &Url) -> Result<T, String> {

@@ -1,4 +1,4 @@
-//! Access tokens of a company's own issuers (OpenID Connect): who is a caller that shows one?
+//! Tokens of a company's own issuers (OpenID Connect): who is a caller that shows one, and who signs in?
 //!
 //! Issuer, audience and subject are pinned in `apps.toml`; the issuer's keys are asked for through egress and kept.
 
@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::{clock::Clock, egress::Egress};
 
+pub use keys::Places;
 pub use token::{Presented, TokenRefused, issuer_of};
 
 /// An issuer, as `apps.toml` names it.
@@ -42,6 +43,14 @@ impl Identities {
     /// Asks issuers through `egress`.
     pub fn new(egress: Arc<Egress>, clock: Arc<dyn Clock>) -> Self {
         Self { keys: keys::Keys::new(egress, Arc::clone(&clock)), clock }
+    }
+
+    /// Where people sign in at an issuer.
+    ///
+    /// # Errors
+    /// [`TokenRefused::Unavailable`].
+    pub async fn places(&self, issuer: &Issuer) -> Result<Places, TokenRefused> {
+        self.keys.places(issuer).await
     }
 
     /// Whose token is it? Checked are its signature, its issuer and its times; audience and subject are the caller's to compare.

@@ -65,6 +65,10 @@ pub struct Presented {
     pub audiences: Vec<String>,
     /// Whom it speaks for.
     pub subject: String,
+    /// Of a sign-in: what it was asked with.
+    pub nonce: Option<String>,
+    /// The client that it was made for, where it says so.
+    pub party: Option<String>,
 }
 
 /// What a token says of itself before anything is checked: enough to find the key.
@@ -122,6 +126,8 @@ struct Claims {
     /// Seconds since 1970, perhaps with a fraction (RFC 7519 section 2).
     exp: f64,
     nbf: Option<f64>,
+    nonce: Option<String>,
+    azp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -162,7 +168,7 @@ pub(super) fn read(
         Audiences::One(audience) => vec![audience],
         Audiences::Several(audiences) => audiences,
     };
-    Ok(Presented { issuer: claims.iss, audiences, subject: claims.sub })
+    Ok(Presented { issuer: claims.iss, audiences, subject: claims.sub, nonce: claims.nonce, party: claims.azp })
 }
 
 fn refused(error: &jsonwebtoken::errors::Error) -> TokenRefused {

@@ -250,6 +250,7 @@ mod tests {
             revoked_at: None,
             note: String::new(),
             made_by: None,
+            device: None,
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Grant {
     pub actions: BTreeSet<Action>,
     /// An app with this list may act for these persons; the effective rights are the intersection.
     pub act_for: BTreeSet<PersonId>,
+    /// Courses that the person who acts must have passed, for actions with effects.
+    pub training: BTreeSet<String>,
     /// The person who answers for the grant.
     pub owner: PersonId,
     /// From this instant on it counts no more.

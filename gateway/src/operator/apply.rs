@@ -74,6 +74,7 @@ async fn apply_here(gateway: &Arc<Gateway>, by: &By, wish: ApplyRequest) -> Resu
     caution::check(&old, &new, wish.allow_removal)?;
     let ops = Ops::running(gateway);
     let mut notes = caution::notes(&ops, Some(&old), &new, &gateway.shelf).await?;
+    notes.extend(caution::issuers(&new, gateway.config.sign_in.as_ref()).iter().map(ToString::to_string));
     notes.extend(exchanged(gateway).await);
     let (new, serving) = load(gateway, new).await?;
     let new = Arc::new(new);

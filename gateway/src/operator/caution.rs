@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{By, Ops, OpsError, credentials::Wants, keys::is_operator, ops::leaf_of};
 use crate::{
     audit::leaf::Changed,
-    config::{Files, Governance, TOP_FILES},
+    config::{Fault, Files, Governance, TOP_FILES, process::SignIn},
     model::{Auditor, Principal},
     plugins::Shelf,
     records::KeyRecord,
@@ -79,6 +79,28 @@ pub fn ended(governance: &Governance, now: Timestamp) -> Vec<String> {
         format!("the auditor entry {id} ended at {end} and gives no right; have {owner} renew it, or delete it")
     };
     ended.map(told).collect()
+}
+
+/// People who can't sign in, because `[sign_in]` of pressgate.toml names another issuer, or none is there.
+pub fn issuers(governance: &Governance, sign_in: Option<&SignIn>) -> Vec<Fault> {
+    let identities = governance.people.values().filter_map(|person| Some((person, person.sign_in.as_ref()?)));
+    let strange = identities.filter_map(|(person, identity)| {
+        let id = &person.id;
+        let what = match sign_in {
+            None => format!("person `{id}`: `sign_in` has no use: pressgate.toml has no `[sign_in]`"),
+            Some(known) if known.issuer != identity.issuer => {
+                format!("person `{id}`: `issuer` is not the one of `[sign_in]` in pressgate.toml, {}", known.issuer)
+            }
+            Some(known) if known.private_issuer && !identity.private_issuer => {
+                format!(
+                    "person `{id}`: the issuer is private by pressgate.toml; write `private_issuer = true` here too"
+                )
+            }
+            Some(_) => return None,
+        };
+        Some(Fault::new("people.toml", identity.line, what))
+    });
+    strange.collect()
 }
 
 /// What an apply from `old` to `new` means beyond its difference.

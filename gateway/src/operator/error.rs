@@ -23,6 +23,9 @@ pub enum OpsError {
     /// The governance folder holds faults; nothing was changed.
     #[error("the governance folder holds {}; nothing was changed", count(.0.len()))]
     Governance(Vec<Fault>),
+    /// What was given holds faults; nothing was changed.
+    #[error("what was given holds {}; nothing was changed", count(.0.len()))]
+    Faults(Vec<Fault>),
     /// The plugins that the governance names can't be loaded.
     #[error(transparent)]
     Plugins(#[from] ShelfError),
@@ -65,7 +68,7 @@ impl From<OpsError> for Refusal {
             OpsError::Invalid(_) | OpsError::Vault(VaultError::Invalid(_)) | OpsError::Plugins(_) => {
                 Self::new(problem::INVALID, Stage::Door, detail)
             }
-            OpsError::Governance(faults) => {
+            OpsError::Governance(faults) | OpsError::Faults(faults) => {
                 let faults = faults.into_iter().map(listed).collect();
                 Self::new(problem::INVALID, Stage::Door, detail).with_faults(faults)
             }

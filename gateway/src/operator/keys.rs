@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::leaf::Changed,
-    config::{Governance, Role, did_you_mean},
+    config::{Governance, Person, did_you_mean},
     keys::reveal,
     model::{AppId, KeyId, PersonId, Principal},
     records::KeyRecord,
@@ -111,7 +111,7 @@ fn holder(governance: &Governance, app: Option<&str>, person: Option<&str>) -> R
 
 /// Is this person an operator under the governance?
 pub fn is_operator(governance: &Governance, person: &str) -> bool {
-    governance.people.get(person).is_some_and(|person| person.roles.contains(&Role::Operator))
+    governance.people.get(person).is_some_and(Person::is_operator)
 }
 
 fn view(record: &KeyRecord, ops: &Ops<'_>) -> KeyView {
@@ -130,5 +130,6 @@ fn view(record: &KeyRecord, ops: &Ops<'_>) -> KeyView {
         expires_at: record.expires_at,
         revoked_at: record.revoked_at,
         note: record.note.clone(),
+        device: record.device.as_ref().map(|device| device.name.clone()),
     }
 }

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ops;
 pub mod served;
 pub mod standing;
+pub mod training;
 pub mod wire;
 
 mod answer;

@@ -26,7 +26,8 @@ use super::{
     served,
     wire::{
         Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
-        DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView,
+        DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView, TrainingImported,
+        TrainingRequest, TrainingView,
     },
 };
 use crate::{
@@ -50,6 +51,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/apply", post(apply_folder))
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
+        .route("/operator/training", get(list_training).merge(post(import_training)))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -183,6 +185,24 @@ async fn revoke_key(State(gateway): Shared, Operator(by): Operator, Named(id): N
             move |gateway| async move { Ops::running(&gateway).revoke_key(&by, &KeyId::new(id)).await },
         );
     ok(revoked.await?)
+}
+
+async fn list_training(State(gateway): Shared, _operator: Operator) -> Answer<Vec<TrainingView>> {
+    ok(Ops::running(&gateway).list_training().await?)
+}
+
+async fn import_training(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<TrainingRequest>,
+) -> Answer<TrainingImported> {
+    let imported = to_the_end(&gateway, move |gateway| async move {
+        let governance = gateway.governance.load_full();
+        let (imported, records) = Ops::running(&gateway).import_training(&by, &governance, wish).await?;
+        gateway.people.training.add(records);
+        Ok(imported)
+    });
+    ok(imported.await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

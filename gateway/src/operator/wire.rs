@@ -10,7 +10,10 @@ use serde::{
 };
 
 use super::served::Components;
-use crate::{config::Change, export::ExportStatus, vault::SECRETS_MAX, witness::WitnessStatus};
+use crate::{
+    config::Change, export::ExportStatus, model::PersonId, records::TrainingRecord, vault::SECRETS_MAX,
+    witness::WitnessStatus,
+};
 
 /// A key that somebody wants.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -112,6 +115,61 @@ pub struct KeyView {
     pub revoked_at: Option<Timestamp>,
     /// Where it is used.
     pub note: String,
+    /// Of a device that a person enrolled: what they call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// Courses that people passed, in one of two forms.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingRequest {
+    /// CSV with the columns `person,course,passed_at,expires_at`…
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<String>,
+    /// … or the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Vec<TrainingView>>,
+}
+
+/// A course that a person passed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingView {
+    /// Who.
+    pub person: String,
+    /// What.
+    pub course: String,
+    /// When.
+    pub passed_at: Timestamp,
+    /// From then on it counts no more; none where it holds for good.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl TrainingView {
+    /// Of a record.
+    pub fn of(record: TrainingRecord) -> Self {
+        let TrainingRecord { person, course, passed_at, expires_at } = record;
+        Self { person: person.to_string(), course, passed_at, expires_at }
+    }
+
+    /// As it is kept.
+    pub fn record(self) -> TrainingRecord {
+        let Self { person, course, passed_at, expires_at } = self;
+        TrainingRecord { person: PersonId::new(person), course, passed_at, expires_at }
+    }
+}
+
+/// What was imported.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrainingImported {
+    /// How many records.
+    pub records: usize,
+    /// Of how many people.
+    pub people: usize,
+    /// SHA-256 of what was given, as the log has it.
+    pub digest: String,
 }
 
 /// A fresh key, shown this once. No `Debug`: it holds the secret.

@@ -92,6 +92,17 @@ pub trait Records: Send + Sync + 'static {
     /// The sessions that were ended and have not run out at `now`.
     fn ended_sessions(&self, now: Timestamp) -> Answer<'_, Vec<(String, Timestamp)>>;
 
+    /// Keeps a browser's sign-in; those that ran out at `now` are forgotten.
+    fn put_sign_in(&self, record: SignInRecord, now: Timestamp) -> Answer<'_, ()>;
+    /// The sign-in of a cookie with that SHA-256, whether or not it ran out.
+    fn sign_in(&self, cookie: [u8; 32]) -> Answer<'_, Option<SignInRecord>>;
+    /// Ends a sign-in; false where there is none.
+    fn end_sign_in(&self, cookie: [u8; 32]) -> Answer<'_, bool>;
+    /// Keeps what people passed, all or nothing. The same person, course and time again changes when it ends.
+    fn put_training(&self, records: Vec<TrainingRecord>) -> Answer<'_, ()>;
+    /// Everything that people passed, by person, course and time.
+    fn training(&self) -> Answer<'_, Vec<TrainingRecord>>;
+
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
     /// One medium.

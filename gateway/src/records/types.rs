@@ -428,6 +428,43 @@ pub struct KeyRecord {
     pub note: String,
     /// The operator who made it, and saw its secret; none where nobody had a key yet.
     pub made_by: Option<PersonId>,
+    /// Of a device that a person enrolled.
+    pub device: Option<Device>,
+}
+
+/// A device of a person, which holds a key of theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// What its person calls it.
+    pub name: String,
+    /// A digest of who they were at the company's issuer when they enrolled it; the key opens nothing for anybody else.
+    pub identity: String,
+}
+
+/// A browser in which a person is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInRecord {
+    /// SHA-256 of its cookie.
+    pub cookie: [u8; 32],
+    /// Who.
+    pub person: PersonId,
+    /// A digest of who they are at the company's issuer.
+    pub identity: String,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// A course that a person passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainingRecord {
+    /// Who.
+    pub person: PersonId,
+    /// What.
+    pub course: String,
+    /// When. Whoever passes a course again has a record more.
+    pub passed_at: Timestamp,
+    /// From then on it counts no more; none where it holds for good.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A stored medium.

@@ -198,7 +198,7 @@ impl Deref for Running {
 async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Live, String, Option<String>) {
     let parts = Parts { config: site.config(), clock: Arc::clone(clock), disk: Arc::clone(disk) };
     let gateway = start(parts).await.unwrap_or_else(|error| panic!("the gateway does not start: {error}"));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let listener = TcpListener::bind(gateway.config.listen.address).await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let mut doors = vec![tokio::spawn(pressgate::doors::serve(Arc::clone(&gateway), listener))];
     let mut proxy = None;

@@ -114,7 +114,12 @@ impl Issuer {
         serde_json::from_value(self.control("secrets", &json!({})).await).expect("texts")
     }
 
-    /// Changes how it behaves: `{"token": {"mode": "cut"}}`, `{"rotate": false}`, `{"decline": true}`, `{"expiresIn": 0}`.
+    /// Every identity token that it gave so far.
+    pub async fn id_tokens(&self) -> Vec<String> {
+        serde_json::from_value(self.control("id-tokens", &json!({})).await).expect("texts")
+    }
+
+    /// Changes how it behaves: `{"token": {"mode": "cut"}}`, `{"rotate": false}`, `{"decline": true}`, `{"expiresIn": 0}`, `{"subject": "acme"}`.
     pub async fn set(&self, wish: &Value) {
         self.control("set", wish).await;
     }

@@ -34,6 +34,8 @@ pub enum Changed {
     Plugin,
     /// A setting of the gateway.
     Setting,
+    /// A person: a sign-in, courses that people passed.
+    Person,
     /// The log itself: a backup, a restore, its second checkpoint.
     Log,
     /// A value of a later version.

@@ -68,10 +68,7 @@ impl Filters {
 
 /// Speaks to the public listener with one's own key.
 pub fn client(context: &Context) -> Result<Client, Failure> {
-    let key = context
-        .key(KEY)?
-        .ok_or_else(|| Failure::refused(format!("your own key is needed: give --key-file or {KEY}")))?;
-    Ok(Client::of_apps(&context.config, Some(key)))
+    context.person(KEY)
 }
 
 /// The heads of [`row`]'s columns.

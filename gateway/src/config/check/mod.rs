@@ -65,7 +65,7 @@ pub(super) fn check(
         apps: Names::collect(&apps, "app", "id", &report),
         accounts: Names::collect(&accounts, "account", "id", &report),
     };
-    let people = people::people(&context, &people);
+    let (people, role_training) = people::people(&context, &people);
     let apps = people::apps(&context, &apps);
     let accounts = accounts::accounts(&context, &accounts);
     let grants = open("grants.toml");
@@ -90,6 +90,7 @@ pub(super) fn check(
         accounts,
         apps,
         people,
+        role_training,
         grants,
         denies,
         auditors,

@@ -4,45 +4,136 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{
-        App, Person, Role, TokenIdentity,
+        App, Person, Role, SignInIdentity, TokenIdentity,
         fault::did_you_mean,
-        table::{Document, Entry, Report},
+        table::{At, Document, Entry, ID_RULE, Report, is_id},
     },
     Context,
 };
-use crate::model::{AppId, PersonId};
+use crate::model::{AppId, BrandPath, PersonId};
 
-const PERSON_KEYS: &[&str] = &["id", "roles", "approves"];
+const PERSON_KEYS: &[&str] = &["id", "roles", "approves", "brands", "sign_in"];
+const ROLE_KEYS: &[&str] = &["training"];
+const SIGN_IN_KEYS: &[&str] = &["issuer", "private_issuer", "subject"];
 const APP_KEYS: &[&str] = &["id", "name", "owner", "certificates", "token"];
 const TOKEN_KEYS: &[&str] = &["issuer", "private_issuer", "audience", "subject"];
 
-pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> BTreeMap<PersonId, Person> {
+/// People by id, and what their roles ask for.
+type People = (BTreeMap<PersonId, Person>, BTreeMap<Role, BTreeSet<String>>);
+
+pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> People {
     let report = context.report;
-    document.only(&["person"], report);
+    document.only(&["person", "role"], report);
     let mut people = BTreeMap::new();
     for entry in document.entries("person", Some(report)) {
         entry.only(PERSON_KEYS, report);
         let id = entry.id("id", report);
-        let mut roles = BTreeSet::new();
-        let mut legible = true;
-        for role in entry.strings("roles", report).unwrap_or_default() {
-            if let Some(role) = Role::parse(&role.value) {
-                roles.insert(role);
-            } else {
-                legible = false;
-                let hint = did_you_mean(&role.value, Role::ALL.map(Role::as_str));
-                entry.fault(role.line, report, format!("`roles`: there is no role `{}`{hint}", role.value));
-            }
-        }
-        let approves = context.brands.resolve_all(&entry, "approves", report);
+        let (roles, legible) = roles(&entry, report);
+        let mut approves = context.brands.resolve_all(&entry, "approves", report);
         if legible && !approves.is_empty() && !roles.contains(&Role::Approver) {
             entry.fault(entry.line_of("approves"), report, "`approves` needs the role `approver`");
         }
+        let mut brands = limits(context, &entry, &roles, legible);
+        approves.extend(brands.remove(&Role::Approver).unwrap_or_default());
+        let sign_in = sign_in(&entry, &people, report);
         if let Some(id) = id.map(PersonId::new) {
-            people.insert(id.clone(), Person { id, roles, approves });
+            people.insert(id.clone(), Person { id, roles, approves, brands, sign_in });
         }
     }
-    people
+    let mut training = BTreeMap::new();
+    for (name, entry) in document.named_tables("role", report) {
+        entry.only(ROLE_KEYS, report);
+        let courses = courses(&entry, report);
+        match Role::parse(&name.value) {
+            Some(role) => drop(training.insert(role, courses)),
+            None => {
+                let hint = did_you_mean(&name.value, Role::ALL.map(Role::as_str));
+                entry.fault(name.line, report, format!("there is no such role{hint}"));
+            }
+        }
+    }
+    (people, training)
+}
+
+/// The roles, and whether each was one.
+fn roles(entry: &Entry<'_>, report: &Report) -> (BTreeSet<Role>, bool) {
+    let (mut roles, mut legible) = (BTreeSet::new(), true);
+    for role in entry.strings("roles", report).unwrap_or_default() {
+        if let Some(role) = Role::parse(&role.value) {
+            roles.insert(role);
+        } else {
+            legible = false;
+            let hint = did_you_mean(&role.value, Role::ALL.map(Role::as_str));
+            entry.fault(role.line, report, format!("`roles`: there is no role `{}`{hint}", role.value));
+        }
+    }
+    (roles, legible)
+}
+
+/// `brands = { responder = ["acme/snacks"] }`: what a role is limited to. A limit without brands would be a role without any place.
+fn limits(
+    context: &Context<'_>,
+    entry: &Entry<'_>,
+    roles: &BTreeSet<Role>,
+    legible: bool,
+) -> BTreeMap<Role, Vec<BrandPath>> {
+    let report = context.report;
+    let mut limits = BTreeMap::new();
+    let Some(table) = entry.has("brands").then(|| entry.table("brands", report)).flatten() else { return limits };
+    table.only(&Role::ALL.map(Role::as_str), report);
+    for role in Role::ALL.into_iter().filter(|role| table.has(role.as_str())) {
+        let line = table.line_of(role.as_str());
+        if legible && !roles.contains(&role) {
+            table.fault(line, report, format!("`{}` is not one of the person's `roles`", role.as_str()));
+        }
+        let brands = context.brands.resolve_all(&table, role.as_str(), report);
+        if table.strings(role.as_str(), &Report::default()).is_some_and(|named| named.is_empty()) {
+            table.fault(line, report, format!("`{}` must name at least one brand", role.as_str()));
+        }
+        limits.insert(role, brands);
+    }
+    limits
+}
+
+/// Courses, as `training` names them.
+pub(super) fn courses(entry: &Entry<'_>, report: &Report) -> BTreeSet<String> {
+    let named = entry.strings("training", report).unwrap_or_default();
+    let mut courses = BTreeSet::new();
+    for course in named {
+        if is_id(&course.value) {
+            courses.insert(course.value);
+        } else {
+            entry.fault(course.line, report, format!("`training`: a course must be {ID_RULE}"));
+        }
+    }
+    courses
+}
+
+/// Who the person is at the company's issuer; nobody is two people.
+fn sign_in(entry: &Entry<'_>, others: &BTreeMap<PersonId, Person>, report: &Report) -> Option<SignInIdentity> {
+    let table = entry.has("sign_in").then(|| entry.table("sign_in", report)).flatten()?;
+    table.only(SIGN_IN_KEYS, report);
+    let private_issuer = table.boolean("private_issuer", report).is_some_and(|private| private.value);
+    let (issuer, subject) = (table.required("issuer", report), table.required("subject", report));
+    let (issuer, subject) = (issuer.filter(|issuer| is_issuer(&table, issuer, private_issuer, report))?, subject?);
+    let same = |known: &SignInIdentity| known.issuer == issuer.value && known.subject == subject.value;
+    if let Some(other) = others.values().find(|person| person.sign_in.as_ref().is_some_and(same)) {
+        table.fault(subject.line, report, format!("`subject`: at this issuer it is the person `{}` already", other.id));
+    }
+    Some(SignInIdentity { issuer: issuer.value, private_issuer, subject: subject.value, line: issuer.line })
+}
+
+/// An issuer's identifier is an address.
+fn is_issuer(entry: &Entry<'_>, issuer: &At<String>, private: bool, report: &Report) -> bool {
+    let schemes: &[&str] = if private { &["https", "http"] } else { &["https"] };
+    let address = url::Url::parse(&issuer.value).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
+    let fits = address.is_some_and(|url| url.query().is_none() && url.fragment().is_none());
+    if !fits {
+        let message =
+            "`issuer`: write the issuer's identifier, an https address (with `private_issuer = true` also http)";
+        entry.fault(issuer.line, report, message);
+    }
+    fits
 }
 
 pub(super) fn apps(context: &Context<'_>, document: &Document<'_>) -> BTreeMap<AppId, App> {
@@ -100,13 +191,7 @@ fn tokens(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Report) -> 
         let private_issuer = entry.boolean("private_issuer", report).is_some_and(|private| private.value);
         let (audience, subject) = (entry.required("audience", report), entry.required("subject", report));
         let (Some(issuer), Some(audience), Some(subject)) = (issuer, audience, subject) else { continue };
-        let schemes: &[&str] = if private_issuer { &["https", "http"] } else { &["https"] };
-        let address =
-            url::Url::parse(&issuer.value).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
-        if address.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
-            let message =
-                "`issuer`: write the issuer's identifier, an https address (with `private_issuer = true` also http)";
-            entry.fault(issuer.line, report, message);
+        if !is_issuer(&entry, &issuer, private_issuer, report) {
             continue;
         }
         let token =
@@ -123,4 +208,125 @@ fn tokens(entry: &Entry<'_>, others: &BTreeMap<AppId, App>, report: &Report) -> 
         tokens.push(token);
     }
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        check,
+        tests::{good, plugins},
+    };
+    use super::*;
+    use crate::config::{ChangeKind, Files, Governance};
+
+    const SIGN_IN: &str = "{ issuer = \"https://login.acme.example\", subject = \"u-1\" }";
+
+    fn with(people: &str, grants: &str) -> Files {
+        let mut files = good();
+        files.get_mut("people.toml").unwrap().push_str(people);
+        files.get_mut("grants.toml").unwrap().push_str(grants);
+        files
+    }
+
+    fn checked(people: &str, grants: &str) -> Result<Governance, Vec<String>> {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        check(&with(people, grants), &BTreeSet::new(), &plugins(), now)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_person_signs_in_and_has_roles_for_brands() {
+        let people = format!(
+            "[[person]]\nid = \"editor-7\"\nroles = [\"author\", \"responder\", \"approver\", \"operator\"]\n\
+             approves = [\"acme/snacks\"]\nsign_in = {SIGN_IN}\n\
+             brands = {{ responder = [\"acme/snacks\"], operator = [\"acme\"] }}\n[role.author]\ntraining = [\"social-basics\"]\n"
+        );
+        let governance = checked(&people, "").unwrap();
+        let person = governance.signed_in_as("https://login.acme.example", "u-1").unwrap();
+        let (acme, snacks) = (BrandPath::new("acme"), BrandPath::new("acme/snacks"));
+        let table = [
+            (Role::Author, true, true),
+            (Role::Responder, false, true),
+            (Role::Approver, false, true),
+            (Role::Operator, true, true),
+        ];
+        for (role, of_acme, of_snacks) in table {
+            assert_eq!(
+                (person.has_role(role, &acme), person.has_role(role, &snacks)),
+                (of_acme, of_snacks),
+                "{role:?}"
+            );
+        }
+        assert!(!person.is_operator(), "for some brands only");
+        assert!(governance.people[&PersonId::new("ops-1")].is_operator());
+        assert!(governance.signed_in_as("https://login.acme.example", "u-2").is_none());
+        assert!(governance.signed_in_as("https://login.acme.example/", "u-1").is_none(), "byte for byte");
+        assert_eq!(
+            governance.training_of_roles(&PersonId::new("editor-7"), &snacks),
+            BTreeSet::from(["social-basics"])
+        );
+        assert!(governance.training_of_roles(&PersonId::new("ops-1"), &snacks).is_empty());
+        // `brands.approver` says the same as `approves`.
+        let other = people
+            .replace("approves = [\"acme/snacks\"]\n", "")
+            .replace("{ responder", "{ approver = [\"acme/snacks\"], responder");
+        let other = checked(&other, "").unwrap();
+        assert!(
+            other.may_approve(&PersonId::new("editor-7"), &snacks)
+                && !other.may_approve(&PersonId::new("editor-7"), &acme)
+        );
+        // A difference says who signs in as whom.
+        let changed = checked(&people.replace("u-1", "u-2"), "").unwrap();
+        let changes = Governance::diff(&governance, &changed);
+        assert!(
+            changes.len() == 1 && changes[0].kind == ChangeKind::Changed && changes[0].detail.contains("u-2"),
+            "{changes:?}"
+        );
+        let digest = |governance: &Governance| {
+            governance.people[&PersonId::new("editor-7")].sign_in.as_ref().map(SignInIdentity::digest)
+        };
+        assert_ne!(digest(&governance), digest(&changed));
+    }
+
+    #[test]
+    fn faults_of_people_are_found() {
+        let person = |more: &str| format!("[[person]]\nid = \"editor-7\"\n{more}\n");
+        let twice =
+            format!("{}[[person]]\nid = \"editor-8\"\nsign_in = {SIGN_IN}\n", person(&format!("sign_in = {SIGN_IN}")));
+        let cases = [
+            (twice, "at this issuer it is the person `editor-7` already"),
+            (person("sign_in = { issuer = \"http://login.acme.example\", subject = \"u\" }"), "`issuer`"),
+            (person("sign_in = { issuer = \"https://i\" }"), "`subject` is missing"),
+            (
+                person("sign_in = { issuer = \"https://i\", subject = \"u\", audience = \"a\" }"),
+                "unknown key `audience`",
+            ),
+            (person("sign_in = \"u-1\""), "`sign_in` must be a table"),
+            (person("roles = [\"responder\"]\nbrands = { author = [\"acme\"] }"), "not one of the person's `roles`"),
+            (person("roles = [\"responder\"]\nbrands = { responder = [] }"), "at least one brand"),
+            (person("roles = [\"responder\"]\nbrands = { responder = [\"acme/snack\"] }"), "acme/snack"),
+            (person("roles = [\"responder\"]\nbrands = { respnder = [\"acme\"] }"), "unknown key `respnder`"),
+            ("[role.writer]\ntraining = [\"a\"]\n".to_owned(), "no such role"),
+            ("[role.author]\ntraining = [\"Social Basics\"]\n".to_owned(), "a course must be"),
+        ];
+        for (people, part) in cases {
+            let faults = checked(&people, "").unwrap_err();
+            assert!(faults.len() == 1 && faults[0].starts_with("people.toml:"), "{people}: {faults:#?}");
+            assert!(faults[0].contains(part), "{faults:#?}");
+        }
+    }
+
+    #[test]
+    fn a_grant_that_nobody_ever_fulfils_is_found() {
+        let grant = |more: &str| {
+            format!(
+                "[[grant]]\nid = \"g9\"\nbrand = \"acme\"\nactions = [\"post.create\"]\nowner = \"ops-1\"\n\
+                 expires = 2099-01-01T00:00:00Z\ntraining = [\"social-basics\"]\n{more}\n"
+            )
+        };
+        let faults = checked("", &grant("app = \"newsroom\"")).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains("needs `act_for`"), "{faults:#?}");
+        assert!(checked("", &grant("app = \"newsroom\"\nact_for = [\"chief-1\"]")).is_ok());
+        assert!(checked("", &grant("person = \"chief-1\"")).is_ok());
+    }
 }

@@ -280,7 +280,7 @@ impl Checker<'_> {
         Some(name)
     }
 
-    fn secret(&mut self, what: &str, raw: Spanned<RawSecret>) -> Option<SecretFrom> {
+    pub(super) fn secret(&mut self, what: &str, raw: Spanned<RawSecret>) -> Option<SecretFrom> {
         let at = raw.span().start;
         match raw.into_inner() {
             RawSecret { file: Some(file), env: None } => {

@@ -250,7 +250,7 @@ fn is_issuer(rule: &OAuthRule, given: Option<&str>) -> bool {
     }
 }
 
-fn random() -> Result<SecretString, SendFailure> {
+pub(in crate::egress) fn random() -> Result<SecretString, SendFailure> {
     let mut bytes = Zeroizing::new([0_u8; RANDOM_BYTES]);
     let filled = SystemRandom::new().fill(bytes.as_mut_slice());
     filled.map_err(|_| SendFailure::NotSent("the machine gives no random bytes".into()))?;

@@ -11,9 +11,10 @@ mod slot;
 
 use std::sync::Arc;
 
+pub(super) use connect::random;
 pub use connect::{Begun, ConnectFailure, Consent, Revocation};
 use jiff::{SignedDuration, Timestamp};
-pub(super) use request::pair_of;
+pub(super) use request::{basic_pair, pair_of};
 use secrecy::{ExposeSecret, SecretString};
 pub(super) use slot::{Connections, Slot};
 

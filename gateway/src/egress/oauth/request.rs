@@ -85,7 +85,7 @@ impl Client<'_> {
 }
 
 /// Name and secret as HTTP Basic carries them: each encoded as in a form (RFC 6749 section 2.3.1).
-fn basic_pair(id: &SecretString, secret: &SecretString) -> SecretString {
+pub(in crate::egress) fn basic_pair(id: &SecretString, secret: &SecretString) -> SecretString {
     let encoded =
         |value: &SecretString| Zeroizing::new(byte_serialize(value.expose_secret().as_bytes()).collect::<String>());
     SecretString::from(format!("{}:{}", encoded(id).as_str(), encoded(secret).as_str()))

@@ -10,7 +10,7 @@ use super::{
     view::{AccessRequest, AccessRow, Finding, RightKind, RightState},
 };
 use crate::{
-    config::{Governance, Role},
+    config::Governance,
     model::{Account, Auditor, BrandPath, Grant, Grantee, Principal},
 };
 
@@ -129,7 +129,7 @@ impl Review<'_> {
     }
 
     fn operators(&self) -> Vec<AccessRow> {
-        let people = self.governance.people.values().filter(|person| person.roles.contains(&Role::Operator));
+        let people = self.governance.people.values().filter(|person| person.is_operator());
         let row = |person: &crate::config::Person| {
             let holder = Principal::Person(person.id.clone());
             let mut row = self.row(RightKind::Operator, &holder, self.usage.changes(person.id.as_str()), None);

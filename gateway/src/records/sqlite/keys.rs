@@ -9,20 +9,18 @@ use super::{
 };
 use crate::{
     model::{KeyId, PersonId},
-    records::{KeyRecord, RecordsError},
+    records::{Device, KeyRecord, RecordsError},
 };
 
-pub(super) const ONE: &str =
-    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by FROM keys WHERE id = ?1";
-const ALL: &str =
-    "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by FROM keys ORDER BY created_at, id";
+pub(super) const ONE: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys WHERE id = ?1";
+const ALL: &str = "SELECT id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity FROM keys ORDER BY created_at, id";
 
 /// `Records::put_key`.
 pub(super) fn put(connection: &Connection, key: &KeyRecord) -> Result<(), RecordsError> {
     connection
         .prepare_cached(
-            "INSERT INTO keys (id, holder, mac, created_at, expires_at, revoked_at, note, made_by)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO keys (id, holder, mac, created_at, expires_at, revoked_at, note, made_by, device, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             key.id.as_str(),
@@ -33,6 +31,8 @@ pub(super) fn put(connection: &Connection, key: &KeyRecord) -> Result<(), Record
             key.revoked_at.map(micros),
             key.note,
             key.made_by.as_ref().map(PersonId::as_str),
+            key.device.as_ref().map(|device| device.name.as_str()),
+            key.device.as_ref().map(|device| device.identity.as_str()),
         ])
         .map_err(|error| exists(error, key.id.as_str()))?;
     Ok(())
@@ -74,5 +74,10 @@ fn read(row: &Row<'_>) -> Result<KeyRecord, RecordsError> {
         revoked_at: maybe_time(row.get(5)?)?,
         note: row.get(6)?,
         made_by: row.get::<_, Option<String>>(7)?.map(PersonId::new),
+        device: device(row.get(8)?, row.get(9)?),
     })
+}
+
+fn device(name: Option<String>, identity: Option<String>) -> Option<Device> {
+    Some(Device { name: name?, identity: identity.unwrap_or_default() })
 }

@@ -20,6 +20,7 @@ mod keys;
 mod leaves;
 mod media;
 mod openings;
+mod people;
 mod posts;
 mod sealed;
 mod sessions;
@@ -43,8 +44,8 @@ pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 use super::{
     Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord,
     IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter,
-    PostPage, PostRecord, Records, RecordsError, SealedRecord, StepRecord, StoredAnswer, TargetFinish, Vote,
-    VoteResult,
+    PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish,
+    TrainingRecord, Vote, VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -200,6 +201,26 @@ impl Records for SqliteRecords {
 
     fn ended_sessions(&self, now: Timestamp) -> Answer<'_, Vec<(String, Timestamp)>> {
         self.read(move |connection| sessions::all(connection, now))
+    }
+
+    fn put_sign_in(&self, record: SignInRecord, now: Timestamp) -> Answer<'_, ()> {
+        self.write(move |connection| people::put_sign_in(connection, &record, now))
+    }
+
+    fn sign_in(&self, cookie: [u8; 32]) -> Answer<'_, Option<SignInRecord>> {
+        self.read(move |connection| people::sign_in(connection, cookie))
+    }
+
+    fn end_sign_in(&self, cookie: [u8; 32]) -> Answer<'_, bool> {
+        self.write(move |connection| people::end_sign_in(connection, cookie))
+    }
+
+    fn put_training(&self, records: Vec<TrainingRecord>) -> Answer<'_, ()> {
+        self.write(move |connection| people::put_training(connection, &records))
+    }
+
+    fn training(&self) -> Answer<'_, Vec<TrainingRecord>> {
+        self.read(people::training)
     }
 
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {

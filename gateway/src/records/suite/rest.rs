@@ -15,6 +15,7 @@ pub(in super::super) async fn keys<P: Place>(place: P) {
         revoked_at: None,
         note: "laptop".to_owned(),
         made_by: (id == "a").then(|| PersonId::new("ops-1")),
+        device: (id == "b").then(|| Device { name: "laptop".to_owned(), identity: "i".to_owned() }),
     };
     store.put_key(key("b", 1)).await.unwrap();
     store.put_key(key("a", 2)).await.unwrap();
@@ -42,6 +43,48 @@ pub(in super::super) async fn ended_sessions<P: Place>(place: P) {
     assert_eq!(store.ended_sessions(at(10)).await.unwrap(), [("a".to_owned(), at(20))]);
     store.end_session("c".to_owned(), at(40), at(15)).await.unwrap();
     assert_eq!(store.ended_sessions(at(1)).await.unwrap().len(), 2, "what ran out is forgotten");
+}
+
+pub(in super::super) async fn sign_ins<P: Place>(place: P) {
+    let store = place.open();
+    let sign_in = |number, end| SignInRecord {
+        cookie: [number; 32],
+        person: PersonId::new("editor-7"),
+        identity: "i".to_owned(),
+        expires_at: at(end),
+    };
+    store.put_sign_in(sign_in(1, 10), at(1)).await.unwrap();
+    store.put_sign_in(sign_in(2, 20), at(1)).await.unwrap();
+    assert!(store.put_sign_in(sign_in(2, 30), at(1)).await.is_err(), "no cookie is made twice");
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.sign_in([1; 32]).await.unwrap(), Some(sign_in(1, 10)));
+    store.put_sign_in(sign_in(3, 30), at(10)).await.unwrap();
+    assert_eq!(store.sign_in([1; 32]).await.unwrap(), None, "what ran out is forgotten");
+    assert!(store.end_sign_in([2; 32]).await.unwrap() && !store.end_sign_in([2; 32]).await.unwrap());
+    assert_eq!(store.sign_in([2; 32]).await.unwrap(), None);
+}
+
+pub(in super::super) async fn training<P: Place>(place: P) {
+    let store = place.open();
+    let passed = |person: &str, course: &str, seconds, end: Option<i64>| TrainingRecord {
+        person: PersonId::new(person),
+        course: course.to_owned(),
+        passed_at: at(seconds),
+        expires_at: end.map(at),
+    };
+    let first = [passed("b", "basics", 1, Some(5)), passed("a", "crisis", 1, None), passed("a", "basics", 2, Some(9))];
+    store.put_training(first.to_vec()).await.unwrap();
+    store.put_training(vec![passed("b", "basics", 1, Some(7)), passed("b", "basics", 4, None)]).await.unwrap();
+    drop(store);
+    let all = place.open().training().await.unwrap();
+    let expected = [
+        passed("a", "basics", 2, Some(9)),
+        passed("a", "crisis", 1, None),
+        passed("b", "basics", 1, Some(7)),
+        passed("b", "basics", 4, None),
+    ];
+    assert_eq!(all, expected);
 }
 
 pub(in super::super) async fn media<P: Place>(place: P) {

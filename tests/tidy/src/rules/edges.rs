@@ -52,6 +52,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "limits",
             "listen",
             "media",
+            // Pages of people rest on it.
+            "people",
             "reveals",
             "stop",
         ],
@@ -82,6 +84,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
+    // Who signs in there, with which devices, and what they passed.
+    ("people", &["model", "clock", "config", "gateway", "identity", "egress", "keys", "vault", "audit", "records"]),
     // What goes beyond one request with an account's tokens: who connects one, what is renewed, what is told.
     ("connections", &["model", "clock", "gateway", "call", "egress", "vault", "audit", "metrics", "stop"]),
     ("vault", &["model", "clock", "records"]),
@@ -128,6 +132,7 @@ const HELD: &[&str] = &[
     "connections",
     "vault",
     "identity",
+    "people",
     "authority",
     "keys",
     "limits",
@@ -151,6 +156,8 @@ const STAGES: &[&str] = &[
     "egress",
     "vault",
     "identity",
+    // Courses that the one who acts has passed.
+    "people",
     "keys",
     "limits",
     "media",

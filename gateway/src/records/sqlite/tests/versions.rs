@@ -26,6 +26,15 @@ const FIXTURES: &[&str] = &[
         include_str!("../fixtures/0004.sql"),
         "INSERT INTO ended_sessions VALUES ('session-1', 4102444800000000);"
     ),
+    // Version 6 has tables of people.
+    concat!(
+        include_str!("../fixtures/0001.sql"),
+        "INSERT INTO identity VALUES (1, 'node-1');",
+        include_str!("../fixtures/0004.sql"),
+        "INSERT INTO ended_sessions VALUES ('session-1', 4102444800000000);",
+        "INSERT INTO sign_ins VALUES (x'00', 'editor-7', 'd', 4102444800000000);",
+        "INSERT INTO training VALUES ('editor-7', 'social-basics', 1767225600000000, NULL);"
+    ),
 ];
 
 fn refusal(folder: &Folder) -> String {
