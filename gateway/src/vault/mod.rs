@@ -266,8 +266,11 @@ impl Vault {
         if let Some(known) = self.known(&name, now) {
             return Ok(known);
         }
-        // The lock keeps an older read from being remembered after a newer write.
+        // The lock keeps an older read from being remembered after a newer write. One reads, and who waited meanwhile need not.
         let _writing = self.writing.lock().await;
+        if let Some(known) = self.known(&name, now) {
+            return Ok(known);
+        }
         let sealed = self.kept(&name).await?;
         let credential = match sealed {
             None => None,
@@ -356,8 +359,11 @@ impl Vault {
         if let Some(row) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).and_then(known) {
             return Ok(row);
         }
-        // The lock keeps an older read from being remembered after a newer write.
+        // The lock keeps an older read from being remembered after a newer write. One reads, and who waited meanwhile need not.
         let _writing = self.writing.lock().await;
+        if let Some(row) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(name).and_then(known) {
+            return Ok(row);
+        }
         let row = self.kept(name).await?.map(Arc::new);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= OPEN_MAX {
