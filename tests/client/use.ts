@@ -187,6 +187,14 @@ async function audit(): Promise<void> {
   assert.equal((await api.confirmReveal({ client: chief, path })).response.status, 403)
 }
 
+// The chief has enrolled none; that a device can be ended is for tests of its own.
+async function devices(): Promise<void> {
+  const { data } = await api.listDevices({ client: chief, throwOnError: true })
+  assert.deepEqual(data.devices, [])
+  const ended = await api.endDevice({ client: chief, path: { id: 'unknown' } })
+  assert.equal(ended.error?.type, '/problems/not-found')
+}
+
 // What must not compile: each line below is an error of types, and would be reported as unused if it were none.
 export function neverCalled(post: PostView, problem: Problem): void {
   // @ts-expect-error a post has accounts
@@ -220,3 +228,4 @@ await publishReadAndDelete()
 await vote()
 await refusals()
 await audit()
+await devices()

@@ -34,6 +34,15 @@ impl Entry {
         Ok(Self::Policy(PolicyPre::new(pre)?, functions))
     }
 
+    /// Why it can't be asked for a function, or none.
+    pub(super) fn lacks(&self, function: &str) -> Option<&'static str> {
+        let (functions, other) = match self {
+            Self::Adapter(_, functions) => (functions, "the plugin is no policy"),
+            Self::Policy(_, functions) => (functions, "the plugin is no adapter"),
+        };
+        functions.0.iter().all(|(name, _)| *name != function).then_some(other)
+    }
+
     /// Calls a function in a fresh instance. `Answer` is a tuple of one.
     ///
     /// # Errors

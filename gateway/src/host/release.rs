@@ -197,6 +197,9 @@ impl Release {
         Answer: 'static,
         (Answer,): ComponentNamedList + Lift,
     {
+        if let Some(why) = self.code.entry.lacks(function) {
+            return Err(self.failed(PluginFault::Internal(why.to_owned())));
+        }
         let run = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Answer> {
             let (answer,) = entry.call(store, function, params).await?;
             Ok(answer)
