@@ -246,7 +246,7 @@ async fn heavy_mastodon_clients_work_unchanged() {
                 ("policy", "MastodonAPIError", 403, "is against: house-rules"),
                 ("held", "MastodonAPIError", 403, "must approve this first"),
                 ("mint", "MastodonAPIError", 403, "may pass here"),
-                ("password", "MastodonIllegalArgumentError", 0, "not a Pressgate key"),
+                ("password", "MastodonIllegalArgumentError", 0, "Show a live Pressgate key"),
             ],
         };
         assert_refused(&told, way, &kinds);
