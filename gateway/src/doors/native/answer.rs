@@ -43,13 +43,16 @@ pub(super) fn leads_elsewhere(answer: &Looked, origin: &str) -> bool {
         Looked::Whole(answer) => (answer.status, &answer.headers),
         Looked::Flowing(answer) => (answer.status, &answer.headers),
     };
+    if !(300..400).contains(&status) {
+        return false;
+    }
     let own = Url::parse(origin).ok();
     let elsewhere = |place: &str| {
         let base = own.as_ref();
         let led = base.and_then(|base| base.join(place).ok());
         led.is_none_or(|led| base.is_none_or(|base| led.origin() != base.origin()))
     };
-    (300..400).contains(&status) && headers.iter().any(|(name, value)| name == "location" && elsewhere(value))
+    headers.iter().any(|(name, value)| name == "location" && elsewhere(value))
 }
 
 fn plain(answer: PluginResponse) -> Response {
