@@ -289,6 +289,11 @@ impl Config {
         self.data.join("export")
     }
 
+    /// Folder of what webhooks remember: how far each has come, and what waits.
+    pub fn events_dir(&self) -> PathBuf {
+        self.data.join("events")
+    }
+
     /// Folder of what the witnesses' runners remember: which alarms stand.
     pub fn witness_dir(&self) -> PathBuf {
         self.data.join("witness")
