@@ -284,14 +284,9 @@ impl Config {
         self.data.join("media")
     }
 
-    /// Folder of what the exports remember: how far each has come.
+    /// Folder of what exports and webhooks remember: how far each has come.
     pub fn export_dir(&self) -> PathBuf {
         self.data.join("export")
-    }
-
-    /// Folder of what webhooks remember: how far each has come, and what waits.
-    pub fn events_dir(&self) -> PathBuf {
-        self.data.join("events")
     }
 
     /// Folder of what the witnesses' runners remember: which alarms stand.

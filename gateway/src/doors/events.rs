@@ -85,9 +85,9 @@ impl Filter {
             && self.types.as_ref().is_none_or(|types| types.contains(&event.kind))
     }
 
-    /// By the account too, which only the records know of some events.
-    fn fits(&self, event: &Event) -> bool {
-        self.account.as_ref().is_none_or(|account| event.about().any(|about| about == account))
+    /// By the account too, which only the records know of some events. Asking for one that the caller may not see finds nothing.
+    fn fits(&self, event: &Event, sees: impl Fn(&str) -> bool) -> bool {
+        self.account.as_ref().is_none_or(|account| sees(account) && event.about().any(|about| about == account))
     }
 }
 
@@ -254,9 +254,12 @@ impl Feed {
         let mut text = String::new();
         for event in events {
             let completed = self.posts.complete(self.gateway.records.as_ref(), event).await;
-            let Some(event) = completed.map_err(drop)?.filter(|event| self.filter.fits(event)) else { continue };
+            let Some(event) = completed.map_err(drop)? else { continue };
             let own = event.author.as_ref() == Some(self.caller.principal());
             let sees = |account: &str| own || accounts.iter().any(|known| known.as_str() == account);
+            if !self.filter.fits(&event, sees) {
+                continue;
+            }
             // What is of no account is for nobody but the author.
             let view = event.shown(sees).filter(|_| own || event.about().next().is_some());
             let Some(view) = view else { continue };

@@ -1,6 +1,5 @@
 //! Webhooks: how they are, their secrets, and what was given up.
 
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{By, Ops, OpsError, ops::leaf_of, wire::Text};
@@ -114,5 +113,5 @@ pub async fn rotate_secret(gateway: &Gateway, by: &By, id: &str) -> Result<Secre
     let change = leaf_of(Changed::Setting, "webhook-secret-rotate", id.to_owned(), None, by);
     let ops = Ops::running(gateway);
     let fresh = ops.change(change, ops.vault.rotate_webhook_secret(id)).await?;
-    Ok(SecretView { id: id.to_owned(), secret: Some(fresh.expose_secret().to_owned()), overlap_h: OVERLAP_HOURS })
+    Ok(SecretView { id: id.to_owned(), secret: Some(fresh.as_str().to_owned()), overlap_h: OVERLAP_HOURS })
 }

@@ -62,14 +62,14 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Invalid`] for a name that can't be kept; [`VaultError::Store`].
-    pub async fn rotate_webhook_secret(&self, id: &str) -> Result<SecretString, VaultError> {
+    pub async fn rotate_webhook_secret(&self, id: &str) -> Result<Zeroizing<String>, VaultError> {
         let _writing = self.writing.lock().await;
         let before = self.webhook(id).await?.map(|kept| kept.current);
         let fresh: Zeroizing<[u8; FRESH_BYTES]> = Zeroizing::new(envelope::random().map_err(no_cipher)?);
         let current = Zeroizing::new(format!("whsec_{}", STANDARD.encode(fresh.as_slice())));
         let until = self.clock.now().saturating_add(SignedDuration::from_hours(OVERLAP_HOURS));
         let before_until_ms = until.map_or(i64::MAX, |until| until.as_millisecond());
-        let given = SecretString::from(current.as_str());
+        let given = current.clone();
         self.keep_webhook(id, &Kept { current, before, before_until_ms }).await?;
         Ok(given)
     }

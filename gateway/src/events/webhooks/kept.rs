@@ -182,9 +182,9 @@ pub(super) struct KeptFile {
 }
 
 impl KeptFile {
-    /// Reads it; a new receiver begins with the present.
+    /// Reads it, in the folder of the exports' cursors, which backups copy; a new receiver begins with the present.
     pub(super) fn open(dir: &Path, id: &str, origin: &str, log_next: u64) -> Result<(Self, Kept), String> {
-        let path = dir.join(format!("{id}.json"));
+        let path = dir.join(format!("webhook.{id}.cursor"));
         let shown = path.display().to_string();
         let told = |error: io::Error| format!("{shown}: {error}");
         let mut kept = match read(&path).map_err(told)? {
@@ -218,7 +218,7 @@ impl KeptFile {
         if self.stored.as_ref() == Some(kept) {
             return Ok(());
         }
-        let unfinished = self.path.with_extension("json-new");
+        let unfinished = self.path.with_extension("cursor-new");
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(PRIVATE_FILE_MODE).open(&unfinished)?;
         file.write_all(&serde_json::to_vec(kept)?)?;
@@ -304,7 +304,7 @@ mod tests {
         let (_, shorter) = open("o", 8).unwrap();
         assert_eq!((shorter.next, shorter.waiting()), (8, 0), "a log that was restored is shorter");
         assert_eq!(open("other", 5).unwrap().1, Kept::new("other", 5));
-        fs::write(dir.path().join("crm.json"), "{").unwrap();
+        fs::write(dir.path().join("webhook.crm.cursor"), "{").unwrap();
         assert!(open("o", 5).err().unwrap().contains("remove it"));
     }
 }

@@ -66,7 +66,7 @@ impl Webhooks {
         if let Some(endpoint) = known() {
             return Ok(endpoint);
         }
-        let (dir, name) = (gateway.config.events_dir(), id.to_owned());
+        let (dir, name) = (gateway.config.export_dir(), id.to_owned());
         let (origin, next) = (gateway.audit.origin().to_owned(), gateway.audit.next_index());
         let opened = tokio::task::spawn_blocking(move || Endpoint::open(&dir, &name, &origin, next));
         let opened = Arc::new(opened.await.map_err(|error| error.to_string())??);
