@@ -255,7 +255,8 @@ async fn what_is_refused_for_three_days_is_given_up_listed_and_replayed() {
     clock.advance(SignedDuration::from_hours(2));
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(siem.tried(), tried);
-    let alarms = || tests::harness::story(&gate.leaves()).into_iter().filter(|line| line.starts_with("alarm")).count();
+    let alarms =
+        || tests::harness::story(&gate.leaves()).into_iter().filter(|line| line.starts_with("alarm webhook")).count();
     assert_eq!(alarms(), 2, "one for what was given up, one for the receiver");
     siem.set(Mood::Good(String::new()));
     assert_eq!(webhooks.replay(gate.gateway(), "crm", None).await, Ok(Some(1)));
