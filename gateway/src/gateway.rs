@@ -15,6 +15,7 @@ use crate::{
     config::{Config, Governance},
     connections::Connections,
     egress::Egress,
+    events::Webhooks,
     export::Exports,
     host::{Host, Registry},
     identity::Identities,
@@ -80,6 +81,8 @@ pub struct Gateway {
     pub connections: Connections,
     /// Where the log goes besides its own disk.
     pub exports: Arc<Exports>,
+    /// Receivers of events.
+    pub webhooks: Webhooks,
     /// Who cosigns its checkpoints.
     pub witnesses: Witnesses,
     /// API keys.

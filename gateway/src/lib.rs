@@ -39,6 +39,7 @@ pub mod limits;
 pub mod media;
 pub mod audit;
 pub mod export;
+pub mod events;
 pub mod witness;
 pub mod cosigner;
 pub mod identity;

@@ -223,6 +223,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         egress,
         connections,
         exports,
+        webhooks: Default::default(),
         witnesses,
         keys,
         sessions,

@@ -28,6 +28,7 @@ mod crowd;
 mod deadline;
 mod drain;
 mod erasure;
+mod events;
 mod exchanged;
 mod export;
 mod export_api;

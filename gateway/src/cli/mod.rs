@@ -32,6 +32,7 @@ mod serve;
 mod starter;
 mod table;
 mod training;
+mod webhook;
 mod wiring;
 
 use std::path::PathBuf;
@@ -85,6 +86,9 @@ enum Command {
     /// Courses that people passed.
     #[command(subcommand)]
     Training(training::Command),
+    /// Receivers of events.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// What networks gave for accounts: kept encrypted, never shown.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -180,6 +184,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Logout => login::logout().await,
         Command::Device(command) => device::run(&context, command).await,
         Command::Training(command) => training::run(&context, command).await,
+        Command::Webhook(command) => webhook::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
@@ -230,6 +235,9 @@ mod tests {
             "pressgate device revoke abc",
             "pressgate training import -",
             "pressgate training list --person editor-7",
+            "pressgate webhook list",
+            "pressgate webhook replay crm --from 17",
+            "pressgate webhook secret rotate crm",
             "pressgate ca export --json",
             "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {
@@ -244,6 +252,7 @@ mod tests {
             "pressgate ca init --new-key",
             "pressgate login https://gate.acme.example",
             "pressgate training",
+            "pressgate webhook secret rotate",
             "pressgate backup",
             "pressgate restore",
             "pressgate frobnicate",

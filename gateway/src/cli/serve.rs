@@ -83,6 +83,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(export(Arc::clone(&gateway))),
         tokio::spawn(retention::run(Arc::clone(&gateway))),
         tokio::spawn(ask_witnesses(Arc::clone(&gateway))),
+        tokio::spawn(tell(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -143,6 +144,10 @@ async fn export(gateway: Arc<Gateway>) {
     gateway.exports.run(&gateway.stopping).await;
 }
 
+async fn tell(gateway: Arc<Gateway>) {
+    gateway.webhooks.run(&gateway).await;
+}
+
 async fn ask_witnesses(gateway: Arc<Gateway>) {
     gateway.witnesses.run(&gateway.stopping).await;
 }
@@ -175,7 +180,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 async fn drain(
     gateway: &Arc<Gateway>,
     mut listeners: Vec<JoinHandle<()>>,
-    tasks: [JoinHandle<()>; 4],
+    tasks: [JoinHandle<()>; 5],
     signals: &mut Signals,
 ) -> bool {
     let announced = Duration::from_millis(gateway.config.listen.stop_announced_ms);

@@ -25,7 +25,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`.
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`, `webhook`.
     pub what: &'static str,
     /// Its name.
     pub id: String,
@@ -76,6 +76,7 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("auditor", auditors);
     kind("policy", policies);
     kind("limit", limits);
+    kind("webhook", webhooks);
     changes.extend(order(old, new));
     changes
 }
@@ -242,6 +243,21 @@ fn people(of: &Governance) -> Things {
         ]
     };
     of.people.values().map(|person| (person.id.to_string(), fields(person))).collect()
+}
+
+fn webhooks(of: &Governance) -> Things {
+    let fields = |hook: &super::Webhook| {
+        let private = if hook.private_endpoint { "allowed" } else { "" };
+        vec![
+            ("url", Field::One(hook.url.to_string())),
+            ("private endpoint", Field::One(private.to_owned())),
+            ("accounts", Field::Several(hook.accounts.iter().map(ToString::to_string).collect())),
+            ("brands", Field::Several(hook.brands.iter().map(ToString::to_string).collect())),
+            ("types", Field::Several(hook.types.iter().map(|kind| kind.as_str().to_owned()).collect())),
+            ("owner", Field::One(hook.owner.to_string())),
+        ]
+    };
+    of.webhooks.values().map(|hook| (hook.id.clone(), fields(hook))).collect()
 }
 
 /// `responder: acme/snacks` for each brand that a role is limited to.

@@ -11,10 +11,12 @@ use std::{
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{Change, Fault, Files, auditors, check, diff, files, rights::Index};
 use crate::model::{
-    Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, Grant, PersonId, PluginName, hex::hex,
+    Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, EventType, Grant, PersonId, PluginName,
+    hex::hex,
 };
 
 /// A node of the tree of brands.
@@ -231,6 +233,25 @@ pub struct LimitRules {
     pub wait_s: u32,
 }
 
+/// A receiver of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its name.
+    pub id: String,
+    /// Where events are posted to.
+    pub url: Url,
+    /// Permits plain HTTP and addresses that are not on the public internet.
+    pub private_endpoint: bool,
+    /// Only events about these accounts; empty means any.
+    pub accounts: BTreeSet<AccountId>,
+    /// Only events about accounts of these brands and those below; empty means any.
+    pub brands: Vec<BrandPath>,
+    /// Only these; empty means any.
+    pub types: BTreeSet<EventType>,
+    /// Who answers for it.
+    pub owner: PersonId,
+}
+
 /// The kinds of plugin that governance refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PluginKind {
@@ -300,6 +321,8 @@ pub struct Governance {
     pub policies: Vec<PolicyRule>,
     /// Limits of single apps.
     pub limits: LimitRules,
+    /// Receivers of events, by id.
+    pub webhooks: BTreeMap<String, Webhook>,
     /// SHA-256 over the files' names and bytes, lower-case hexadecimal.
     pub digest: String,
     /// The texts that it was made of.

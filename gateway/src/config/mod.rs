@@ -24,7 +24,7 @@ pub use fault::{Fault, did_you_mean, line_of};
 pub use files::Files;
 pub use governance::{
     App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,
-    PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent,
+    PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent, Webhook,
 };
 pub use process::Config;
 pub use rights::{Decision, NoRight, decide, decide_among};

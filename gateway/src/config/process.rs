@@ -284,7 +284,7 @@ impl Config {
         self.data.join("media")
     }
 
-    /// Folder of what the exports remember: how far each has come.
+    /// Folder of what exports and webhooks remember: how far each has come.
     pub fn export_dir(&self) -> PathBuf {
         self.data.join("export")
     }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod events;
 pub mod forward;
 pub mod json;
 mod limits;
@@ -41,6 +42,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/accounts", get(publish::accounts::list))
         .route("/v1/devices", get(people::devices::list))
         .route("/v1/devices/{id}", delete(people::devices::revoke))
+        .route("/v1/events", get(events::stream))
         .route("/v1/audit", get(audit::search::search))
         .route("/v1/audit/stream", get(audit::stream::stream))
         .route("/v1/audit/export", get(audit::export::export))

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{audit, people, publish, reveals};
+use super::{audit, events, people, publish, reveals};
 use crate::refusal::problem;
 
 #[derive(OpenApi)]
@@ -20,7 +20,7 @@ use crate::refusal::problem;
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
-        people::devices::list, people::devices::revoke,
+        people::devices::list, people::devices::revoke, events::stream,
         audit::search::search, audit::search::read, audit::stream::stream, audit::export::export, audit::tree::file,
         reveals::ask, reveals::look, reveals::confirm
     ),

@@ -63,8 +63,8 @@ pub enum Proof<'a> {
     },
     /// A signature (Standard Webhooks).
     Webhook {
-        /// The key.
-        key: &'a WebhookKey,
+        /// The keys, one signature each; two while one replaces the other.
+        keys: &'a [WebhookKey],
         /// The message's id; a repetition has the same.
         id: &'a str,
         /// Now, in seconds since 1970-01-01 UTC.
@@ -129,10 +129,11 @@ impl Egress {
             given.push(("accept".to_owned(), JSON.to_owned()));
         }
         let mut secrets = Vec::new();
-        if let Proof::Webhook { key, id, at_s } = &proof {
+        if let Proof::Webhook { keys, id, at_s } = &proof {
             given.push(("webhook-id".to_owned(), (*id).to_owned()));
             given.push(("webhook-timestamp".to_owned(), at_s.to_string()));
-            given.push(("webhook-signature".to_owned(), key.sign(id, *at_s, &body)));
+            let signatures: Vec<String> = keys.iter().map(|key| key.sign(id, *at_s, &body)).collect();
+            given.push(("webhook-signature".to_owned(), signatures.join(" ")));
         }
         let body = OutBody::Bytes(body);
         let mut headers =

@@ -18,6 +18,7 @@ pub mod ops;
 pub mod served;
 pub mod standing;
 pub mod training;
+pub mod webhooks;
 pub mod wire;
 
 mod answer;

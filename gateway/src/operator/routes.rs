@@ -24,6 +24,7 @@ use super::{
     erasures,
     guard::Operator,
     served,
+    webhooks::{self, ReplayRequest, ReplayView, RotationRequest, SecretRequest, SecretView},
     wire::{
         Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
         DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView, TrainingImported,
@@ -34,6 +35,7 @@ use crate::{
     audit::AuditHealth,
     backup::Sealed,
     config::Governance,
+    events::webhooks::{DeadView, WebhookView},
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
     model::KeyId,
@@ -52,6 +54,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/training", get(list_training).merge(post(import_training)))
+        .route("/operator/webhooks", get(list_webhooks))
+        .route("/operator/webhooks/{id}/dead", get(list_dead))
+        .route("/operator/webhooks/{id}/replays", post(replay_webhook))
+        .route("/operator/webhooks/{id}/secret", put(set_webhook_secret))
+        .route("/operator/webhooks/{id}/secret/rotations", post(rotate_webhook_secret))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -203,6 +210,41 @@ async fn import_training(
         Ok(imported)
     });
     ok(imported.await?)
+}
+
+async fn list_webhooks(State(gateway): Shared, _operator: Operator) -> Answer<Vec<WebhookView>> {
+    ok(webhooks::list(&gateway).await?)
+}
+
+async fn list_dead(State(gateway): Shared, _operator: Operator, Named(id): Named<String>) -> Answer<Vec<DeadView>> {
+    ok(webhooks::dead(&gateway, &id).await?)
+}
+
+async fn replay_webhook(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<ReplayRequest>,
+) -> Answer<ReplayView> {
+    ok(to_the_end(&gateway, move |gateway| async move { webhooks::replay(&gateway, &by, &id, wish).await }).await?)
+}
+
+async fn set_webhook_secret(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<SecretRequest>,
+) -> Answer<SecretView> {
+    ok(to_the_end(&gateway, move |gateway| async move { webhooks::set_secret(&gateway, &by, &id, wish).await }).await?)
+}
+
+async fn rotate_webhook_secret(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(_wish): Strict<RotationRequest>,
+) -> Answer<SecretView> {
+    ok(to_the_end(&gateway, move |gateway| async move { webhooks::rotate_secret(&gateway, &by, &id).await }).await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

@@ -407,7 +407,7 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
 }
 
 /// A text that becomes a secret. Its errors do not quote it, as serde's own would.
-struct Text(SecretString);
+pub(super) struct Text(pub(super) SecretString);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

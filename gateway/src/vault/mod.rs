@@ -11,6 +11,7 @@ mod outside;
 mod process;
 mod refused;
 mod store;
+mod webhook;
 mod wrapped;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -35,6 +36,7 @@ pub use refused::{CredentialMark, Standing};
 pub use secrecy::SecretString;
 pub use store::SealedStore;
 use url::Url;
+pub use webhook::OVERLAP_HOURS;
 use zeroize::Zeroizing;
 
 use self::{
@@ -106,7 +108,7 @@ impl Vault {
         let wrapper = Wrapper::new(&kek).map_err(no_cipher)?;
         if store.get(ROOT.into()).await?.is_none() {
             // Values without the root mean that the root was taken away, not that the store is new.
-            for prefix in ["credential/", "session/", "authority/"] {
+            for prefix in ["credential/", "session/", "authority/", "webhook/"] {
                 if !store.list(prefix.into()).await?.is_empty() {
                     return Err(VaultError::Corrupt(ROOT.into()));
                 }

@@ -111,7 +111,7 @@ fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Repor
 }
 
 /// Addresses that are plainly not public, as a help for the writer. What counts is the check of the resolved address on egress.
-fn is_private(host: &Host<&str>) -> bool {
+pub(super) fn is_private(host: &Host<&str>) -> bool {
     let address = match host {
         Host::Domain(name) => return *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => IpAddr::V4(*address),

@@ -3,6 +3,7 @@
 mod accounts;
 mod auditors;
 mod brands;
+mod events;
 mod grants;
 mod limits;
 mod people;
@@ -24,8 +25,16 @@ use crate::model::hex::hex;
 use brands::Brands;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
-pub const KNOWN: [&str; 7] =
-    ["accounts.toml", "apps.toml", "brands.toml", "grants.toml", "limits.toml", "people.toml", "policies.toml"];
+pub const KNOWN: [&str; 8] = [
+    "accounts.toml",
+    "apps.toml",
+    "brands.toml",
+    "events.toml",
+    "grants.toml",
+    "limits.toml",
+    "people.toml",
+    "policies.toml",
+];
 
 /// What the checks of one file need of the others.
 struct Context<'a> {
@@ -73,6 +82,7 @@ pub(super) fn check(
     let (grants, denies) = grants::grants(&context, &grants);
     let (policies, referenced) = policies::policies(&context, &open("policies.toml"));
     let limits = limits::limits(&context, &open("limits.toml"));
+    let webhooks = events::webhooks(&context, &open("events.toml"));
     strangers(files, &referenced, &report);
 
     let brands = context.brands.into_tree();
@@ -96,6 +106,7 @@ pub(super) fn check(
         auditors,
         policies,
         limits,
+        webhooks,
         digest,
         files,
         index,

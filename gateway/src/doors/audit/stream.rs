@@ -298,7 +298,7 @@ fn block(mut reader: LogReader, filter: &Filter, mut next: u64, until: u64) -> R
 }
 
 /// The body of an answer that is made while it is sent.
-struct Events(mpsc::Receiver<Bytes>);
+pub(in crate::doors) struct Events(pub(in crate::doors) mpsc::Receiver<Bytes>);
 
 impl http_body::Body for Events {
     type Data = Bytes;

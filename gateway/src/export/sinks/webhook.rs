@@ -36,7 +36,7 @@ impl WebhookSink {
             private: self.private,
             body: batch.body.clone(),
             content_type: JSON,
-            proof: Proof::Webhook { key: &self.key, id: &id, at_s: now.as_second() },
+            proof: Proof::Webhook { keys: std::slice::from_ref(&self.key), id: &id, at_s: now.as_second() },
             timeout: self.line.timeout,
             response_bytes_max: ANSWER_BYTES_MAX,
         };

@@ -46,6 +46,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "authority",
             "call",
             "posts",
+            // What happens to posts, told.
+            "events",
             "host",
             "index",
             "keys",
@@ -98,6 +100,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("media", &["model", "clock", "folders", "host", "records"]),
     ("audit", &["model", "clock", "metrics"]),
     ("export", &["model", "clock", "config", "folders", "stop", "egress", "vault", "audit"]),
+    // What apps are told of posts, from the log.
+    (
+        "events",
+        &["model", "clock", "config", "folders", "gateway", "stop", "egress", "vault", "audit", "records", "export"],
+    ),
     ("witness", &["clock", "config", "folders", "metrics", "stop", "egress", "vault", "audit", "export"]),
     // It stands alone: a witness knows nothing of a gateway.
     ("cosigner", &["model", "clock", "folders", "listen", "stop"]),
@@ -139,6 +146,7 @@ const HELD: &[&str] = &[
     "media",
     "audit",
     "export",
+    "events",
     "witness",
     "records",
     "openings",
