@@ -16,6 +16,7 @@ use crate::{
     connections::Connections,
     egress::Egress,
     export::Exports,
+    freezes::FreezeBook,
     host::{Host, Registry},
     identity::Identities,
     index::AuditIndex,
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub governance_dir: PathBuf,
     /// Held for reading while a call starts, for writing while governance changes.
     pub starts: RwLock<()>,
+    /// What is frozen.
+    pub freezes: FreezeBook,
     /// TLS of the listener for apps.
     pub tls: Option<Arc<Tls>>,
     /// The certificate authority of the forward door, where there is one.

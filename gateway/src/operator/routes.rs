@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    Ops, OpsError,
+    By, Ops, OpsError,
     access::{AccessRequest, AccessView},
     answer::{self, Problem},
     apply,
@@ -34,6 +34,11 @@ use crate::{
     audit::AuditHealth,
     backup::Sealed,
     config::Governance,
+    freezes::{
+        self,
+        change::Who,
+        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+    },
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
     model::KeyId,
@@ -52,6 +57,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/training", get(list_training).merge(post(import_training)))
+        .route("/operator/freezes", get(list_freezes).merge(post(begin_freeze)))
+        .route("/operator/freezes/{id}/lift", post(lift_freeze))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -203,6 +210,34 @@ async fn import_training(
         Ok(imported)
     });
     ok(imported.await?)
+}
+
+fn who(by: By) -> Who {
+    match by {
+        By::Person(person) => Who::Person(person),
+        By::Local | By::LocalSignal => Who::Local,
+    }
+}
+
+async fn list_freezes(State(gateway): Shared, Operator(by): Operator) -> Answer<FreezesView> {
+    ok(freezes::list(&gateway, &who(by)).await?)
+}
+
+async fn begin_freeze(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<FreezeRequest>,
+) -> Result<Response, Problem> {
+    Ok(Fresh(StatusCode::CREATED, freezes::begin(&gateway, who(by), wish).await?).into_response())
+}
+
+async fn lift_freeze(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<LiftRequest>,
+) -> Answer<FreezeView> {
+    ok(freezes::lift(&gateway, who(by), id, wish).await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

@@ -24,7 +24,7 @@ use crate::{
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
 };
-pub use conclude::ATTEMPTS_MAX;
+pub use conclude::{ATTEMPTS_MAX, FROZEN_BEGUN};
 use conclude::Conclusion;
 use settle::Settled;
 use wire::Wire;

@@ -54,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "media",
             // Pages of people rest on it.
             "people",
+            "freezes",
             "reveals",
             "stop",
         ],
@@ -78,6 +79,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // What every effect asks before it starts; people and operators begin and lift.
+    ("freezes", &["model", "refusal", "config", "gateway", "audit", "records"]),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records", "telemetry"]),
     ("plugins", &["model", "clock", "config", "host"]),
@@ -143,6 +146,7 @@ const HELD: &[&str] = &[
     "records",
     "openings",
     "reveals",
+    "freezes",
     "metrics",
 ];
 
@@ -164,6 +168,7 @@ const STAGES: &[&str] = &[
     "audit",
     "records",
     "openings",
+    "freezes",
     "telemetry",
 ];
 
