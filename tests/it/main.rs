@@ -33,6 +33,7 @@ mod export;
 mod export_api;
 mod flood;
 mod forward;
+mod freeze;
 mod framing;
 mod held;
 mod idempotency;

@@ -77,9 +77,8 @@ pub fn approve(judgement: Judgement, ballots: Option<Ballots<'_>>) -> Approved {
 
 /// Whose votes count, and when the last of them was given.
 fn counted(judgement: &Judgement, ballots: Ballots<'_>) -> (Vec<PersonId>, Option<Timestamp>) {
-    let counts = |vote: &&Vote| {
-        vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person)
-    };
+    let counts =
+        |vote: &&Vote| vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person);
     let votes: Vec<&Vote> = ballots.votes.iter().filter(counts).collect();
     (votes.iter().map(|vote| vote.person.clone()).collect(), votes.iter().map(|vote| vote.at).max())
 }

@@ -166,7 +166,9 @@ pub async fn thaw(context: &Context, wanted: Thaw) -> Result<Report, Failure> {
     };
     let scope = safe(&lifted.scope);
     let text = match (lifted.state.as_str(), lifted.released) {
-        ("lifted", Some(posts)) => format!("{scope} is thawed; {} go out one after the other", counted(posts, "post", "posts")),
+        ("lifted", Some(posts)) => {
+            format!("{scope} is thawed; {} go out one after the other", counted(posts, "post", "posts"))
+        }
         ("lifted", None) => format!("{scope} is thawed; what it stopped waits for a vote each"),
         _ => format!("{scope} is still frozen; another person must ask too: pressgate thaw {}", safe(&lifted.id)),
     };

@@ -169,7 +169,8 @@ pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest
         let _one = book.changing.lock().await;
         let stores = Stores::running(&gateway);
         let mut freezes = Freezes::clone(&book.on());
-        let missing = || Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."));
+        let missing =
+            || Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."));
         let freeze = freezes.on().iter().find(|freeze| freeze.id.as_str() == id).cloned().ok_or_else(missing)?;
         allowed(&governance, &by, &freeze.scope)?;
         let reason = wish.reason.as_deref().unwrap_or(OVER);
@@ -296,7 +297,8 @@ fn change(action: &str, subject: String, digest: Option<String>, by: &Who) -> le
 
 async fn note(audit: &AuditLog, now: Timestamp, change: leaf::Change) -> Result<(), Refusal> {
     audit.append(Leaf::new(now.as_millisecond(), change)).await.map(drop).map_err(|error| {
-        let detail = "The audit log can't be written. Nothing is changed unrecorded; and nothing is sent unrecorded either.";
+        let detail =
+            "The audit log can't be written. Nothing is changed unrecorded; and nothing is sent unrecorded either.";
         Refusal::new(problem::AUDIT_UNAVAILABLE, Stage::Record, detail).because(error).retry_after(1)
     })
 }
@@ -344,7 +346,9 @@ fn word(reason: &str) -> Result<(), Refusal> {
     if !reason.is_empty() && reason.len() <= REASON_BYTES_MAX && reason.bytes().all(fine) {
         return Ok(());
     }
-    Err(invalid(format!("`reason` is one word of 1 to {REASON_BYTES_MAX} lower-case letters, digits and `-`: `data-leak`.")))
+    Err(invalid(format!(
+        "`reason` is one word of 1 to {REASON_BYTES_MAX} lower-case letters, digits and `-`: `data-leak`."
+    )))
 }
 
 fn labels(labels: &[String]) -> Result<BTreeSet<pressgate_workflow::ids::Label>, Refusal> {
@@ -380,7 +384,9 @@ fn no(refused: &FreezeRefused) -> Refusal {
 }
 
 fn kept(error: &RecordsError) -> Refusal {
-    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The record store can't be used.").because(error).retry_after(1)
+    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The record store can't be used.")
+        .because(error)
+        .retry_after(1)
 }
 
 fn random<const BYTES: usize>() -> Result<String, Refusal> {

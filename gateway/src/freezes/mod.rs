@@ -83,11 +83,7 @@ pub struct Place {
 impl Place {
     /// Of an account and the campaign that the author named.
     pub fn new(account: &AccountId, brand: &BrandPath, campaign: Option<&str>) -> Self {
-        Self {
-            account: account.as_str().into(),
-            brand: brand.as_str().into(),
-            campaign: campaign.map(Campaign::from),
-        }
+        Self { account: account.as_str().into(), brand: brand.as_str().into(), campaign: campaign.map(Campaign::from) }
     }
 
     /// The effect of that kind there.
@@ -143,7 +139,10 @@ pub fn told(freeze: &Freeze, ask: &[String]) -> String {
         [] => "Ask an operator.".to_owned(),
         names => format!("Ask {}.", names.join(", ")),
     };
-    format!("{scope} is frozen since {since} (`{}`): only reads, deletions and approved statements pass. {ask}", freeze.why)
+    format!(
+        "{scope} is frozen since {since} (`{}`): only reads, deletions and approved statements pass. {ask}",
+        freeze.why
+    )
 }
 
 #[cfg(test)]
@@ -176,7 +175,8 @@ mod tests {
             assert_eq!(place.is_in(&scope), inside, "{scope:?}");
             let mut freezes = Freezes::default();
             let by = pressgate_workflow::ids::Actor::Gate;
-            let began = freezes.begin("f".into(), scope, Default::default(), (&by, Timestamp::UNIX_EPOCH, "x")).unwrap();
+            let began =
+                freezes.begin("f".into(), scope, Default::default(), (&by, Timestamp::UNIX_EPOCH, "x")).unwrap();
             freezes.apply(&began);
             let effect = place.effect(freeze::EffectKind::Change, None);
             assert_eq!(freezes.stops(&effect).is_some(), inside, "the rules agree");

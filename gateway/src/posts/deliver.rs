@@ -8,9 +8,18 @@ use tracing::{Instrument, Span};
 use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
-        Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authenticate::stands,
-        authorise::authorise, classify::resume, clear::{clear, clear_unanswered}, committed, digest, journey::Journey, record::record,
-        review::review, send::send,
+        Approved, Ballots, Caller, Clearance, Receipt,
+        admit::admitted_before,
+        approve::approve,
+        authenticate::stands,
+        authorise::authorise,
+        classify::resume,
+        clear::{clear, clear_unanswered},
+        committed, digest,
+        journey::Journey,
+        record::record,
+        review::review,
+        send::send,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{not_found, recall::is_partly_out, read, sight::sees, unavailable};
+use super::{not_found, read, recall::is_partly_out, sight::sees, unavailable};
 use crate::{
     audit::{Leaf, leaf},
     call::{

@@ -230,7 +230,8 @@ impl Wire {
         }
         // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
-        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt, _going: None }).await?;
+        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt, _going: None })
+            .await?;
         self.intent.clearance().leaves();
         self.intent.gateway().counters.sent.add(1);
         let result = self.transmit(out).await;

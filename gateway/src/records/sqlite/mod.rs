@@ -43,10 +43,10 @@ use rusqlite::Connection;
 pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord,
-    IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter,
-    PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish,
-    TrainingRecord, Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, FreezeRecord,
+    FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost,
+    OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
+    StepRecord, StoredAnswer, TargetFinish, TrainingRecord, Vote, VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 

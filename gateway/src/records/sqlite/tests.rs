@@ -94,7 +94,13 @@ fn no_statement_reads_a_whole_table() {
             }
             assert!(!line.starts_with("SCAN"), "{line}: {sql}");
             // The targets of one post, a handful, may be sorted.
-            assert!(!line.contains("TEMP B-TREE") || sql == posts::TARGETS || sql == claims::STEPS || sql == freezes::FROZEN, "{line}: {sql}");
+            assert!(
+                !line.contains("TEMP B-TREE")
+                    || sql == posts::TARGETS
+                    || sql == claims::STEPS
+                    || sql == freezes::FROZEN,
+                "{line}: {sql}"
+            );
         }
     }
 }

@@ -95,7 +95,8 @@ pub(in super::super) async fn training<P: Place>(place: P) {
 fn a_freeze(id: &str, seconds: i64, lifted: Option<i64>) -> FreezeRecord {
     let freezes = pressgate_workflow::freeze::Freezes::default();
     let by = Actor::Person { person: "chief-1".into() };
-    let event = freezes.begin(id.into(), Scope::Brand("acme".into()), Statements::default(), (&by, at(seconds), "leak"));
+    let event =
+        freezes.begin(id.into(), Scope::Brand("acme".into()), Statements::default(), (&by, at(seconds), "leak"));
     let FreezeEvent::Began { freeze } = event.unwrap() else { panic!("it began") };
     let lifted = lifted.map(|seconds| LiftedFreeze { by: PersonId::new("ops-1"), at: at(seconds) });
     FreezeRecord { freeze, salt: "salt".to_owned(), lifted }
