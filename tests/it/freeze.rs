@@ -176,7 +176,7 @@ async fn the_rest_of_a_thread_is_stopped_between_two_parts() {
     let gate = plan(&mine, &theirs).start().await;
     mine.set_fault(Plan::next(1, "POST", STATUSES, Fault::Late { ms: 800 })).await;
     let mut thread = post(FROZEN, "x");
-    thread["content"] = json!({"thread": [{"text": "one"}, {"text": "two"}]});
+    thread["content"] = json!({"text": "one", "thread": [{"text": "two"}]});
     let made = gate.post("/v1/posts", &thread).await.expect(202);
     until("the first part is on its way", || async { (sent(&mine).await == 1).then_some(()) }).await;
     let frozen = freeze(&gate.caller("person:chief-1"), &format!("account:{FROZEN}")).await;

@@ -102,7 +102,7 @@ pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Resu
     to_the_end(async move {
         let book = &gateway.freezes;
         let governance = gateway.governance.load_full();
-        let _one = book.changing.lock().await;
+        let one = book.changing.lock().await;
         // From here until the guard falls no effect starts.
         let no_starts = gateway.starts.write().await;
         let mut freezes = Freezes::clone(&book.on());
@@ -111,6 +111,8 @@ pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Resu
         book.on.store(Arc::new(freezes));
         let going = book.under_way.of(&record.freeze.scope);
         drop(no_starts);
+        // The next freeze need not wait for what this one waits for.
+        drop(one);
         let left = book.under_way.over(going, ENDS_WAIT).await;
         let scope = written(&record.freeze.scope);
         tracing::warn!(freeze = %record.freeze.id, %scope, by = by.name(), reason = record.freeze.why, under_way = left, "frozen");
