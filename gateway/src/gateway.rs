@@ -17,6 +17,7 @@ use crate::{
     egress::Egress,
     events::Webhooks,
     export::Exports,
+    freezes::FreezeBook,
     host::{Host, Registry},
     identity::Identities,
     index::AuditIndex,
@@ -47,6 +48,8 @@ pub struct Gateway {
     pub governance_dir: PathBuf,
     /// Held for reading while a call starts, for writing while governance changes.
     pub starts: RwLock<()>,
+    /// What is frozen.
+    pub freezes: FreezeBook,
     /// TLS of the listener for apps.
     pub tls: Option<Arc<Tls>>,
     /// The certificate authority of the forward door, where there is one.

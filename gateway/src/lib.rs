@@ -27,6 +27,7 @@ pub mod doors;
 pub mod call;
 pub mod posts;
 pub mod reveals;
+pub mod freezes;
 
 pub mod host;
 pub mod plugins;

@@ -161,6 +161,8 @@ pub mod problem {
             "Use a fresh Idempotency-Key for each new request.";
         IN_FLIGHT = "in-flight", 409, Caller, true, "The same request is still being worked on",
             "Wait and send the same request again, or read the post.";
+        FROZEN = "frozen", 423, Rule, false, "A freeze stops this",
+            "Somebody froze the organisation, the brand, the account or the campaign. Reads, deletions of own posts and statements that were approved for this go on. The detail says since when, and whom to ask. Do not repeat the request until the freeze is lifted.";
         CREDENTIAL_MISSING = "credential-missing", 409, Operator, true, "The account has no usable credential",
             "An operator must run `pressgate credential set` for the account, or `pressgate credential connect` where a person connects it.";
         CREDENTIAL_REFUSED = "credential-refused", 409, Operator, false, "The network refuses the account's credential",

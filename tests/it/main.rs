@@ -34,6 +34,7 @@ mod export;
 mod export_api;
 mod flood;
 mod forward;
+mod freeze;
 mod framing;
 mod held;
 mod idempotency;

@@ -235,6 +235,9 @@ async fn rights(judge: &Judge) {
     agency.publish(&valid).await.expect(201);
     judge.saw("rate-limited", &agency.publish(&valid).await);
     judge.saw("credential-missing", &gate.publish(&post("acme-poor", "x")).await);
+    let freeze = json!({"scope": "brand:acme", "reason": "drill"});
+    gate.caller("person:chief-1").post("/v1/freezes", &freeze).await.expect(201);
+    judge.saw("frozen", &gate.publish(&valid).await);
     assert_eq!(texts(&net).await, ["x"], "the one call that was allowed");
 }
 

@@ -1,5 +1,7 @@
 //! Approve: did the people agree whose agreement the verdicts ask for?
 
+use jiff::Timestamp;
+
 use super::{Call, Judgement};
 use crate::{
     config::Governance,
@@ -12,6 +14,7 @@ use crate::{
 pub struct Approval {
     judgement: Judgement,
     by: Vec<PersonId>,
+    voted_at: Option<Timestamp>,
 }
 
 impl Approval {
@@ -26,6 +29,10 @@ impl Approval {
     /// Who agreed; empty where nobody had to.
     pub fn by(&self) -> &[PersonId] {
         &self.by
+    }
+    /// When the last of them did.
+    pub fn voted_at(&self) -> Option<Timestamp> {
+        self.voted_at
     }
 }
 
@@ -54,21 +61,26 @@ pub struct Ballots<'a> {
 #[tracing::instrument(target = "pressgate::span", name = "approve", skip_all)]
 pub fn approve(judgement: Judgement, ballots: Option<Ballots<'_>>) -> Approved {
     if judgement.outcome() == Outcome::Allow {
-        return Approved::Yes(Box::new(Approval { judgement, by: Vec::new() }));
+        // Votes on what needed none, because a freeze had stopped it, are agreement all the same.
+        let (by, voted_at) = ballots.map(|ballots| counted(&judgement, ballots)).unwrap_or_default();
+        return Approved::Yes(Box::new(Approval { judgement, by, voted_at }));
     }
     let Some(ballots) = ballots.filter(|ballots| all_seen(judgement.verdicts(), ballots.seen)) else {
         return Approved::Held(Box::new(judgement));
     };
-    let by: Vec<_> = ballots
-        .votes
-        .iter()
-        .filter(|vote| vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person))
-        .map(|vote| vote.person.clone())
-        .collect();
+    let (by, voted_at) = counted(&judgement, ballots);
     if by.is_empty() {
         return Approved::Held(Box::new(judgement));
     }
-    Approved::Yes(Box::new(Approval { judgement, by }))
+    Approved::Yes(Box::new(Approval { judgement, by, voted_at }))
+}
+
+/// Whose votes count, and when the last of them was given.
+fn counted(judgement: &Judgement, ballots: Ballots<'_>) -> (Vec<PersonId>, Option<Timestamp>) {
+    let counts =
+        |vote: &&Vote| vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person);
+    let votes: Vec<&Vote> = ballots.votes.iter().filter(counts).collect();
+    (votes.iter().map(|vote| vote.person.clone()).collect(), votes.iter().map(|vote| vote.at).max())
 }
 
 /// Every reason to hold was told before.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Approval, Call};
+use super::{Approval, Call, frozen};
 use crate::{
     gateway::Gateway,
     host::Release,
@@ -45,6 +45,20 @@ impl Clearance {
 /// budgets. Where there is no room it waits its turn for `patience`, or for as long as the rules say.
 #[tracing::instrument(target = "pressgate::span", name = "clear", skip_all)]
 pub async fn clear(gateway: &Gateway, approval: Approval, patience: Option<Duration>) -> Result<Clearance, Refusal> {
+    frozen::check(gateway, &approval, Stage::Clear)?;
+    let cleared = clear_unanswered(gateway, approval, patience).await?;
+    // It may have waited.
+    frozen::check(gateway, &cleared.approval, Stage::Clear)?;
+    Ok(cleared)
+}
+
+/// The same for a target with a step whose outcome nobody knows: it is looked up while it is frozen, which changes nothing. What
+/// would be sent after that meets the freeze on the wire.
+pub async fn clear_unanswered(
+    gateway: &Gateway,
+    approval: Approval,
+    patience: Option<Duration>,
+) -> Result<Clearance, Refusal> {
     way_is_free(gateway, approval.call()).await?;
     let wait_s = approval.call().governance().limits.wait_s;
     let patience = patience.unwrap_or(Duration::from_secs(u64::from(wait_s))).min(PATIENCE_MAX);
@@ -61,6 +75,7 @@ pub const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What `clear` looks at, for whoever wants to know before anything is claimed.
 pub async fn is_free(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
+    frozen::look(gateway, call)?;
     way_is_free(gateway, call).await?;
     gateway.limits.room(ask(call)).map_err(|busy| spent(call, &busy))
 }

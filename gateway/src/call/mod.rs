@@ -61,6 +61,7 @@ mod training;
 pub mod admit;
 pub mod review;
 pub mod approve;
+mod frozen;
 pub mod clear;
 pub mod record;
 pub mod send;

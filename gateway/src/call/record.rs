@@ -9,9 +9,10 @@ use std::sync::{
 
 pub use passage::{Passage, Reading, login, look, pass};
 
-use super::{Call, Clearance, authorise, digest, journey};
+use super::{Call, Clearance, authorise, digest, frozen, journey};
 use crate::{
     audit::{AuditHealth, AuditUnavailable, Leaf, leaf},
+    freezes::Going,
     gateway::Gateway,
     host::Safety,
     model::Action,
@@ -121,19 +122,25 @@ impl Intent {
     }
 
     /// Writes the intent leaf, together with the outcome of the effect before it, and returns its index. While it is written,
-    /// `apply` can't answer; so a call starts either before the change in the log or under the new rules.
-    pub(super) async fn effect(&self, effect: Effect<'_>, before: Option<leaf::Outcome>) -> Result<u64, Refusal> {
+    /// `apply` can't answer; so a call starts either before the change in the log or under the new rules. A freeze is looked for
+    /// before every effect, and waits for those that started before it as long as the second value lives.
+    pub(super) async fn effect(
+        &self,
+        effect: Effect<'_>,
+        before: Option<leaf::Outcome>,
+    ) -> Result<(u64, Going), Refusal> {
         let _start = self.gateway.starts.read().await;
         if !self.started.load(Ordering::Acquire) {
             authorise::still_allowed(&self.gateway, self.clearance.approval().judgement().admission().permit())?;
             self.started.store(true, Ordering::Release);
         }
+        let going = frozen::start(&self.gateway, self.clearance.approval())?;
         let at_ms = self.gateway.clock.now().as_millisecond();
         let mut leaves: Vec<Leaf> = before.map(|outcome| Leaf::new(at_ms, outcome)).into_iter().collect();
         let ahead = leaves.len() as u64;
         leaves.push(Leaf::new(at_ms, self.leaf(effect)));
         let first = self.append(leaves).await?;
-        Ok(first + ahead)
+        Ok((first + ahead, going))
     }
 
     pub(super) async fn append(&self, leaves: Vec<Leaf>) -> Result<u64, Refusal> {

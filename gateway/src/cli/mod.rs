@@ -18,6 +18,7 @@ mod context;
 mod credential;
 mod device;
 mod doctor;
+mod freeze;
 mod init;
 mod key;
 mod login;
@@ -98,6 +99,11 @@ enum Command {
     /// Posts that wait for a vote, with your own key.
     #[command(subcommand)]
     Post(post::Command),
+    /// Stop everything of the organisation, a brand, an account or a campaign at once.
+    #[command(subcommand)]
+    Freeze(freeze::Command),
+    /// Ask for the end of a freeze; it ends when a second person asks.
+    Thaw(freeze::Thaw),
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -188,6 +194,8 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
+        Command::Freeze(command) => freeze::run(&context, command).await,
+        Command::Thaw(args) => freeze::thaw(&context, args).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Access(command) => access::run(&context, command).await,
         Command::Backup(args) => backup::run(&context, &args).await,
@@ -239,6 +247,10 @@ mod tests {
             "pressgate webhook replay crm --from 17",
             "pressgate webhook secret rotate crm",
             "pressgate ca export --json",
+            "pressgate freeze begin --brand acme/snacks --reason data-leak --permit-label holding --permit-label news",
+            "pressgate freeze begin --org --reason drill --json",
+            "pressgate freeze list",
+            "pressgate thaw freeze_1 --reason over --release-every 30s",
             "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
@@ -253,6 +265,10 @@ mod tests {
             "pressgate login https://gate.acme.example",
             "pressgate training",
             "pressgate webhook secret rotate",
+            "pressgate freeze begin --org",
+            "pressgate freeze begin --reason drill",
+            "pressgate freeze begin --org --brand acme --reason drill",
+            "pressgate thaw freeze_1 --release-every 30",
             "pressgate backup",
             "pressgate restore",
             "pressgate frobnicate",

@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 pub mod events;
 pub mod forward;
+pub mod freezes;
 pub mod json;
 mod limits;
 pub mod listener;
@@ -51,6 +52,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/audit/reveals", post(reveals::ask))
         .route("/v1/audit/reveals/{id}", get(reveals::look))
         .route("/v1/audit/reveals/{id}/confirmations", post(reveals::confirm))
+        .route("/v1/freezes", get(freezes::list).merge(post(freezes::begin)))
+        .route("/v1/freezes/{id}/lift", post(freezes::lift))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))

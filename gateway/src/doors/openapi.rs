@@ -7,7 +7,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{audit, events, people, publish, reveals};
+use super::{audit, events, freezes, people, publish, reveals};
 use crate::refusal::problem;
 
 #[derive(OpenApi)]
@@ -22,7 +22,8 @@ use crate::refusal::problem;
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
         people::devices::list, people::devices::revoke, events::stream,
         audit::search::search, audit::search::read, audit::stream::stream, audit::export::export, audit::tree::file,
-        reveals::ask, reveals::look, reveals::confirm
+        reveals::ask, reveals::look, reveals::confirm,
+        freezes::begin, freezes::list, freezes::lift
     ),
     modifiers(&Bearer),
     security(("key" = []))

@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    Ops, OpsError,
+    By, Ops, OpsError,
     access::{AccessRequest, AccessView},
     answer::{self, Problem},
     apply,
@@ -36,6 +36,11 @@ use crate::{
     backup::Sealed,
     config::Governance,
     events::webhooks::{DeadView, WebhookView},
+    freezes::{
+        self,
+        change::Who,
+        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+    },
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
     model::KeyId,
@@ -59,6 +64,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/webhooks/{id}/replays", post(replay_webhook))
         .route("/operator/webhooks/{id}/secret", put(set_webhook_secret))
         .route("/operator/webhooks/{id}/secret/rotations", post(rotate_webhook_secret))
+        .route("/operator/freezes", get(list_freezes).merge(post(begin_freeze)))
+        .route("/operator/freezes/{id}/lift", post(lift_freeze))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -245,6 +252,34 @@ async fn rotate_webhook_secret(
     Strict(_wish): Strict<RotationRequest>,
 ) -> Answer<SecretView> {
     ok(to_the_end(&gateway, move |gateway| async move { webhooks::rotate_secret(&gateway, &by, &id).await }).await?)
+}
+
+fn who(by: By) -> Who {
+    match by {
+        By::Person(person) => Who::Person(person),
+        By::Local | By::LocalSignal => Who::Local,
+    }
+}
+
+async fn list_freezes(State(gateway): Shared, Operator(by): Operator) -> Answer<FreezesView> {
+    ok(freezes::list(&gateway, &who(by)).await?)
+}
+
+async fn begin_freeze(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Strict(wish): Strict<FreezeRequest>,
+) -> Result<Response, Problem> {
+    Ok(Fresh(StatusCode::CREATED, freezes::begin(&gateway, who(by), wish).await?).into_response())
+}
+
+async fn lift_freeze(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<LiftRequest>,
+) -> Answer<FreezeView> {
+    ok(freezes::lift(&gateway, who(by), id, wish).await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

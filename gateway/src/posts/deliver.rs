@@ -8,9 +8,18 @@ use tracing::{Instrument, Span};
 use super::{accept::LEASE, unavailable};
 use crate::{
     call::{
-        Approved, Ballots, Caller, Clearance, Receipt, admit::admitted_before, approve::approve, authenticate::stands,
-        authorise::authorise, classify::resume, clear::clear, committed, digest, journey::Journey, record::record,
-        review::review, send::send,
+        Approved, Ballots, Caller, Clearance, Receipt,
+        admit::admitted_before,
+        approve::approve,
+        authenticate::stands,
+        authorise::authorise,
+        classify::resume,
+        clear::{clear, clear_unanswered},
+        committed, digest,
+        journey::Journey,
+        record::record,
+        review::review,
+        send::send,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
@@ -200,6 +209,9 @@ async fn reenter(
     let judgement = review(gateway, admitted_before(permit)).await?;
     let ballots = Ballots { votes: &post.votes, digest: &post.digest, seen: &post.verdicts };
     match approve(judgement, Some(ballots)) {
+        Approved::Yes(approval) if target.unknown_step.is_some() => {
+            clear_unanswered(gateway, *approval, Some(BUDGET_WAIT)).await
+        }
         Approved::Yes(approval) => clear(gateway, *approval, Some(BUDGET_WAIT)).await,
         Approved::Held(judgement) => {
             let detail =
@@ -273,8 +285,11 @@ fn put_off(
     let ours = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
     let left = ours || claim.attempt < crate::call::send::ATTEMPTS_MAX;
     let retry = refusal.retry && left && !recalling && !give_up;
+    let frozen = refusal.problem == problem::FROZEN;
     let state = match (&unknown_step, recalling, retry) {
         (Some(_), ..) => TargetState::Unknown,
+        // It is not the post's fault, and it must not go out by itself when the freeze is over: a person says so.
+        (None, false, _) if frozen => TargetState::Held,
         (None, true, _) => TargetState::Published,
         (None, false, true) => TargetState::Publishing,
         (None, false, false) => TargetState::Failed,

@@ -16,10 +16,11 @@ use crate::{
         clear::is_free,
         journey::{self, Journey},
         record,
+        send::FROZEN_BEGUN,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
-    records::{ClaimFor, PostRecord, VoteResult},
+    records::{ClaimFor, PostRecord, TargetRecord, VoteResult},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -88,6 +89,10 @@ async fn withdraw(
         let detail = "The post is `held`, and waits for a vote as a whole. Withdraw it without `account`.";
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail));
     }
+    if is_partly_out(post) {
+        let detail = "A freeze stopped it after a part was on the network. Approve it, so that it goes on, and delete it then; or delete that part at the network.";
+        return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail));
+    }
     let may = deletable(gateway, caller);
     if !is_own(caller, post) && !post.targets.iter().all(|target| may.contains(&target.account)) {
         let detail = "A held post is withdrawn by its author, or by whoever may do `post.delete` on every account that it is for.";
@@ -111,4 +116,13 @@ async fn withdraw(
         }
         VoteResult::Counted | VoteResult::DigestChanged => read(gateway, &post.id).await,
     }
+}
+
+/// True where a freeze stopped a thread between two of its parts: it is not to look as if nothing of it were out.
+pub(super) fn is_partly_out(post: &PostRecord) -> bool {
+    let stopped = |target: &TargetRecord| {
+        target.state == TargetState::Held
+            && target.attempts.last().and_then(|attempt| attempt.code.as_deref()) == Some(FROZEN_BEGUN)
+    };
+    post.targets.iter().any(stopped)
 }

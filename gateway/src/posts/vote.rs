@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{not_found, read, sight::sees, unavailable};
+use super::{not_found, read, recall::is_partly_out, sight::sees, unavailable};
 use crate::{
     audit::{Leaf, leaf},
     call::{
@@ -12,7 +12,7 @@ use crate::{
         record,
     },
     gateway::Gateway,
-    model::{Action, PersonId, PostId, PostState, Principal},
+    model::{Action, PersonId, PostId, PostState, Principal, TargetState},
     records::{PostRecord, Vote, VoteResult},
     refusal::{Refusal, Stage, problem},
 };
@@ -41,7 +41,8 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     record::log_is_writable(gateway)?;
     let post = read(gateway, id).await?;
     let person = voter(gateway, caller, &post)?;
-    if post.state != PostState::Held {
+    // A freeze may have stopped some of its targets only.
+    if !post.targets.iter().any(|target| target.state == TargetState::Held) {
         return Err(not_held(post.state));
     }
     let digest = ballot.digest.unwrap_or_else(|| post.digest.clone());
@@ -51,6 +52,10 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
             Stage::Approve,
             "The post's content is another than the one you saw. Read it again.",
         ));
+    }
+    if !ballot.approve && is_partly_out(&post) {
+        let detail = "A part of it is on the network already. Approve it, so that it goes on; then it can be deleted.";
+        return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail));
     }
     let now = gateway.clock.now();
     let event = leaf::Vote {

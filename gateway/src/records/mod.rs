@@ -103,6 +103,15 @@ pub trait Records: Send + Sync + 'static {
     /// Everything that people passed, by person, course and time.
     fn training(&self) -> Answer<'_, Vec<TrainingRecord>>;
 
+    /// Keeps a freeze, or what became of it.
+    fn put_freeze(&self, freeze: FreezeRecord) -> Answer<'_, ()>;
+    /// Every freeze that is on and those that were lifted last, the newest first.
+    fn freezes(&self) -> Answer<'_, Vec<FreezeRecord>>;
+    /// Targets that wait because a freeze stopped their last attempt, the one that has waited longest first.
+    fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>>;
+    /// Lets a held target go on from `at`; false where it is not held any more.
+    fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool>;
+
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
     /// One medium.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 pub use pressgate_audit::leaf::Commitment;
+use pressgate_workflow::freeze::Freeze;
 use serde::{Deserialize, Serialize};
 
 use super::Opening;
@@ -465,6 +466,37 @@ pub struct TrainingRecord {
     pub passed_at: Timestamp,
     /// From then on it counts no more; none where it holds for good.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A freeze, on or lifted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreezeRecord {
+    /// What it stops, since when, by whom, and who wants it lifted.
+    pub freeze: Freeze,
+    /// The salt of what the log's leaves commit to, hexadecimal.
+    pub salt: String,
+    /// Its end.
+    pub lifted: Option<LiftedFreeze>,
+}
+
+/// The end of a freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiftedFreeze {
+    /// The second of the people who wanted it.
+    pub by: PersonId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A target that a freeze put back to `held`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrozenTarget {
+    /// Its post.
+    pub post: PostId,
+    /// Its account.
+    pub account: AccountId,
+    /// Since when it waits.
+    pub since: Timestamp,
 }
 
 /// A stored medium.

@@ -36,6 +36,8 @@ pub enum Changed {
     Setting,
     /// A person: a sign-in, courses that people passed.
     Person,
+    /// A freeze: begun, asked to be lifted, lifted; a post that it stopped goes on.
+    Freeze,
     /// The log itself: a backup, a restore, its second checkpoint.
     Log,
     /// A value of a later version.

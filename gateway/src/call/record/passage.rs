@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{journey, log_is_writable, log_takes_effects, may_read, unavailable};
 use crate::{
     audit::{Leaf, leaf},
-    call::{Call, Caller, Clearance, authorise, committed, digest},
+    call::{Call, Caller, Clearance, authorise, committed, digest, frozen},
+    freezes::Going,
     gateway::Gateway,
     model::{Account, Action},
     refusal::Refusal,
@@ -20,6 +21,8 @@ pub struct Passage {
     clearance: Clearance,
     intent: u64,
     salt: String,
+    /// Held until the answer is there: a freeze waits for it.
+    _going: Going,
 }
 
 /// Writes the intent of a client's request. Its outcome closes it, also where the client goes away.
@@ -37,13 +40,14 @@ pub async fn pass(gateway: &Arc<Gateway>, clearance: Clearance, request_digest: 
     let opening = gateway.open_intents.begin();
     let _start = gateway.starts.read().await;
     authorise::still_allowed(gateway, clearance.approval().judgement().admission().permit())?;
+    let going = frozen::start(gateway, clearance.approval())?;
     let leaf = Leaf::new(gateway.clock.now().as_millisecond(), event);
     let intent = gateway.audit.append_beside(vec![leaf], beside).await.map_err(|error| unavailable(&error))?;
     opening.became(intent);
     clearance.leaves();
     gateway.counters.accepted.add(1);
     gateway.counters.sent.add(1);
-    Ok(Passage { gateway: Arc::clone(gateway), clearance, intent, salt })
+    Ok(Passage { gateway: Arc::clone(gateway), clearance, intent, salt, _going: going })
 }
 
 /// Proof that a client's request that changes nothing is recorded, so that its answer may be given out.

@@ -22,6 +22,10 @@ pub const ATTEMPTS_MAX: u32 = 8;
 const DEADLINE_S: i64 = 3600;
 /// An unknown step is looked up this often when the attempts are used up; only reads are sent.
 const UNKNOWN_AGAIN_S: i64 = 3600;
+/// The code of an attempt that a freeze stopped after a part of the post was out.
+pub const FROZEN_BEGUN: &str = "frozen-begun";
+/// An unknown step that only its repetition can settle is tried this often while a freeze is on.
+const FROZEN_AGAIN_S: i64 = 60;
 /// Waits between attempts, in seconds; the last repeats.
 const BACKOFF_S: &[i64] = &[1, 4, 15, 60, 300];
 
@@ -134,6 +138,9 @@ impl End<'_> {
                 ..self.unknown(unknown.clone(), "The answer could not be kept.")
             };
         }
+        if refusal.problem == problem::FROZEN && !self.recalling() {
+            return self.frozen(refusal);
+        }
         // With a part of it on the network the target must not be forgotten; it goes on when the disk is back.
         let started = self.trace.done.iter().any(|step| step.effect);
         let mut conclusion =
@@ -144,6 +151,17 @@ impl End<'_> {
             self.again(&mut conclusion, None);
         }
         self.with_refusal(conclusion, code, refusal)
+    }
+
+    /// A freeze began. The target waits for a person's word, also where a part of it is out: it goes on from there. A step that
+    /// nobody knows the outcome of, and that only its repetition can settle, stays open.
+    fn frozen(&self, refusal: Refusal) -> Conclusion {
+        let open = self.intent.target().unknown_step.clone().filter(|_| !self.trace.settled);
+        let mut conclusion = self.plain(if open.is_some() { TargetState::Unknown } else { TargetState::Held });
+        conclusion.retry_at = self.later(FROZEN_AGAIN_S).filter(|_| open.is_some());
+        conclusion.unknown_step = open;
+        let begun = self.trace.done.iter().any(|step| step.effect);
+        self.with_refusal(conclusion, if begun { FROZEN_BEGUN } else { problem::FROZEN.slug }, refusal)
     }
 
     fn mismatch(&self, mismatch: &str) -> Conclusion {

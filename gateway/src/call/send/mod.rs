@@ -24,8 +24,8 @@ use crate::{
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
 };
-pub use conclude::ATTEMPTS_MAX;
 use conclude::Conclusion;
+pub use conclude::{ATTEMPTS_MAX, FROZEN_BEGUN};
 use settle::Settled;
 use wire::Wire;
 

@@ -40,10 +40,12 @@ pub(super) async fn settle(wire: &Arc<Wire>, perform: &PerformCall) -> Result<Se
     match answer {
         Ok(Reconciliation::Happened(answer)) => {
             happened(wire, &unknown, answer).await?;
+            wire.settle_unknown();
             Ok(Settled::Clear)
         }
         Ok(Reconciliation::DidNot) => {
             log(wire, &unknown, leaf::OutcomeResult::NotSent, None).await?;
+            wire.settle_unknown();
             Ok(Settled::Clear)
         }
         Ok(Reconciliation::CannotKnow(why)) => {

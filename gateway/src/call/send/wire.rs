@@ -21,6 +21,7 @@ use crate::{
         record::{self},
     },
     egress::{OutRequest, Scope, SendFailure},
+    freezes::Going,
     host::{Outbound, PluginRequest, PluginResponse, Safety, SendError, StepKind},
     model::MediaId,
     records::{StepRecord, UnknownStep},
@@ -58,6 +59,8 @@ struct State {
     label: Option<String>,
     denied: Option<Denied>,
     no_credential: Option<String>,
+    /// It was found out what became of the step that an earlier attempt had left open.
+    settled: bool,
 }
 
 /// A request that was not allowed.
@@ -81,7 +84,7 @@ struct Unconfirmed {
 struct Writing {
     sent: Sent,
     before: Option<leaf::Outcome>,
-    written: Pin<Box<dyn Future<Output = Result<u64, Refusal>> + Send>>,
+    written: Pin<Box<dyn Future<Output = Result<(u64, Going), Refusal>> + Send>>,
 }
 
 /// What an attempt left behind, for its conclusion.
@@ -104,6 +107,8 @@ pub(super) struct Trace {
     pub denied: Option<Denied>,
     /// Why the last request found no credential that can be used.
     pub no_credential: Option<String>,
+    /// It was found out what became of the step that an earlier attempt had left open.
+    pub settled: bool,
 }
 
 impl Wire {
@@ -130,6 +135,7 @@ impl Wire {
             label: state.label.clone(),
             denied: state.denied.clone(),
             no_credential: state.no_credential.clone(),
+            settled: state.settled,
         }
     }
 
@@ -184,6 +190,11 @@ impl Wire {
         }
     }
 
+    /// It is known what became of the step that an earlier attempt had left open.
+    pub(super) fn settle_unknown(&self) {
+        self.state().settled = true;
+    }
+
     /// Adds an answer that `reconcile` found out.
     pub(super) fn add_to_journal(&self, step: StepRecord) {
         self.state().journal.push(step);
@@ -219,7 +230,8 @@ impl Wire {
         }
         // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
-        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt }).await?;
+        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt, _going: None })
+            .await?;
         self.intent.clearance().leaves();
         self.intent.gateway().counters.sent.add(1);
         let result = self.transmit(out).await;
@@ -321,9 +333,9 @@ impl Wire {
         let written = Box::pin(async move {
             let opening = intent.gateway().open_intents.begin();
             let effect = record::Effect { step: &step, kind, safety: &safety, request_digest };
-            let index = intent.effect(effect, outcome).await?;
+            let (index, going) = intent.effect(effect, outcome).await?;
             opening.became(index);
-            Ok(index)
+            Ok((index, going))
         });
         *self.writing() = Some(Writing { sent, before, written });
         self.written().await
@@ -338,10 +350,10 @@ impl Wire {
         let Some(result) = result.await else { return Ok(()) };
         let Some(Writing { sent, before, .. }) = self.writing().take() else { return Ok(()) };
         match result {
-            Ok(index) => {
+            Ok((index, going)) => {
                 let mut state = self.state();
                 state.intents.push(index);
-                state.under_way = Some(Sent { index, ..sent });
+                state.under_way = Some(Sent { index, _going: Some(going), ..sent });
                 Ok(())
             }
             Err(refusal) => {
@@ -471,6 +483,8 @@ struct Sent {
     index: u64,
     uploaded: Option<MediaId>,
     alt: Option<String>,
+    /// Until it is answered a freeze waits for it.
+    _going: Option<Going>,
 }
 
 impl Outbound for Wire {

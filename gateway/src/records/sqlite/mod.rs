@@ -14,6 +14,7 @@ mod claims;
 mod copy;
 mod erase;
 mod erasures;
+mod freezes;
 mod governance;
 mod identity;
 mod keys;
@@ -42,10 +43,10 @@ use rusqlite::Connection;
 pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, GovernanceRecord,
-    IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost, OpenPosts, Opening, PostFilter,
-    PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish,
-    TrainingRecord, Vote, VoteResult,
+    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, FreezeRecord,
+    FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost,
+    OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
+    StepRecord, StoredAnswer, TargetFinish, TrainingRecord, Vote, VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -221,6 +222,22 @@ impl Records for SqliteRecords {
 
     fn training(&self) -> Answer<'_, Vec<TrainingRecord>> {
         self.read(people::training)
+    }
+
+    fn put_freeze(&self, freeze: FreezeRecord) -> Answer<'_, ()> {
+        self.write(move |connection| freezes::put(connection, &freeze))
+    }
+
+    fn freezes(&self) -> Answer<'_, Vec<FreezeRecord>> {
+        self.read(freezes::all)
+    }
+
+    fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>> {
+        self.read(freezes::targets)
+    }
+
+    fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
+        self.write(move |connection| freezes::release(connection, (&post, &account), at, now))
     }
 
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {

@@ -54,6 +54,7 @@ fn no_statement_reads_a_whole_table() {
         erasures::UNDER_WAY,
         erasures::CONFIRM,
         erasures::DOOMED,
+        freezes::FROZEN,
         keys::ONE,
         media::ONE,
         media::TAKE,
@@ -87,9 +88,19 @@ fn no_statement_reads_a_whole_table() {
     assert!(plan("SELECT * FROM targets WHERE digest = ?1")[0].starts_with("SCAN"), "this test can see a scan");
     for sql in statements {
         for line in plan(sql) {
+            // What is held is few, and has an index of its own.
+            if line.contains("targets_held") {
+                continue;
+            }
             assert!(!line.starts_with("SCAN"), "{line}: {sql}");
             // The targets of one post, a handful, may be sorted.
-            assert!(!line.contains("TEMP B-TREE") || sql == posts::TARGETS || sql == claims::STEPS, "{line}: {sql}");
+            assert!(
+                !line.contains("TEMP B-TREE")
+                    || sql == posts::TARGETS
+                    || sql == claims::STEPS
+                    || sql == freezes::FROZEN,
+                "{line}: {sql}"
+            );
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use pressgate_workflow::{
+    freeze::{FreezeEvent, Scope, Statements},
+    ids::Actor,
+};
+
 use super::*;
 
 pub(in super::super) async fn keys<P: Place>(place: P) {
@@ -85,6 +90,62 @@ pub(in super::super) async fn training<P: Place>(place: P) {
         passed("b", "basics", 4, None),
     ];
     assert_eq!(all, expected);
+}
+
+fn a_freeze(id: &str, seconds: i64, lifted: Option<i64>) -> FreezeRecord {
+    let freezes = pressgate_workflow::freeze::Freezes::default();
+    let by = Actor::Person { person: "chief-1".into() };
+    let event =
+        freezes.begin(id.into(), Scope::Brand("acme".into()), Statements::default(), (&by, at(seconds), "leak"));
+    let FreezeEvent::Began { freeze } = event.unwrap() else { panic!("it began") };
+    let lifted = lifted.map(|seconds| LiftedFreeze { by: PersonId::new("ops-1"), at: at(seconds) });
+    FreezeRecord { freeze, salt: "salt".to_owned(), lifted }
+}
+
+pub(in super::super) async fn freezes<P: Place>(place: P) {
+    let store = place.open();
+    store.put_freeze(a_freeze("one", 1, None)).await.unwrap();
+    store.put_freeze(a_freeze("two", 2, None)).await.unwrap();
+    store.put_freeze(a_freeze("one", 1, Some(5))).await.unwrap();
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.freezes().await.unwrap(), [a_freeze("two", 2, None), a_freeze("one", 1, Some(5))]);
+    for number in 0..250 {
+        store.put_freeze(a_freeze(&format!("old-{number}"), 0, Some(10 + number))).await.unwrap();
+    }
+    let all = store.freezes().await.unwrap();
+    assert_eq!(all.iter().filter(|record| record.lifted.is_some()).count(), 200, "the last of those that are over");
+    assert_eq!(all.iter().filter(|record| record.lifted.is_none()).count(), 1, "and all that are on");
+}
+
+pub(in super::super) async fn frozen_targets<P: Place>(place: P) {
+    let store = place.open();
+    for number in 1..=3 {
+        keep(&store, number, TargetState::Accepted).await;
+        claim(&store, number, ClaimFor::Publish, 1).await.unwrap();
+    }
+    let frozen = |seconds| {
+        let mut finish = finish(1, TargetState::Held, seconds);
+        finish.attempt.problem = Some("frozen".to_owned());
+        finish
+    };
+    store.finish_target(post_id(1), account("a"), frozen(9)).await.unwrap();
+    store.finish_target(post_id(2), account("a"), frozen(8)).await.unwrap();
+    store.finish_target(post_id(3), account("a"), finish(1, TargetState::Held, 7)).await.unwrap();
+    keep(&store, 4, TargetState::Held).await;
+    let waits = async || {
+        let targets = store.frozen_targets().await.unwrap();
+        targets.into_iter().map(|target| (target.post, target.since)).collect::<Vec<_>>()
+    };
+    assert_eq!(waits().await, [(post_id(2), at(8)), (post_id(1), at(9))], "those that a freeze stopped, oldest first");
+    assert!(due(&store, 1_000).await.is_empty(), "nothing goes by itself");
+    assert!(store.release_frozen(post_id(2), account("a"), at(40), at(20)).await.unwrap());
+    assert!(!store.release_frozen(post_id(2), account("a"), at(40), at(20)).await.unwrap(), "once");
+    assert!(!store.release_frozen(post_id(9), account("a"), at(40), at(20)).await.unwrap());
+    assert_eq!(waits().await, [(post_id(1), at(9))]);
+    assert!(due(&store, 39).await.is_empty(), "not before its time");
+    assert_eq!(due(&store, 40).await, [(post_id(2), account("a"), ClaimFor::Publish)]);
+    assert!(claim(&store, 2, ClaimFor::Publish, 40).await.is_some());
 }
 
 pub(in super::super) async fn media<P: Place>(place: P) {

@@ -56,6 +56,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "media",
             // Pages of people rest on it.
             "people",
+            "freezes",
             "reveals",
             "stop",
         ],
@@ -80,6 +81,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    // What every effect asks before it starts; people and operators begin and lift.
+    ("freezes", &["model", "refusal", "config", "gateway", "audit", "records"]),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records", "telemetry"]),
     ("plugins", &["model", "clock", "config", "host"]),
@@ -151,6 +154,7 @@ const HELD: &[&str] = &[
     "records",
     "openings",
     "reveals",
+    "freezes",
     "metrics",
 ];
 
@@ -172,6 +176,7 @@ const STAGES: &[&str] = &[
     "audit",
     "records",
     "openings",
+    "freezes",
     "telemetry",
 ];
 

@@ -1,0 +1,409 @@
+//! Beginning and lifting: the log first, then the records, then the memory that every call looks at.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
+use jiff::Timestamp;
+use pressgate_workflow::{
+    freeze::{
+        EffectKind, Freeze, FreezeEvent, FreezeRefused, Freezes, Release, Scope, Spacing, Statements, release as spread,
+    },
+    ids::Actor,
+};
+
+use super::{
+    Place, of, read,
+    view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+    who::may,
+    written,
+};
+use crate::{
+    audit::{AuditLog, Leaf, leaf},
+    config::{Governance, did_you_mean},
+    gateway::Gateway,
+    model::{PersonId, PostId, hex::hex},
+    records::{FreezeRecord, FrozenTarget, LiftedFreeze, Records, RecordsError},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// How long a freeze waits for what had left before it.
+const ENDS_WAIT: Duration = Duration::from_secs(2);
+/// Longest word of a reason, in bytes.
+const REASON_BYTES_MAX: usize = 64;
+/// Most labels whose posts pass.
+const LABELS_MAX: usize = 16;
+/// Longest name in a scope, and longest label, in characters: as for posts.
+const NAME_CHARS_MAX: usize = 200;
+/// Longest space between two posts that go on, in seconds.
+const EVERY_S_MAX: u32 = 24 * 60 * 60;
+/// Random bytes of an id.
+const ID_BYTES: usize = 16;
+/// Random bytes of a salt.
+const SALT_BYTES: usize = 32;
+/// The word where nobody gave one for the end.
+const OVER: &str = "over";
+
+/// Who begins or lifts a freeze.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// A person with a key.
+    Person(PersonId),
+    /// Whoever may write to the data folder of a gateway that does not run.
+    Local,
+}
+
+impl Who {
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Person(person) => Actor::Person { person: person.as_str().into() },
+            Self::Local => Actor::Gate,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Person(person) => person.as_str(),
+            Self::Local => "local",
+        }
+    }
+}
+
+/// The two stores, and the time.
+#[derive(Clone, Copy)]
+pub struct Stores<'a> {
+    /// The log.
+    pub audit: &'a AuditLog,
+    /// The records.
+    pub records: &'a dyn Records,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> Stores<'a> {
+    fn running(gateway: &'a Gateway) -> Self {
+        Self { audit: &gateway.audit, records: gateway.records.as_ref(), now: gateway.clock.now() }
+    }
+}
+
+/// Begins a freeze. When this has answered, no effect of that scope starts; the answer says how many had left before and are not
+/// answered yet. It goes on to its end whatever becomes of the caller.
+///
+/// # Errors
+/// A scope or reason that is none, no right, and what the stores say; nothing is frozen then.
+pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Result<FreezeView, Refusal> {
+    let gateway = Arc::clone(gateway);
+    to_the_end(async move {
+        let book = &gateway.freezes;
+        let governance = gateway.governance.load_full();
+        let one = book.changing.lock().await;
+        // From here until the guard falls no effect starts.
+        let no_starts = gateway.starts.write().await;
+        let mut freezes = Freezes::clone(&book.on());
+        let (record, event) = begin_kept(Stores::running(&gateway), &freezes, &governance, &by, &wish).await?;
+        freezes.apply(&event);
+        book.on.store(Arc::new(freezes));
+        let going = book.under_way.of(&record.freeze.scope);
+        drop(no_starts);
+        // The next freeze need not wait for what this one waits for.
+        drop(one);
+        let left = book.under_way.over(going, ENDS_WAIT).await;
+        let scope = written(&record.freeze.scope);
+        tracing::warn!(freeze = %record.freeze.id, %scope, by = by.name(), reason = record.freeze.why, under_way = left, "frozen");
+        Ok(FreezeView { under_way: Some(left), ..FreezeView::of(&record) })
+    })
+    .await
+}
+
+/// The same on stores that no gateway uses: the next start finds it.
+///
+/// # Errors
+/// As [`begin`].
+pub async fn begin_offline(
+    stores: Stores<'_>,
+    governance: &Governance,
+    by: &Who,
+    wish: &FreezeRequest,
+) -> Result<FreezeView, Refusal> {
+    let freezes = of(&stores.records.freezes().await.map_err(|error| kept(&error))?);
+    let (record, _) = begin_kept(stores, &freezes, governance, by, wish).await?;
+    Ok(FreezeView::of(&record))
+}
+
+async fn begin_kept(
+    stores: Stores<'_>,
+    freezes: &Freezes,
+    governance: &Governance,
+    by: &Who,
+    wish: &FreezeRequest,
+) -> Result<(FreezeRecord, FreezeEvent), Refusal> {
+    let scope = scope(governance, &wish.scope)?;
+    allowed(governance, by, &scope)?;
+    word(&wish.reason)?;
+    let statements = Statements { labels: labels(&wish.permit_labels)?, posts: BTreeMap::new() };
+    let id = format!("freeze_{}", random::<ID_BYTES>()?);
+    let about = (&by.actor(), stores.now, wish.reason.as_str());
+    let event = freezes.begin(id.into(), scope, statements, about).map_err(|refused| no(&refused))?;
+    let FreezeEvent::Began { freeze } = &event else {
+        return Err(Refusal::new(problem::INTERNAL, Stage::Door, "A freeze began and is not there."));
+    };
+    let record = FreezeRecord { freeze: freeze.clone(), salt: random::<SALT_BYTES>()?, lifted: None };
+    keep(stores, "freeze", by, &record).await?;
+    Ok((record, event))
+}
+
+/// Asks for the end of a freeze; the second person's word ends it. What it stopped waits for a vote each, or goes out by the rule
+/// of whoever ends it.
+///
+/// # Errors
+/// No such freeze, no right, the same person again, and what the stores say; it stays on then.
+pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest) -> Result<FreezeView, Refusal> {
+    let gateway = Arc::clone(gateway);
+    to_the_end(async move {
+        let book = &gateway.freezes;
+        let governance = gateway.governance.load_full();
+        let _one = book.changing.lock().await;
+        let stores = Stores::running(&gateway);
+        let mut freezes = Freezes::clone(&book.on());
+        let missing =
+            || Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."));
+        let freeze = freezes.on().iter().find(|freeze| freeze.id.as_str() == id).cloned().ok_or_else(missing)?;
+        allowed(&governance, &by, &freeze.scope)?;
+        let reason = wish.reason.as_deref().unwrap_or(OVER);
+        word(reason)?;
+        let every_s = spacing(wish.release_every_s)?;
+        let event = freezes.lift(&freeze.id, &by.actor(), stores.now, reason).map_err(|refused| no(&refused))?;
+        let records = stores.records.freezes().await.map_err(|error| kept(&error))?;
+        let mut record = records.into_iter().find(|record| record.freeze.id == freeze.id).ok_or_else(missing)?;
+        let lifted = end(&mut record, &event);
+        keep(stores, if lifted { "thaw" } else { "thaw-ask" }, &by, &record).await?;
+        freezes.apply(&event);
+        book.on.store(Arc::new(freezes));
+        tracing::warn!(freeze = %record.freeze.id, by = by.name(), lifted, "a freeze is to end");
+        let released = match every_s.filter(|_| lifted) {
+            Some(every_s) => Some(go_on(&gateway, &governance, &by, &record.freeze, every_s).await?),
+            None => None,
+        };
+        Ok(FreezeView { released, ..FreezeView::of(&record) })
+    })
+    .await
+}
+
+/// Takes the event over into the record; true where it is the end.
+fn end(record: &mut FreezeRecord, event: &FreezeEvent) -> bool {
+    match event {
+        FreezeEvent::LiftAsked { by, .. } => {
+            record.freeze.lifting.insert(by.clone());
+            false
+        }
+        FreezeEvent::Lifted { by, at, .. } => {
+            record.freeze.lifting.insert(by.clone());
+            record.lifted = Some(LiftedFreeze { by: PersonId::new(by.as_str()), at: *at });
+            true
+        }
+        FreezeEvent::Began { .. } | FreezeEvent::Permitted { .. } => false,
+    }
+}
+
+/// Freezes that somebody may have a say in.
+///
+/// # Errors
+/// The records'.
+pub async fn list(gateway: &Gateway, by: &Who) -> Result<FreezesView, Refusal> {
+    let governance = gateway.governance.load_full();
+    let records = gateway.records.freezes().await.map_err(|error| kept(&error))?;
+    let mine = |record: &&FreezeRecord| allowed(&governance, by, &record.freeze.scope).is_ok();
+    Ok(FreezesView { freezes: records.iter().filter(mine).map(FreezeView::of).collect() })
+}
+
+/// All of them, from records that no gateway uses.
+///
+/// # Errors
+/// The records'.
+pub async fn list_offline(records: &dyn Records) -> Result<FreezesView, RecordsError> {
+    Ok(FreezesView { freezes: records.freezes().await?.iter().map(FreezeView::of).collect() })
+}
+
+/// What the freeze stopped, and nothing else stops, goes on: the first at once, the others with space between them. How many posts.
+async fn go_on(
+    gateway: &Gateway,
+    governance: &Governance,
+    by: &Who,
+    freeze: &Freeze,
+    every_s: u32,
+) -> Result<usize, Refusal> {
+    let now = gateway.clock.now();
+    let mut waiting: BTreeMap<PostId, (Timestamp, Vec<FrozenTarget>)> = BTreeMap::new();
+    for target in gateway.records.frozen_targets().await.map_err(|error| kept(&error))? {
+        if is_freed(gateway, governance, freeze, &target).await? {
+            let since = target.since;
+            waiting.entry(target.post.clone()).or_insert_with(|| (since, Vec::new())).1.push(target);
+        }
+    }
+    let posts: Vec<_> = waiting.iter().map(|(post, (since, _))| (post.as_str().into(), *since)).collect();
+    let mut released = 0;
+    for (post, release) in spread(&posts, Some(Spacing { every_s, late_max_s: u32::MAX }), now) {
+        let (Release::At(at), Some((_, targets))) = (release, waiting.get(post.as_str())) else { continue };
+        let subject = format!("{} {post}", freeze.id);
+        note(&gateway.audit, now, change("release", subject, None, by)).await?;
+        for target in targets {
+            let going = gateway.records.release_frozen(target.post.clone(), target.account.clone(), at, now).await;
+            going.map_err(|error| kept(&error))?;
+        }
+        released += 1;
+    }
+    gateway.due.notify_one();
+    Ok(released)
+}
+
+async fn is_freed(
+    gateway: &Gateway,
+    governance: &Governance,
+    freeze: &Freeze,
+    target: &FrozenTarget,
+) -> Result<bool, Refusal> {
+    let Some(account) = governance.accounts.get(&target.account) else { return Ok(false) };
+    let post = gateway.records.post(target.post.clone()).await.map_err(|error| kept(&error))?;
+    let draft = post.and_then(|post| post.targets.into_iter().find(|known| known.account == target.account));
+    let campaign = draft.and_then(|target| target.draft.campaign);
+    let place = Place::new(&account.id, &account.brand, campaign.as_deref());
+    let freezes = gateway.freezes.on();
+    Ok(place.is_in(&freeze.scope) && freezes.stops(&place.effect(EffectKind::Change, None)).is_none())
+}
+
+/// The leaf, then the record. A record that fails after its leaf gets a second leaf that says so.
+async fn keep(stores: Stores<'_>, action: &str, by: &Who, record: &FreezeRecord) -> Result<(), Refusal> {
+    let Freeze { id, scope, why, .. } = &record.freeze;
+    // A campaign's name is somebody's words: it is in the digest only.
+    let scope = if matches!(scope, Scope::Campaign(_)) { "campaign".to_owned() } else { written(scope) };
+    let whole = serde_json::to_vec(&record.freeze).unwrap_or_default();
+    let digest = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, record.salt.as_bytes()), &whole).as_ref());
+    let change = |action: &str| change(action, format!("{id} {scope} {why}"), Some(digest.clone()), by);
+    note(stores.audit, stores.now, change(action)).await?;
+    let Err(error) = stores.records.put_freeze(record.clone()).await else { return Ok(()) };
+    if let Err(error) = note(stores.audit, stores.now, change(&format!("{action}-failed"))).await {
+        tracing::error!(%error, "a freeze was logged and not kept, and the log can't say so");
+    }
+    Err(kept(&error))
+}
+
+fn change(action: &str, subject: String, digest: Option<String>, by: &Who) -> leaf::Change {
+    leaf::Change { what: leaf::Changed::Freeze, action: action.to_owned(), subject, digest, by: by.name().to_owned() }
+}
+
+async fn note(audit: &AuditLog, now: Timestamp, change: leaf::Change) -> Result<(), Refusal> {
+    audit.append(Leaf::new(now.as_millisecond(), change)).await.map(drop).map_err(|error| {
+        let detail =
+            "The audit log can't be written. Nothing is changed unrecorded; and nothing is sent unrecorded either.";
+        Refusal::new(problem::AUDIT_UNAVAILABLE, Stage::Record, detail).because(error).retry_after(1)
+    })
+}
+
+fn allowed(governance: &Governance, by: &Who, scope: &Scope) -> Result<(), Refusal> {
+    let may = match by {
+        Who::Person(person) => may(governance, person, scope),
+        Who::Local => true,
+    };
+    if may {
+        return Ok(());
+    }
+    let detail = "Only operators, and people who respond or approve for all that the scope covers, freeze and thaw. Roles stand in people.toml.";
+    Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail))
+}
+
+fn scope(governance: &Governance, text: &str) -> Result<Scope, Refusal> {
+    let form = "`scope` is `org`, `brand:…`, `account:…` or `campaign:…`.";
+    let scope = read(text).ok_or_else(|| invalid(form.to_owned()))?;
+    let unknown = |kind: &str, id: &str, known: Vec<&str>| {
+        let hint = did_you_mean(id, known);
+        Err(invalid(format!("There is no {kind} of that name{}.", hint.trim_end_matches('?'))))
+    };
+    match &scope {
+        Scope::Brand(brand) if !governance.brands.keys().any(|known| known.as_str() == brand.as_str()) => {
+            unknown("brand", brand.as_str(), governance.brands.keys().map(|known| known.as_str()).collect())
+        }
+        Scope::Account(account) if !governance.accounts.contains_key(account.as_str()) => {
+            unknown("account", account.as_str(), governance.accounts.keys().map(|known| known.as_str()).collect())
+        }
+        Scope::Campaign(campaign) if !is_name(campaign.as_str()) => {
+            Err(invalid(format!("A campaign's name is one line of 1 to {NAME_CHARS_MAX} characters.")))
+        }
+        _ => Ok(scope),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX && !text.chars().any(char::is_control)
+}
+
+/// The log keeps the word for good, so that it can't be a sentence of somebody.
+fn word(reason: &str) -> Result<(), Refusal> {
+    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !reason.is_empty() && reason.len() <= REASON_BYTES_MAX && reason.bytes().all(fine) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "`reason` is one word of 1 to {REASON_BYTES_MAX} lower-case letters, digits and `-`: `data-leak`."
+    )))
+}
+
+fn labels(labels: &[String]) -> Result<BTreeSet<pressgate_workflow::ids::Label>, Refusal> {
+    if labels.len() > LABELS_MAX || !labels.iter().all(|label| is_name(label)) {
+        return Err(invalid(format!(
+            "`permit_labels` has at most {LABELS_MAX} labels, each one line of 1 to {NAME_CHARS_MAX} characters."
+        )));
+    }
+    Ok(labels.iter().map(|label| label.as_str().into()).collect())
+}
+
+fn spacing(every_s: Option<u32>) -> Result<Option<u32>, Refusal> {
+    if every_s.is_some_and(|every_s| !(1..=EVERY_S_MAX).contains(&every_s)) {
+        return Err(invalid(format!("`release_every_s` is 1 to {EVERY_S_MAX} seconds.")));
+    }
+    Ok(every_s)
+}
+
+fn invalid(detail: String) -> Refusal {
+    Refusal::new(problem::INVALID, Stage::Door, detail)
+}
+
+fn no(refused: &FreezeRefused) -> Refusal {
+    let kind = match refused {
+        FreezeRefused::Unknown(_) => problem::NOT_FOUND,
+        FreezeRefused::NotAPerson => problem::NO_GRANT,
+        FreezeRefused::Exists(_)
+        | FreezeRefused::AskedBefore
+        | FreezeRefused::ReasonNeeded
+        | FreezeRefused::TooMany => problem::INVALID,
+    };
+    Refusal::new(kind, Stage::Door, refused.to_string())
+}
+
+fn kept(error: &RecordsError) -> Refusal {
+    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Door, "The record store can't be used.")
+        .because(error)
+        .retry_after(1)
+}
+
+fn random<const BYTES: usize>() -> Result<String, Refusal> {
+    let mut bytes = [0u8; BYTES];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Refusal::new(problem::INTERNAL, Stage::Door, "The system gives no random numbers."))?;
+    Ok(hex(&bytes))
+}
+
+/// Runs a change to its end even when the caller goes away between its leaf and its effect.
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(change).await.unwrap_or_else(|error| {
+        Err(Refusal::new(problem::INTERNAL, Stage::Door, "The change broke off; see the gateway's log.").because(error))
+    })
+}
