@@ -8,6 +8,7 @@ pub mod content;
 pub mod grant;
 pub mod headers;
 pub mod hex;
+pub mod html;
 pub mod ids;
 pub mod post;
 pub mod principal;

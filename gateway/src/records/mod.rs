@@ -103,6 +103,11 @@ pub trait Records: Send + Sync + 'static {
     /// Everything that people passed, by person, course and time.
     fn training(&self) -> Answer<'_, Vec<TrainingRecord>>;
 
+    /// Keeps that a person acknowledged a text. The same text again changes nothing.
+    fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()>;
+    /// Everything that people acknowledged, by person, brand, version and digest.
+    fn acknowledgements(&self) -> Answer<'_, Vec<AcknowledgementRecord>>;
+
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;
     /// One medium.

@@ -4,6 +4,7 @@ mod accounts;
 mod auditors;
 mod brands;
 mod grants;
+mod guidelines;
 mod limits;
 mod people;
 mod policies;
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::model::hex::hex;
 use brands::Brands;
+pub use guidelines::is_guideline;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
 pub const KNOWN: [&str; 7] =
@@ -35,6 +37,7 @@ struct Context<'a> {
     catalogue: &'a dyn Catalogue,
     now: Timestamp,
     brands: Brands,
+    guidelines: guidelines::Found,
     people: Names,
     apps: Names,
     accounts: Names,
@@ -54,18 +57,20 @@ pub(super) fn check(
         None => Document::parse(name, "", &report),
     };
     let (people, apps, accounts) = (open("people.toml"), open("apps.toml"), open("accounts.toml"));
+    let brands = Brands::check(&open("brands.toml"), &report);
     let context = Context {
         report: &report,
         files,
         unread,
         catalogue,
         now,
-        brands: Brands::check(&open("brands.toml"), &report),
+        guidelines: guidelines::guidelines(files, unread, &brands, &report),
+        brands,
         people: Names::collect(&people, "person", "id", &report),
         apps: Names::collect(&apps, "app", "id", &report),
         accounts: Names::collect(&accounts, "account", "id", &report),
     };
-    let (people, role_training) = people::people(&context, &people);
+    let (people, role_training, role_guidelines) = people::people(&context, &people);
     let apps = people::apps(&context, &apps);
     let accounts = accounts::accounts(&context, &accounts);
     let grants = open("grants.toml");
@@ -75,7 +80,7 @@ pub(super) fn check(
     let limits = limits::limits(&context, &open("limits.toml"));
     strangers(files, &referenced, &report);
 
-    let brands = context.brands.into_tree();
+    let (brands, guidelines) = (context.brands.into_tree(), context.guidelines.guidelines);
     let faults = report.into_faults();
     if !faults.is_empty() {
         return Err(faults);
@@ -91,6 +96,8 @@ pub(super) fn check(
         apps,
         people,
         role_training,
+        role_guidelines,
+        guidelines,
         grants,
         denies,
         auditors,
