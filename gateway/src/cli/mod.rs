@@ -18,6 +18,7 @@ mod context;
 mod credential;
 mod device;
 mod doctor;
+mod guidelines;
 mod init;
 mod key;
 mod login;
@@ -85,6 +86,9 @@ enum Command {
     /// Courses that people passed.
     #[command(subcommand)]
     Training(training::Command),
+    /// Texts that people acknowledge.
+    #[command(subcommand)]
+    Guidelines(guidelines::Command),
     /// What networks gave for accounts: kept encrypted, never shown.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -180,6 +184,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Logout => login::logout().await,
         Command::Device(command) => device::run(&context, command).await,
         Command::Training(command) => training::run(&context, command).await,
+        Command::Guidelines(command) => guidelines::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
@@ -230,6 +235,8 @@ mod tests {
             "pressgate device revoke abc",
             "pressgate training import -",
             "pressgate training list --person editor-7",
+            "pressgate guidelines list --brand acme",
+            "pressgate guidelines acknowledgements --brand acme/snacks --person editor-7",
             "pressgate ca export --json",
             "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
         ] {

@@ -23,6 +23,7 @@ use super::{
     credentials::Wants,
     erasures,
     guard::Operator,
+    guidelines::{AcknowledgementRow, GuidelineRow},
     served,
     wire::{
         Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
@@ -52,6 +53,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/training", get(list_training).merge(post(import_training)))
+        .route("/operator/guidelines", get(list_guidelines))
+        .route("/operator/guidelines/acknowledgements", get(list_acknowledgements))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -203,6 +206,15 @@ async fn import_training(
         Ok(imported)
     });
     ok(imported.await?)
+}
+
+async fn list_guidelines(State(gateway): Shared, _operator: Operator) -> Answer<Vec<GuidelineRow>> {
+    let governance = gateway.governance.load_full();
+    ok(Ops::running(&gateway).list_guidelines(&governance).await?)
+}
+
+async fn list_acknowledgements(State(gateway): Shared, _operator: Operator) -> Answer<Vec<AcknowledgementRow>> {
+    ok(Ops::running(&gateway).list_acknowledgements().await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

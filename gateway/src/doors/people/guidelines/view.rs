@@ -113,42 +113,42 @@ impl AcknowledgementView {
 }
 
 /// Whoever looks.
-pub struct Eyes<'a> {
-    pub gateway: &'a Gateway,
-    pub governance: &'a Governance,
-    pub person: Option<&'a PersonId>,
-    pub now: Timestamp,
+pub(super) struct Eyes<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) governance: &'a Governance,
+    pub(super) person: Option<&'a PersonId>,
+    pub(super) now: Timestamp,
 }
 
 impl<'a> Eyes<'a> {
     /// Somebody who is known, or not.
-    pub fn of(gateway: &'a Gateway, governance: &'a Governance, person: Option<&'a PersonId>) -> Self {
+    pub(super) fn of(gateway: &'a Gateway, governance: &'a Governance, person: Option<&'a PersonId>) -> Self {
         Self { gateway, governance, person, now: gateway.clock.now() }
     }
 
     /// May they see it?
-    pub fn see(&self, version: &GuidelineVersion) -> bool {
+    pub(super) fn see(&self, version: &GuidelineVersion) -> bool {
         version.public || self.person.is_some()
     }
 
     /// Everything that they may see.
-    pub fn all(&self) -> impl Iterator<Item = &'a GuidelineVersion> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a GuidelineVersion> {
         self.governance.guidelines.all().map(AsRef::as_ref).filter(|version| self.see(version))
     }
 
     /// The list.
-    pub fn list(&self) -> GuidelinesView {
+    pub(super) fn list(&self) -> GuidelinesView {
         GuidelinesView { guidelines: self.all().map(|version| self.view(version)).collect() }
     }
 
     /// When the person acknowledged it.
-    pub fn acknowledged(&self, version: &GuidelineVersion) -> Option<Timestamp> {
+    pub(super) fn acknowledged(&self, version: &GuidelineVersion) -> Option<Timestamp> {
         let found = self.gateway.people.acknowledgements.find(self.person?, version);
         found.map(|record| record.acknowledged_at)
     }
 
     /// One version.
-    pub fn view(&self, version: &GuidelineVersion) -> GuidelineView {
+    pub(super) fn view(&self, version: &GuidelineVersion) -> GuidelineView {
         let asked = self.person.map(|person| self.governance.guidelines_asked_of(person, self.now));
         let required = asked.is_some_and(|brands| brands.contains(&version.brand));
         let (state, acknowledged_at) =
@@ -173,7 +173,7 @@ impl<'a> Eyes<'a> {
     }
 
     /// One text.
-    pub fn text(&self, version: &GuidelineVersion, text: &GuidelineText) -> GuidelineTextBody {
+    pub(super) fn text(&self, version: &GuidelineVersion, text: &GuidelineText) -> GuidelineTextBody {
         GuidelineTextBody {
             guideline: self.view(version),
             language: text.language.clone(),
