@@ -134,6 +134,8 @@ pub mod problem {
             "A deny entry beats every grant. The detail gives its reason.";
         TRAINING_REQUIRED = "training-required", 403, Rule, false, "A course is missing or has lapsed",
             "Publishing needs the courses that the detail names, passed and not lapsed, by the person who acts. Reading goes on. Pass the course; an operator records it with `pressgate training import`.";
+        GUIDELINES_REQUIRED = "guidelines-required", 403, Rule, false, "Guidelines are not acknowledged",
+            "Publishing needs the guidelines that the detail names, in the version in effect, acknowledged by the person who acts. Reading goes on. The person reads them at the address in the detail and acknowledges them there.";
         SIGN_IN_UNAVAILABLE = "sign-in-unavailable", 404, Operator, false, "People don't sign in here",
             "The gateway has no `[sign_in]` in pressgate.toml. Ask an operator for a key.";
         RATE_LIMITED = "rate-limited", 429, Rule, true, "Too many calls",

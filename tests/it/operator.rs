@@ -18,6 +18,8 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/operator/keys", r#"{"app":"newsroom"}"#),
     ("DELETE", "/operator/keys/none", ""),
     ("GET", "/operator/training", ""),
+    ("GET", "/operator/guidelines", ""),
+    ("GET", "/operator/guidelines/acknowledgements", ""),
     (
         "POST",
         "/operator/training",

@@ -2,6 +2,7 @@
 
 mod browser;
 mod devices;
+mod guidelines;
 mod sign_in;
 mod terminal;
 mod training;

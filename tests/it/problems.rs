@@ -221,15 +221,21 @@ async fn rights(judge: &Judge) {
             governance.deny("not-careers", "app:careers", "brand:acme/snacks", &[]);
             governance.file("limits.toml", "[app.agency]\ncalls_per_minute = 1\nburst = 1\n");
             governance.grant("trained", "person:editor-8", "brand:acme", &["post.create"]);
+            governance.grant("reads", "person:chief-drinks", "brand:acme", &["post.create"]);
             let grants = governance.files()["grants.toml"].clone();
             let asks = "id = \"trained\"\ntraining = [\"social-basics\"]\n";
-            governance.file("grants.toml", &grants.replace("id = \"trained\"\n", asks));
+            let grants = grants.replace("id = \"trained\"\n", asks);
+            let reads = "id = \"reads\"\nguidelines = [\"acme\"]\n";
+            governance.file("grants.toml", &grants.replace("id = \"reads\"\n", reads));
+            let text = "+++\ntitle = \"Tone\"\nbrand = \"acme\"\nlanguage = \"en\"\nversion = \"1\"\neffective = 2020-01-01\n+++\nKind.\n";
+            governance.file("guidelines/acme.md", text);
         })
         .start()
         .await;
     let valid = post("acme-mastodon", "x");
     judge.saw("no-grant", &gate.caller("person:editor-7").publish(&valid).await);
     judge.saw("training-required", &gate.caller("person:editor-8").publish(&valid).await);
+    judge.saw("guidelines-required", &gate.caller("person:chief-drinks").publish(&valid).await);
     judge.saw("denied", &gate.caller("app:careers").publish(&valid).await);
     let agency = gate.caller("app:agency");
     agency.publish(&valid).await.expect(201);

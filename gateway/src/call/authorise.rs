@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, training};
+use super::{Call, duties};
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
@@ -92,7 +92,7 @@ fn granted(
     let reason = match decide(governance, principal, behalf, account, action, gateway.clock.now()) {
         Decision::Granted { grant, act_for_grant, .. } => {
             let decided = [Some(&*grant), act_for_grant.as_deref()];
-            let other = training::check(gateway, governance, caller, (account, action), decided)
+            let other = duties::check(gateway, governance, caller, (account, action), decided)
                 .map_err(|refusal| of_account(refusal, account))?;
             let named = |id| governance.grants.iter().find(|known| known.id == id).map(Arc::clone);
             return Ok(other.and_then(named).unwrap_or(grant));

@@ -19,6 +19,7 @@ mod credential;
 mod device;
 mod doctor;
 mod freeze;
+mod guidelines;
 mod init;
 mod key;
 mod login;
@@ -90,6 +91,9 @@ enum Command {
     /// Receivers of events.
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Texts that people acknowledge.
+    #[command(subcommand)]
+    Guidelines(guidelines::Command),
     /// What networks gave for accounts: kept encrypted, never shown.
     #[command(subcommand)]
     Credential(credential::Command),
@@ -191,6 +195,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Device(command) => device::run(&context, command).await,
         Command::Training(command) => training::run(&context, command).await,
         Command::Webhook(command) => webhook::run(&context, command).await,
+        Command::Guidelines(command) => guidelines::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
@@ -246,6 +251,8 @@ mod tests {
             "pressgate webhook list",
             "pressgate webhook replay crm --from 17",
             "pressgate webhook secret rotate crm",
+            "pressgate guidelines list --brand acme",
+            "pressgate guidelines acknowledgements --brand acme/snacks --person editor-7",
             "pressgate ca export --json",
             "pressgate freeze begin --brand acme/snacks --reason data-leak --permit-label holding --permit-label news",
             "pressgate freeze begin --org --reason drill --json",

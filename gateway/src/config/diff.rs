@@ -71,6 +71,7 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("app", apps);
     kind("person", people);
     kind("role", roles);
+    kind("guideline", guidelines);
     kind("grant", grants);
     kind("deny", denies);
     kind("auditor", auditors);
@@ -274,8 +275,32 @@ fn signs_in_as(identity: &super::SignInIdentity) -> String {
 }
 
 fn roles(of: &Governance) -> Things {
-    let fields = |courses: &BTreeSet<String>| vec![("training", Field::Several(courses.iter().cloned().collect()))];
-    of.role_training.iter().map(|(role, courses)| (role.as_str().to_owned(), fields(courses))).collect()
+    let fields = |(role, courses): (&super::Role, &BTreeSet<String>)| {
+        let brands = of.role_guidelines.get(role).into_iter().flatten();
+        let asked = vec![
+            ("training", Field::Several(courses.iter().cloned().collect())),
+            ("guidelines", Field::Several(brands.map(ToString::to_string).collect())),
+        ];
+        (role.as_str().to_owned(), asked)
+    };
+    of.role_training.iter().map(fields).collect()
+}
+
+/// One for each language of a version.
+fn guidelines(of: &Governance) -> Things {
+    let each = |version: &std::sync::Arc<super::GuidelineVersion>| {
+        let fields = |text: &super::GuidelineText| {
+            vec![
+                ("title", Field::One(text.title.clone())),
+                ("seen by", Field::One(if version.public { "everybody" } else { "people" }.to_owned())),
+                ("effective", Field::One(version.effective.to_string())),
+                ("text", Field::One(text.digest.clone())),
+            ]
+        };
+        let id = |text: &super::GuidelineText| format!("{} {} {}", version.brand, version.version, text.language);
+        version.texts.iter().map(|text| (id(text), fields(text))).collect::<Vec<_>>()
+    };
+    of.guidelines.all().flat_map(each).collect()
 }
 
 fn grants(of: &Governance) -> Things {
@@ -286,6 +311,7 @@ fn grants(of: &Governance) -> Things {
             ("actions", Field::Several(grant.actions.iter().map(ToString::to_string).collect())),
             ("act_for", Field::Several(grant.act_for.iter().map(ToString::to_string).collect())),
             ("training", Field::Several(grant.training.iter().cloned().collect())),
+            ("guidelines", Field::Several(grant.guidelines.iter().map(ToString::to_string).collect())),
             ("owner", Field::One(grant.owner.to_string())),
             ("expires", Field::One(grant.expires.to_string())),
         ]

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Change, Fault, Files, auditors, check, diff, files, rights::Index};
+use super::{Change, Fault, Files, Guidelines, auditors, check, diff, files, rights::Index};
 use crate::model::{
     Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, EventType, Grant, PersonId, PluginName,
     hex::hex,
@@ -311,6 +311,10 @@ pub struct Governance {
     pub people: BTreeMap<PersonId, Person>,
     /// Courses that who has a role must have passed, for actions with effects on its brands.
     pub role_training: BTreeMap<Role, BTreeSet<String>>,
+    /// Brands whose guidelines who has a role must have acknowledged, for actions with effects on its brands.
+    pub role_guidelines: BTreeMap<Role, BTreeSet<BrandPath>>,
+    /// Texts for people.
+    pub guidelines: Guidelines,
     /// In the order of the file.
     pub grants: Vec<Arc<Grant>>,
     /// In the order of the file.

@@ -6,12 +6,15 @@
 
 pub mod auditors;
 mod check;
-pub use check::{KNOWN as TOP_FILES, digest_of};
+
+pub use check::{KNOWN as TOP_FILES, digest_of, is_guideline};
 mod diff;
 mod fault;
 mod files;
 pub mod governance;
+pub mod guidelines;
 mod json;
+mod markdown;
 mod names;
 pub mod process;
 pub mod rights;
@@ -26,5 +29,6 @@ pub use governance::{
     App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,
     PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent, Webhook,
 };
+pub use guidelines::{GuidelineState, GuidelineText, GuidelineVersion, Guidelines};
 pub use process::Config;
 pub use rights::{Decision, NoRight, decide, decide_among};

@@ -116,6 +116,11 @@ impl<'f> Document<'f> {
         entries
     }
 
+    /// The whole file as one entry.
+    pub(super) fn whole(&self, kind: &'static str) -> Entry<'_> {
+        Entry { file: self, kind, table: &self.table, line: 1, name: None }
+    }
+
     /// The table `[kind]`.
     pub(super) fn table<'d>(&'d self, kind: &'static str, report: &Report) -> Option<Entry<'d>> {
         let value = self.table.get(kind)?;
@@ -163,6 +168,8 @@ impl<'f> Document<'f> {
     }
 }
 
+/// `2027-01-31`.
+const DAY_BYTES: usize = 10;
 /// The longest name, reason or address, in characters.
 const STRING_CHARS_MAX: usize = 1_000;
 
@@ -339,6 +346,18 @@ impl<'d> Entry<'d> {
                 None
             }
         }
+    }
+
+    /// A day, which begins at midnight UTC, or an instant.
+    pub(super) fn day(&self, key: &str, report: &Report) -> Option<At<Timestamp>> {
+        let day = self.value(key).and_then(|value| match value.get_ref() {
+            DeValue::String(text) => text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == DAY_BYTES),
+            DeValue::Datetime(day) if day.time.is_none() => day.to_string().parse().ok(),
+            _ => None,
+        });
+        let Some(day) = day else { return self.instant(key, report) };
+        let begin = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(At { value: begin, line: self.line_of(key) })
     }
 
     /// An instant: RFC 3339, as a string or as TOML's own date-time with an offset.

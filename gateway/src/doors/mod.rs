@@ -44,6 +44,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/devices", get(people::devices::list))
         .route("/v1/devices/{id}", delete(people::devices::revoke))
         .route("/v1/events", get(events::stream))
+        .route("/v1/guidelines", get(people::guidelines::api::list))
+        .route(
+            "/v1/guidelines/{*path}",
+            get(people::guidelines::api::read).merge(post(people::guidelines::api::acknowledge)),
+        )
         .route("/v1/audit", get(audit::search::search))
         .route("/v1/audit/stream", get(audit::stream::stream))
         .route("/v1/audit/export", get(audit::export::export))

@@ -21,6 +21,7 @@ use crate::refusal::problem;
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
         people::devices::list, people::devices::revoke, events::stream,
+        people::guidelines::api::list, people::guidelines::api::read, people::guidelines::api::acknowledge,
         audit::search::search, audit::search::read, audit::stream::stream, audit::export::export, audit::tree::file,
         reveals::ask, reveals::look, reveals::confirm,
         freezes::begin, freezes::list, freezes::lift

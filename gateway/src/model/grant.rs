@@ -49,6 +49,8 @@ pub struct Grant {
     pub act_for: BTreeSet<PersonId>,
     /// Courses that the person who acts must have passed, for actions with effects.
     pub training: BTreeSet<String>,
+    /// Brands whose guidelines in effect the person who acts must have acknowledged, for actions with effects.
+    pub guidelines: BTreeSet<BrandPath>,
     /// The person who answers for the grant.
     pub owner: PersonId,
     /// From this instant on it counts no more.

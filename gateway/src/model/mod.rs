@@ -9,6 +9,7 @@ pub mod event;
 pub mod grant;
 pub mod headers;
 pub mod hex;
+pub mod html;
 pub mod ids;
 pub mod post;
 pub mod principal;

@@ -24,6 +24,7 @@ pub mod wire;
 mod answer;
 mod body;
 mod guard;
+pub mod guidelines;
 mod listener;
 mod routes;
 

@@ -23,6 +23,7 @@ use super::{
     credentials::Wants,
     erasures,
     guard::Operator,
+    guidelines::{AcknowledgementRow, GuidelineRow},
     served,
     webhooks::{self, ReplayRequest, ReplayView, RotationRequest, SecretRequest, SecretView},
     wire::{
@@ -66,6 +67,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/webhooks/{id}/secret/rotations", post(rotate_webhook_secret))
         .route("/operator/freezes", get(list_freezes).merge(post(begin_freeze)))
         .route("/operator/freezes/{id}/lift", post(lift_freeze))
+        .route("/operator/guidelines", get(list_guidelines))
+        .route("/operator/guidelines/acknowledgements", get(list_acknowledgements))
         .route("/operator/audit/key", post(rotate_audit_key))
         .route("/operator/authority", get(show_authority).merge(post(init_authority)))
         .route("/operator/erasures", get(list_erasures).merge(post(ask_erasure)))
@@ -280,6 +283,15 @@ async fn lift_freeze(
     Strict(wish): Strict<LiftRequest>,
 ) -> Answer<FreezeView> {
     ok(freezes::lift(&gateway, who(by), id, wish).await?)
+}
+
+async fn list_guidelines(State(gateway): Shared, _operator: Operator) -> Answer<Vec<GuidelineRow>> {
+    let governance = gateway.governance.load_full();
+    ok(Ops::running(&gateway).list_guidelines(&governance).await?)
+}
+
+async fn list_acknowledgements(State(gateway): Shared, _operator: Operator) -> Answer<Vec<AcknowledgementRow>> {
+    ok(Ops::running(&gateway).list_acknowledgements().await?)
 }
 
 async fn show_authority(State(gateway): Shared, _operator: Operator) -> Answer<AuthorityView> {

@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use crate::{
-    config::{Catalogue, Config, Files, Governance},
+    config::{Catalogue, Config, Files, Governance, is_guideline},
     records::Records,
 };
 
@@ -41,6 +41,7 @@ pub fn folder(config: &Config, catalogue: &dyn Catalogue, only: &[&str]) -> Resu
 }
 
 fn cut(mut files: Files, catalogue: &dyn Catalogue, only: &[&str]) -> Result<Governance, OpsError> {
-    files.retain(|name, _| only.contains(&name.as_str()));
+    // Roles and grants name guidelines.
+    files.retain(|name, _| only.contains(&name.as_str()) || is_guideline(name));
     Governance::restart(&files, catalogue).map_err(OpsError::Governance)
 }

@@ -1,7 +1,9 @@
-//! People: their sign-in at the company's issuer, the devices that they enrol, and the courses that they passed.
+//! People: their sign-in at the company's issuer, the devices that they enrol, the courses that they passed, and the
+//! guidelines that they acknowledged.
 //!
 //! The pages and endpoints are in `doors/people`; here is what they rest on. Nothing here knows HTTP.
 
+pub mod acknowledgements;
 mod attempts;
 mod codes;
 pub mod csv;
@@ -35,6 +37,8 @@ pub struct People {
     pub codes: Codes,
     /// Courses.
     pub training: Training,
+    /// Guidelines that they acknowledged.
+    pub acknowledgements: acknowledgements::Acknowledgements,
     forms: hmac::Key,
     client_secret: Option<SecretString>,
 }
@@ -53,6 +57,7 @@ impl People {
             attempts: attempts::Attempts::default(),
             codes: Codes::default(),
             training: Training::of(records.training().await?),
+            acknowledgements: acknowledgements::Acknowledgements::of(records.acknowledgements().await?),
             forms: hmac::Key::new(hmac::HMAC_SHA256, forms),
             client_secret,
         })

@@ -111,6 +111,10 @@ pub trait Records: Send + Sync + 'static {
     fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>>;
     /// Lets a held target go on from `at`; false where it is not held any more.
     fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool>;
+    /// Keeps that a person acknowledged a text. The same text again changes nothing.
+    fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()>;
+    /// Everything that people acknowledged, by person, brand, version and digest.
+    fn acknowledgements(&self) -> Answer<'_, Vec<AcknowledgementRecord>>;
 
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;

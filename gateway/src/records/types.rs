@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Opening;
 use crate::model::{
-    AccountId, Draft, GrantId, KeyId, MediaId, PersonId, PostId, PostState, Principal, TargetState, Verdict,
+    AccountId, BrandPath, Draft, GrantId, KeyId, MediaId, PersonId, PostId, PostState, Principal, TargetState, Verdict,
 };
 
 /// A post to be kept.
@@ -497,6 +497,23 @@ pub struct FrozenTarget {
     pub account: AccountId,
     /// Since when it waits.
     pub since: Timestamp,
+}
+
+/// A text of guidelines that a person acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcknowledgementRecord {
+    /// Who.
+    pub person: PersonId,
+    /// Whose guidelines.
+    pub brand: BrandPath,
+    /// Which version.
+    pub version: String,
+    /// SHA-256 of the text that they saw, lower-case hexadecimal.
+    pub digest: String,
+    /// In which language.
+    pub language: String,
+    /// When.
+    pub acknowledged_at: Timestamp,
 }
 
 /// A stored medium.

@@ -128,17 +128,19 @@ fn segment(entry: &Entry<'_>, report: &Report) -> Option<String> {
     None
 }
 
-/// BCP 47 tags, well-formed as far as their parts go: a language of 2 or 3 letters, then parts of 1 to 8 letters or digits.
+/// A BCP 47 tag, well-formed as far as its parts go: a language of 2 or 3 letters, then parts of 1 to 8 letters or digits.
+pub(super) fn is_language(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    language && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
 fn languages(entry: &Entry<'_>, report: &Report) -> Vec<String> {
     let mut good = Vec::new();
     for tag in entry.strings("languages", report).unwrap_or_default() {
-        let mut parts = tag.value.split('-');
-        let language = parts
-            .next()
-            .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
-        let rest =
-            parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if language && rest {
+        if is_language(&tag.value) {
             good.push(tag.value);
         } else {
             let message =

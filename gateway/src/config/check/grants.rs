@@ -10,12 +10,12 @@ use super::{
         names::Names,
         table::{At, Document, Entry},
     },
-    Context, people,
+    Context, guidelines, people,
 };
 use crate::model::{AccountId, Action, AppId, Deny, Grant, GrantId, Grantee, PersonId, Principal, Scope, action::ALL};
 
 const GRANT_KEYS: &[&str] =
-    &["id", "app", "person", "account", "brand", "actions", "act_for", "training", "owner", "expires"];
+    &["id", "app", "person", "account", "brand", "actions", "act_for", "training", "guidelines", "owner", "expires"];
 const DENY_KEYS: &[&str] = &["id", "app", "person", "everyone", "account", "brand", "actions", "reason"];
 
 pub(super) fn grants(context: &Context<'_>, document: &Document<'_>) -> (Vec<Grant>, Vec<Deny>) {
@@ -46,10 +46,15 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
     let act_for = act_for(context, entry);
     let training = people::courses(entry, report);
     let alone = matches!(&holder, Some(Grantee::One(Principal::App(_)))) && !entry.has("act_for");
-    if alone && !training.is_empty() {
-        let message =
-            "`training` is for people: an app's grant that asks for it needs `act_for`, or nobody ever fulfils it";
-        entry.fault(entry.line_of("training"), report, message);
+    let guidelines = guidelines::asked(context, entry);
+    for (key, _) in [("training", training.is_empty()), ("guidelines", guidelines.is_empty())]
+        .iter()
+        .filter(|(_, none)| alone && !none)
+    {
+        let message = format!(
+            "`{key}` is for people: an app's grant that asks for it needs `act_for`, or nobody ever fulfils it"
+        );
+        entry.fault(entry.line_of(key), report, message);
     }
     let owner = entry.required("owner", report).filter(|owner| context.people.resolve(entry, "owner", owner, report));
     let expires = expires(context, entry);
@@ -61,6 +66,7 @@ fn grant(context: &Context<'_>, entry: &Entry<'_>) -> Option<Grant> {
         actions: actions?,
         act_for,
         training,
+        guidelines,
         owner: PersonId::new(owner.value),
         expires: expires?,
     })

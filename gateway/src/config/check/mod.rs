@@ -5,6 +5,7 @@ mod auditors;
 mod brands;
 mod events;
 mod grants;
+mod guidelines;
 mod limits;
 mod people;
 mod policies;
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::model::hex::hex;
 use brands::Brands;
+pub use guidelines::is_guideline;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
 pub const KNOWN: [&str; 8] = [
@@ -44,6 +46,7 @@ struct Context<'a> {
     catalogue: &'a dyn Catalogue,
     now: Timestamp,
     brands: Brands,
+    guidelines: guidelines::Found,
     people: Names,
     apps: Names,
     accounts: Names,
@@ -63,18 +66,20 @@ pub(super) fn check(
         None => Document::parse(name, "", &report),
     };
     let (people, apps, accounts) = (open("people.toml"), open("apps.toml"), open("accounts.toml"));
+    let brands = Brands::check(&open("brands.toml"), &report);
     let context = Context {
         report: &report,
         files,
         unread,
         catalogue,
         now,
-        brands: Brands::check(&open("brands.toml"), &report),
+        guidelines: guidelines::guidelines(files, unread, &brands, &report),
+        brands,
         people: Names::collect(&people, "person", "id", &report),
         apps: Names::collect(&apps, "app", "id", &report),
         accounts: Names::collect(&accounts, "account", "id", &report),
     };
-    let (people, role_training) = people::people(&context, &people);
+    let (people, role_training, role_guidelines) = people::people(&context, &people);
     let apps = people::apps(&context, &apps);
     let accounts = accounts::accounts(&context, &accounts);
     let grants = open("grants.toml");
@@ -85,7 +90,7 @@ pub(super) fn check(
     let webhooks = events::webhooks(&context, &open("events.toml"));
     strangers(files, &referenced, &report);
 
-    let brands = context.brands.into_tree();
+    let (brands, guidelines) = (context.brands.into_tree(), context.guidelines.guidelines);
     let faults = report.into_faults();
     if !faults.is_empty() {
         return Err(faults);
@@ -101,6 +106,8 @@ pub(super) fn check(
         apps,
         people,
         role_training,
+        role_guidelines,
+        guidelines,
         grants,
         denies,
         auditors,

@@ -8,18 +8,18 @@ use super::{
         fault::did_you_mean,
         table::{At, Document, Entry, ID_RULE, Report, is_id},
     },
-    Context,
+    Context, guidelines,
 };
 use crate::model::{AppId, BrandPath, PersonId};
 
 const PERSON_KEYS: &[&str] = &["id", "roles", "approves", "brands", "sign_in"];
-const ROLE_KEYS: &[&str] = &["training"];
+const ROLE_KEYS: &[&str] = &["training", "guidelines"];
 const SIGN_IN_KEYS: &[&str] = &["issuer", "private_issuer", "subject"];
 const APP_KEYS: &[&str] = &["id", "name", "owner", "certificates", "token"];
 const TOKEN_KEYS: &[&str] = &["issuer", "private_issuer", "audience", "subject"];
 
 /// People by id, and what their roles ask for.
-type People = (BTreeMap<PersonId, Person>, BTreeMap<Role, BTreeSet<String>>);
+type People = (BTreeMap<PersonId, Person>, BTreeMap<Role, BTreeSet<String>>, BTreeMap<Role, BTreeSet<BrandPath>>);
 
 pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> People {
     let report = context.report;
@@ -40,19 +40,22 @@ pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> People {
             people.insert(id.clone(), Person { id, roles, approves, brands, sign_in });
         }
     }
-    let mut training = BTreeMap::new();
+    let (mut training, mut asked) = (BTreeMap::new(), BTreeMap::new());
     for (name, entry) in document.named_tables("role", report) {
         entry.only(ROLE_KEYS, report);
-        let courses = courses(&entry, report);
+        let (courses, brands) = (courses(&entry, report), guidelines::asked(context, &entry));
         match Role::parse(&name.value) {
-            Some(role) => drop(training.insert(role, courses)),
+            Some(role) => {
+                training.insert(role, courses);
+                asked.insert(role, brands);
+            }
             None => {
                 let hint = did_you_mean(&name.value, Role::ALL.map(Role::as_str));
                 entry.fault(name.line, report, format!("there is no such role{hint}"));
             }
         }
     }
-    (people, training)
+    (people, training, asked)
 }
 
 /// The roles, and whether each was one.

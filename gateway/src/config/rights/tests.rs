@@ -235,7 +235,7 @@ prop_compose! {
         id in "[a-z]{6}",
     ) -> Arc<Grant> {
         let (id, owner) = (GrantId::new(id), PersonId::new("ops"));
-        Arc::new(Grant { id, holder, scope, actions, act_for, training: BTreeSet::new(), owner, expires: year(expires) })
+        Arc::new(Grant { id, holder, scope, actions, act_for, training: BTreeSet::new(), guidelines: BTreeSet::new(), owner, expires: year(expires) })
     }
 }
 

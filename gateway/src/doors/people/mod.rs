@@ -1,5 +1,5 @@
-//! The people's door, on the listener for apps: pages of a browser, the authorization server for people's devices (RFC 8628), and
-//! `/v1/devices`.
+//! The people's door, on the listener for apps: pages of a browser, the authorization server for people's devices (RFC 8628),
+//! `/v1/devices`, and guidelines.
 //!
 //! The pages have no script; a form carries a token of its browser and comes from the gateway's own origin. See
 //! `docs/decisions/0014-people-on-the-listener-for-apps.md`.
@@ -7,6 +7,7 @@
 mod browser;
 pub mod devices;
 mod form;
+pub mod guidelines;
 mod oauth;
 mod pages;
 mod sign_in;
@@ -34,6 +35,9 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
         .route(crate::people::sign_in::CALLBACK, get(sign_in::callback))
         .route(VERIFY, get(verify::ask).merge(post(verify::look)))
         .route("/people/device/decision", post(verify::decide))
+        .route("/guidelines", get(guidelines::list))
+        .route("/guidelines/{*brand}", get(guidelines::one))
+        .route(guidelines::ACKNOWLEDGE, post(guidelines::acknowledge))
         .route(oauth::BEGIN, post(oauth::begin))
         .route(oauth::TOKEN, post(oauth::token))
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))

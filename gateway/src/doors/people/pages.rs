@@ -1,10 +1,11 @@
-//! Pages of people: plain HTML of our own words, without script. What others chose is escaped.
+//! Pages of people: plain HTML, without script. What others chose is escaped.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
+pub(super) use crate::model::html::escape;
 use crate::people::sign_in::NotSignedIn;
 
 const POLICY: &str =
@@ -25,11 +26,20 @@ pub(super) async fn style() -> Response {
 
 /// A page. `body` is HTML: whoever writes it escapes.
 pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    dressed(status, html(title, body))
+}
+
+/// The text of a page.
+pub(super) fn html(title: &str, body: &str) -> String {
     let title = escape(title);
-    let html = format!(
+    format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>Pressgate: {title}</title><link rel=\"stylesheet\" href=\"/people/style.css\"><h1>{title}</h1>{body}</html>\n"
-    );
+    )
+}
+
+/// A page's text as a response, which no cache keeps.
+pub(super) fn dressed(status: StatusCode, html: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -80,22 +90,6 @@ pub(super) fn redirect(to: &str) -> Response {
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (StatusCode::SEE_OTHER, headers).into_response()
-}
-
-/// Text within HTML and its attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 /// The field that every form carries.

@@ -31,8 +31,9 @@ const TO_BYTES_MAX: usize = 200;
 
 /// A path of these pages, with its query. Anything else could lead elsewhere.
 pub(super) fn inside(to: &str) -> &str {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_?=&".contains(&byte);
-    let fits = to == "/people" || (to.starts_with("/people/") && !to.contains("//"));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_?=&.".contains(&byte);
+    let below = ["/people/", "/guidelines/"].iter().any(|start| to.starts_with(start));
+    let fits = matches!(to, "/people" | "/guidelines") || (below && !to.contains("//") && !to.contains(".."));
     if fits && to.len() <= TO_BYTES_MAX && to.bytes().all(plain) { to } else { "/people" }
 }
 
@@ -178,7 +179,13 @@ mod tests {
 
     #[test]
     fn a_sign_in_leads_only_to_these_pages() {
-        for good in ["/people", "/people/device", "/people/device?code=WDJB-MJHT"] {
+        for good in [
+            "/people",
+            "/people/device",
+            "/people/device?code=WDJB-MJHT",
+            "/guidelines",
+            "/guidelines/acme/snacks?version=2027.1&language=cs",
+        ] {
             assert_eq!(inside(good), good);
         }
         for bad in [
@@ -191,6 +198,8 @@ mod tests {
             "/\\evil.example",
             "/people/\\evil",
             "/people/../v1/me",
+            "/guidelines/../v1/me",
+            "/guidelinesx",
             "/people/%2e%2e",
             "/people/device\r\nset-cookie: a=b",
             "javascript:alert(1)",

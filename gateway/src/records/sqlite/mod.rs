@@ -10,6 +10,7 @@ mod readers;
 mod writer;
 
 mod accept;
+mod acknowledgements;
 mod claims;
 mod copy;
 mod erase;
@@ -43,9 +44,9 @@ use rusqlite::Connection;
 pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
-    Accepted, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord, FreezeRecord,
-    FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord, NewPost,
-    OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
+    Accepted, AcknowledgementRecord, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord,
+    FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord,
+    NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
     StepRecord, StoredAnswer, TargetFinish, TrainingRecord, Vote, VoteResult,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
@@ -238,6 +239,14 @@ impl Records for SqliteRecords {
 
     fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
         self.write(move |connection| freezes::release(connection, (&post, &account), at, now))
+    }
+
+    fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()> {
+        self.write(move |connection| acknowledgements::put(connection, &record))
+    }
+
+    fn acknowledgements(&self) -> Answer<'_, Vec<AcknowledgementRecord>> {
+        self.read(acknowledgements::all)
     }
 
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {

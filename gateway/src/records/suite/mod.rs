@@ -38,7 +38,7 @@ macro_rules! record_suite {
             leaves: an_intent_without_outcome_is_unknown, a_journalled_step_is_known, an_outcome_is_applied,
                 what_the_records_know_stays, an_outcome_may_come_in_a_later_batch, an_answer_that_was_not_journalled,
                 a_recall_goes_on, strangers_and_the_mark;
-            rest: keys, ended_sessions, sign_ins, training, freezes, frozen_targets, media, sealed_values, governance, health, whose_they_are;
+            rest: keys, ended_sessions, sign_ins, training, acknowledgements, freezes, frozen_targets, media, sealed_values, governance, health, whose_they_are;
             erasing: openings_are_kept_with_their_post, an_erasure_takes_everything_of_its_subject,
                 open_posts_are_told_and_stay, an_erasure_goes_on_after_a_restart, media_of_others_stay,
                 what_is_sealed_under_a_new_key_stays, openings_go_with_their_leaves, whose_it_is_and_what_was_asked;

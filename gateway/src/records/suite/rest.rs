@@ -8,6 +8,7 @@ use pressgate_workflow::{
 };
 
 use super::*;
+use crate::{model::BrandPath, records::AcknowledgementRecord};
 
 pub(in super::super) async fn keys<P: Place>(place: P) {
     let store = place.open();
@@ -146,6 +147,31 @@ pub(in super::super) async fn frozen_targets<P: Place>(place: P) {
     assert!(due(&store, 39).await.is_empty(), "not before its time");
     assert_eq!(due(&store, 40).await, [(post_id(2), account("a"), ClaimFor::Publish)]);
     assert!(claim(&store, 2, ClaimFor::Publish, 40).await.is_some());
+}
+
+pub(in super::super) async fn acknowledgements<P: Place>(place: P) {
+    let store = place.open();
+    let of = |person: &str, brand: &str, version: &str, digest: &str, seconds| AcknowledgementRecord {
+        person: PersonId::new(person),
+        brand: BrandPath::new(brand),
+        version: version.to_owned(),
+        digest: digest.to_owned(),
+        language: "pt-BR".to_owned(),
+        acknowledged_at: at(seconds),
+    };
+    let all = [
+        of("a", "acme", "1", "d1", 4),
+        of("a", "acme", "1", "d2", 3),
+        of("a", "acme/snacks", "1", "d1", 2),
+        of("b", "acme", "2", "d1", 1),
+    ];
+    for record in all.iter().rev() {
+        store.put_acknowledgement(record.clone()).await.unwrap();
+    }
+    store.put_acknowledgement(of("b", "acme", "2", "d1", 9)).await.unwrap();
+    assert_eq!(store.acknowledgements().await.unwrap(), all, "the first stays");
+    drop(store);
+    assert_eq!(place.open().acknowledgements().await.unwrap(), all);
 }
 
 pub(in super::super) async fn media<P: Place>(place: P) {
