@@ -197,8 +197,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
-    let index = Arc::new(index(&config, &audit)?);
-    let (limits, counters) = (limits(&config, &clock).await?, Arc::default());
+    let (index, counters) = (Arc::new(index(&config, &audit)?), Arc::default());
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
     let connections = Connections::measured(&egress, &metrics);
@@ -230,7 +229,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         keys,
         sessions,
         identities,
-        limits,
+        limits: limits(&config, &clock).await?,
         pauses: Default::default(),
         media: Arc::new(media),
         uploads: Default::default(),

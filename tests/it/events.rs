@@ -165,8 +165,9 @@ async fn until_all_came(gate: &Running, siem: &Siem) {
 #[tokio::test]
 async fn deliveries_are_signed_and_after_a_rotation_by_both_secrets() {
     let (net, siem) = (network().await, Siem::good().await);
-    let gate =
-        holding(&net).govern(|it| drop(it.file("events.toml", &receiver(&siem, "brands = [\"acme/snacks\"]\n"))));
+    let gate = holding(&net).govern(|it| {
+        it.file("events.toml", &receiver(&siem, "brands = [\"acme/snacks\"]\n"));
+    });
     let gate = gate.start().await;
     until("it says what it needs", || async { (view(&gate).await.state == "no-secret").then_some(()) }).await;
     let first = rotate(&gate).await;
@@ -193,7 +194,9 @@ async fn deliveries_are_signed_and_after_a_rotation_by_both_secrets() {
 async fn a_day_s_outage_loses_nothing_and_keeps_the_order_of_each_post() {
     let (net, siem, clock) = (network().await, Siem::start(Mood::Drop).await, gate::clock());
     let events = receiver(&siem, "");
-    let gate = holding(&net).clock(&clock).govern(|it| drop(it.file("events.toml", &events)));
+    let gate = holding(&net).clock(&clock).govern(|it| {
+        it.file("events.toml", &events);
+    });
     let mut gate = gate.start().await;
     rotate(&gate).await;
     until("the line began", || async { (view(&gate).await.secrets == 1).then_some(()) }).await;
@@ -236,7 +239,9 @@ async fn a_day_s_outage_loses_nothing_and_keeps_the_order_of_each_post() {
 async fn what_is_refused_for_three_days_is_given_up_listed_and_replayed() {
     let (net, siem, clock) = (network().await, Siem::start(Mood::Refuse(422, Vec::new())).await, gate::clock());
     let events = receiver(&siem, "types = [\"target.published\"]\n");
-    let gate = holding(&net).clock(&clock).govern(|it| drop(it.file("events.toml", &events)));
+    let gate = holding(&net).clock(&clock).govern(|it| {
+        it.file("events.toml", &events);
+    });
     let gate = gate.start().await;
     rotate(&gate).await;
     until("the line began", || async { (view(&gate).await.secrets == 1).then_some(()) }).await;

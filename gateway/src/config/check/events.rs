@@ -8,6 +8,7 @@ use super::{
     super::{
         Webhook,
         fault::did_you_mean,
+        names::Names,
         table::{Document, Entry},
     },
     Context,
@@ -22,6 +23,8 @@ const WEBHOOKS_MAX: usize = 64;
 pub(super) fn webhooks(context: &Context<'_>, document: &Document<'_>) -> BTreeMap<String, Webhook> {
     let report = context.report;
     document.only(&["webhook"], report);
+    // Only for what is given twice.
+    Names::collect(document, "webhook", "id", report);
     let entries = document.entries("webhook", Some(report));
     if let Some(entry) = entries.get(WEBHOOKS_MAX) {
         entry.fault(entry.line, report, format!("there may be {WEBHOOKS_MAX} webhooks"));
@@ -99,7 +102,7 @@ mod tests {
     fn check(events: &str) -> Result<Governance, Vec<String>> {
         let catalogue: BTreeMap<PluginName, PluginInfo> = BTreeMap::new();
         let files = Files::from([
-            ("brands.toml".to_owned(), "[[brand]]\npath = \"acme\"\nname = \"Acme\"\n".to_owned()),
+            ("brands.toml".to_owned(), "[[brand]]\nid = \"acme\"\nname = \"Acme\"\n".to_owned()),
             ("people.toml".to_owned(), "[[person]]\nid = \"ops-1\"\nroles = [\"operator\"]\n".to_owned()),
             ("events.toml".to_owned(), events.to_owned()),
         ]);

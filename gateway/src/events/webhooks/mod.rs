@@ -8,13 +8,9 @@ mod kept;
 mod line;
 mod told;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{sync::Mutex, task::JoinSet};
 
 pub use told::{DeadView, WebhookView};
 
@@ -62,16 +58,17 @@ impl Webhooks {
 
     /// What there is of a receiver, read from disk where it was not yet.
     async fn endpoint(&self, gateway: &Gateway, id: &str) -> Result<Arc<Endpoint>, String> {
-        let known = || self.open.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(Arc::clone);
-        if let Some(endpoint) = known() {
-            return Ok(endpoint);
+        // Held until it is there: two that open one file would each remember something else.
+        let mut open = self.open.lock().await;
+        if let Some(endpoint) = open.get(id) {
+            return Ok(Arc::clone(endpoint));
         }
         let (dir, name) = (gateway.config.export_dir(), id.to_owned());
         let (origin, next) = (gateway.audit.origin().to_owned(), gateway.audit.next_index());
         let opened = tokio::task::spawn_blocking(move || Endpoint::open(&dir, &name, &origin, next));
         let opened = Arc::new(opened.await.map_err(|error| error.to_string())??);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(open.entry(id.to_owned()).or_insert(opened)))
+        open.insert(id.to_owned(), Arc::clone(&opened));
+        Ok(opened)
     }
 
     /// How every receiver of the governance is.
