@@ -182,7 +182,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys, sessions } = stores;
     let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
-    let shelf = shelf(&config)?;
+    let (media, shelf) = (media(&config)?, shelf(&config)?);
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let serving = shelf.load(&host, &governance, None)?;
     let components = served::components(&serving);
@@ -192,7 +192,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
-    let media = media(&config)?;
     let carrier =
         Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
     resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;

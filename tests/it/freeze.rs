@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use pressgate::audit::{Event, leaf::Changed};
+use pressgate::clock::ManualClock;
 use sample_network::{Fault, Plan};
 use serde_json::{Value, json};
 use tests::harness::caller::{JSON, WAIT};
@@ -208,7 +209,7 @@ async fn a_freeze_tells_of_what_it_could_not_wait_for() {
 }
 
 /// Posts that came due while they were frozen.
-async fn waiting(gate: &Running, net: &sample_network::Running, texts: &[&str]) -> Vec<String> {
+async fn waiting(gate: &Running, net: &sample_network::Running, clock: &ManualClock, texts: &[&str]) -> Vec<String> {
     let mut posts = Vec::new();
     for text in texts {
         net.set_fault(Plan::next(1, "POST", STATUSES, Fault::Status { status: 503, stored: false })).await;
@@ -220,6 +221,8 @@ async fn waiting(gate: &Running, net: &sample_network::Running, texts: &[&str]) 
         })
         .await;
         posts.push(id(&made));
+        // Ids have the order of their milliseconds.
+        clock.advance(SignedDuration::from_millis(5));
     }
     posts
 }
@@ -229,7 +232,7 @@ async fn what_comes_due_is_held_and_goes_out_one_by_one() {
     let (mine, theirs) = (network().await, network().await);
     let clock = gate::clock();
     let mut gate = plan(&mine, &theirs).clock(&clock).start().await;
-    let posts = waiting(&gate, &mine, &["first", "second", "third"]).await;
+    let posts = waiting(&gate, &mine, &clock, &["first", "second", "third"]).await;
     let frozen = freeze(&gate.caller("person:chief-1"), "brand:acme/snacks").await;
     clock.advance(SignedDuration::from_secs(3601));
     gate.restart().await;

@@ -84,8 +84,11 @@ struct Unconfirmed {
 struct Writing {
     sent: Sent,
     before: Option<leaf::Outcome>,
-    written: Pin<Box<dyn Future<Output = Result<(u64, Going), Refusal>> + Send>>,
+    written: Pin<Box<dyn Future<Output = Begun> + Send>>,
 }
+
+/// The index of an intent that was written, and what a freeze waits for until it is answered.
+type Begun = Result<(u64, Going), Refusal>;
 
 /// What an attempt left behind, for its conclusion.
 pub(super) struct Trace {
