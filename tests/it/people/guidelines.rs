@@ -128,6 +128,22 @@ async fn nothing_else_is_acknowledged(gate: &Running, place: &str, seen: &str) {
     problem(&gate.caller("app:newsroom").post(place, &body).await, "no-grant");
 }
 
+/// One leaf of the acknowledgement: who, what and the digest of the text.
+fn the_log_has(gate: &Running, seen: &str) {
+    let changes = gate.leaves().into_iter().filter_map(|leaf| match leaf.event {
+        pressgate::audit::Event::Change(change) if change.what == Changed::Person => Some(change),
+        _ => None,
+    });
+    let changes: Vec<_> = changes.collect();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    let (change, by) = (&changes[0], "editor-7");
+    assert_eq!(
+        (change.action.as_str(), change.subject.as_str(), change.by.as_str()),
+        ("acknowledge", "guidelines/acme/2027-1", by)
+    );
+    assert_eq!(change.digest.as_deref(), Some(seen));
+}
+
 #[tokio::test]
 async fn a_rule_asks_for_the_version_in_effect() {
     let net = network().await;
@@ -163,18 +179,7 @@ async fn a_rule_asks_for_the_version_in_effect() {
     assert_eq!((&made["person"], &made["language"]), (&json!("editor-7"), &json!("en")));
     assert_eq!(editor.post(place, &body).await.expect(200), made);
     editor.publish(&post(ACCOUNT, "read")).await.expect(201);
-    let changes = gate.leaves().into_iter().filter_map(|leaf| match leaf.event {
-        pressgate::audit::Event::Change(change) if change.what == Changed::Person => Some(change),
-        _ => None,
-    });
-    let changes: Vec<_> = changes.collect();
-    assert_eq!(changes.len(), 1, "{changes:?}");
-    let (change, by) = (&changes[0], "editor-7");
-    assert_eq!(
-        (change.action.as_str(), change.subject.as_str(), change.by.as_str()),
-        ("acknowledge", "guidelines/acme/2027-1", by)
-    );
-    assert_eq!(change.digest.as_deref(), Some(seen.as_str()));
+    the_log_has(&gate, &seen);
     // It is kept; and what waits for a vote meets the version that is in effect then.
     gate.restart().await;
     let editor = gate.caller("person:editor-7");

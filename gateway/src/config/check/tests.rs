@@ -406,7 +406,7 @@ fn a_misspelt_file_is_a_fault_and_a_readme_is_not() {
     only(&with("grants.tml", ""), "grants.tml", "did you mean `grants.toml`?");
     only(&with("notes.toml", ""), "notes.toml", "no meaning here");
     assert!(with("README.md", "# Our rules").is_empty());
-    only(&with("guidelines/acme.md", "be kind"), "guidelines/acme.md", "begins with a line");
+    only(&with("guidelines/acme.md", "be kind"), "guidelines/acme.md:1", "begins with a line");
     assert!(with("guidelines/acme.txt", "be kind").is_empty());
 }
 
