@@ -137,8 +137,8 @@ fn the_digest_depends_on_names_and_bytes() {
     comment.get_mut("apps.toml").unwrap().push('#');
     assert_ne!(first, digest(&comment));
     let (mut left, mut right) = (Files::new(), Files::new());
-    left.insert("guidelines/a.md".to_owned(), "bc".to_owned());
-    right.insert("guidelines/a.mdb".to_owned(), "c".to_owned());
+    left.insert("notes/a.md".to_owned(), "bc".to_owned());
+    right.insert("notes/a.mdb".to_owned(), "c".to_owned());
     assert_ne!(digest(&left), digest(&right));
 }
 
@@ -406,7 +406,8 @@ fn a_misspelt_file_is_a_fault_and_a_readme_is_not() {
     only(&with("grants.tml", ""), "grants.tml", "did you mean `grants.toml`?");
     only(&with("notes.toml", ""), "notes.toml", "no meaning here");
     assert!(with("README.md", "# Our rules").is_empty());
-    assert!(with("guidelines/acme.md", "be kind").is_empty());
+    only(&with("guidelines/acme.md", "be kind"), "guidelines/acme.md:1", "begins with a line");
+    assert!(with("guidelines/acme.txt", "be kind").is_empty());
 }
 
 #[test]
