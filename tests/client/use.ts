@@ -195,6 +195,25 @@ async function devices(): Promise<void> {
   assert.equal(ended.error?.type, '/problems/not-found')
 }
 
+// What stops a campaign that nobody has, and how one person alone does not end it.
+async function freezes(): Promise<void> {
+  const body = { scope: 'campaign:none', reason: 'drill' }
+  const begun = await api.beginFreeze({ client: chief, body, throwOnError: true })
+  const { data } = await api.listFreezes({ client: chief, throwOnError: true })
+  assert.deepEqual(data.freezes.map((freeze) => freeze.id), [begun.data.id])
+  const asked = await api.liftFreeze({ client: chief, path: { id: begun.data.id }, body: {}, throwOnError: true })
+  assert.equal(asked.data.id, begun.data.id)
+}
+
+// Nobody has written guidelines here.
+async function guidelines(): Promise<void> {
+  await api.listGuidelines({ client: newsroom, throwOnError: true })
+  const path = { brand: 'acme' }
+  assert.equal((await api.readGuidelines({ client: newsroom, path })).response.status, 404)
+  const body = { version: '1', digest: '0'.repeat(64) }
+  assert.equal((await api.acknowledgeGuidelines({ client: chief, path, body })).response.status, 404)
+}
+
 // What must not compile: each line below is an error of types, and would be reported as unused if it were none.
 export function neverCalled(post: PostView, problem: Problem): void {
   // @ts-expect-error a post has accounts
@@ -229,3 +248,5 @@ await vote()
 await refusals()
 await audit()
 await devices()
+await freezes()
+await guidelines()
