@@ -15,6 +15,9 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 /// Says that it is an access token of this gateway's, and is signed by nobody.
 const FORGED: &str = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJwcmVzc2dhdGUifQ.eA";
 
+/// Method, path, headers and body.
+type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 async fn gate(net: &sample_network::Running) -> Running {
     let secrets = vec![("identifier".to_owned(), "me".to_owned()), ("password".to_owned(), "word".to_owned())];
     Gate::new()
@@ -35,7 +38,7 @@ async fn a_stranger_hears_the_same_of_every_account_and_of_none() {
     let net = network().await;
     let gate = gate(&net).await;
     let long = format!("grant_type=password&password={}", "x".repeat(70_000));
-    let requests: [(&str, &str, &[(&str, &str)], &str); 12] = [
+    let requests: [Asked<'_>; 12] = [
         ("GET", "/api/v1/accounts/verify_credentials", &[], ""),
         ("GET", "/api/v1/timelines/home?access_token=pgk_nobody", &[], ""),
         ("POST", STATUSES, &[JSON], r#"{"status":"hello"}"#),
