@@ -28,7 +28,7 @@ use crate::{
     openings::Openings,
     people::People,
     plugins::Shelf,
-    posts::{mark::OpenIntents, running::RunningAttempts},
+    posts::{life::Lives, mark::OpenIntents, running::RunningAttempts},
     records::Records,
     reveals::Reveals,
     stop::{Phase, Stop},
@@ -116,6 +116,8 @@ pub struct Gateway {
     pub strangers: Strangers,
     /// Intents without an outcome.
     pub open_intents: OpenIntents,
+    /// One decision at a time on each post.
+    pub lives: Lives,
     /// Attempts that run.
     pub attempts: RunningAttempts,
     /// Wakes the worker that looks for due targets.

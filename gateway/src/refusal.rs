@@ -154,6 +154,20 @@ pub mod problem {
             "Only a held post takes votes. Look at its state with GET /v1/posts/{id}.";
         CONTENT_CHANGED = "content-changed", 409, Caller, false, "The content is another than the one that was seen",
             "A vote names the digest of the content that its person saw. Read the post again, and vote on what it says now.";
+        WRONG_STATE = "wrong-state", 409, Caller, false, "The post is not in a state for that",
+            "Look at its state with GET /v1/posts/{id}, and at what it waits for with GET /v1/posts/{id}/explain.";
+        ALREADY_VOTED = "already-voted", 409, Caller, false, "You agreed to this version before",
+            "One vote of each person counts. Who agreed may still reject while the post waits.";
+        NOT_YOUR_TURN = "not-your-turn", 409, Rule, false, "An earlier stage is not complete",
+            "The rule asks its stages one after the other. GET /v1/posts/{id}/explain says whose turn it is. You may reject at any time.";
+        LINK_OVER = "link-over", 410, Caller, false, "The link works no longer",
+            "A link works once, until its time is over, for one version of the post. Ask whoever sent it for another.";
+        VERSION_MISMATCH = "version-mismatch", 412, Caller, false, "The post changed since you read it",
+            "`If-Match` names another version than the post is at. Read it again, make your change on what it says now, and send its `ETag`.";
+        VERSION_NEEDED = "version-needed", 428, Caller, false, "Say which version you change",
+            "Send `If-Match` with the `ETag` of the post as you read it, so that two people who edit at once don't overwrite each other.";
+        TIME_INVALID = "time-invalid", 422, Caller, false, "The post can't be scheduled for then",
+            "`errors` says why, and names the instants that may be meant or the next that is free.";
         KEY_REVOKED = "key-revoked", 403, Rule, false, "The key of the post was revoked",
             "What was made with a revoked key and is not out yet is not sent any more. Submit it again with another key.";
         OWN_POST = "own-post", 403, Rule, false, "Nobody approves their own post",

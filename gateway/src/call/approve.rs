@@ -1,20 +1,24 @@
 //! Approve: did the people agree whose agreement the verdicts ask for?
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use pressgate_workflow::{
+    Facts, Life,
+    approval::{Voter, tally},
+    life::Holds,
+};
 
 use super::{Call, Judgement};
-use crate::{
-    config::Governance,
-    model::{Outcome, PersonId, Principal, Verdict},
-    records::{Author, Vote},
-};
+use crate::model::{Action, Outcome, PersonId, Verdict};
 
 /// Proof that nobody's agreement is missing.
 #[derive(Clone)]
 pub struct Approval {
     judgement: Judgement,
     by: Vec<PersonId>,
-    voted_at: Option<Timestamp>,
+    approved_at: Option<Timestamp>,
+    version: u32,
 }
 
 impl Approval {
@@ -30,9 +34,13 @@ impl Approval {
     pub fn by(&self) -> &[PersonId] {
         &self.by
     }
-    /// When the last of them did.
-    pub fn voted_at(&self) -> Option<Timestamp> {
-        self.voted_at
+    /// Since when nobody's agreement is missing.
+    pub fn approved_at(&self) -> Option<Timestamp> {
+        self.approved_at
+    }
+    /// The version of the post that they agreed to.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 }
 
@@ -44,78 +52,50 @@ pub enum Approved {
     Held(Box<Judgement>),
 }
 
-/// What a post was when people voted on it.
-#[derive(Clone, Copy)]
-pub struct Ballots<'a> {
-    /// The votes.
-    pub votes: &'a [Vote],
-    /// Digest of the post's content as it is now.
-    pub digest: &'a str,
-    /// The verdicts that the voters saw.
-    pub seen: &'a [Verdict],
-}
-
-/// Counts the votes. A vote counts when its person has no part in the post, may approve for the brand under the governance of
-/// this moment, and saw exactly this content. What nobody saw nobody agreed to: a hold of a policy, or a reason of it, that was
-/// not there when they voted holds the call.
+/// Looks whether anybody's agreement is missing, by the rules and the people of this moment, to the version of the post that is to be
+/// sent. What nobody saw nobody agreed to: a hold of a policy, or a reason of it, that the life does not know holds the call.
 #[tracing::instrument(target = "pressgate::span", name = "approve", skip_all)]
-pub fn approve(judgement: Judgement, ballots: Option<Ballots<'_>>) -> Approved {
-    if judgement.outcome() == Outcome::Allow {
-        // Votes on what needed none, because a freeze had stopped it, are agreement all the same.
-        let (by, voted_at) = ballots.map(|ballots| counted(&judgement, ballots)).unwrap_or_default();
-        return Approved::Yes(Box::new(Approval { judgement, by, voted_at }));
-    }
-    let Some(ballots) = ballots.filter(|ballots| all_seen(judgement.verdicts(), ballots.seen)) else {
-        return Approved::Held(Box::new(judgement));
-    };
-    let (by, voted_at) = counted(&judgement, ballots);
-    if by.is_empty() {
+pub fn approve(judgement: Judgement, life: &Life, facts: &Facts<'_>) -> Approved {
+    let account = judgement.call().account().id.as_str().into();
+    let known = all_seen(&holds(judgement.verdicts()), life.holds()) && life.target(&account).is_some();
+    if !known || !tally(life, facts).is_complete() {
         return Approved::Held(Box::new(judgement));
     }
-    Approved::Yes(Box::new(Approval { judgement, by, voted_at }))
+    let version = life.version().number;
+    let counted = life.votes().iter().filter(|vote| vote.approve && !vote.void && vote.version == version);
+    let by = counted.filter_map(|vote| match &vote.voter {
+        Voter::Person(person) => Some(PersonId::new(person.as_str())),
+        Voter::Link(_) => None,
+    });
+    Approved::Yes(Box::new(Approval { by: by.collect(), approved_at: life.approved_at(), version, judgement }))
 }
 
-/// Whose votes count, and when the last of them was given.
-fn counted(judgement: &Judgement, ballots: Ballots<'_>) -> (Vec<PersonId>, Option<Timestamp>) {
-    let counts =
-        |vote: &&Vote| vote.approve && vote.digest == ballots.digest && may_vote(judgement.call(), &vote.person);
-    let votes: Vec<&Vote> = ballots.votes.iter().filter(counts).collect();
-    (votes.iter().map(|vote| vote.person.clone()).collect(), votes.iter().map(|vote| vote.at).max())
+/// The same for a call that no rule of approvals is about: it says nothing, or takes back what the account said. A policy may hold it all the
+/// same.
+#[tracing::instrument(target = "pressgate::span", name = "approve", skip_all)]
+pub fn approve_unasked(judgement: Judgement) -> Approved {
+    let draft = judgement.call().draft();
+    let says = draft.action != Action::POST_DELETE && !draft.action.is_read() && !draft.parts.is_empty();
+    if says || judgement.outcome() != Outcome::Allow {
+        return Approved::Held(Box::new(judgement));
+    }
+    Approved::Yes(Box::new(Approval { judgement, by: Vec::new(), approved_at: None, version: 1 }))
+}
+
+/// Why policies hold a call: the codes of the reasons, by policy.
+pub fn holds(verdicts: &[Verdict]) -> Holds {
+    let held = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold);
+    let mut holds = Holds::new();
+    for verdict in held {
+        let codes: BTreeSet<String> = verdict.findings.iter().map(|finding| finding.code.clone()).collect();
+        holds.entry(verdict.policy.as_str().into()).or_default().extend(codes);
+    }
+    holds
 }
 
 /// Every reason to hold was told before.
-fn all_seen(verdicts: &[Verdict], seen: &[Verdict]) -> bool {
-    let told = |policy: &str, code: Option<&str>| {
-        seen.iter().any(|verdict| {
-            verdict.policy == policy
-                && verdict.outcome == Outcome::Hold
-                && code.is_none_or(|code| verdict.findings.iter().any(|finding| finding.code == code))
-        })
-    };
-    verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold).all(|verdict| {
-        told(&verdict.policy, None) && verdict.findings.iter().all(|finding| told(&verdict.policy, Some(&finding.code)))
-    })
-}
-
-fn may_vote(call: &Call, person: &PersonId) -> bool {
-    part_in(call.governance(), &call.caller().author(), person).is_none()
-        && call.governance().may_approve(person, &call.account().brand)
-}
-
-/// Nobody approves their own: what part the person has in a post, as a sentence, or none. Who answers for an app can operate
-/// its key.
-pub fn part_in(governance: &Governance, author: &Author, person: &PersonId) -> Option<&'static str> {
-    if author.on_behalf_of.as_ref() == Some(person) {
-        return Some("The post was made for you; another person must vote.");
-    }
-    match &author.principal {
-        Principal::Person(principal) => (principal == person).then_some("Nobody approves their own post."),
-        Principal::App(app) => governance
-            .apps
-            .get(app)
-            .is_some_and(|app| app.owner == *person)
-            .then_some("You answer for the app that made the post; another person must vote."),
-    }
+fn all_seen(holds: &Holds, seen: &Holds) -> bool {
+    holds.iter().all(|(policy, codes)| seen.get(policy).is_some_and(|known| codes.is_subset(known)))
 }
 
 #[cfg(test)]
@@ -156,7 +136,7 @@ mod tests {
             (vec![verdict("links", Hold, &[])], false),
         ];
         for (now, agreed) in table {
-            assert_eq!(all_seen(&now, &seen), agreed, "{now:?}");
+            assert_eq!(all_seen(&holds(&now), &holds(&seen)), agreed, "{now:?}");
         }
     }
 }

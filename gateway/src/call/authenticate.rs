@@ -88,6 +88,13 @@ impl Caller {
         self
     }
 
+    /// The same caller, whose values come from where another's do.
+    #[must_use]
+    pub fn from_source(mut self, other: &Self) -> Self {
+        self.source = other.source;
+        self
+    }
+
     /// Who made a post: authenticated when it was accepted, so that it may go on later.
     pub fn of(author: &Author) -> Self {
         Self {

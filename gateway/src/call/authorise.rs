@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Call, duties};
+use super::{Call, Caller, duties};
 use crate::{
     config::{Decision, Governance, NoRight, decide},
     gateway::Gateway,
-    model::{Account, Action, Grant, Principal},
+    model::{Account, Action, Grant, GrantId, Principal},
     refusal::{Fault, Refusal, Stage, problem},
     telemetry::{self, spans::key},
 };
@@ -80,6 +80,28 @@ fn allowed(gateway: &Gateway, governance: &Governance, call: &Call, account: &Ac
     Ok(grant)
 }
 
+/// May the caller write a draft of this? Whoever may publish may; courses and guidelines are asked for when it is submitted.
+///
+/// # Errors
+/// As [`authorise`].
+pub fn may_draft(gateway: &Gateway, call: &Call) -> Result<GrantId, Refusal> {
+    let (caller, account, action) = (call.caller(), call.account(), call.draft().action);
+    let (principal, behalf) = (caller.principal(), caller.on_behalf_of());
+    match decide(call.governance(), principal, behalf, account, action, gateway.clock.now()) {
+        Decision::Granted { grant, .. } => Ok(grant.id.clone()),
+        Decision::Refused { reason } => Err(no_right(caller, account, action, &reason)),
+    }
+}
+
+fn no_right(caller: &Caller, account: &Account, action: Action, reason: &NoRight) -> Refusal {
+    let kind = match reason {
+        NoRight::Denied { .. } => problem::DENIED,
+        _ => problem::NO_GRANT,
+    };
+    let detail = format!("{} may not do `{action}` on `{}`: {reason}.", caller.principal(), account.id);
+    of_account(Refusal::new(kind, Stage::Authorise, detail), account)
+}
+
 fn granted(
     gateway: &Gateway,
     governance: &Governance,
@@ -89,22 +111,16 @@ fn granted(
 ) -> Result<Arc<Grant>, Refusal> {
     let caller = call.caller();
     let (principal, behalf) = (caller.principal(), caller.on_behalf_of());
-    let reason = match decide(governance, principal, behalf, account, action, gateway.clock.now()) {
+    match decide(governance, principal, behalf, account, action, gateway.clock.now()) {
         Decision::Granted { grant, act_for_grant, .. } => {
             let decided = [Some(&*grant), act_for_grant.as_deref()];
             let other = duties::check(gateway, governance, caller, (account, action), decided)
                 .map_err(|refusal| of_account(refusal, account))?;
             let named = |id| governance.grants.iter().find(|known| known.id == id).map(Arc::clone);
-            return Ok(other.and_then(named).unwrap_or(grant));
+            Ok(other.and_then(named).unwrap_or(grant))
         }
-        Decision::Refused { reason } => reason,
-    };
-    let kind = match reason {
-        NoRight::Denied { .. } => problem::DENIED,
-        _ => problem::NO_GRANT,
-    };
-    let detail = format!("{} may not do `{action}` on `{}`: {reason}.", caller.principal(), account.id);
-    Err(of_account(Refusal::new(kind, Stage::Authorise, detail), account))
+        Decision::Refused { reason } => Err(no_right(caller, account, action, &reason)),
+    }
 }
 
 /// The refusal, with its account named.

@@ -16,17 +16,17 @@ use crate::{
     refusal::{Fault, Refusal, Stage, problem},
 };
 
-/// A post has one content for good, which its votes name.
+/// Of a call that is no post, or none yet.
 const VERSION: u32 = 1;
 
 /// The freeze in the way of a call that people agreed to, or that needed nobody.
 pub(super) fn check(gateway: &Gateway, approval: &Approval, stage: Stage) -> Result<(), Refusal> {
-    stopped(gateway, approval.call(), approval.voted_at(), stage)
+    stopped(gateway, approval.call(), (approval.version(), approval.approved_at()), stage)
 }
 
 /// The freeze in the way of a call, as far as it is known before anybody voted.
 pub(super) fn look(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
-    stopped(gateway, call, None, Stage::Clear)
+    stopped(gateway, call, (VERSION, None), Stage::Clear)
 }
 
 /// Before an effect: nothing is in the way, and a freeze that begins from now on waits until the effect is over. To be called
@@ -40,7 +40,12 @@ fn place(call: &Call) -> Place {
     Place::new(&call.account().id, &call.account().brand, call.draft().campaign.as_deref())
 }
 
-fn stopped(gateway: &Gateway, call: &Call, voted_at: Option<Timestamp>, stage: Stage) -> Result<(), Refusal> {
+fn stopped(
+    gateway: &Gateway,
+    call: &Call,
+    (version, approved_at): (u32, Option<Timestamp>),
+    stage: Stage,
+) -> Result<(), Refusal> {
     if gateway.freezes.is_quiet() {
         return Ok(());
     }
@@ -57,7 +62,7 @@ fn stopped(gateway: &Gateway, call: &Call, voted_at: Option<Timestamp>, stage: S
         None => call.draft().labels.iter().map(|label| label.as_str().into()).collect(),
     };
     let (id, place) = (call.post().as_str().into(), place(call));
-    let post = PostEffect { id: &id, version: VERSION, labels: &all, approved_at: standing.or(voted_at) };
+    let post = PostEffect { id: &id, version, labels: &all, approved_at: standing.or(approved_at) };
     let freezes = gateway.freezes.on();
     let Err(freeze) = may_send(&freezes, &place.effect(kind, Some(post))) else { return Ok(()) };
     let detail = told(freeze, &may_lift(&gateway.governance.load(), &freeze.scope));

@@ -20,8 +20,8 @@
 //! async fn without_admit(gateway: &Gateway, permit: Permit) { let _ = review::review(gateway, permit).await; }
 //! ```
 //! ```compile_fail
-//! # use pressgate::{call::{approve, Admission}, gateway::Gateway};
-//! fn without_review(admission: Admission) { let _ = approve::approve(admission, &[], ""); }
+//! # use pressgate::call::{approve, Admission}; use pressgate_workflow::{Facts, Life};
+//! fn without_review(admission: Admission, life: &Life, facts: &Facts<'_>) { let _ = approve::approve(admission, life, facts); }
 //! ```
 //! ```compile_fail
 //! # use pressgate::{call::{clear, Judgement}, gateway::Gateway};
@@ -73,7 +73,7 @@ pub mod uploads;
 pub mod journey;
 
 pub use admit::Admission;
-pub use approve::{Approval, Approved, Ballots};
+pub use approve::{Approval, Approved};
 pub use authenticate::Caller;
 pub use authorise::Permit;
 pub use classify::Call;

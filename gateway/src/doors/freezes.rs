@@ -20,6 +20,7 @@ use crate::{
     },
     gateway::Gateway,
     model::Principal,
+    posts::thaw,
     refusal::{Refusal, Stage, problem},
 };
 
@@ -100,7 +101,7 @@ pub async fn lift(
     JsonBody(body): JsonBody,
 ) -> Result<Json<FreezeView>, Problem> {
     let done = match asked::<LiftRequest>(&caller, body) {
-        Ok((by, wish)) => freezes::lift(&gateway, by, id, wish).await,
+        Ok((by, wish)) => thaw::lift(&gateway, by, id, wish).await,
         Err(refusal) => Err(refusal),
     };
     Ok(Json(told(&gateway, &caller, done).await?))

@@ -30,6 +30,7 @@ pub fn of(index: u64, leaf: &Leaf) -> Option<Event> {
             data: data([("digest", json!(withdrawal.content_digest))]),
             ..Draft::new(EventType::PostWithdrawn, &withdrawal.post)
         }),
+        Leaves::Transition(transition) => of_transition(transition),
         Leaves::Refused(refused) => of_refused(refused),
         // Of the gateway, not of a post; an erasure is about a person.
         Leaves::Change(_)
@@ -111,8 +112,37 @@ fn of_state(state: &str) -> Option<EventType> {
         TargetState::Unknown => Some(EventType::TargetUnknown),
         TargetState::Recalled => Some(EventType::TargetRecalled),
         // No attempt ends so: leaves of their own tell of these.
-        TargetState::Held | TargetState::Rejected | TargetState::Publishing | TargetState::Recalling => None,
+        TargetState::Draft
+        | TargetState::Review
+        | TargetState::Held
+        | TargetState::Denied
+        | TargetState::Approved
+        | TargetState::Rejected
+        | TargetState::Expired
+        | TargetState::Scheduled
+        | TargetState::Frozen
+        | TargetState::Cancelled
+        | TargetState::Publishing
+        | TargetState::Recalling => None,
     }
+}
+
+/// The event of each transition has its name. One of a later version is none that this version knows.
+fn of_transition(transition: &leaf::Transition) -> Option<Draft> {
+    let kind = EventType::parse(&format!("post.{}", transition.transition))?;
+    Some(Draft {
+        accounts: transition.accounts.clone(),
+        brand: transition.brand.clone(),
+        author: None,
+        data: data([
+            ("version", json!(transition.version)),
+            // A wait, a rule, a policy, a freeze; never a word of a person.
+            ("detail", json!(transition.detail)),
+            ("due", json!(transition.due_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()))),
+            ("digest", json!(transition.content_digest)),
+        ]),
+        ..Draft::new(kind, &transition.post)
+    })
 }
 
 fn of_outcome(outcome: &leaf::Outcome) -> Option<Draft> {

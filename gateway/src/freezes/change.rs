@@ -28,7 +28,7 @@ use crate::{
     audit::{AuditLog, Leaf, leaf},
     config::{Governance, did_you_mean},
     gateway::Gateway,
-    model::{PersonId, PostId, hex::hex},
+    model::{AccountId, PersonId, PostId, hex::hex},
     records::{FreezeRecord, FrozenTarget, LiftedFreeze, Records, RecordsError},
     refusal::{Refusal, Stage, problem},
 };
@@ -163,7 +163,7 @@ async fn begin_kept(
 ///
 /// # Errors
 /// No such freeze, no right, the same person again, and what the stores say; it stays on then.
-pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest) -> Result<FreezeView, Refusal> {
+pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest) -> Result<Thawed, Refusal> {
     let gateway = Arc::clone(gateway);
     to_the_end(async move {
         let book = &gateway.freezes;
@@ -186,13 +186,20 @@ pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest
         freezes.apply(&event);
         book.on.store(Arc::new(freezes));
         tracing::warn!(freeze = %record.freeze.id, by = by.name(), lifted, "a freeze is to end");
-        let released = match every_s.filter(|_| lifted) {
-            Some(every_s) => Some(go_on(&gateway, &governance, &by, &record.freeze, every_s).await?),
-            None => None,
-        };
-        Ok(FreezeView { released, ..FreezeView::of(&record) })
+        Ok(Thawed { view: FreezeView::of(&record), freeze: lifted.then_some(record.freeze), every_s })
     })
     .await
+}
+
+/// What became of a wish to end a freeze.
+#[derive(Debug)]
+pub struct Thawed {
+    /// As its people see it.
+    pub view: FreezeView,
+    /// The freeze, where it is over.
+    pub freeze: Option<Freeze>,
+    /// What it stopped goes on by itself, so many seconds apart.
+    pub every_s: Option<u32>,
 }
 
 /// Takes the event over into the record; true where it is the end.
@@ -230,36 +237,39 @@ pub async fn list_offline(records: &dyn Records) -> Result<FreezesView, RecordsE
     Ok(FreezesView { freezes: records.freezes().await?.iter().map(FreezeView::of).collect() })
 }
 
-/// What the freeze stopped, and nothing else stops, goes on: the first at once, the others with space between them. How many posts.
-async fn go_on(
-    gateway: &Gateway,
-    governance: &Governance,
-    by: &Who,
-    freeze: &Freeze,
-    every_s: u32,
-) -> Result<usize, Refusal> {
-    let now = gateway.clock.now();
-    let mut waiting: BTreeMap<PostId, (Timestamp, Vec<FrozenTarget>)> = BTreeMap::new();
+/// What a freeze stopped and nothing else stops: for each post since when, and which of its targets.
+///
+/// # Errors
+/// The records'.
+pub async fn freed(gateway: &Gateway, freeze: &Freeze) -> Result<BTreeMap<PostId, (Timestamp, Vec<AccountId>)>, Refusal> {
+    let governance = gateway.governance.load_full();
+    let mut waiting: BTreeMap<PostId, (Timestamp, Vec<AccountId>)> = BTreeMap::new();
     for target in gateway.records.frozen_targets().await.map_err(|error| kept(&error))? {
-        if is_freed(gateway, governance, freeze, &target).await? {
-            let since = target.since;
-            waiting.entry(target.post.clone()).or_insert_with(|| (since, Vec::new())).1.push(target);
+        if is_freed(gateway, &governance, freeze, &target).await? {
+            waiting.entry(target.post).or_insert_with(|| (target.since, Vec::new())).1.push(target.account);
         }
     }
+    Ok(waiting)
+}
+
+/// When each post goes on: the first at once, the others with space between them.
+pub fn spread_out(waiting: &BTreeMap<PostId, (Timestamp, Vec<AccountId>)>, every_s: u32, now: Timestamp) -> Vec<(PostId, Timestamp)> {
     let posts: Vec<_> = waiting.iter().map(|(post, (since, _))| (post.as_str().into(), *since)).collect();
-    let mut released = 0;
-    for (post, release) in spread(&posts, Some(Spacing { every_s, late_max_s: u32::MAX }), now) {
-        let (Release::At(at), Some((_, targets))) = (release, waiting.get(post.as_str())) else { continue };
-        let subject = format!("{} {post}", freeze.id);
-        note(&gateway.audit, now, change("release", subject, None, by)).await?;
-        for target in targets {
-            let going = gateway.records.release_frozen(target.post.clone(), target.account.clone(), at, now).await;
-            going.map_err(|error| kept(&error))?;
-        }
-        released += 1;
-    }
-    gateway.due.notify_one();
-    Ok(released)
+    let spread = spread(&posts, Some(Spacing { every_s, late_max_s: u32::MAX }), now);
+    let at = |(post, release): (pressgate_workflow::ids::PostId, Release)| match release {
+        Release::At(at) => Some((PostId::new(post.as_str()), at)),
+        Release::Confirm => None,
+    };
+    spread.into_iter().filter_map(at).collect()
+}
+
+/// The log says that a post goes on by the rule of whoever ended the freeze.
+///
+/// # Errors
+/// The log can't be written.
+pub async fn tell_release(gateway: &Gateway, by: &Who, freeze: &Freeze, post: &PostId) -> Result<(), Refusal> {
+    let subject = format!("{} {post}", freeze.id);
+    note(&gateway.audit, gateway.clock.now(), change("release", subject, None, by)).await
 }
 
 async fn is_freed(

@@ -18,7 +18,7 @@ use pressgate_workflow::{
     ids::{AccountId as Account, Brand, Campaign},
 };
 
-pub use change::{begin, lift, list};
+pub use change::{begin, list};
 pub use under_way::{Going, UnderWay};
 pub use who::may_lift;
 

@@ -9,6 +9,50 @@ pub enum EventType {
     PostVoted,
     /// Its author took it back before it was released.
     PostWithdrawn,
+    /// It was made, as a draft or for later.
+    PostCreated,
+    /// It has a new version; what was approved is void.
+    PostEdited,
+    /// Its author is done.
+    PostSubmitted,
+    /// The policies looked at it.
+    PostReviewed,
+    /// A policy said no.
+    PostDenied,
+    /// Nobody's agreement is missing.
+    PostApproved,
+    /// A person said no.
+    PostRejected,
+    /// Nobody answered in time, and more people are asked.
+    PostEscalated,
+    /// Its time to be approved or sent is over.
+    PostExpired,
+    /// An outside party may vote by a link.
+    PostInvited,
+    /// Somebody said something of it.
+    PostCommented,
+    /// A comment was resolved.
+    PostCommentClosed,
+    /// It waits for its time.
+    PostScheduled,
+    /// Its time was moved.
+    PostRescheduled,
+    /// It is due.
+    PostReleased,
+    /// A person said that it goes after all.
+    PostConfirmed,
+    /// It is due, and a freeze is on.
+    PostFrozen,
+    /// Nobody wants it any more.
+    PostCancelled,
+    /// It is a draft again.
+    PostReopened,
+    /// It waits for its next occurrence.
+    PostRearmed,
+    /// What became of it was found out, or given up.
+    PostResolved,
+    /// Somebody had a target tried again.
+    PostRetried,
     /// The gateway refused something that was asked of it.
     PostRefused,
     /// A request that publishes it on an account is about to leave.
@@ -29,10 +73,32 @@ pub enum EventType {
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 33] = [
         Self::PostHeld,
         Self::PostVoted,
         Self::PostWithdrawn,
+        Self::PostCreated,
+        Self::PostEdited,
+        Self::PostSubmitted,
+        Self::PostReviewed,
+        Self::PostDenied,
+        Self::PostApproved,
+        Self::PostRejected,
+        Self::PostEscalated,
+        Self::PostExpired,
+        Self::PostInvited,
+        Self::PostCommented,
+        Self::PostCommentClosed,
+        Self::PostScheduled,
+        Self::PostRescheduled,
+        Self::PostReleased,
+        Self::PostConfirmed,
+        Self::PostFrozen,
+        Self::PostCancelled,
+        Self::PostReopened,
+        Self::PostRearmed,
+        Self::PostResolved,
+        Self::PostRetried,
         Self::PostRefused,
         Self::TargetPublishing,
         Self::TargetRecalling,
@@ -49,6 +115,28 @@ impl EventType {
             Self::PostHeld => "post.held",
             Self::PostVoted => "post.voted",
             Self::PostWithdrawn => "post.withdrawn",
+            Self::PostCreated => "post.created",
+            Self::PostEdited => "post.edited",
+            Self::PostSubmitted => "post.submitted",
+            Self::PostReviewed => "post.reviewed",
+            Self::PostDenied => "post.denied",
+            Self::PostApproved => "post.approved",
+            Self::PostRejected => "post.rejected",
+            Self::PostEscalated => "post.escalated",
+            Self::PostExpired => "post.expired",
+            Self::PostInvited => "post.invited",
+            Self::PostCommented => "post.commented",
+            Self::PostCommentClosed => "post.comment-closed",
+            Self::PostScheduled => "post.scheduled",
+            Self::PostRescheduled => "post.rescheduled",
+            Self::PostReleased => "post.released",
+            Self::PostConfirmed => "post.confirmed",
+            Self::PostFrozen => "post.frozen",
+            Self::PostCancelled => "post.cancelled",
+            Self::PostReopened => "post.reopened",
+            Self::PostRearmed => "post.rearmed",
+            Self::PostResolved => "post.resolved",
+            Self::PostRetried => "post.retried",
             Self::PostRefused => "post.refused",
             Self::TargetPublishing => "target.publishing",
             Self::TargetRecalling => "target.recalling",

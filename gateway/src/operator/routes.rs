@@ -45,6 +45,7 @@ use crate::{
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
     model::KeyId,
+    posts::thaw,
 };
 
 /// Everything that the operator listener serves.
@@ -282,7 +283,7 @@ async fn lift_freeze(
     Named(id): Named<String>,
     Strict(wish): Strict<LiftRequest>,
 ) -> Answer<FreezeView> {
-    ok(freezes::lift(&gateway, who(by), id, wish).await?)
+    ok(thaw::lift(&gateway, who(by), id, wish).await?)
 }
 
 async fn list_guidelines(State(gateway): Shared, _operator: Operator) -> Answer<Vec<GuidelineRow>> {

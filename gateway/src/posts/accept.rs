@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{deliver, unavailable};
+use super::{deliver, life::Fresh, plan::Planned, unavailable};
 use crate::{
     call::{
-        Admission, Approved, Caller, Clearance, Judgement, Permit, Submission,
+        Admission, Approved, Call, Caller, Clearance, Judgement, Permit, Submission,
         admit::admit,
         approve::approve,
-        authorise::authorise,
+        authorise::{authorise, may_draft},
         classify::classify,
         clear::clear,
         committed, digest,
@@ -21,7 +21,7 @@ use crate::{
         send::ADAPTER_MS_MAX,
     },
     gateway::Gateway,
-    model::{Action, PostId, TargetState, Verdict},
+    model::{Action, GrantId, PostId, PostState, TargetState, Verdict},
     records::{Accepted as Kept, IdempotencyKey, IdempotencyUse, NewPost, NewTarget, StoredAnswer},
     refusal::{Refusal, Stage, problem},
 };
@@ -46,6 +46,10 @@ pub struct Asked {
     pub waits: Option<Duration>,
     /// Only say what would happen.
     pub dry_run: bool,
+    /// Only write it down: its author goes on with it later.
+    pub draft: bool,
+    /// When it leaves.
+    pub planned: Planned,
 }
 
 /// What came of it.
@@ -57,8 +61,8 @@ pub enum Accepted {
     Repeated(PostId, Option<StoredAnswer>),
     /// Nothing was made: this is what would happen.
     Would {
-        /// `publishing` or `held`.
-        held: bool,
+        /// `publishing`, `held` or `scheduled`.
+        state: PostState,
         /// What each policy said.
         verdicts: Vec<Verdict>,
     },
@@ -89,6 +93,9 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
         return repeated(before);
     }
     let calls = classify(gateway, caller, id, &asked.submission).await?;
+    if asked.draft && !asked.dry_run {
+        return write_down(gateway, id, asked, calls).await;
+    }
     let permits: Vec<Permit> = all(calls.into_iter().map(|call| authorise(gateway, call)))?;
     let admissions: Vec<Admission> = admit(gateway, permits).await?;
     let mut judged = Vec::with_capacity(admissions.len());
@@ -97,17 +104,22 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     }
     let judgements: Vec<Judgement> = all(judged)?;
     let verdicts = verdicts(&judgements);
-    let (mut held, mut approvals) = (Vec::new(), Vec::new());
-    for judgement in judgements {
-        match approve(judgement, None) {
-            Approved::Yes(approval) => approvals.push(*approval),
-            Approved::Held(judgement) => held.push(*judgement),
-        }
-    }
-    if !held.is_empty() {
+    let mut post = new_post(gateway, id, asked, &judgements, verdicts.clone())?;
+    let mut fresh = Fresh::of(gateway, &post, asked.planned.plan.clone());
+    fresh.submit(&verdicts);
+    if !fresh.leaves_now() {
         // One account's hold holds the whole post: it is approved, and sent, as one.
-        held.extend(approvals.into_iter().map(|approval| approval.judgement().clone()));
-        return hold(gateway, id, asked, held, verdicts).await;
+        let caller = first_caller(&judgements)?;
+        return wait(gateway, caller, post, fresh, asked).await;
+    }
+    let mut approvals = Vec::with_capacity(judgements.len());
+    for judgement in judgements {
+        match approve(judgement, fresh.life(), &fresh.facts()) {
+            Approved::Yes(approval) => approvals.push(*approval),
+            Approved::Held(_) => {
+                return Err(Refusal::new(problem::INTERNAL, Stage::Approve, "A post that waits for nobody is held."));
+            }
+        }
     }
     let begun = Instant::now();
     let mut cleared = Vec::with_capacity(approvals.len());
@@ -119,9 +131,34 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
     }
     let clearances: Vec<Clearance> = all(cleared)?;
     if asked.dry_run {
-        return Ok(Accepted::Would { held: false, verdicts });
+        return Ok(Accepted::Would { state: PostState::Publishing, verdicts });
     }
-    set_out(gateway, id, asked, clearances, verdicts).await
+    claim(gateway, &mut post);
+    set_out(gateway, asked, post, clearances).await
+}
+
+/// Keeps a draft: classified, and allowed by a grant, but neither judged nor cleared.
+async fn write_down(
+    gateway: &Arc<Gateway>,
+    id: &PostId,
+    asked: &Asked,
+    calls: Vec<Call>,
+) -> Result<Accepted, Refusal> {
+    let mut grants = Vec::with_capacity(calls.len());
+    for call in &calls {
+        grants.push((call, may_draft(gateway, call)?));
+    }
+    let Some(caller) = calls.first().map(|call| call.caller().clone()) else {
+        return Err(Refusal::new(problem::INTERNAL, Stage::Classify, "A draft without a call."));
+    };
+    let post = written(gateway, id, asked, &grants, Vec::new())?;
+    let fresh = Fresh::of(gateway, &post, asked.planned.plan.clone());
+    wait(gateway, &caller, post, fresh, asked).await
+}
+
+fn first_caller(judgements: &[Judgement]) -> Result<&Caller, Refusal> {
+    let first = judgements.first().map(|judgement| judgement.call().caller());
+    first.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Approve, "A post without a call."))
 }
 
 /// Keeps a judged call that is held as a post of its own, which goes on once it is approved. `once` is the client's idempotency key
@@ -147,53 +184,85 @@ pub async fn keep_held(
         return Ok(post);
     }
     // The draft is all that was asked for.
-    let asked = Asked { submission, raw: "{}".to_owned(), idempotency, waits: None, dry_run: false };
-    match hold(gateway, &id, &asked, vec![judgement], verdicts).await? {
+    let asked = Asked {
+        submission,
+        raw: "{}".to_owned(),
+        idempotency,
+        waits: None,
+        dry_run: false,
+        draft: false,
+        planned: Planned::default(),
+    };
+    let caller = judgement.call().caller().clone();
+    let post = new_post(gateway, &id, &asked, &[judgement], verdicts.clone())?;
+    let mut fresh = Fresh::of(gateway, &post, asked.planned.plan.clone());
+    fresh.submit(&verdicts);
+    match wait(gateway, &caller, post, fresh, &asked).await? {
         Accepted::Made(post) | Accepted::Repeated(post, _) => Ok(post),
         Accepted::Would { .. } => Ok(id),
     }
 }
 
-async fn hold(
+/// Keeps a post that people or time have a say in.
+async fn wait(
     gateway: &Arc<Gateway>,
-    id: &PostId,
+    caller: &Caller,
+    mut post: NewPost,
+    fresh: Fresh,
     asked: &Asked,
-    judgements: Vec<Judgement>,
-    verdicts: Vec<Verdict>,
 ) -> Result<Accepted, Refusal> {
+    let state = fresh.life().state();
     if asked.dry_run {
-        return Ok(Accepted::Would { held: true, verdicts });
+        return Ok(Accepted::Would { state, verdicts: post.verdicts });
     }
-    let (mut post, _) = new_post(gateway, id, asked, &judgements, TargetState::Held, verdicts)?;
-    let Some(first) = judgements.first() else {
-        return Err(Refusal::new(problem::INTERNAL, Stage::Approve, "A hold without a call."));
-    };
-    committed::of_post(gateway, first.call().caller(), &mut post).await?;
-    let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
-    // The log first: a held post that nobody can find there would be worse than a leaf about one that was never kept.
-    journey::held(gateway, first.call().caller(), id, &accounts, &post.digest, &post.verdicts).await?;
+    for target in &mut post.targets {
+        let known = fresh.life().target(&target.account.as_str().into());
+        target.state = known.map_or(TargetState::Draft, |known| known.state());
+    }
+    committed::of_post(gateway, caller, &mut post).await?;
+    // The log first: a post that nobody can find there would be worse than a leaf about one that was never kept.
+    if state == PostState::Held {
+        let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
+        journey::held(gateway, caller, &post.id, &accounts, &post.digest, &post.verdicts).await?;
+    } else {
+        let leaves = fresh.leaves(gateway, caller, &post);
+        gateway.audit.append_all(leaves).await.map_err(|error| record::unavailable(&error))?;
+    }
+    post.life = Some(fresh.kept(asked.planned.kept.clone()));
+    let id = post.id.clone();
     match gateway.records.accept_post(post).await.map_err(|error| unavailable(&error))? {
-        Kept::Fresh => Ok(Accepted::Made(id.clone())),
+        Kept::Fresh => {
+            // A target may be due within the same second.
+            gateway.due.notify_one();
+            Ok(Accepted::Made(id))
+        }
         before => repeated(before),
+    }
+}
+
+/// The first attempts are claimed with the post itself.
+fn claim(gateway: &Gateway, post: &mut NewPost) {
+    let lease_until = gateway.clock.now().checked_add(LEASE).unwrap_or(Timestamp::MAX);
+    for target in &mut post.targets {
+        (target.state, target.lease_until) = (TargetState::Publishing, Some(lease_until));
     }
 }
 
 async fn set_out(
     gateway: &Arc<Gateway>,
-    id: &PostId,
     asked: &Asked,
+    mut post: NewPost,
     clearances: Vec<Clearance>,
-    verdicts: Vec<Verdict>,
 ) -> Result<Accepted, Refusal> {
     // Not before: what is refused for another reason, or held, is recorded also where the room is low.
     record::log_takes_effects(gateway)?;
-    let judgements: Vec<_> = clearances.iter().map(|clearance| clearance.approval().judgement().clone()).collect();
-    let (mut post, now) = new_post(gateway, id, asked, &judgements, TargetState::Publishing, verdicts)?;
-    if let Some(first) = judgements.first() {
+    if let Some(first) = clearances.first() {
         // Kept with the post, so they are durable before any leaf that commits to them, and cost no sync of their own.
-        committed::of_post(gateway, first.call().caller(), &mut post).await?;
+        let caller = first.call().caller().clone();
+        committed::of_post(gateway, &caller, &mut post).await?;
     }
-    let record = deliver::as_kept(&post, now);
+    let id = post.id.clone();
+    let record = deliver::as_kept(&post, gateway.clock.now());
     match gateway.records.accept_post(post).await.map_err(|error| unavailable(&error))? {
         Kept::Fresh => {}
         before => return repeated(before),
@@ -201,7 +270,7 @@ async fn set_out(
     for clearance in clearances {
         deliver::first(gateway, record.clone(), clearance, asked.waits.is_some());
     }
-    Ok(Accepted::Made(id.clone()))
+    Ok(Accepted::Made(id))
 }
 
 fn repeated(before: Kept) -> Result<Accepted, Refusal> {
@@ -221,31 +290,43 @@ fn new_post(
     id: &PostId,
     asked: &Asked,
     judgements: &[Judgement],
-    state: TargetState,
     verdicts: Vec<Verdict>,
-) -> Result<(NewPost, Timestamp), Refusal> {
+) -> Result<NewPost, Refusal> {
+    let calls: Vec<(&Call, GrantId)> = judgements
+        .iter()
+        .map(|judgement| (judgement.call(), judgement.admission().permit().grant().id.clone()))
+        .collect();
+    written(gateway, id, asked, &calls, verdicts)
+}
+
+/// The post as it is kept, with fresh salt and keys; its targets are drafts.
+pub(super) fn written(
+    gateway: &Gateway,
+    id: &PostId,
+    asked: &Asked,
+    calls: &[(&Call, GrantId)],
+    verdicts: Vec<Verdict>,
+) -> Result<NewPost, Refusal> {
     let now = gateway.clock.now();
     let salt = digest::random_hex()?;
-    let lease_until = (state == TargetState::Publishing).then(|| now.checked_add(LEASE).unwrap_or(Timestamp::MAX));
-    let mut targets = Vec::with_capacity(judgements.len());
-    // In the caller's order, whichever of them were held.
+    let mut targets = Vec::with_capacity(calls.len());
+    // In the caller's order.
     for account in &asked.submission.accounts {
-        let Some(judgement) = judgements.iter().find(|judgement| judgement.call().account().id == *account) else {
+        let Some((call, grant)) = calls.iter().find(|(call, _)| call.account().id == *account) else {
             continue;
         };
-        let call = judgement.call();
         targets.push(NewTarget {
             account: account.clone(),
-            state,
+            state: TargetState::Draft,
             draft: call.draft().clone(),
             digest: digest::of_draft(&salt, account, call.draft()),
             call_key: digest::random_hex()?,
-            grant: judgement.admission().permit().grant().id.clone(),
-            lease_until,
+            grant: grant.clone(),
+            lease_until: None,
             commitments: Vec::new(),
         });
     }
-    let author = judgements.first().map(|judgement| judgement.call().caller().author());
+    let author = calls.first().map(|(call, _)| call.caller().author());
     let author = author.ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Record, "A post without a call."))?;
     let media = targets
         .iter()
@@ -254,7 +335,7 @@ fn new_post(
         .map(|medium| medium.id.clone())
         .collect();
     let digest = digest::of_post(&salt, targets.iter().map(|target| target.digest.as_str()));
-    let post = NewPost {
+    Ok(NewPost {
         id: id.clone(),
         created_at: now,
         subject: author.subject(),
@@ -267,12 +348,12 @@ fn new_post(
         idempotency: asked.idempotency.clone(),
         verdicts,
         media,
-    };
-    Ok((post, now))
+        life: None,
+    })
 }
 
 /// Verdicts over all accounts; the same one is not told twice.
-fn verdicts(judgements: &[Judgement]) -> Vec<Verdict> {
+pub(super) fn verdicts(judgements: &[Judgement]) -> Vec<Verdict> {
     let mut all: Vec<Verdict> = Vec::new();
     for verdict in judgements.iter().flat_map(Judgement::verdicts) {
         if !all.contains(verdict) {
@@ -283,7 +364,7 @@ fn verdicts(judgements: &[Judgement]) -> Vec<Verdict> {
 }
 
 /// All or nothing; of several refusals one with the faults of all.
-fn all<T>(results: impl IntoIterator<Item = Result<T, Refusal>>) -> Result<Vec<T>, Refusal> {
+pub(super) fn all<T>(results: impl IntoIterator<Item = Result<T, Refusal>>) -> Result<Vec<T>, Refusal> {
     let (mut proofs, mut refusal): (Vec<T>, Option<Refusal>) = (Vec::new(), None);
     for result in results {
         match (result, &mut refusal) {

@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use pressgate_workflow::ids::Actor;
 use tracing::{Instrument, Span};
 
-use super::{accept::LEASE, unavailable};
+use super::{accept::LEASE, life, unavailable};
 use crate::{
     call::{
-        Approved, Ballots, Caller, Clearance, Receipt,
+        Approved, Caller, Clearance, Receipt,
         admit::admitted_before,
-        approve::approve,
+        approve::{approve, approve_unasked},
         authenticate::stands,
         authorise::authorise,
         classify::resume,
@@ -22,10 +23,10 @@ use crate::{
         send::send,
     },
     gateway::Gateway,
-    model::{AccountId, Action, PostId, PostState, TargetState},
+    model::{AccountId, Action, PostId, PostState, TargetState, Verdict},
     openings::Committed,
     records::{Attempt, Claim, ClaimFor, NewPost, PostRecord, TargetFinish, TargetRecord},
-    refusal::{Refusal, Stage, problem},
+    refusal::{self, Refusal, Stage, problem},
     telemetry::{
         self,
         spans::{self, Bond, key},
@@ -66,6 +67,7 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
         targets: targets.collect(),
         verdicts: post.verdicts.clone(),
         votes: Vec::new(),
+        life: None,
     })
 }
 
@@ -87,6 +89,7 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
         };
         let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
         let result = attempt(gateway, claim.clone(), clearance).await;
+        let result = result.map_err(Stopped::from);
         conclude(gateway, &post.id, &account, &claim, ClaimFor::Publish, waited, result).await;
     });
 }
@@ -135,10 +138,10 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, accoun
     spawn(gateway, span, |gateway| async move {
         let (gateway, _running) = (&gateway, running);
         let result = match reenter(gateway, caller.clone(), &claim, &account, ClaimFor::Recall).await {
-            Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
-            Err(refusal) => {
+            Ok(clearance) => attempt(gateway, claim.clone(), clearance).await.map_err(Stopped::from),
+            Err(stopped) => {
                 let journey = Journey::begin(&caller).wanting(Action::POST_DELETE, Some(&post));
-                Err(journey.refuse(gateway, refusal).await)
+                Err(Stopped { refusal: journey.refuse(gateway, stopped.refusal).await, ..stopped })
             }
         };
         conclude(gateway, &post, &account, &claim, ClaimFor::Recall, false, result).await;
@@ -152,6 +155,9 @@ async fn claim_and_attempt(
     account: &AccountId,
     purpose: ClaimFor,
 ) -> Result<(), Refusal> {
+    if purpose == ClaimFor::Publish && !life::may_begin(gateway, post, account).await? {
+        return Ok(());
+    }
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let claim = gateway.records.claim_target(post.clone(), account.clone(), purpose, now, lease).await;
@@ -160,16 +166,17 @@ async fn claim_and_attempt(
         // Who asked for it is not known any more, and the log must not say that the author did.
         let detail = "The recall was cut off by a stop of the gateway. Ask for it again: deletions may be repeated.";
         let refusal = Refusal::new(problem::SHUTTING_DOWN, Stage::Send, detail);
-        conclude(gateway, post, account, &claim, purpose, false, Err(refusal)).await;
+        conclude(gateway, post, account, &claim, purpose, false, Err(refusal.into())).await;
         return Ok(());
     }
     let target = claim.post.targets.iter().find(|target| target.account == *account);
     let commitments = target.map(|target| target.commitments.clone()).unwrap_or_default();
     let caller = Caller::of(&claim.post.author).keeping(commitments);
     let result = match reenter(gateway, caller.clone(), &claim, account, purpose).await {
-        Ok(clearance) => attempt(gateway, claim.clone(), clearance).await,
-        Err(refusal) => {
-            Err(Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post)).refuse(gateway, refusal).await)
+        Ok(clearance) => attempt(gateway, claim.clone(), clearance).await.map_err(Stopped::from),
+        Err(stopped) => {
+            let journey = Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post));
+            Err(Stopped { refusal: journey.refuse(gateway, stopped.refusal).await, ..stopped })
         }
     };
     conclude(gateway, post, account, &claim, purpose, false, result).await;
@@ -183,7 +190,7 @@ async fn reenter(
     claim: &Claim,
     account: &AccountId,
     purpose: ClaimFor,
-) -> Result<Clearance, Refusal> {
+) -> Result<Clearance, Stopped> {
     let post = &claim.post;
     let target = post.targets.iter().find(|target| target.account == *account);
     let target =
@@ -195,11 +202,8 @@ async fn reenter(
     let whole = digest::of_post(&post.salt, post.targets.iter().map(|target| target.digest.as_str()));
     let changed = digest != target.digest || whole != post.digest;
     if changed && !(erased && purpose == ClaimFor::Recall) {
-        return Err(Refusal::new(
-            problem::INTERNAL,
-            Stage::Approve,
-            "The kept content is not what was accepted; nothing is sent.",
-        ));
+        let detail = "The kept content is not what was accepted; nothing is sent.";
+        return Err(Refusal::new(problem::INTERNAL, Stage::Approve, detail).into());
     }
     if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
         key_stands(gateway, &caller)?;
@@ -207,18 +211,37 @@ async fn reenter(
     let call = resume(gateway, caller, post, target, purpose)?;
     let permit = authorise(gateway, call)?;
     let judgement = review(gateway, admitted_before(permit)).await?;
-    let ballots = Ballots { votes: &post.votes, digest: &post.digest, seen: &post.verdicts };
-    match approve(judgement, Some(ballots)) {
+    let verdicts = judgement.verdicts().to_vec();
+    let approved = if purpose == ClaimFor::Recall {
+        approve_unasked(judgement)
+    } else {
+        let life = life::of(post);
+        let known = life::Known::of(gateway, post, &life);
+        approve(judgement, &life, &known.facts(&Actor::Gate))
+    };
+    match approved {
         Approved::Yes(approval) if target.unknown_step.is_some() => {
-            clear_unanswered(gateway, *approval, Some(BUDGET_WAIT)).await
+            Ok(clear_unanswered(gateway, *approval, Some(BUDGET_WAIT)).await?)
         }
-        Approved::Yes(approval) => clear(gateway, *approval, Some(BUDGET_WAIT)).await,
-        Approved::Held(judgement) => {
-            let detail =
-                "The policies of this moment want a person's agreement that the post does not have. Submit it again.";
-            Err(Refusal::new(problem::POLICY_DENIED, Stage::Approve, detail)
-                .with_verdicts(judgement.verdicts().to_vec()))
+        Approved::Yes(approval) => Ok(clear(gateway, *approval, Some(BUDGET_WAIT)).await?),
+        Approved::Held(_) => {
+            let detail = "The policies and rules of this moment want a person's agreement that the post does not have.";
+            let refusal = Refusal::new(problem::NEEDS_APPROVAL, Stage::Approve, detail);
+            Err(Stopped { refusal: refusal.with_verdicts(verdicts.clone()), wants: Some(verdicts) })
         }
+    }
+}
+
+/// Why an attempt did not begin.
+struct Stopped {
+    refusal: Refusal,
+    /// What policies say of it now, where people are to be asked again.
+    wants: Option<Vec<Verdict>>,
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, wants: None }
     }
 }
 
@@ -244,25 +267,71 @@ async fn conclude(
     claim: &Claim,
     purpose: ClaimFor,
     waited: bool,
-    result: Result<Receipt, Refusal>,
+    result: Result<Receipt, Stopped>,
 ) {
-    let refusal = match result {
+    let Stopped { refusal, wants } = match result {
         Ok(receipt) => {
             telemetry::note(key::STATE, || receipt.state.as_str());
             tracing::info!(%post, %account, state = receipt.state.as_str(), attempt = receipt.attempt.number, "attempt ended");
+            if claim.post.life.is_some() || waits(receipt.state) {
+                go_on(gateway, post).await;
+            }
             return;
         }
-        Err(refusal) => refusal,
+        Err(stopped) => stopped,
     };
     spans::refused(refusal.problem.slug, refusal.problem.status);
     tracing::warn!(%post, %account, %refusal, "attempt refused");
     let stores = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
     let give_up = waited && stores && refusal.stage != Stage::Send;
-    let finish = put_off(gateway, account, claim, purpose, &refusal, give_up);
+    let kept = claim.post.life.is_some();
+    let finish = put_off(gateway, account, claim, purpose, &refusal, Ending { give_up, asks: wants.is_some(), kept });
+    let state = finish.state;
     if let Err(error) = gateway.records.finish_target(post.clone(), account.clone(), finish).await {
         tracing::error!(%post, %account, %error, "the end of the attempt is not in the records; its lease will end it");
+        return;
+    }
+    let told = match wants {
+        Some(verdicts) => life::ask_again(gateway, post, verdicts).await,
+        None if state == TargetState::Held => life::set_aside(gateway, post, account, &refusal.detail).await,
+        None if kept || waits(state) => return go_on(gateway, post).await,
+        None => return,
+    };
+    if let Err(refusal) = told {
+        tracing::error!(%post, %account, %refusal, "nobody is asked about a post that was stopped");
     }
 }
+
+/// How an attempt that did not get to `send` may end.
+struct Ending {
+    /// Its caller waits and will ask again.
+    give_up: bool,
+    /// People are to be asked again.
+    asks: bool,
+    /// Somebody agreed to the post, or set its time, and is to hear that it did not go.
+    kept: bool,
+}
+
+/// It waits for somebody, which its life must know.
+fn waits(state: TargetState) -> bool {
+    matches!(state, TargetState::Frozen | TargetState::Held)
+}
+
+async fn go_on(gateway: &Arc<Gateway>, post: &PostId) {
+    if let Err(refusal) = life::go_on(gateway, post).await {
+        tracing::error!(%post, %refusal, "a post's life does not go on; it is looked at again");
+    }
+}
+
+/// Refusals that are no fault of the content: somebody can mend them, and the post goes then.
+const MENDABLE: [&refusal::Problem; 6] = [
+    problem::NO_GRANT,
+    problem::DENIED,
+    problem::TRAINING_REQUIRED,
+    problem::GUIDELINES_REQUIRED,
+    problem::CREDENTIAL_MISSING,
+    problem::CREDENTIAL_REFUSED,
+];
 
 /// What refuses for a while puts the attempt off; what refuses for good gives the target up. A step that nobody knows the
 /// outcome of stays unknown, whatever else is refused.
@@ -272,7 +341,7 @@ fn put_off(
     claim: &Claim,
     purpose: ClaimFor,
     refusal: &Refusal,
-    give_up: bool,
+    Ending { give_up, asks, kept }: Ending,
 ) -> TargetFinish {
     let target = claim.post.targets.iter().find(|target| target.account == *account);
     let recalling = purpose == ClaimFor::Recall;
@@ -286,10 +355,12 @@ fn put_off(
     let left = ours || claim.attempt < crate::call::send::ATTEMPTS_MAX;
     let retry = refusal.retry && left && !recalling && !give_up;
     let frozen = refusal.problem == problem::FROZEN;
+    let mendable = kept && MENDABLE.contains(&refusal.problem);
     let state = match (&unknown_step, recalling, retry) {
         (Some(_), ..) => TargetState::Unknown,
         // It is not the post's fault, and it must not go out by itself when the freeze is over: a person says so.
-        (None, false, _) if frozen => TargetState::Held,
+        (None, false, _) if frozen => TargetState::Frozen,
+        (None, false, false) if asks || mendable => TargetState::Held,
         (None, true, _) => TargetState::Published,
         (None, false, true) => TargetState::Publishing,
         (None, false, false) => TargetState::Failed,

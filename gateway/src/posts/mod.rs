@@ -1,14 +1,18 @@
-//! The life of a post: accepted, held, voted on, delivered, taken back; and what a start finds unfinished.
+//! Posts: accepted, written, voted on, scheduled, delivered, taken back; and what a start finds unfinished.
 
 pub mod accept;
 pub mod deliver;
+pub mod life;
 pub mod mark;
+pub mod plan;
 pub mod recall;
 pub mod recover;
 pub mod running;
 pub mod sight;
+pub mod thaw;
 pub mod vote;
 pub mod work;
+pub mod write;
 
 use std::{sync::Arc, time::Duration};
 

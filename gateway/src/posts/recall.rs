@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
+use pressgate_workflow::{Command, Life};
+
 use super::{
-    deliver, not_found, read,
+    deliver,
+    life::{self, By, Extra},
+    not_found, read,
     sight::{any_of, deletable, is_own, sees},
-    unavailable,
 };
 use crate::{
-    audit::{Leaf, leaf},
     call::{
         Caller,
         authorise::authorise,
         classify::resume,
         clear::is_free,
-        journey::{self, Journey},
+        journey::Journey,
         record,
         send::FROZEN_BEGUN,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},
-    records::{ClaimFor, PostRecord, TargetRecord, VoteResult},
+    records::{ClaimFor, PostRecord, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -50,7 +52,7 @@ async fn start(
     if !sees(gateway, caller, &post) && !any_of(&post, &deletable(gateway, caller)) {
         return Err(not_found(id));
     }
-    if post.state == PostState::Held {
+    if WAITING.contains(&post.state) {
         return withdraw(gateway, caller, &post, only).await;
     }
     let wanted: Vec<_> = post.targets.iter().filter(|target| only.is_none_or(|only| *only == target.account)).collect();
@@ -98,30 +100,21 @@ async fn withdraw(
         let detail = "A held post is withdrawn by its author, or by whoever may do `post.delete` on every account that it is for.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
-    let now = gateway.clock.now();
-    let who = journey::who(caller);
-    let event = leaf::Withdrawal {
-        post: post.id.to_string(),
-        app: who.app,
-        person: who.person,
-        key: caller.key().to_string(),
-        content_digest: post.digest.clone(),
-        brand: journey::brand(gateway, post.targets.iter().map(|target| &target.account)),
-    };
-    gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| record::unavailable(&error))?;
-    match gateway.records.withdraw(post.id.clone(), now).await.map_err(|error| unavailable(&error))? {
-        VoteResult::NotHeld(state) => {
-            let detail = format!("Somebody voted meanwhile: the post is `{}`.", state.as_str());
-            Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Classify, detail))
-        }
-        VoteResult::Counted | VoteResult::DigestChanged => read(gateway, &post.id).await,
-    }
+    let saw = life::of(post).version().number;
+    // Of a held post as ever; the others have a word for it.
+    let withdrawn = post.state == PostState::Held;
+    let extra = |_: &Life| Extra { withdrawn, ..Extra::default() };
+    life::act(gateway, &post.id, By::Caller(caller), Command::Cancel { saw }, None, extra).await
 }
+
+/// States in which a post waits for people or its time.
+const WAITING: [PostState; 5] =
+    [PostState::Draft, PostState::Held, PostState::Approved, PostState::Scheduled, PostState::Frozen];
 
 /// True where a freeze stopped a thread between two of its parts: it is not to look as if nothing of it were out.
 pub(super) fn is_partly_out(post: &PostRecord) -> bool {
     let stopped = |target: &TargetRecord| {
-        target.state == TargetState::Held
+        matches!(target.state, TargetState::Held | TargetState::Frozen)
             && target.attempts.last().and_then(|attempt| attempt.code.as_deref()) == Some(FROZEN_BEGUN)
     };
     post.targets.iter().any(stopped)

@@ -36,6 +36,11 @@ impl RunningAttempts {
         self.lock().insert(target.clone()).then(|| RunningAttempt { attempts: self.clone(), target })
     }
 
+    /// True while an attempt runs.
+    pub fn runs(&self, post: &PostId, account: &AccountId) -> bool {
+        self.lock().contains(&(post.clone(), account.clone()))
+    }
+
     /// Begins an attempt as soon as none runs any more. Records may tell of an attempt's end a moment before it is over.
     pub async fn begin_after(&self, post: &PostId, account: &AccountId) -> RunningAttempt {
         loop {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use pressgate_workflow::{approval::wanted, ids::Actor};
+
 use crate::{
     call::Caller,
     gateway::Gateway,
-    model::{AccountId, Action, Principal},
+    model::{AccountId, Action, PostState, Principal},
+    posts::life,
     records::PostRecord,
 };
 
@@ -27,7 +30,24 @@ pub fn deletable(gateway: &Gateway, caller: &Caller) -> BTreeSet<AccountId> {
 
 /// True for the post's author and for whoever may read one of its targets.
 pub fn sees(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
-    is_own(caller, post) || any_of(post, &readable(gateway, caller))
+    is_own(caller, post) || any_of(post, &readable(gateway, caller)) || is_asked(gateway, caller, post)
+}
+
+/// A rule of approvals asks this person, or would once it is their turn.
+fn is_asked(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
+    let (Principal::Person(person), true) = (caller.principal(), post.state == PostState::Held) else { return false };
+    let life = life::of(post);
+    let known = life::Known::of(gateway, post, &life);
+    wanted(&life, &known.facts(&Actor::Gate), &person.as_str().into())
+}
+
+/// True for the post's author, and for whoever may publish on all of its accounts.
+pub fn may_write(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
+    let governance = gateway.governance.load();
+    is_own(caller, post) || {
+        let may = governance.accounts_allowing(caller.principal(), Action::POST_CREATE, gateway.clock.now());
+        post.targets.iter().all(|target| may.contains(&target.account))
+    }
 }
 
 /// The caller made it.

@@ -1,19 +1,20 @@
-//! Votes on held posts. One vote of another person with approval rights releases or ends a post.
+//! Votes on held posts, and the word of a person that something late, frozen or set aside goes after all.
 
 use std::sync::Arc;
 
-use super::{not_found, read, recall::is_partly_out, sight::sees, unavailable};
+use pressgate_workflow::{Command, Life, life::Wait};
+
+use super::{
+    life::{self, By, Extra, confirmable},
+    not_found, read,
+    recall::is_partly_out,
+    sight::{may_write, sees},
+};
 use crate::{
-    audit::{Leaf, leaf},
-    call::{
-        Caller,
-        approve::part_in,
-        journey::{self, Journey},
-        record,
-    },
+    call::{Caller, journey::Journey, record},
     gateway::Gateway,
-    model::{Action, PersonId, PostId, PostState, Principal, TargetState},
-    records::{PostRecord, Vote, VoteResult},
+    model::{Action, PersonId, PostId, PostState, Principal},
+    records::{PostRecord, Vote},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -22,9 +23,11 @@ use crate::{
 pub struct Ballot {
     /// Yes or no.
     pub approve: bool,
-    /// The digest of the content that the person saw; without it the content as it is now.
+    /// The digest of the content that the person saw; without it and a version the content as it is now.
     pub digest: Option<String>,
-    /// A note for the author.
+    /// The version that the person saw.
+    pub version: Option<u32>,
+    /// A note for the author; a no needs one.
     pub note: Option<String>,
 }
 
@@ -40,13 +43,17 @@ pub async fn vote(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: 
 async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ballot) -> Result<PostRecord, Refusal> {
     record::log_is_writable(gateway)?;
     let post = read(gateway, id).await?;
-    let person = voter(gateway, caller, &post)?;
-    // A freeze may have stopped some of its targets only.
-    if !post.targets.iter().any(|target| target.state == TargetState::Held) {
+    let person = voter(caller)?;
+    if !sees(gateway, caller, &post) {
+        return Err(not_found(id));
+    }
+    let life = life::of(&post);
+    let votes = life.targets().iter().any(|target| target.wait() == Some(Wait::Votes));
+    let others = confirmable(&life);
+    if !votes && others.is_empty() {
         return Err(not_held(post.state));
     }
-    let digest = ballot.digest.unwrap_or_else(|| post.digest.clone());
-    if digest != post.digest {
+    if ballot.digest.as_ref().is_some_and(|digest| *digest != post.digest) {
         return Err(Refusal::new(
             problem::CONTENT_CHANGED,
             Stage::Approve,
@@ -57,56 +64,63 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
         let detail = "A part of it is on the network already. Approve it, so that it goes on; then it can be deleted.";
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail));
     }
-    let now = gateway.clock.now();
-    let event = leaf::Vote {
-        post: id.to_string(),
-        person: person.to_string(),
-        key: caller.key().to_string(),
-        decision: if ballot.approve { "approve" } else { "reject" }.to_owned(),
-        content_digest: digest.clone(),
-        brand: journey::brand(gateway, post.targets.iter().map(|target| &target.account)),
-    };
-    gateway.audit.append(Leaf::new(now.as_millisecond(), event)).await.map_err(|error| record::unavailable(&error))?;
-    let vote = Vote { person, approve: ballot.approve, at: now, digest, note: ballot.note };
-    match gateway.records.vote(id.clone(), vote).await.map_err(|error| unavailable(&error))? {
-        VoteResult::Counted => {}
-        VoteResult::NotHeld(state) => return Err(not_held(state)),
-        VoteResult::DigestChanged => return Err(not_held(PostState::Held)),
+    let saw = ballot.version.unwrap_or_else(|| life.version().number);
+    if !votes {
+        return confirm(gateway, caller, &post, &life, saw, ballot).await;
     }
-    gateway.due.notify_one();
-    read(gateway, id).await
+    let vote = Vote {
+        person,
+        approve: ballot.approve,
+        at: gateway.clock.now(),
+        digest: post.digest.clone(),
+        note: ballot.note.clone(),
+    };
+    let command = Command::Vote { saw, approve: ballot.approve };
+    let extra = |_: &Life| Extra { vote: Some(vote), ..Extra::default() };
+    life::act(gateway, id, By::Caller(caller), command, ballot.note.as_deref(), extra).await
 }
 
-/// Only a person with approval rights for every brand of the post who has no part in it.
-fn voter(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> Result<PersonId, Refusal> {
-    let governance = gateway.governance.load();
-    let Principal::Person(person) = caller.principal() else {
-        let detail = "Votes are cast with a person's key; an app's key is in too many hands.";
-        return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
-    };
-    let may = |account| {
+/// What is late, was frozen or set aside goes after all, or is cancelled.
+async fn confirm(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    post: &PostRecord,
+    life: &Life,
+    saw: u32,
+    ballot: Ballot,
+) -> Result<PostRecord, Refusal> {
+    let governance = gateway.governance.load_full();
+    let may_approve = |account| {
+        let Principal::Person(person) = caller.principal() else { return false };
         governance.accounts.get(account).is_some_and(|account| governance.may_approve(person, &account.brand))
     };
-    let rights = post.targets.iter().filter(|target| may(&target.account)).count();
-    if rights == 0 && !sees(gateway, caller, post) {
-        return Err(not_found(&post.id));
-    }
-    if rights == 0 {
-        let detail = "You may not approve for the post's brand; somebody whose `approves` covers it must vote.";
+    if !post.targets.iter().all(|target| may_approve(&target.account)) && !may_write(gateway, caller, post) {
+        let detail = "Only who may publish on every account of the post, or approve for its brands, says that it goes after all.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
     }
-    let made_key = gateway.keys.record(&post.author.key).is_some_and(|key| key.made_by.as_ref() == Some(person));
-    let part = part_in(&governance, &post.author, person)
-        .or_else(|| made_key.then_some("You made the key that the post was made with; another person must vote."));
-    if let Some(part) = part {
-        return Err(Refusal::new(problem::OWN_POST, Stage::Approve, part));
+    let (id, by, why) = (&post.id, By::Caller(caller), ballot.note.as_deref());
+    if !ballot.approve {
+        return life::act(gateway, id, by, Command::Cancel { saw }, why, |_| Extra::default()).await;
     }
-    if rights < post.targets.len() {
-        let detail =
-            "You may approve for some of the post's brands only; somebody with rights for all of them must vote.";
-        return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
+    let mut confirmed = None;
+    for account in confirmable(life) {
+        let command = Command::Confirm { saw, account: account.as_str().into() };
+        confirmed = Some(life::act(gateway, id, by, command, why, |_| Extra::default()).await?);
     }
-    Ok(person.clone())
+    match confirmed {
+        Some(post) => Ok(post),
+        None => read(gateway, id).await,
+    }
+}
+
+fn voter(caller: &Caller) -> Result<PersonId, Refusal> {
+    match caller.principal() {
+        Principal::Person(person) => Ok(person.clone()),
+        Principal::App(_) => {
+            let detail = "Votes are cast with a person's key; an app's key is in too many hands.";
+            Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail))
+        }
+    }
 }
 
 fn not_held(state: PostState) -> Refusal {

@@ -4,13 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-use super::deliver;
+use super::{deliver, life};
 use crate::{connections, gateway::Gateway, pulse};
 
 /// Targets that one look takes.
 const DUE_MAX: u32 = 64;
 /// How often it looks without being woken.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// After a full look, the next.
+const MORE_AFTER: Duration = Duration::from_millis(20);
+/// How often it looks for posts that time may have changed.
+const WAKE_EVERY: Duration = Duration::from_millis(250);
+/// Posts that one such look takes.
+const WAKE_MAX: u32 = 256;
 /// How often it keeps house.
 const HOUSE_EVERY: Duration = Duration::from_secs(10);
 /// Media that no post uses go after this.
@@ -24,6 +30,7 @@ pub async fn work(gateway: Arc<Gateway>) {
         pulse::beat(&gateway),
         connections::watch(&gateway),
         gateway.openings.keep_up(gateway.stopping.wait()),
+        wake_up(Arc::clone(&gateway)),
         deliver_and_clean(&gateway)
     );
 }
@@ -45,8 +52,58 @@ async fn deliver_and_clean(gateway: &Arc<Gateway>) {
 async fn look_for_due(gateway: &Arc<Gateway>) {
     gateway.strangers.flush(&gateway.audit, gateway.clock.now()).await;
     match gateway.records.due(gateway.clock.now(), DUE_MAX).await {
-        Ok(due) => due.into_iter().for_each(|(post, account, purpose)| deliver::again(gateway, post, account, purpose)),
+        Ok(due) => {
+            if due.len() == DUE_MAX as usize {
+                more_soon(gateway);
+            }
+            due.into_iter().for_each(|(post, account, purpose)| deliver::again(gateway, post, account, purpose));
+        }
         Err(error) => tracing::error!(%error, "due targets can't be read"),
+    }
+}
+
+/// There is more than one look takes, and what it took is claimed in a moment.
+fn more_soon(gateway: &Arc<Gateway>) {
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move {
+        tokio::time::sleep(MORE_AFTER).await;
+        gateway.due.notify_one();
+    });
+}
+
+/// Wakes posts that time may have changed: scheduled ones that are due, votes that nobody gave, windows that end. Many at a time, since
+/// each waits for the disk.
+async fn wake_up(gateway: Arc<Gateway>) {
+    let mut look = tokio::time::interval(WAKE_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = gateway.stopping.wait() => return,
+            _ = look.tick() => {}
+        }
+        loop {
+            let posts = match gateway.records.to_wake(gateway.clock.now(), WAKE_MAX).await {
+                Ok(posts) => posts,
+                Err(error) => {
+                    tracing::error!(%error, "posts that wait for their time can't be read");
+                    break;
+                }
+            };
+            let full = posts.len() == WAKE_MAX as usize;
+            let mut going = tokio::task::JoinSet::new();
+            for post in posts {
+                let gateway = Arc::clone(&gateway);
+                going.spawn(async move {
+                    if let Err(refusal) = life::go_on(&gateway, &post).await {
+                        tracing::error!(%post, %refusal, "a post can't be woken; it is tried again");
+                    }
+                });
+            }
+            going.join_all().await;
+            if !full || gateway.stopping.is_set() {
+                break;
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod erasable;
 mod error;
+mod lives;
 mod rules;
 pub mod sqlite;
 pub mod types;
@@ -16,6 +17,7 @@ use std::{future::Future, pin::Pin};
 
 pub use erasable::*;
 pub use error::RecordsError;
+pub use lives::*;
 use jiff::Timestamp;
 pub use types::*;
 
@@ -57,10 +59,19 @@ pub trait Records: Send + Sync + 'static {
     fn finish_target(&self, post: PostId, account: AccountId, finish: TargetFinish) -> Answer<'_, ()>;
     /// What a plugin remembered of an account when an attempt ended last; empty where nothing.
     fn note(&self, account: AccountId, plugin: PluginName) -> Answer<'_, Vec<u8>>;
-    /// Counts a person's vote on a held post: `approve` moves its targets to `accepted`, otherwise to `rejected`.
-    fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult>;
-    /// Takes a held post back: its targets become `recalled`, and no vote counts any more.
-    fn withdraw(&self, post: PostId, at: Timestamp) -> Answer<'_, VoteResult>;
+    /// Keeps what was decided of a post's life, with all that follows from it for its targets. False, and nothing is changed, where the
+    /// events do not follow those that are kept: another was first.
+    fn advance(&self, advance: Advance) -> Answer<'_, bool>;
+    /// Events of a post's life after a number, in order; those that delivery alone caused are kept with the next decision.
+    fn life_events(&self, post: PostId, after: u64, limit: u32) -> Answer<'_, Vec<LifeEvent>>;
+    /// What was said of a post.
+    fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>>;
+    /// Posts that time may have changed at `now`, the longest waiting first.
+    fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Posts with a held target, by id, after the one that is given.
+    fn held_posts(&self, after: Option<PostId>, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Posts with a life that are, or were, due from `from` and before `until`, by that time.
+    fn planned(&self, from: Timestamp, until: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
     /// Targets that wait for work at `now`: accepted and unclaimed, retries that are due, unknown ones, leases that ran out.
     fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>>;
     /// At start, before anything is claimed: no lease of an earlier process holds any more.
@@ -107,10 +118,8 @@ pub trait Records: Send + Sync + 'static {
     fn put_freeze(&self, freeze: FreezeRecord) -> Answer<'_, ()>;
     /// Every freeze that is on and those that were lifted last, the newest first.
     fn freezes(&self) -> Answer<'_, Vec<FreezeRecord>>;
-    /// Targets that wait because a freeze stopped their last attempt, the one that has waited longest first.
+    /// Targets that a freeze stopped, the one that has waited longest first.
     fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>>;
-    /// Lets a held target go on from `at`; false where it is not held any more.
-    fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool>;
     /// Keeps that a person acknowledged a text. The same text again changes nothing.
     fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()>;
     /// Everything that people acknowledged, by person, brand, version and digest.

@@ -23,7 +23,17 @@ impl Standing {
     /// whose recall failed, wait only if the last attempt named a time.
     pub(super) fn work(&self) -> Option<ClaimFor> {
         match self.state {
-            TargetState::Held | TargetState::Rejected | TargetState::Recalled => None,
+            TargetState::Draft
+            | TargetState::Review
+            | TargetState::Held
+            | TargetState::Denied
+            | TargetState::Approved
+            | TargetState::Rejected
+            | TargetState::Expired
+            | TargetState::Scheduled
+            | TargetState::Frozen
+            | TargetState::Cancelled
+            | TargetState::Recalled => None,
             TargetState::Accepted | TargetState::Publishing => Some(ClaimFor::Publish),
             TargetState::Recalling => Some(ClaimFor::Recall),
             TargetState::Unknown => Some(self.purpose),
@@ -52,7 +62,10 @@ impl Standing {
     /// Whether nothing that the log says of earlier leaves can change it any more.
     pub(super) fn is_final(&self) -> bool {
         use TargetState as T;
-        matches!(self.state, T::Rejected | T::Published | T::Failed | T::Recalled)
+        matches!(
+            self.state,
+            T::Denied | T::Rejected | T::Expired | T::Cancelled | T::Published | T::Failed | T::Recalled
+        )
     }
 }
 

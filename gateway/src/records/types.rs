@@ -7,7 +7,7 @@ pub use pressgate_audit::leaf::Commitment;
 use pressgate_workflow::freeze::Freeze;
 use serde::{Deserialize, Serialize};
 
-use super::Opening;
+use super::{KeptLife, NewLife, Opening};
 use crate::model::{
     AccountId, BrandPath, Draft, GrantId, KeyId, MediaId, PersonId, PostId, PostState, Principal, TargetState, Verdict,
 };
@@ -39,6 +39,8 @@ pub struct NewPost {
     pub subject: String,
     /// What the commitments of its leaves stand for; kept with it or not at all.
     pub openings: Vec<Opening>,
+    /// Its life, where people or time have a say in it.
+    pub life: Option<NewLife>,
 }
 
 /// Who made a post.
@@ -151,6 +153,8 @@ pub struct PostRecord {
     pub verdicts: Vec<Verdict>,
     /// Votes.
     pub votes: Vec<Vote>,
+    /// Its life, where one is kept.
+    pub life: Option<KeptLife>,
 }
 
 /// A kept target.
@@ -304,17 +308,6 @@ pub struct Vote {
     pub digest: String,
     /// A note for the author.
     pub note: Option<String>,
-}
-
-/// What became of a vote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VoteResult {
-    /// It counted; the post moved on.
-    Counted,
-    /// The post is not held.
-    NotHeld(PostState),
-    /// The post's content is another than the person saw.
-    DigestChanged,
 }
 
 /// Which posts to list.

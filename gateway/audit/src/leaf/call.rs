@@ -281,3 +281,49 @@ pub struct Withdrawal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
 }
+
+/// Something was decided of a post's life: by its author, by people who are asked, or by time. What delivery does has leaves of its own,
+/// and so has a person's vote.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Transition {
+    /// Post id.
+    pub post: String,
+    /// What: `submitted`, `approved`, `scheduled` and so on.
+    pub transition: String,
+    /// Number within the post's life, from 1.
+    pub seq: u64,
+    /// The version of the post that it is about.
+    pub version: u32,
+    /// Account ids, where it is about some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
+    /// One word more: the rule, the policy, the freeze, what is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The time that was set, in milliseconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<i64>,
+    /// App id, where an app did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Person id, where a person did. Neither app nor person nor link: the gateway itself, as time went on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The person for whom an app acted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Id of the Pressgate key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Id of the link, where an outside party did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Digest of the whole post, as the API shows it.
+    pub content_digest: String,
+    /// HMAC-SHA-256 of the reason that was given, under the post's salt, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_digest: Option<String>,
+    /// Path of the brand that owns the accounts: the nearest that covers all of them, none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+}

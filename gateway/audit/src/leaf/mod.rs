@@ -145,6 +145,8 @@ pub enum Event {
     Vote(Vote),
     /// Somebody took a held post out of the approvers' hands.
     Withdrawal(Withdrawal),
+    /// Something was decided of a post's life.
+    Transition(Box<Transition>),
     /// Somebody changed what the gateway works by.
     Change(Change),
     /// Refusals before authentication, summed for one source and second, so that strangers can't fill the log.
@@ -216,5 +218,5 @@ macro_rules! into_event {
 }
 into_event!(
     Finished Vote Withdrawal Change Unauthenticated Lifecycle Recovery Heartbeat State Alarm Retention KeyChange KeyHandover;
-    Intent Outcome Refused Held Read Erasure
+    Intent Outcome Refused Held Transition Read Erasure
 );

@@ -14,6 +14,7 @@ pub fn post_of(event: &Event) -> Option<&str> {
         Event::Held(held) => Some(&held.post),
         Event::Vote(vote) => Some(&vote.post),
         Event::Withdrawal(withdrawal) => Some(&withdrawal.post),
+        Event::Transition(transition) => Some(&transition.post),
         _ => None,
     }
 }

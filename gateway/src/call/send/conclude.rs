@@ -157,7 +157,7 @@ impl End<'_> {
     /// nobody knows the outcome of, and that only its repetition can settle, stays open.
     fn frozen(&self, refusal: Refusal) -> Conclusion {
         let open = self.intent.target().unknown_step.clone().filter(|_| !self.trace.settled);
-        let mut conclusion = self.plain(if open.is_some() { TargetState::Unknown } else { TargetState::Held });
+        let mut conclusion = self.plain(if open.is_some() { TargetState::Unknown } else { TargetState::Frozen });
         conclusion.retry_at = self.later(FROZEN_AGAIN_S).filter(|_| open.is_some());
         conclusion.unknown_step = open;
         let begun = self.trace.done.iter().any(|step| step.effect);

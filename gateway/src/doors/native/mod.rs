@@ -46,7 +46,7 @@ use crate::{
     host::{PluginRequest, Release, Snapshot, TokenPlace},
     keys::Use,
     model::{Account, AccountId, NativeHold, Outcome, PostId},
-    posts::accept,
+    posts::{accept, life::Fresh},
     records::MediaRecord,
     refusal::{Fault, Refusal, Stage, problem},
     telemetry::{self, spans::key},
@@ -287,7 +287,14 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
             .next()
             .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Admit, "The call was admitted and is not there."))?;
         let judgement = review::judge(gateway, admission).await?;
-        let approval = match approve(judgement, None) {
+        let says = !reads && !call.draft().parts.is_empty();
+        let approved = if says {
+            let fresh = Fresh::of_call(gateway, &judgement);
+            approve(judgement, fresh.life(), &fresh.facts())
+        } else {
+            approve_unasked(judgement)
+        };
+        let approval = match approved {
             Approved::Yes(approval) => *approval,
             Approved::Held(judgement) => return Err(held(gateway, *judgement, request, says_all).await),
         };
@@ -318,6 +325,7 @@ async fn held(gateway: &Arc<Gateway>, judgement: Judgement, request: &PluginRequ
     let verdicts = judgement.verdicts().to_vec();
     let holding = verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Hold);
     let names = holding.map(|verdict| verdict.policy.as_str()).collect::<Vec<_>>().join(", ");
+    let names = if names.is_empty() { "approvals.toml".to_owned() } else { names };
     let first = format!("A person must approve this first ({names}). Nothing was sent.");
     let keeps = judgement.call().account().native_hold == NativeHold::Draft;
     let detail = match keeps && says_all {

@@ -105,8 +105,8 @@ async fn post(
     // What was waited for a budget is not waited for again.
     let left = || wait(headers).map(|wait| wait.saturating_sub(begun.elapsed()));
     let answer = match accept(gateway, caller, asked).await? {
-        Accepted::Would { held, verdicts } => {
-            let state = if held { WouldState::Held } else { WouldState::Publishing };
+        Accepted::Would { state, verdicts } => {
+            let state = WouldState::of(state);
             let verdicts = verdicts.into_iter().map(Into::into).collect();
             return Ok(Json(WouldView { state, verdicts }).into_response());
         }

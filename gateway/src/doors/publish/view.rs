@@ -240,6 +240,19 @@ pub enum WouldState {
     Publishing,
     /// It would wait for a person.
     Held,
+    /// It would wait for its time.
+    Scheduled,
+}
+
+impl WouldState {
+    /// Of the state that it would begin in.
+    pub fn of(state: PostState) -> Self {
+        match state {
+            PostState::Held => Self::Held,
+            PostState::Scheduled => Self::Scheduled,
+            _ => Self::Publishing,
+        }
+    }
 }
 
 impl PostView {

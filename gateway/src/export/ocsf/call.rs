@@ -151,6 +151,17 @@ pub(super) fn withdrawal(draft: &mut Draft) {
     resources(draft);
 }
 
+pub(super) fn transition(draft: &mut Draft) {
+    let what = draft.text("transition").unwrap_or_default();
+    draft.class(API, UPDATE);
+    draft.severity(Severity::Informational);
+    draft.status(Status::Success);
+    draft.message(format!("post: {what}"));
+    caller(draft, None);
+    api(draft, &format!("post.{what}"), None);
+    resources(draft);
+}
+
 pub(super) fn read(draft: &mut Draft) {
     let what = draft.text("what").unwrap_or_default();
     let grant = draft.text("grant").map(|grant| authorization("allowed", "grant", &grant));

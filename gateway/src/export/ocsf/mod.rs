@@ -37,6 +37,7 @@ pub fn event(origin: &str, index: u64, leaf: &[u8]) -> Value {
         Event::Held(_) => call::held(&mut draft),
         Event::Vote(_) => call::vote(&mut draft),
         Event::Withdrawal(_) => call::withdrawal(&mut draft),
+        Event::Transition(_) => call::transition(&mut draft),
         Event::Read(_) => call::read(&mut draft),
         Event::Change(change) => system::change(&mut draft, &change),
         Event::Unauthenticated(summed) => system::unauthenticated(&mut draft, summed.second_ms, summed.count),

@@ -6,10 +6,10 @@ use rusqlite::{Connection, params};
 use super::{
     codec::{micros, purpose_name, to_json},
     errors::exists,
-    openings, target,
+    lives, openings, target,
 };
 use crate::{
-    model::{PostId, PostState, TargetState},
+    model::{MediaId, PostId, PostState, TargetState},
     records::{
         Accepted, ClaimFor, IdempotencyKey, IdempotencyUse, NewPost, NewTarget, RecordsError, StoredAnswer,
         rules::Standing,
@@ -33,7 +33,7 @@ pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted
         keep_key(connection, idempotency, &post.id, post.created_at)?;
     }
     let states: Vec<TargetState> = post.targets.iter().map(|target| target.state).collect();
-    let state = PostState::of(&states);
+    let state = PostState::of(states);
     connection
         .prepare_cached(
             "INSERT INTO posts (id, created_at, updated_at, state, digest, salt, author, verdicts, request, subject)
@@ -52,10 +52,13 @@ pub(super) fn accept(connection: &Connection, post: &NewPost) -> Result<Accepted
         ])
         .map_err(|error| exists(error, post.id.as_str()))?;
     for (position, target) in (0_i64..).zip(&post.targets) {
-        insert_target(connection, post, target, position, state)?;
+        insert_target(connection, (&post.id, post.created_at), target, position, state)?;
     }
-    keep_media(connection, post)?;
+    keep_media(connection, &post.id, &post.media)?;
     openings::put(connection, &post.openings)?;
+    if let Some(life) = &post.life {
+        lives::begin(connection, &post.id, life)?;
+    }
     Ok(Accepted::Fresh)
 }
 
@@ -95,9 +98,10 @@ fn keep_key(
     Ok(())
 }
 
-fn insert_target(
+/// A target of a post, or of a new version of it.
+pub(super) fn insert_target(
     connection: &Connection,
-    post: &NewPost,
+    (post, at): (&PostId, Timestamp),
     new: &NewTarget,
     position: i64,
     post_state: PostState,
@@ -116,14 +120,14 @@ fn insert_target(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14, ?15)",
         )?
         .execute(params![
-            post.id.as_str(),
+            post.as_str(),
             new.account.as_str(),
             position,
             new.state.as_str(),
             purpose_name(standing.purpose),
             i64::from(claimed),
             standing.lease_until.map(micros),
-            standing.due_at(post.created_at).map(micros),
+            standing.due_at(at).map(micros),
             post_state.as_str(),
             new.draft.campaign,
             new.digest,
@@ -132,20 +136,20 @@ fn insert_target(
             to_json(&new.draft, "targets.draft")?,
             to_json(&new.commitments, "targets.commitments")?,
         ])
-        .map_err(|error| exists(error, &target::name(&post.id, &new.account)))?;
+        .map_err(|error| exists(error, &target::name(post, &new.account)))?;
     Ok(())
 }
 
 /// Ties media to the post. A medium that was cleared away meanwhile makes the post impossible.
-fn keep_media(connection: &Connection, post: &NewPost) -> Result<(), RecordsError> {
-    for medium in &post.media {
+pub(super) fn keep_media(connection: &Connection, post: &PostId, media: &[MediaId]) -> Result<(), RecordsError> {
+    for medium in media {
         let found = connection.prepare_cached("UPDATE media SET used = 1 WHERE id = ?1")?.execute([medium.as_str()])?;
         if found == 0 {
             return Err(RecordsError::Missing(medium.to_string()));
         }
         connection
             .prepare_cached("INSERT OR IGNORE INTO post_media (media, post) VALUES (?1, ?2)")?
-            .execute([medium.as_str(), post.id.as_str()])?;
+            .execute([medium.as_str(), post.as_str()])?;
     }
     Ok(())
 }

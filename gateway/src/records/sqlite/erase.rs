@@ -83,6 +83,23 @@ fn blank(connection: &Connection, id: &str, at: i64, media: &mut BTreeSet<MediaI
     })?;
     each(connection, "SELECT rowid, vote FROM votes WHERE post = ?1", id, |row, text| silence(connection, row, &text))?;
     connection.prepare_cached("DELETE FROM steps WHERE post = ?1")?.execute([id])?;
+    connection.prepare_cached("UPDATE comments SET text = '' WHERE post = ?1")?.execute([id])?;
+    connection
+        .prepare_cached("UPDATE life_events SET event = json_set(event, '$.why', NULL) WHERE post = ?1")?
+        .execute([id])?;
+    // Labels and campaigns are the author's words.
+    connection
+        .prepare_cached(
+            "UPDATE life_events SET event = json_set(event, '$.change.content.labels', json('[]'),
+                 '$.change.content.campaign', NULL) WHERE post = ?1 AND event ->> '$.change.content' IS NOT NULL",
+        )?
+        .execute([id])?;
+    connection
+        .prepare_cached(
+            "UPDATE lives SET plan = NULL, life = json_set(life, '$.version.content.labels', json('[]'),
+                 '$.version.content.campaign', NULL) WHERE post = ?1",
+        )?
+        .execute([id])?;
     // The key stays, so that a repetition makes no second post; it is told that its body is another.
     connection
         .prepare_cached("UPDATE idempotency SET fingerprint = '', status = NULL, body = NULL WHERE post = ?1")?
@@ -137,9 +154,16 @@ fn silence(connection: &Connection, row: i64, text: &str) -> Result<(), RecordsE
     Ok(())
 }
 
-/// Notes that the person wrote on posts of others. Votes are few.
+/// What the person wrote on posts of others: notes with votes, reasons, comments. Votes are few.
 fn notes(connection: &Connection, erasure: &ErasureRecord) -> Result<(), RecordsError> {
     let Some(person) = erasure.subject.strip_prefix("person:") else { return Ok(()) };
+    connection.prepare_cached("UPDATE comments SET text = '' WHERE person = ?1")?.execute([person])?;
+    connection
+        .prepare_cached(
+            "UPDATE life_events SET event = json_set(event, '$.why', NULL)
+             WHERE event ->> '$.by.person' = ?1 AND event ->> '$.why' IS NOT NULL",
+        )?
+        .execute([person])?;
     let sql = "SELECT rowid, vote FROM votes WHERE json_extract(vote, '$.person') = ?1
         AND json_extract(vote, '$.note') IS NOT NULL";
     each(connection, sql, person, |row, text| silence(connection, row, &text))

@@ -1,24 +1,19 @@
 //! Freezes, and the targets that they held back.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{
-    codec::{from_json, micros, to_json},
-    target,
-};
+use super::codec::{from_json, micros, time, to_json};
 use crate::{
-    model::{AccountId, PostId, TargetState},
+    model::{AccountId, PostId},
     records::{FreezeRecord, FrozenTarget, RecordsError},
 };
 
 /// Lifted freezes that a list has.
 const LIFTED_MAX: u32 = 200;
 
-/// A target waits frozen where the refusal of its last attempt says so.
-pub(super) const FROZEN: &str = "SELECT t.post, t.account, a.attempt ->> 'at' FROM targets t
-    JOIN attempts a ON a.post = t.post AND a.account = t.account AND a.number = t.attempt
-    WHERE t.state = 'held' AND a.attempt ->> 'problem' = 'frozen' ORDER BY a.attempt ->> 'at', t.post, t.position";
+/// Those that have waited longest first.
+pub(super) const FROZEN: &str = "SELECT t.post, t.account, p.updated_at FROM targets t JOIN posts p ON p.id = t.post
+    WHERE t.state = 'frozen' ORDER BY p.updated_at, t.post, t.position";
 
 /// `Records::put_freeze`.
 pub(super) fn put(connection: &Connection, record: &FreezeRecord) -> Result<(), RecordsError> {
@@ -57,29 +52,11 @@ pub(super) fn targets(connection: &Connection) -> Result<Vec<FrozenTarget>, Reco
     let mut rows = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let since: String = row.get(2)?;
         all.push(FrozenTarget {
             post: PostId::new(row.get::<_, String>(0)?),
             account: AccountId::new(row.get::<_, String>(1)?),
-            since: since.parse().map_err(|_| RecordsError::Corrupt("attempts.attempt: a time".to_owned()))?,
+            since: time(row.get(2)?)?,
         });
     }
     Ok(all)
-}
-
-/// `Records::release_frozen`.
-pub(super) fn release(
-    connection: &Connection,
-    (post, account): (&PostId, &AccountId),
-    at: Timestamp,
-    now: Timestamp,
-) -> Result<bool, RecordsError> {
-    let Some(mut found) = target::Target::read(connection, post, account)? else { return Ok(false) };
-    if found.standing.state != TargetState::Held {
-        return Ok(false);
-    }
-    found.standing.state = TargetState::Accepted;
-    found.standing.retry_at = Some(at);
-    found.write(connection, post, account, Some(now))?;
-    Ok(true)
 }

@@ -20,6 +20,7 @@ mod governance;
 mod identity;
 mod keys;
 mod leaves;
+mod lives;
 mod media;
 mod openings;
 mod people;
@@ -28,7 +29,6 @@ mod sealed;
 mod sessions;
 mod subject_keys;
 mod target;
-mod votes;
 
 mod codec;
 mod errors;
@@ -44,10 +44,10 @@ use rusqlite::Connection;
 pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
-    Accepted, AcknowledgementRecord, Answer, Claim, ClaimFor, DropOpenings, ErasePart, ErasedCounts, ErasureRecord,
-    FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, MediaRecord,
+    Accepted, AcknowledgementRecord, Advance, Answer, Claim, ClaimFor, CommentRecord, DropOpenings, ErasePart, ErasedCounts, ErasureRecord,
+    FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, LifeEvent, MediaRecord,
     NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
-    StepRecord, StoredAnswer, TargetFinish, TrainingRecord, Vote, VoteResult,
+    StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -149,12 +149,28 @@ impl Records for SqliteRecords {
         self.read(move |connection| claims::note(connection, &account, &plugin))
     }
 
-    fn vote(&self, post: PostId, vote: Vote) -> Answer<'_, VoteResult> {
-        self.write(move |connection| votes::vote(connection, &post, &vote))
+    fn advance(&self, advance: Advance) -> Answer<'_, bool> {
+        self.write(move |connection| lives::advance(connection, &advance))
     }
 
-    fn withdraw(&self, post: PostId, at: Timestamp) -> Answer<'_, VoteResult> {
-        self.write(move |connection| votes::withdraw(connection, &post, at))
+    fn life_events(&self, post: PostId, after: u64, limit: u32) -> Answer<'_, Vec<LifeEvent>> {
+        self.read(move |connection| lives::events(connection, &post, after, limit))
+    }
+
+    fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>> {
+        self.read(move |connection| lives::comments(connection, &post))
+    }
+
+    fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
+        self.read(move |connection| lives::to_wake(connection, now, limit))
+    }
+
+    fn held_posts(&self, after: Option<PostId>, limit: u32) -> Answer<'_, Vec<PostId>> {
+        self.read(move |connection| lives::held(connection, after.as_ref(), limit))
+    }
+
+    fn planned(&self, from: Timestamp, until: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
+        self.read(move |connection| lives::planned(connection, from, until, limit))
     }
 
     fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>> {
@@ -235,10 +251,6 @@ impl Records for SqliteRecords {
 
     fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>> {
         self.read(freezes::targets)
-    }
-
-    fn release_frozen(&self, post: PostId, account: AccountId, at: Timestamp, now: Timestamp) -> Answer<'_, bool> {
-        self.write(move |connection| freezes::release(connection, (&post, &account), at, now))
     }
 
     fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()> {

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::codec::{from_json, maybe_time, post_state, target_state, time};
+use super::{
+    codec::{from_json, maybe_time, post_state, target_state, time},
+    lives,
+};
 use crate::{
     model::{AccountId, GrantId, PostId, PostState},
     records::{Attempt, PostFilter, PostPage, PostRecord, RecordsError, TargetRecord, Vote},
@@ -48,6 +51,7 @@ pub(super) fn read(connection: &Connection, id: &PostId) -> Result<Option<PostRe
         verdicts: from_json(&row.get::<_, String>(7)?, "posts.verdicts")?,
         targets: targets(connection, id)?,
         votes: votes(connection, id)?,
+        life: lives::read(connection, id)?,
     }))
 }
 

@@ -100,7 +100,7 @@ impl Target {
 
 /// Computes a post's state from its targets again.
 pub(super) fn sum_up(connection: &Connection, post: &PostId, at: Timestamp) -> Result<(), RecordsError> {
-    let state = PostState::of(&states(connection, post)?);
+    let state = PostState::of(states(connection, post)?);
     connection.prepare_cached(SUM_UP)?.execute(params![post.as_str(), state.as_str(), micros(at)])?;
     connection.prepare_cached(SUM_UP_TARGETS)?.execute(params![post.as_str(), state.as_str()])?;
     Ok(())

@@ -331,7 +331,7 @@ impl<S: Records> Run<'_, S> {
                 }
             }
             let states: Vec<_> = models.iter().map(|model| model.state).collect();
-            assert_eq!(kept.state, PostState::of(&states));
+            assert_eq!(kept.state, PostState::of(states.iter().copied()));
             let filter = PostFilter {
                 accounts: [account("a")].into(),
                 state: Some(kept.state),

@@ -88,6 +88,18 @@ pub enum UpcomingWhat {
     Due,
 }
 
+/// True where a rule asks this person, now or once it is their stage's turn.
+pub fn wanted(life: &Life, facts: &Facts<'_>, person: &PersonId) -> bool {
+    let tally = tally(life, facts);
+    tally.rules.iter().any(|count| {
+        (0..count.rule.stages.len()).any(|index| {
+            count
+                .wanted(index)
+                .is_some_and(|wanted| !standing(life, facts, &wanted, person, facts.now).seats.is_empty())
+        })
+    })
+}
+
 /// Explains.
 pub fn explain(life: &Life, facts: &Facts<'_>) -> Explanation {
     let tally = tally(life, facts);

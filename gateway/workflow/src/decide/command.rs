@@ -33,7 +33,7 @@ pub enum Command {
     Comment { saw: u32 },
     /// A comment is resolved.
     CloseComment { comment: u32 },
-    /// A person says that a late or thawed target goes after all.
+    /// A person says that a target goes after all which is late, was frozen or was set aside.
     Confirm { saw: u32, account: AccountId },
     /// A rule with spacing says when a thawed target goes.
     Release { account: AccountId, at: Timestamp },
@@ -51,6 +51,8 @@ pub enum Command {
     Finish { attempt: Attempt, outcome: Outcome },
     /// A process ended: its leases are over.
     ProcessEnded { node: NodeId },
+    /// An attempt was refused before anything left, for a reason that a person must mend; `why` says it.
+    SetAside { account: AccountId },
     /// What looking up an unknown target gave.
     Reconcile { account: AccountId, finding: Finding },
     /// What a person found out about an unknown target; needs a reason.

@@ -66,6 +66,7 @@ pub fn decide(life: &Life, command: Command, why: Option<&str>, facts: &Facts<'_
         Command::Answer { attempt } => work.answer(&attempt)?,
         Command::Finish { attempt, outcome } => work.finish(&attempt, outcome)?,
         Command::ProcessEnded { node } => work.process_ended(&node)?,
+        Command::SetAside { account } => work.set_aside(&account)?,
         Command::Reconcile { account, finding } => work.reconcile(&account, finding)?,
         Command::Resolve { account, resolution } => work.resolve(&account, resolution)?,
         Command::Retry { account } => work.retry(&account)?,

@@ -110,7 +110,7 @@ impl Work<'_> {
     pub(super) fn confirm(&mut self, saw: u32, account: &AccountId) -> Result<(), Refused> {
         self.person()?;
         self.check_saw(saw)?;
-        self.go_after_all(account, None, &[Wait::Overdue, Wait::Thawed])
+        self.go_after_all(account, None, &[Wait::Overdue, Wait::Thawed, Wait::Attention])
     }
 
     pub(super) fn release(&mut self, account: &AccountId, at: Timestamp) -> Result<(), Refused> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{AccountId, NodeId},
-    life::{Change, Failure, Found, PublishedPart, Target},
+    life::{Change, Failure, Found, PublishedPart, Target, Wait},
     refused::Refused,
     state::TargetState,
     time::after,
@@ -149,6 +149,19 @@ impl Work<'_> {
 
     pub(super) fn process_ended(&mut self, node: &NodeId) -> Result<(), Refused> {
         self.lapse(|_, _, lease| lease.node == *node)
+    }
+
+    pub(super) fn set_aside(&mut self, account: &AccountId) -> Result<(), Refused> {
+        let target = self.target(account)?;
+        let (state, open) = (target.state(), target.effect().is_some());
+        match state {
+            TargetState::Publishing if !open => {
+                self.emit(Change::Again { account: account.clone(), not_before: self.facts.now })?;
+            }
+            TargetState::Accepted => {}
+            _ => return self.wrong_state(),
+        }
+        self.emit(Change::Held { accounts: vec![account.clone()], wait: Wait::Attention })
     }
 
     pub(super) fn reconcile(&mut self, account: &AccountId, finding: Finding) -> Result<(), Refused> {

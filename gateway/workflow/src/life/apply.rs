@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Change, Comment, Event, Life, Link, OpenEffect, Plan, Target, Version, Vote, Wait, target::Lease};
+use super::{Change, Comment, Content, Event, Life, Link, OpenEffect, Plan, Target, Version, Vote, Wait, target::Lease};
 use crate::{
-    ids::AccountId,
+    ids::{AccountId, Actor, PostId},
     state::{Step, TargetState},
 };
 
@@ -23,16 +23,27 @@ pub struct Broken {
 }
 
 impl Life {
+    /// The life of a post that is made now, and its first event.
+    pub fn created(post: PostId, content: Content, by: Actor, at: Timestamp) -> (Self, Event) {
+        let change = Change::Created { post: post.clone(), content: content.clone() };
+        let event = Event { seq: 1, at, by, why: None, change };
+        (Self::first(post, content, &event), event)
+    }
+
     /// The life that begins with this event, or none where it is not a first one.
     pub fn begin(event: &Event) -> Option<Self> {
         let Change::Created { post, content } = &event.change else { return None };
-        let version = Version { number: 1, content: content.clone(), by: event.by.clone(), at: event.at };
-        (event.seq == 1).then(|| Self {
-            id: post.clone(),
+        (event.seq == 1).then(|| Self::first(post.clone(), content.clone(), event))
+    }
+
+    fn first(id: PostId, content: Content, event: &Event) -> Self {
+        let version = Version { number: 1, content, by: event.by.clone(), at: event.at };
+        Self {
+            id,
             seq: 1,
             author: event.by.clone(),
             due: due_of(&version),
-            targets: content.targets.iter().map(|account| Target::new(account.clone(), false)).collect(),
+            targets: version.content.targets.iter().map(|account| Target::new(account.clone(), false)).collect(),
             version: Arc::new(version),
             holds: Default::default(),
             asked_at: None,
@@ -42,7 +53,7 @@ impl Life {
             comments: Vec::new(),
             approved_at: None,
             fired: None,
-        })
+        }
     }
 
     /// The life that these events make.
@@ -123,7 +134,7 @@ impl Life {
         }
     }
 
-    fn edited(&mut self, event: &Event, number: u32, content: &super::Content) -> bool {
+    fn edited(&mut self, event: &Event, number: u32, content: &Content) -> bool {
         let submitted = self.targets.iter().any(|target| target.state() != TargetState::Draft);
         if number != self.version.number + 1 || !self.all(Step::Edit) {
             return false;

@@ -18,6 +18,9 @@ pub enum Wait {
     Overdue,
     /// Its time came during a freeze that is over: a person confirms it, or a rule with spacing releases it.
     Thawed,
+    /// Something that is no fault of the content stopped it: a right, a course or a credential is missing. A person confirms it once that
+    /// is mended.
+    Attention,
 }
 
 /// Who works on a target, and until when nobody else may.

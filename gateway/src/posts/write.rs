@@ -1,0 +1,315 @@
+//! What an author, or another who may publish on the same accounts, does with a post before it is out: edits, submits and schedules it,
+//! cancels it, says something of it, has it tried again or says what became of it.
+
+use std::sync::Arc;
+
+use pressgate_workflow::{
+    Command, TargetState,
+    decide::{Resolution, Verdict as Reviewed},
+    life::{Content, Plan, PublishedPart},
+};
+
+use super::{
+    accept::{Asked, all, verdicts, written},
+    life::{self, By, Extra, Turn, refusal},
+    not_found,
+    plan::{Planned, covered},
+    read,
+    sight::{may_write, sees},
+};
+use crate::{
+    call::{
+        Call, Caller, Judgement, Submission,
+        admit::admit,
+        approve::holds,
+        authorise::{authorise, may_draft},
+        classify::{classify, resume},
+        committed,
+        journey::Journey,
+        record,
+        review::review,
+    },
+    gateway::Gateway,
+    model::{AccountId, Action, PersonId, PostId, Principal, Verdict},
+    records::{ClaimFor, CommentRecord, NewContent, PostRecord},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// What is asked of a post.
+#[derive(Debug)]
+pub enum Wish {
+    /// Another content.
+    Edit {
+        /// The content and where it shall appear.
+        submission: Box<Submission>,
+        /// The request that it stands for, JSON.
+        raw: String,
+        /// When it leaves; none leaves it as it is.
+        planned: Option<Planned>,
+    },
+    /// The author is done.
+    Submit,
+    /// Another time.
+    Schedule(Planned),
+    /// Nobody wants what is not out yet.
+    Cancel,
+    /// What was denied, rejected, cancelled or expired becomes a draft again.
+    Reopen,
+    /// Something to say.
+    Comment(String),
+    /// A comment is resolved.
+    CloseComment(u32),
+    /// Failed targets are tried again: one, or all.
+    Retry(Option<AccountId>),
+    /// What a person found out about an unknown target.
+    Resolve {
+        /// Which.
+        account: AccountId,
+        /// The network's id and address, where it is there.
+        published: Option<(String, Option<String>)>,
+    },
+}
+
+/// Does it, for the version that the caller saw. A refusal is in the log when this returns.
+///
+/// # Errors
+/// No right, another version, a state in which it can't be done, and what stages say of a new content.
+pub async fn write(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    id: &PostId,
+    saw: Option<u32>,
+    wish: Wish,
+    why: Option<String>,
+) -> Result<PostRecord, Refusal> {
+    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    match go(gateway, caller, id, saw, wish, why.as_deref()).await {
+        Ok(post) => Ok(post),
+        Err(refusal) => Err(journey.refuse(gateway, refusal).await),
+    }
+}
+
+async fn go(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    id: &PostId,
+    saw: Option<u32>,
+    wish: Wish,
+    why: Option<&str>,
+) -> Result<PostRecord, Refusal> {
+    record::log_is_writable(gateway)?;
+    let _alone = gateway.lives.alone(id).await;
+    let post = read(gateway, id).await?;
+    if !sees(gateway, caller, &post) {
+        return Err(not_found(id));
+    }
+    // Whoever sees a post may say something of it; the rest is for who could have made it.
+    if !matches!(wish, Wish::Comment(_)) && !may_write(gateway, caller, &post) {
+        let detail = "Only the author, or who may publish on every account of the post, changes it.";
+        return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
+    }
+    let mut turn = Turn::begin(gateway, post, By::Caller(caller));
+    let current = turn.life().version().number;
+    let saw = saw.unwrap_or(current);
+    if saw != current {
+        let detail = format!("You saw version {saw}; the post is at version {current} now. Read it again.");
+        return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Door, detail));
+    }
+    let mut extra = Extra::default();
+    match wish {
+        Wish::Edit { submission, raw, planned } => {
+            extra = edit(gateway, caller, &mut turn, saw, (*submission, raw), planned).await?;
+        }
+        Wish::Submit => extra = submit(gateway, &mut turn, saw).await?,
+        Wish::Schedule(planned) => extra = schedule(gateway, &mut turn, saw, planned).await?,
+        Wish::Cancel => decide(&mut turn, Command::Cancel { saw }, why)?,
+        Wish::Reopen => decide(&mut turn, Command::Reopen { saw }, why)?,
+        Wish::Comment(text) => {
+            decide(&mut turn, Command::Comment { saw }, None)?;
+            let number = u32::try_from(turn.life().comments().len()).unwrap_or(u32::MAX);
+            extra.comment = Some(CommentRecord { number, person: person(caller), text });
+        }
+        Wish::CloseComment(comment) => decide(&mut turn, Command::CloseComment { comment }, why)?,
+        Wish::Retry(account) => retry(&mut turn, account, why)?,
+        Wish::Resolve { account, published } => {
+            let resolution = match published {
+                Some((id, url)) => Resolution::Published(PublishedPart { id, url }),
+                None => Resolution::NotPublished,
+            };
+            decide(&mut turn, Command::Resolve { account: account.as_str().into(), resolution }, why)?;
+        }
+    }
+    turn.keep(extra).await?;
+    read(gateway, id).await
+}
+
+fn decide(turn: &mut Turn<'_>, command: Command, why: Option<&str>) -> Result<(), Refusal> {
+    turn.decide(command, why).map_err(|refused| refusal(&refused))
+}
+
+fn person(caller: &Caller) -> Option<PersonId> {
+    match caller.principal() {
+        Principal::Person(person) => Some(person.clone()),
+        Principal::App(_) => None,
+    }
+}
+
+fn retry(turn: &mut Turn<'_>, account: Option<AccountId>, why: Option<&str>) -> Result<(), Refusal> {
+    if let Some(account) = account {
+        return decide(turn, Command::Retry { account: account.as_str().into() }, why);
+    }
+    let failed = turn.life().targets().iter().filter(|target| target.state() == TargetState::Failed);
+    let failed: Vec<_> = failed.map(|target| target.account().clone()).collect();
+    if failed.is_empty() {
+        let detail = format!("The post is `{}`; only what failed is tried again.", turn.life().state().as_str());
+        return Err(Refusal::new(problem::WRONG_STATE, Stage::Door, detail));
+    }
+    failed.into_iter().try_for_each(|account| decide(turn, Command::Retry { account }, why))
+}
+
+/// A new version: classified and allowed as a new post; where the old one was submitted, judged at once.
+async fn edit(
+    gateway: &Arc<Gateway>,
+    caller: &Caller,
+    turn: &mut Turn<'_>,
+    saw: u32,
+    (submission, raw): (Submission, String),
+    planned: Option<Planned>,
+) -> Result<Extra, Refusal> {
+    let post = turn.post();
+    let (id, author) = (post.id.clone(), post.author.clone());
+    let editor = caller.clone();
+    let calls = classify(gateway, &Caller::of(&author).from_source(&editor), &id, &submission).await?;
+    let mut grants = Vec::with_capacity(calls.len());
+    for call in &calls {
+        grants.push((call, may_draft(gateway, call)?));
+    }
+    let kept = post.life.as_ref().and_then(|life| life.plan.clone());
+    let plan = match &planned {
+        Some(planned) => planned.plan.clone(),
+        None => moved_plan(turn),
+    };
+    let planned = planned.unwrap_or(Planned { plan: plan.clone(), kept });
+    let asked = Asked {
+        submission,
+        raw,
+        idempotency: None,
+        waits: None,
+        dry_run: false,
+        draft: true,
+        planned: Planned { plan: plan.clone(), kept: planned.kept.clone() },
+    };
+    let mut new = written(gateway, &id, &asked, &grants, Vec::new())?;
+    drop(grants);
+    committed::of_post(gateway, &Caller::of(&author), &mut new).await?;
+    let draft = new.targets.first().map(|target| &target.draft);
+    let content = Content {
+        digest: covered(&new.salt, &new.digest, &plan).into(),
+        targets: new.targets.iter().map(|target| target.account.as_str().into()).collect(),
+        labels: draft.map(|draft| draft.labels.iter().map(|label| label.as_str().into()).collect()).unwrap_or_default(),
+        campaign: draft.and_then(|draft| draft.campaign.as_deref()).map(Into::into),
+        plan,
+    };
+    decide(turn, Command::Edit { saw, content }, None)?;
+    let mut extra = Extra { plan: planned.kept, openings: std::mem::take(&mut new.openings), ..Extra::default() };
+    if is_submitted(turn) {
+        extra.verdicts = Some(judged(gateway, turn, calls).await?);
+    }
+    extra.version = Some(NewContent {
+        digest: new.digest,
+        salt: new.salt,
+        request: new.request,
+        targets: new.targets,
+        media: new.media,
+    });
+    Ok(extra)
+}
+
+async fn submit(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32) -> Result<Extra, Refusal> {
+    decide(turn, Command::Submit { saw }, None)?;
+    let calls = calls_of(gateway, turn.post())?;
+    let verdicts = judged(gateway, turn, calls).await?;
+    Ok(Extra { verdicts: Some(verdicts), ..Extra::default() })
+}
+
+/// Within its window a post is moved without asking anybody; another window is another version.
+async fn schedule(
+    gateway: &Arc<Gateway>,
+    turn: &mut Turn<'_>,
+    saw: u32,
+    planned: Planned,
+) -> Result<Extra, Refusal> {
+    if let (Plan::At(old), Plan::At(new)) = (&turn.life().content().plan, &planned.plan)
+        && !old.recurs
+        && !new.recurs
+        && old.permits(new.due)
+        && (new.earliest, new.latest) == (new.due, new.due)
+        && new.until.is_none_or(|until| old.until == Some(until))
+    {
+        let due = new.due;
+        decide(turn, Command::Reschedule { saw, due }, None)?;
+        return Ok(Extra::default());
+    }
+    let post = turn.post();
+    let content = Content {
+        digest: covered(&post.salt, &post.digest, &planned.plan).into(),
+        plan: planned.plan,
+        ..turn.life().content().clone()
+    };
+    let calls = calls_of(gateway, post)?;
+    decide(turn, Command::Edit { saw, content }, None)?;
+    let mut extra = Extra { plan: planned.kept, ..Extra::default() };
+    if is_submitted(turn) {
+        extra.verdicts = Some(judged(gateway, turn, calls).await?);
+    }
+    Ok(extra)
+}
+
+/// The plan as it is, with the time to which it was moved.
+fn moved_plan(turn: &Turn<'_>) -> Plan {
+    let mut plan = turn.life().content().plan.clone();
+    if let (Plan::At(timing), Some(due)) = (&mut plan, turn.life().due())
+        && timing.permits(due)
+    {
+        timing.due = due;
+    }
+    plan
+}
+
+fn is_submitted(turn: &Turn<'_>) -> bool {
+    turn.life().targets().iter().any(|target| target.state() == TargetState::Review)
+}
+
+fn calls_of(gateway: &Gateway, post: &PostRecord) -> Result<Vec<Call>, Refusal> {
+    let caller = Caller::of(&post.author);
+    all(post.targets.iter().map(|target| resume(gateway, caller.clone(), post, target, ClaimFor::Publish)))
+}
+
+/// What the policies say, under the rights of the author, in whose name it will be sent.
+async fn judged(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, calls: Vec<Call>) -> Result<Vec<Verdict>, Refusal> {
+    let permits = all(calls.into_iter().map(|call| authorise(gateway, call)))?;
+    let admissions = admit(gateway, permits).await?;
+    let mut judged = Vec::with_capacity(admissions.len());
+    for admission in admissions {
+        judged.push(review(gateway, admission).await);
+    }
+    let judgements: Vec<Judgement> = all(judged)?;
+    let verdicts = verdicts(&judgements);
+    let version = turn.life().version().number;
+    decide(turn, Command::Reviewed { version, verdict: Reviewed::Pass(holds(&verdicts)) }, None)?;
+    Ok(verdicts)
+}
+
+/// A post as somebody who votes, or wants to know what it waits for, sees it.
+///
+/// # Errors
+/// There is none that the caller may see.
+pub async fn seen(gateway: &Gateway, caller: &Caller, id: &PostId) -> Result<PostRecord, Refusal> {
+    let post = read(gateway, id).await?;
+    if sees(gateway, caller, &post) { Ok(post) } else { Err(not_found(id)) }
+}
+
+/// The life of a post, as it is now.
+pub fn life_of(post: &PostRecord) -> pressgate_workflow::Life {
+    life::of(post)
+}
