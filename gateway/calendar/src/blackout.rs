@@ -1,5 +1,7 @@
 //! Calendars of windows in which nothing is published.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ics::{Event, Ics, Length, Status};
@@ -7,11 +9,11 @@ use crate::limits::horizon;
 use crate::rule::plus_days;
 use crate::series::Series;
 
-/// A named calendar whose events block.
+/// A named calendar whose events block. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     name: String,
-    windows: Vec<Window>,
+    windows: Arc<[Window]>,
 }
 
 /// Several calendars that hold for the same posts.

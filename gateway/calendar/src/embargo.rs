@@ -1,5 +1,7 @@
 //! Embargoes: nothing about a matter before a time.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::ics::{Event, Ics, Status};
@@ -18,9 +20,9 @@ pub struct Embargo {
     pub until: Timestamp,
 }
 
-/// Embargoes that hold for the same posts.
+/// Embargoes that hold for the same posts, by the calendars that they came from. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Embargoes(Vec<Embargo>);
+pub struct Embargoes(Vec<Arc<[Embargo]>>);
 
 /// Why an event is no embargo.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +46,17 @@ const CAMPAIGN: &str = "campaign:";
 impl Embargoes {
     /// These embargoes.
     pub fn new(all: Vec<Embargo>) -> Self {
-        Self(all)
+        Self(vec![all.into()])
+    }
+
+    /// All of these together.
+    pub fn joined<'a>(calendars: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self(calendars.into_iter().flat_map(|calendar| calendar.0.iter().map(Arc::clone)).collect())
+    }
+
+    /// Each of them.
+    pub fn all(&self) -> impl Iterator<Item = &Embargo> {
+        self.0.iter().flat_map(|calendar| calendar.iter())
     }
 
     /// Each event of a calendar is an embargo that is lifted when the event **begins**. `CATEGORIES` has the labels, and campaigns as
@@ -57,8 +69,8 @@ impl Embargoes {
             .into_iter()
             .filter(|event| event.status != Status::Cancelled)
             .map(embargo)
-            .collect::<Result<_, _>>()
-            .map(Self)
+            .collect::<Result<Vec<_>, _>>()
+            .map(Self::new)
     }
 
     /// What holds a post back at an instant: of several embargoes the one that is lifted last.
@@ -72,7 +84,7 @@ impl Embargoes {
             let labelled = labels.iter().any(|label| embargo.labels.iter().any(|held| held == label.as_ref()));
             labelled || campaign.is_some_and(|campaign| embargo.campaigns.iter().any(|held| held == campaign))
         };
-        self.0.iter().filter(|embargo| at < embargo.until).filter(about).max_by_key(|embargo| embargo.until)
+        self.all().filter(|embargo| at < embargo.until).filter(about).max_by_key(|embargo| embargo.until)
     }
 }
 

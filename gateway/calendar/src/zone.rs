@@ -78,6 +78,11 @@ impl Zone {
         &self.name
     }
 
+    /// Its rules, for code that keeps local times itself.
+    pub fn rules(&self) -> &TimeZone {
+        &self.rules
+    }
+
     /// What the clocks there show at an instant.
     pub fn local(&self, at: Timestamp) -> DateTime {
         self.rules.to_datetime(at)

@@ -1,12 +1,15 @@
 //! What changes between two governances, in words for the person who applies it.
 
+mod approvals;
+mod calendars;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Governance, json::escaped};
-use crate::model::{Auditor, Deny, Grant, Grantee, NativeHold, Scope};
+use crate::model::{Auditor, BrandPath, Deny, Grant, Grantee, NativeHold, Scope};
 
 /// What happens to a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,7 +28,8 @@ pub enum ChangeKind {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`, `webhook`.
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`, `webhook`,
+    /// `rule`, `substitute`, `rotation`, `external`, `times`, `blackout`, `embargo`.
     pub what: &'static str,
     /// Its name.
     pub id: String,
@@ -56,6 +60,8 @@ enum Field {
     One(String),
     Several(Vec<String>),
     Json(Value),
+    /// What is compared and not told: what it is, and its value.
+    Hidden(String, String),
 }
 
 /// The most parts of a configuration that are listed.
@@ -78,6 +84,13 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("policy", policies);
     kind("limit", limits);
     kind("webhook", webhooks);
+    kind("rule", approvals::rules);
+    kind("substitute", approvals::substitutes);
+    kind("rotation", approvals::rotations);
+    kind("external", approvals::externals);
+    kind("times", calendars::times);
+    kind("blackout", calendars::blackouts);
+    kind("embargo", calendars::embargoes);
     changes.extend(order(old, new));
     changes
 }
@@ -118,6 +131,8 @@ fn described(fields: &Fields) -> String {
         Field::Several(values) if values.is_empty() => None,
         Field::Several(values) => Some(format!("{name} {}", values.join(", "))),
         Field::Json(_) => None,
+        Field::Hidden(shown, _) if shown.is_empty() => None,
+        Field::Hidden(shown, _) => Some(format!("{name} {shown}")),
     };
     fields.iter().filter_map(part).collect::<Vec<_>>().join("; ")
 }
@@ -135,6 +150,10 @@ fn difference(before: &Fields, after: &Fields) -> String {
             }
             (Field::Json(old), Field::Json(new)) => parts.push(format!("{name} {}", json(old, new))),
             (Field::One(old), Field::One(new)) => parts.push(format!("{name} {} → {}", or_none(old), or_none(new))),
+            (Field::Hidden(old, _), Field::Hidden(new, _)) if old != new => {
+                parts.push(format!("{name} {} → {}", or_none(old), or_none(new)));
+            }
+            (Field::Hidden(..), Field::Hidden(..)) => parts.push(format!("{name} changed")),
             _ => parts.push((*name).to_owned()),
         }
     }
@@ -236,11 +255,18 @@ fn apps(of: &Governance) -> Things {
 
 fn people(of: &Governance) -> Things {
     let fields = |person: &super::Person| {
+        let built_in = person.roles.iter().map(|role| role.as_str().to_owned());
+        let own = person.own_roles.keys().map(ToString::to_string);
+        let address = person.email.as_ref().map(|address| address.as_str().to_owned()).unwrap_or_default();
+        let given = if address.is_empty() { "" } else { "given" };
+        let notices = if person.notified_at().is_some() { "by e-mail" } else { "" };
         vec![
-            ("roles", Field::Several(person.roles.iter().map(|role| role.as_str().to_owned()).collect())),
+            ("roles", Field::Several(built_in.chain(own).collect())),
             ("approves", Field::Several(person.approves.iter().map(ToString::to_string).collect())),
             ("only for", Field::Several(limited(person))),
             ("signs in as", Field::One(person.sign_in.as_ref().map(signs_in_as).unwrap_or_default())),
+            ("e-mail", Field::Hidden(given.to_owned(), address)),
+            ("notices", Field::One(notices.to_owned())),
         ]
     };
     of.people.values().map(|person| (person.id.to_string(), fields(person))).collect()
@@ -263,10 +289,11 @@ fn webhooks(of: &Governance) -> Things {
 
 /// `responder: acme/snacks` for each brand that a role is limited to.
 fn limited(person: &super::Person) -> Vec<String> {
-    let each = |(role, brands): (&super::Role, &Vec<_>)| {
-        brands.iter().map(|brand| format!("{}: {brand}", role.as_str())).collect::<Vec<_>>()
-    };
-    person.brands.iter().flat_map(each).collect()
+    let each =
+        |role: &str, brands: &[BrandPath]| brands.iter().map(|brand| format!("{role}: {brand}")).collect::<Vec<_>>();
+    let built_in = person.brands.iter().flat_map(|(role, brands)| each(role.as_str(), brands));
+    let own = person.own_roles.iter().filter_map(|(role, brands)| Some(each(role.as_str(), brands.as_ref()?)));
+    built_in.chain(own.flatten()).collect()
 }
 
 fn signs_in_as(identity: &super::SignInIdentity) -> String {
@@ -275,15 +302,18 @@ fn signs_in_as(identity: &super::SignInIdentity) -> String {
 }
 
 fn roles(of: &Governance) -> Things {
-    let fields = |(role, courses): (&super::Role, &BTreeSet<String>)| {
-        let brands = of.role_guidelines.get(role).into_iter().flatten();
-        let asked = vec![
+    let asked = |courses: &BTreeSet<String>, brands: Option<&BTreeSet<BrandPath>>| {
+        vec![
             ("training", Field::Several(courses.iter().cloned().collect())),
-            ("guidelines", Field::Several(brands.map(ToString::to_string).collect())),
-        ];
-        (role.as_str().to_owned(), asked)
+            ("guidelines", Field::Several(brands.into_iter().flatten().map(ToString::to_string).collect())),
+        ]
     };
-    of.role_training.iter().map(fields).collect()
+    let built_in = of.role_training.iter();
+    let built_in =
+        built_in.map(|(role, courses)| (role.as_str().to_owned(), asked(courses, of.role_guidelines.get(role))));
+    let own = of.own_roles.iter();
+    let own = own.map(|(role, it)| (role.to_string(), asked(&it.training, Some(&it.guidelines))));
+    built_in.chain(own).collect()
 }
 
 /// One for each language of a version.

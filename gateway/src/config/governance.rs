@@ -13,10 +13,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Change, Fault, Files, Guidelines, auditors, check, diff, files, rights::Index};
+use pressgate_workflow::ids::External;
+
+use super::{Calendars, Change, EmailAddress, Fault, Files, Guidelines, auditors, check, diff, files, rights::Index};
 use crate::model::{
     Account, AccountId, Action, ActionClass, AppId, Auditor, BrandPath, Deny, EventType, Grant, PersonId, PluginName,
-    hex::hex,
+    RoleName, hex::hex,
 };
 
 /// A node of the tree of brands.
@@ -92,6 +94,36 @@ impl Role {
     }
 }
 
+/// What a role of a company's own asks of who has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnRole {
+    /// Courses, as in [`Governance::role_training`].
+    pub training: BTreeSet<String>,
+    /// Brands whose guidelines they have acknowledged, as in [`Governance::role_guidelines`].
+    pub guidelines: BTreeSet<BrandPath>,
+}
+
+/// How a person hears that something waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notices {
+    /// By e-mail.
+    Email,
+    /// Not at all.
+    None,
+}
+
+impl Notices {
+    /// The value of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "email" => Some(Self::Email),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
 /// A human.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -99,12 +131,18 @@ pub struct Person {
     pub id: PersonId,
     /// What they may be.
     pub roles: BTreeSet<Role>,
+    /// Roles of the company's own, each with the brands (and those below) that it is limited to; none is all brands.
+    pub own_roles: BTreeMap<RoleName, Option<Vec<BrandPath>>>,
     /// Brands (and those below) whose held posts they may vote on.
     pub approves: Vec<BrandPath>,
     /// Brands (and those below) that a role is limited to; a role that is not here, and is not `approver`, is for all.
     pub brands: BTreeMap<Role, Vec<BrandPath>>,
     /// Who they are at the company's issuer, where they may sign in.
     pub sign_in: Option<SignInIdentity>,
+    /// Their address. Personal: for no log, no leaf, no error.
+    pub email: Option<EmailAddress>,
+    /// How they are told; by e-mail only where there is an address.
+    pub notices: Notices,
 }
 
 /// A person at the company's issuer (OpenID Connect).
@@ -145,6 +183,20 @@ impl Person {
             (_, None) => self.roles.contains(&role),
             (_, Some(brands)) => self.roles.contains(&role) && brands.iter().any(|limit| limit.covers(brand)),
         }
+    }
+
+    /// True where the person has a role of the company's own for the brand.
+    pub fn has_own_role(&self, role: &RoleName, brand: &BrandPath) -> bool {
+        match self.own_roles.get(role) {
+            None => false,
+            Some(None) => true,
+            Some(Some(brands)) => brands.iter().any(|limit| limit.covers(brand)),
+        }
+    }
+
+    /// Where notices go; none for who wants none or has no address.
+    pub fn notified_at(&self) -> Option<&EmailAddress> {
+        self.email.as_ref().filter(|_| self.notices == Notices::Email)
     }
 
     /// True for an operator of the gateway as a whole. Who has the role for some brands only is none.
@@ -313,6 +365,8 @@ pub struct Governance {
     pub role_training: BTreeMap<Role, BTreeSet<String>>,
     /// Brands whose guidelines who has a role must have acknowledged, for actions with effects on its brands.
     pub role_guidelines: BTreeMap<Role, BTreeSet<BrandPath>>,
+    /// Roles of the company's own, and what they ask for, as the two above.
+    pub own_roles: BTreeMap<RoleName, OwnRole>,
     /// Texts for people.
     pub guidelines: Guidelines,
     /// In the order of the file.
@@ -327,6 +381,12 @@ pub struct Governance {
     pub limits: LimitRules,
     /// Receivers of events, by id.
     pub webhooks: BTreeMap<String, Webhook>,
+    /// Who must agree to what, in the words of the life of a post: rules, people's roles, accounts, limits.
+    pub workflow: Arc<pressgate_workflow::Governance>,
+    /// Where links for outside parties go. Personal, as people's addresses are.
+    pub externals: BTreeMap<External, Vec<EmailAddress>>,
+    /// When accounts publish, and when nothing is published.
+    pub calendars: Calendars,
     /// SHA-256 over the files' names and bytes, lower-case hexadecimal.
     pub digest: String,
     /// The texts that it was made of.
@@ -403,7 +463,9 @@ impl Governance {
     pub fn training_of_roles(&self, person: &PersonId, brand: &BrandPath) -> BTreeSet<&str> {
         let Some(person) = self.people.get(person) else { return BTreeSet::new() };
         let asked = self.role_training.iter().filter(|(role, _)| person.has_role(**role, brand));
-        asked.flat_map(|(_, courses)| courses.iter().map(String::as_str)).collect()
+        let own = self.own_roles.iter().filter(|(role, _)| person.has_own_role(role, brand));
+        let courses = asked.map(|(_, courses)| courses).chain(own.map(|(_, role)| &role.training));
+        courses.flatten().map(String::as_str).collect()
     }
 
     /// True where the person may vote on held posts of the brand.

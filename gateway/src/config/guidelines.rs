@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{Governance, Role};
-use crate::model::{BrandPath, PersonId, Principal};
+use crate::model::{BrandPath, PersonId, Principal, RoleName};
 
 /// One version of a brand's guidelines. What is said of it holds for all of its languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,16 +119,19 @@ impl Governance {
     pub fn guidelines_of_roles(&self, person: &PersonId, brand: &BrandPath) -> BTreeSet<&BrandPath> {
         let Some(person) = self.people.get(person) else { return BTreeSet::new() };
         let asked = self.role_guidelines.iter().filter(|(role, _)| person.has_role(**role, brand));
-        asked.flat_map(|(_, brands)| brands).collect()
+        let own = self.own_roles.iter().filter(|(role, _)| person.has_own_role(role, brand));
+        asked.map(|(_, brands)| brands).chain(own.map(|(_, role)| &role.guidelines)).flatten().collect()
     }
 
     /// Brands whose guidelines some rule asks of the person: a role of theirs, or a live grant that they hold or that names them.
     pub fn guidelines_asked_of(&self, person: &PersonId, now: Timestamp) -> BTreeSet<&BrandPath> {
         let has = |role: &Role| self.people.get(person).is_some_and(|known| known.roles.contains(role));
         let of_roles = self.role_guidelines.iter().filter(|(role, _)| has(role)).flat_map(|(_, brands)| brands);
+        let has_own = |role: &RoleName| self.people.get(person).is_some_and(|known| known.own_roles.contains_key(role));
+        let of_own = self.own_roles.iter().filter(|(role, _)| has_own(role)).flat_map(|(_, role)| &role.guidelines);
         let own = |holder: &Principal| matches!(holder, Principal::Person(holder) if holder == person);
         let concerns = |grant: &crate::model::Grant| own(&grant.holder) || grant.act_for.contains(person);
         let live = self.grants.iter().filter(|grant| grant.is_live(now) && concerns(grant));
-        of_roles.chain(live.flat_map(|grant| &grant.guidelines)).collect()
+        of_roles.chain(of_own).chain(live.flat_map(|grant| &grant.guidelines)).collect()
     }
 }

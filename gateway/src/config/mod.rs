@@ -5,10 +5,12 @@
 //! [`Governance::audit_right`] who may do what with the log.
 
 pub mod auditors;
+pub mod calendars;
 mod check;
 
 pub use check::{KNOWN as TOP_FILES, digest_of, is_guideline};
 mod diff;
+pub mod email;
 mod fault;
 mod files;
 pub mod governance;
@@ -22,12 +24,14 @@ mod schema;
 mod table;
 
 pub use auditors::{AuditReach, AuditScope, NoAuditRight};
+pub use calendars::{BlackoutCalendar, Calendars, EmbargoCalendar};
 pub use diff::{Change, ChangeKind};
+pub use email::EmailAddress;
 pub use fault::{Fault, did_you_mean, line_of};
 pub use files::Files;
 pub use governance::{
-    App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, OnFailure, Person, PluginInfo, PluginKind,
-    PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent, Webhook,
+    App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, Notices, OnFailure, OwnRole, Person,
+    PluginInfo, PluginKind, PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent, Webhook,
 };
 pub use guidelines::{GuidelineState, GuidelineText, GuidelineVersion, Guidelines};
 pub use process::Config;

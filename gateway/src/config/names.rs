@@ -36,6 +36,25 @@ impl Names {
         }
     }
 
+    /// The names of all tables `[kind.name]`.
+    pub(super) fn of_tables(document: &Document<'_>, kind: &'static str) -> Self {
+        let tables = document.named_tables(kind, &Report::default());
+        let ids = tables.into_iter().map(|(name, _)| name.value).collect();
+        Self { kind, file: file_of(kind), ids, complete: document.complete_tables(kind) }
+    }
+
+    /// What the entries of a kind have under a key of that name: the networks of accounts.
+    pub(super) fn of_values(document: &Document<'_>, entries: &'static str, key: &'static str) -> Self {
+        let all = document.entries(entries, None);
+        let value = |entry: &Entry<'_>| Some(entry.value(key)?.get_ref().as_str()?.to_owned());
+        Self {
+            kind: key,
+            file: file_of(key),
+            ids: all.iter().filter_map(value).collect(),
+            complete: document.complete(entries),
+        }
+    }
+
     pub(super) fn contains(&self, id: &str) -> bool {
         self.ids.contains(id)
     }
@@ -59,7 +78,8 @@ fn file_of(kind: &str) -> &'static str {
     match kind {
         "person" => "people.toml",
         "app" => "apps.toml",
-        "account" => "accounts.toml",
+        "account" | "network" => "accounts.toml",
+        "rotation" | "external" => "approvals.toml",
         "policy" => "policies.toml",
         _ => "grants.toml",
     }

@@ -24,6 +24,11 @@ impl Report {
         self.0.borrow_mut().push(Fault::new(file, line, message));
     }
 
+    /// True where nothing is wrong so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Sorted by file and line, each once.
     pub(super) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.0.into_inner();
@@ -72,6 +77,11 @@ impl<'f> Document<'f> {
     /// True where every `[[kind]]` of the file can be seen, so that what is not there does not exist.
     pub(super) fn complete(&self, kind: &str) -> bool {
         !self.damaged && self.table.get(kind).is_none_or(|value| value.get_ref().is_array())
+    }
+
+    /// True where every `[kind.name]` of the file can be seen, so that what is not there does not exist.
+    pub(super) fn complete_tables(&self, kind: &str) -> bool {
+        !self.damaged && self.table.get(kind).is_none_or(|value| value.get_ref().is_table())
     }
 
     /// The keys at the top, for files that have a plugin's keys there.
@@ -170,6 +180,8 @@ impl<'f> Document<'f> {
 
 /// `2027-01-31`.
 const DAY_BYTES: usize = 10;
+/// A day, in seconds.
+const DAY_S: u32 = 86_400;
 /// The longest name, reason or address, in characters.
 const STRING_CHARS_MAX: usize = 1_000;
 
@@ -211,7 +223,7 @@ impl<'d> Entry<'d> {
     }
 
     /// Reports keys that such an entry does not have.
-    pub(super) fn only(&self, known: &[&'static str], report: &Report) {
+    pub(super) fn only(&self, known: &[&str], report: &Report) {
         for (key, _) in self.table.iter() {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
@@ -226,6 +238,26 @@ impl<'d> Entry<'d> {
         let table = self.get(key, "a table", report, DeValue::as_table)?;
         let name = self.name.as_ref().map(|name| format!("{name}.{key}"));
         Some(Entry { file: self.file, kind: self.kind, table: table.value, line: table.line, name })
+    }
+
+    /// The tables of a list under a key, in order; wrong elements are reported one by one. Each is called by its place, from 1.
+    pub(super) fn list(&self, key: &str, report: &Report) -> Option<Vec<Self>> {
+        let array = self.get(key, "an array of tables", report, DeValue::as_array)?;
+        let mut entries = Vec::with_capacity(array.value.len());
+        for (place, item) in array.value.iter().enumerate() {
+            let line = self.file.line(item.span().start);
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let name = self.name.as_ref().map(|name| format!("{name}.{key}.{}", place.saturating_add(1)));
+                    entries.push(Entry { file: self.file, kind: self.kind, table, line, name });
+                }
+                other => {
+                    let found = a(other.type_str());
+                    self.fault(line, report, format!("`{key}` must hold tables only, not {found}"));
+                }
+            }
+        }
+        Some(entries)
     }
 
     /// The tables that this one holds, by line.
@@ -343,6 +375,44 @@ impl<'d> Entry<'d> {
             Ok(count) if (1..=max).contains(&count) => Some(count),
             _ => {
                 self.fault(number.line, report, format!("`{key}` must be within 1 and {max}"));
+                None
+            }
+        }
+    }
+
+    /// A length of time in seconds: a whole number and `m`, `h`, `d` or `w`, such as `4h`.
+    pub(super) fn seconds(&self, key: &str, days_max: u32, report: &Report) -> Option<At<u32>> {
+        let text = self.string(key, report)?;
+        let unit = [("m", 60), ("h", 3_600), ("d", DAY_S), ("w", 7 * DAY_S)];
+        let seconds = unit.iter().find_map(|(unit, seconds)| {
+            let digits = text.value.strip_suffix(unit)?;
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse::<u32>().ok().filter(|_| plain)?.checked_mul(*seconds)
+        });
+        match seconds.filter(|seconds| (1..=days_max.saturating_mul(DAY_S)).contains(seconds)) {
+            Some(value) => Some(At { value, line: text.line }),
+            None => {
+                let rule = format!("must be a length of time such as `30m`, `4h` or `3d`, at most `{days_max}d`");
+                self.fault(text.line, report, format!("`{key}` {rule}; `{}` is none", text.value));
+                None
+            }
+        }
+    }
+
+    /// What a clock on the wall shows: a date and a time without an offset, as a string or as TOML's own.
+    pub(super) fn local(&self, key: &str, report: &Report) -> Option<At<jiff::civil::DateTime>> {
+        let text = self.get(key, "a local date-time", report, |value| match value {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Datetime(datetime) => Some(datetime.to_string()),
+            _ => None,
+        })?;
+        // What the parser would drop: an offset, a zone.
+        let plain = text.value.len() > DAY_BYTES && !text.value.contains(['Z', 'z', '+', '[']);
+        match text.value.parse().ok().filter(|_| plain) {
+            Some(value) => Some(At { value, line: text.line }),
+            None => {
+                let rule = "must be a local date-time without an offset, such as 2030-01-31T09:00:00";
+                self.fault(text.line, report, format!("`{key}` {rule}; `{}` is none", text.value));
                 None
             }
         }

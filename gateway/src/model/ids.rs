@@ -33,6 +33,8 @@ ids! {
     AppId;
     /// A person's opaque id in `people.toml`: `editor-7`.
     PersonId;
+    /// A role of a company's own in `people.toml`: `legal`.
+    RoleName;
     /// A grant's id in `grants.toml`.
     GrantId;
     /// The public part of an API key.

@@ -22,7 +22,7 @@ pub use brand::BrandPath;
 pub use content::{Draft, MediaRef, Part};
 pub use event::EventType;
 pub use grant::{Deny, Grant, Grantee, Scope};
-pub use ids::{AccountId, AppId, GrantId, KeyId, MediaId, PersonId, PluginName, PostId};
+pub use ids::{AccountId, AppId, GrantId, KeyId, MediaId, PersonId, PluginName, PostId, RoleName};
 pub use post::{PostState, TargetState};
 pub use principal::Principal;
 pub use verdict::{Finding, Outcome, Severity, Verdict};

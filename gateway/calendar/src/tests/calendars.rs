@@ -164,6 +164,12 @@ fn an_embargo_holds_its_labels_and_campaigns_until_it_is_lifted() {
     // Of two the one that is lifted last.
     assert_eq!(holds(&["launch"], None, "2027-01-01T00:00:00Z"), figures);
     assert_eq!(holds(&["launch"], None, "2027-03-14T23:00:00Z"), None);
+    // Several calendars hold together.
+    let other = EMBARGOES.replace("20270315", "20280315").replace("figures,launch", "launch");
+    let other = Embargoes::from_ics(calendar(&other)).unwrap();
+    let joined = Embargoes::joined([&embargoes, &other]);
+    assert_eq!(joined.all().count(), 4);
+    assert_eq!(joined.holds(&["launch"], None, at("2027-05-01T00:00:00Z")).unwrap().name, "Figures");
 }
 
 #[test]

@@ -6,9 +6,25 @@ use proptest::prelude::*;
 
 use super::{
     KNOWN,
-    tests::{good, now, plugins},
+    approvals::tests::{APPROVALS, house},
+    calendars,
+    tests::{now, plugins},
 };
 use crate::config::{Files, Governance};
+
+/// A folder with every file.
+fn full() -> Files {
+    let mut files = house();
+    files.insert("approvals.toml".to_owned(), APPROVALS.to_owned());
+    files.extend(calendars::tests::house().into_iter().filter(|(name, _)| name.starts_with("calendars")));
+    files
+}
+
+#[test]
+fn the_full_folder_is_good() {
+    let governance = Governance::check(&full(), &plugins(), now()).unwrap();
+    assert_eq!((governance.workflow.rules.rules.len(), governance.calendars.blackouts.len()), (1, 2));
+}
 
 /// Headers of entries, whole and broken.
 fn headers() -> impl Strategy<Value = &'static str> {
@@ -23,6 +39,15 @@ fn headers() -> impl Strategy<Value = &'static str> {
         "[[policy]]",
         "[policy.config]",
         "[app.newsroom]",
+        "[[rule]]",
+        "[[rule.stages]]",
+        "[[substitute]]",
+        "[rotation.a]",
+        "[external.a]",
+        "[role.legal]",
+        "[account.acme-m]",
+        "[[blackout]]",
+        "[[embargo]]",
         "[app]",
         "brand = 3",
         "app = [1, {}]",
@@ -63,6 +88,28 @@ fn tomlish() -> impl Strategy<Value = String> {
         "calls_per_minute",
         "roles",
         "approves",
+        "email",
+        "notices",
+        "stages",
+        "escalate",
+        "expires_after",
+        "outside",
+        "labels",
+        "networks",
+        "by",
+        "from",
+        "until",
+        "people",
+        "period",
+        "anchor",
+        "hours",
+        "addresses",
+        "n",
+        "role",
+        "zone",
+        "slots",
+        "file",
+        "training",
         "a.b",
         "\"é\"",
         "=",
@@ -88,6 +135,16 @@ fn tomlish() -> impl Strategy<Value = String> {
         "\"unclosed",
         "[",
         "\"guidelines/a.toml\"",
+        "\"calendars/a.ics\"",
+        "[{ n = 1, role = \"approver\" }, 3, {}]",
+        "[{ after = \"4h\", to = { people = [\"a\"] } }]",
+        "{ zone = \"Europe/Prague\", days = [\"mon\"], from = \"08:00\", until = \"24:00\" }",
+        "\"Europe/Prague\"",
+        "\"99999999999d\"",
+        "\"é\"",
+        "[\"mon 09:00\", \"é\"]",
+        "[\"a@b\"]",
+        "2027-01-01T18:00:00",
         "\"guidelines\"",
         "\"plume\"",
         "\"http://[::1\"",
@@ -111,7 +168,9 @@ proptest! {
             prop::sample::select(KNOWN.iter().map(|name| (*name).to_owned()).chain(["guidelines/a.toml".to_owned()]).collect::<Vec<_>>()),
             tomlish(), 0..8),
         json in ".{0,40}",
+        ics in ".{0,60}",
     ) {
+        files.insert("calendars/a.ics".to_owned(), ics);
         files.insert("guidelines/a.json".to_owned(), json);
         for fault in Governance::check(&files, &plugins(), now()).err().unwrap_or_default() {
             let lines = files.get(&fault.file).map_or(0, |text| text.split('\n').count());
@@ -121,8 +180,8 @@ proptest! {
 
     /// One byte of a good folder is changed: no panic, and what is still accepted is at least consistent in itself.
     #[test]
-    fn check_never_panics_on_a_damaged_good_folder(which in 0..8_usize, at in any::<prop::sample::Index>(), with in any::<char>()) {
-        let mut files = good();
+    fn check_never_panics_on_a_damaged_good_folder(which in 0..13_usize, at in any::<prop::sample::Index>(), with in any::<char>()) {
+        let mut files = full();
         let text = files.values_mut().nth(which).unwrap();
         let mut characters: Vec<char> = text.chars().collect();
         let place = at.index(characters.len());
@@ -131,6 +190,10 @@ proptest! {
         if let Ok(governance) = Governance::check(&files, &plugins(), now()) {
             prop_assert!(governance.accounts.values().all(|account| governance.brands.contains_key(&account.brand)));
             prop_assert!(governance.grants.iter().all(|grant| governance.people.contains_key(&grant.owner)));
+            let rules = &governance.workflow.rules;
+            prop_assert!(rules.rules.iter().all(|rule| rule.stages.iter().all(|stage| stage.n > 0)));
+            prop_assert!(rules.substitutes.iter().all(|it| governance.people.contains_key(it.by.as_str()) && it.from < it.until));
+            prop_assert!(governance.calendars.accounts.keys().all(|account| governance.accounts.contains_key(account)));
         }
     }
 

@@ -1,14 +1,18 @@
 //! Checks the governance files: all faults, each with file and line. One file of code for each file of rules.
 
 mod accounts;
+mod approvals;
 mod auditors;
 mod brands;
+mod calendars;
 mod events;
 mod grants;
 mod guidelines;
 mod limits;
 mod people;
 mod policies;
+mod roles;
+mod workflow;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -27,10 +31,12 @@ use brands::Brands;
 pub use guidelines::is_guideline;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
-pub const KNOWN: [&str; 8] = [
+pub const KNOWN: [&str; 10] = [
     "accounts.toml",
+    "approvals.toml",
     "apps.toml",
     "brands.toml",
+    "calendars.toml",
     "events.toml",
     "grants.toml",
     "limits.toml",
@@ -48,8 +54,11 @@ struct Context<'a> {
     brands: Brands,
     guidelines: guidelines::Found,
     people: Names,
+    roles: roles::Roles,
     apps: Names,
     accounts: Names,
+    networks: Names,
+    policies: Names,
 }
 
 /// Checks everything. `unread` names files that are in the folder but can't be read: nothing is blamed for pointing there.
@@ -66,6 +75,7 @@ pub(super) fn check(
         None => Document::parse(name, "", &report),
     };
     let (people, apps, accounts) = (open("people.toml"), open("apps.toml"), open("accounts.toml"));
+    let policies = open("policies.toml");
     let brands = Brands::check(&open("brands.toml"), &report);
     let context = Context {
         report: &report,
@@ -76,26 +86,37 @@ pub(super) fn check(
         guidelines: guidelines::guidelines(files, unread, &brands, &report),
         brands,
         people: Names::collect(&people, "person", "id", &report),
+        roles: roles::Roles::collect(&people),
         apps: Names::collect(&apps, "app", "id", &report),
         accounts: Names::collect(&accounts, "account", "id", &report),
+        networks: Names::of_values(&accounts, "account", "network"),
+        policies: Names::collect(&policies, "policy", "name", &report),
     };
-    let (people, role_training, role_guidelines) = people::people(&context, &people);
+    let (people, asked) = people::people(&context, &people);
     let apps = people::apps(&context, &apps);
     let accounts = accounts::accounts(&context, &accounts);
     let grants = open("grants.toml");
     let auditors = auditors::auditors(&context, &grants);
     let (grants, denies) = grants::grants(&context, &grants);
-    let (policies, referenced) = policies::policies(&context, &open("policies.toml"));
+    let (policies, referenced) = policies::policies(&context, &policies);
     let limits = limits::limits(&context, &open("limits.toml"));
     let webhooks = events::webhooks(&context, &open("events.toml"));
+    let approvals = approvals::approvals(&context, &open("approvals.toml"));
+    let calendars = calendars::calendars(&context, &open("calendars.toml"));
     strangers(files, &referenced, &report);
 
     let (brands, guidelines) = (context.brands.into_tree(), context.guidelines.guidelines);
+    let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
+    let workflow = workflow::workflow(approvals.rules, &people, &accounts, &brands);
+    // Who is missing because of a fault would be missed again here.
+    if report.is_empty() {
+        let house = workflow::House { apps: &apps, people: &people, accounts: &accounts, grants: &grants };
+        workflow::report(&workflow, &house, &approvals.lines, &report);
+    }
     let faults = report.into_faults();
     if !faults.is_empty() {
         return Err(faults);
     }
-    let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
     let index = Index::new(&grants, &denies);
     let auditors: Vec<_> = auditors.into_iter().map(Arc::new).collect();
     let auditor_index = super::auditors::Index::new(&auditors);
@@ -105,8 +126,9 @@ pub(super) fn check(
         accounts,
         apps,
         people,
-        role_training,
-        role_guidelines,
+        role_training: asked.training,
+        role_guidelines: asked.guidelines,
+        own_roles: asked.own,
         guidelines,
         grants,
         denies,
@@ -114,6 +136,9 @@ pub(super) fn check(
         policies,
         limits,
         webhooks,
+        workflow: Arc::new(workflow),
+        externals: approvals.externals,
+        calendars,
         digest,
         files,
         index,

@@ -4,73 +4,64 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     super::{
-        App, Person, Role, SignInIdentity, TokenIdentity,
-        fault::did_you_mean,
+        App, EmailAddress, Notices, Person, Role, SignInIdentity, TokenIdentity,
+        email::EMAIL_RULE,
         table::{At, Document, Entry, ID_RULE, Report, is_id},
     },
-    Context, guidelines,
+    Context,
+    roles::{self, Asked},
 };
-use crate::model::{AppId, BrandPath, PersonId};
+use crate::model::{AppId, BrandPath, PersonId, RoleName};
 
-const PERSON_KEYS: &[&str] = &["id", "roles", "approves", "brands", "sign_in"];
-const ROLE_KEYS: &[&str] = &["training", "guidelines"];
+const PERSON_KEYS: &[&str] = &["id", "roles", "approves", "brands", "sign_in", "email", "notices"];
 const SIGN_IN_KEYS: &[&str] = &["issuer", "private_issuer", "subject"];
 const APP_KEYS: &[&str] = &["id", "name", "owner", "certificates", "token"];
 const TOKEN_KEYS: &[&str] = &["issuer", "private_issuer", "audience", "subject"];
 
-/// People by id, and what their roles ask for.
-type People = (BTreeMap<PersonId, Person>, BTreeMap<Role, BTreeSet<String>>, BTreeMap<Role, BTreeSet<BrandPath>>);
-
-pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> People {
+pub(super) fn people(context: &Context<'_>, document: &Document<'_>) -> (BTreeMap<PersonId, Person>, Asked) {
     let report = context.report;
     document.only(&["person", "role"], report);
-    let mut people = BTreeMap::new();
+    let (mut people, mut all_legible) = (BTreeMap::new(), document.complete("person"));
     for entry in document.entries("person", Some(report)) {
         entry.only(PERSON_KEYS, report);
         let id = entry.id("id", report);
-        let (roles, legible) = roles(&entry, report);
+        let (roles, own, legible) = named(context, &entry);
+        all_legible &= legible && id.is_some();
         let mut approves = context.brands.resolve_all(&entry, "approves", report);
         if legible && !approves.is_empty() && !roles.contains(&Role::Approver) {
             entry.fault(entry.line_of("approves"), report, "`approves` needs the role `approver`");
         }
-        let mut brands = limits(context, &entry, &roles, legible);
+        let mut limits = limits(context, &entry, &roles, &own, legible);
+        let brands = Role::ALL.into_iter().filter_map(|role| Some((role, limits.remove(role.as_str())?)));
+        let mut brands: BTreeMap<Role, Vec<BrandPath>> = brands.collect();
         approves.extend(brands.remove(&Role::Approver).unwrap_or_default());
+        let own_roles = own.into_iter().map(|role| (RoleName::new(role.clone()), limits.remove(&role))).collect();
         let sign_in = sign_in(&entry, &people, report);
+        let email = entry.string("email", report).and_then(|text| email(&entry, "email", &text, report));
+        let notices = notices(&entry, report);
         if let Some(id) = id.map(PersonId::new) {
-            people.insert(id.clone(), Person { id, roles, approves, brands, sign_in });
+            let person = Person { id: id.clone(), roles, own_roles, approves, brands, sign_in, email, notices };
+            people.insert(id, person);
         }
     }
-    let (mut training, mut asked) = (BTreeMap::new(), BTreeMap::new());
-    for (name, entry) in document.named_tables("role", report) {
-        entry.only(ROLE_KEYS, report);
-        let (courses, brands) = (courses(&entry, report), guidelines::asked(context, &entry));
-        match Role::parse(&name.value) {
-            Some(role) => {
-                training.insert(role, courses);
-                asked.insert(role, brands);
-            }
-            None => {
-                let hint = did_you_mean(&name.value, Role::ALL.map(Role::as_str));
-                entry.fault(name.line, report, format!("there is no such role{hint}"));
-            }
-        }
-    }
-    (people, training, asked)
+    let asked = roles::roles(context, document, &people, all_legible);
+    (people, asked)
 }
 
-/// The roles, and whether each was one.
-fn roles(entry: &Entry<'_>, report: &Report) -> (BTreeSet<Role>, bool) {
-    let (mut roles, mut legible) = (BTreeSet::new(), true);
-    for role in entry.strings("roles", report).unwrap_or_default() {
-        if let Some(role) = Role::parse(&role.value) {
-            roles.insert(role);
-        } else {
-            legible = false;
-            let hint = did_you_mean(&role.value, Role::ALL.map(Role::as_str));
-            entry.fault(role.line, report, format!("`roles`: there is no role `{}`{hint}", role.value));
+/// The roles that are built in, the company's own, and whether each was one.
+fn named(context: &Context<'_>, entry: &Entry<'_>) -> (BTreeSet<Role>, BTreeSet<String>, bool) {
+    let report = context.report;
+    let (mut roles, mut own) = (BTreeSet::new(), BTreeSet::new());
+    let named = entry.strings("roles", report);
+    let mut legible = named.is_some() || !entry.has("roles");
+    for name in named.unwrap_or_default() {
+        match Role::parse(&name.value) {
+            Some(role) => drop(roles.insert(role)),
+            None if context.roles.resolve(entry, "roles", &name, report) => drop(own.insert(name.value)),
+            None => legible = false,
         }
     }
-    (roles, legible)
+    (roles, own, legible)
 }
 
 /// `brands = { responder = ["acme/snacks"] }`: what a role is limited to. A limit without brands would be a role without any place.
@@ -78,24 +69,53 @@ fn limits(
     context: &Context<'_>,
     entry: &Entry<'_>,
     roles: &BTreeSet<Role>,
+    own: &BTreeSet<String>,
     legible: bool,
-) -> BTreeMap<Role, Vec<BrandPath>> {
+) -> BTreeMap<String, Vec<BrandPath>> {
     let report = context.report;
     let mut limits = BTreeMap::new();
     let Some(table) = entry.has("brands").then(|| entry.table("brands", report)).flatten() else { return limits };
-    table.only(&Role::ALL.map(Role::as_str), report);
-    for role in Role::ALL.into_iter().filter(|role| table.has(role.as_str())) {
-        let line = table.line_of(role.as_str());
-        if legible && !roles.contains(&role) {
-            table.fault(line, report, format!("`{}` is not one of the person's `roles`", role.as_str()));
+    let known: Vec<&str> = context.roles.names().collect();
+    table.only(&known, report);
+    for role in known.into_iter().filter(|role| table.has(role)) {
+        let line = table.line_of(role);
+        let has = own.contains(role) || Role::parse(role).is_some_and(|role| roles.contains(&role));
+        if legible && !has {
+            table.fault(line, report, format!("`{role}` is not one of the person's `roles`"));
         }
-        let brands = context.brands.resolve_all(&table, role.as_str(), report);
-        if table.strings(role.as_str(), &Report::default()).is_some_and(|named| named.is_empty()) {
-            table.fault(line, report, format!("`{}` must name at least one brand", role.as_str()));
+        let brands = context.brands.resolve_all(&table, role, report);
+        if table.strings(role, &Report::default()).is_some_and(|named| named.is_empty()) {
+            table.fault(line, report, format!("`{role}` must name at least one brand"));
         }
-        limits.insert(role, brands);
+        limits.insert(role.to_owned(), brands);
     }
     limits
+}
+
+/// An e-mail address. What is none is not repeated: it may be somebody's.
+pub(super) fn email(entry: &Entry<'_>, key: &str, text: &At<String>, report: &Report) -> Option<EmailAddress> {
+    let address = EmailAddress::parse(&text.value);
+    if address.is_none() {
+        entry.fault(text.line, report, format!("`{key}`: write {EMAIL_RULE}"));
+    }
+    address
+}
+
+/// How the person is told; by e-mail only who has an address.
+fn notices(entry: &Entry<'_>, report: &Report) -> Notices {
+    let usual = if entry.has("email") { Notices::Email } else { Notices::None };
+    let Some(written) = entry.string("notices", report) else { return usual };
+    match Notices::parse(&written.value) {
+        Some(Notices::Email) if !entry.has("email") => {
+            entry.fault(written.line, report, "`notices`: \"email\" needs the person's `email`");
+            usual
+        }
+        Some(notices) => notices,
+        None => {
+            entry.fault(written.line, report, "`notices`: write \"email\" or \"none\"");
+            usual
+        }
+    }
 }
 
 /// Courses, as `training` names them.
@@ -309,14 +329,60 @@ mod tests {
             (person("roles = [\"responder\"]\nbrands = { responder = [] }"), "at least one brand"),
             (person("roles = [\"responder\"]\nbrands = { responder = [\"acme/snack\"] }"), "acme/snack"),
             (person("roles = [\"responder\"]\nbrands = { respnder = [\"acme\"] }"), "unknown key `respnder`"),
-            ("[role.writer]\ntraining = [\"a\"]\n".to_owned(), "no such role"),
+            ("[role.autor]\ntraining = [\"a\"]\n".to_owned(), "nobody has this role; did you mean `author`?"),
+            ("[role.Legal]\n".to_owned(), "a role's name must be"),
+            ("[role.app]\n".to_owned(), "take another name"),
+            (person("roles = [\"legl\"]\n[role.legal]"), "there is no role `legl`; did you mean `legal`?"),
+            (person("roles = [\"writer\"]"), "declare one of your own"),
+            (person("roles = [\"author\"]\nbrands = { legal = [\"acme\"] }\n[role.legal]"), "not one of the person's"),
+            (person("roles = [\"legal\"]\nbrands = { legal = [] }\n[role.legal]"), "at least one brand"),
+            (person("roles = [\"legal\"]\nbrands = { legal = [\"acme/x\"] }\n[role.legal]"), "no brand `acme/x`"),
+            (person("email = \"Jana <jana@acme.example>\""), "`email`: write one address"),
+            (person("email = 3"), "`email` must be a string"),
+            (person("notices = \"email\""), "needs the person's `email`"),
+            (person("email = \"j@acme.example\"\nnotices = \"sms\""), "\"email\" or \"none\""),
             ("[role.author]\ntraining = [\"Social Basics\"]\n".to_owned(), "a course must be"),
         ];
         for (people, part) in cases {
             let faults = checked(&people, "").unwrap_err();
             assert!(faults.len() == 1 && faults[0].starts_with("people.toml:"), "{people}: {faults:#?}");
             assert!(faults[0].contains(part), "{faults:#?}");
+            assert!(!faults[0].contains("jana"), "an address is personal: {faults:#?}");
         }
+    }
+
+    #[test]
+    fn roles_of_a_companys_own_are_held_and_limited() {
+        let people = "[[person]]\nid = \"lawyer-1\"\nroles = [\"legal\", \"author\"]\nbrands = { legal = [\"acme/snacks\"] }\n\
+                      email = \"jana@Acme.example\"\n[[person]]\nid = \"lawyer-2\"\nroles = [\"legal\"]\n\
+                      email = \"petr@acme.example\"\nnotices = \"none\"\n[role.legal]\ntraining = [\"libel\"]\n[role.unused]\n";
+        let governance = checked(people, "").unwrap();
+        let (acme, snacks) = (BrandPath::new("acme"), BrandPath::new("acme/snacks"));
+        let (legal, one, two) = (RoleName::new("legal"), PersonId::new("lawyer-1"), PersonId::new("lawyer-2"));
+        let has = |person: &PersonId, brand: &BrandPath| governance.people[person].has_own_role(&legal, brand);
+        assert_eq!(
+            [has(&one, &acme), has(&one, &snacks), has(&two, &acme), has(&two, &snacks)],
+            [false, true, true, true]
+        );
+        assert!(!governance.people[&PersonId::new("ops-1")].has_own_role(&legal, &acme));
+        assert!(governance.own_roles.contains_key(&RoleName::new("unused")));
+        // They ask for courses as the others do.
+        assert_eq!(governance.training_of_roles(&one, &snacks), BTreeSet::from(["libel"]));
+        assert!(governance.training_of_roles(&one, &acme).is_empty());
+        // Who gets notices, and that no difference tells an address.
+        let told = |person: &PersonId| governance.people[person].notified_at().map(EmailAddress::as_str);
+        assert_eq!((told(&one), told(&two)), (Some("jana@acme.example"), None));
+        let moved = checked(&people.replace("jana@", "j@").replace("\"none\"", "\"email\""), "").unwrap();
+        let changes: Vec<_> = Governance::diff(&governance, &moved).iter().map(ToString::to_string).collect();
+        assert_eq!(changes, ["~ person lawyer-1: e-mail changed", "~ person lawyer-2: notices (none) → by e-mail"]);
+        let gone = checked("", "").unwrap();
+        let all = format!("{:?}", Governance::diff(&gone, &governance));
+        assert!(!all.contains("jana") && !all.contains("petr"), "{all}");
+        assert!(
+            all.contains("roles author, legal; only for legal: acme/snacks; e-mail given; notices by e-mail"),
+            "{all}"
+        );
+        assert!(all.contains("training libel"), "{all}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::{
         OnFailure, PluginInfo, PluginKind, PolicyRule,
         fault::did_you_mean,
         json::{Located, from_json, from_toml, from_toml_document},
-        names::Names,
         schema,
         table::{At, Document, Entry},
     },
@@ -21,7 +20,6 @@ const KEYS: &[&str] = &["name", "plugin", "brands", "config", "config_file", "on
 pub(super) fn policies(context: &Context<'_>, document: &Document<'_>) -> (Vec<PolicyRule>, BTreeSet<String>) {
     let report = context.report;
     document.only(&["policy"], report);
-    Names::collect(document, "policy", "name", report);
     let mut referenced = BTreeSet::new();
     let mut rules = Vec::new();
     for entry in document.entries("policy", Some(report)) {

@@ -108,6 +108,48 @@ fn a_right_on_the_log_shows_what_it_reaches() {
 }
 
 #[test]
+fn a_rule_of_approvals_shows_what_it_asks_and_no_address() {
+    let rule = "[[rule]]\nname = \"night\"\nlabels = [\"launch\"]\nexpires_after = \"36h\"\n\
+                outside = { zone = \"Europe/Prague\", days = [\"mon\"], from = \"08:00\", until = \"18:00\" }\n\
+                stages = [{ n = 1, role = \"approver\", on_call = \"w\" }, { n = 1, external = \"x\" }]\n\
+                escalate = [{ after = \"4h\", to = { people = [\"chief-1\", \"ops-1\"] } }]\n\
+                [rotation.w]\npeople = [\"chief-1\", \"ops-1\"]\nperiod = \"7d\"\nanchor = 2027-01-01T18:00:00\n\
+                hours = { zone = \"UTC\", days = [\"sat\", \"sun\"], from = \"00:00\", until = \"24:00\" }\n\
+                [external.x]\naddresses = [\"jana@x.example\"]\n\
+                [[substitute]]\nperson = \"chief-1\"\nby = \"ops-1\"\nfrom = 2027-07-01T00:00:00Z\nuntil = 2027-07-15T00:00:00Z\n";
+    let with = |text: &str| {
+        let mut files = example();
+        files.insert("approvals.toml".to_owned(), text.to_owned());
+        governance(&files)
+    };
+    let lines = |old: &Governance, new: &Governance| {
+        Governance::diff(old, new).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (none, one) = (with("# None."), with(rule));
+    assert_eq!(
+        lines(&none, &one),
+        [
+            "+ rule night: labels launch; hours outside mon 08:00–18:00 Europe/Prague; stages 1 of role approver or on call in w, \
+             then 1 of external x; escalates after 4h to chief-1/ops-1; expires after 36h",
+            "+ substitute chief-1 by ops-1 from 2027-07-01T00:00:00Z: until 2027-07-15T00:00:00Z",
+            "+ rotation w: turns chief-1, ops-1; period 168h; anchor 2027-01-01T18:00:00; working hours sat sun 00:00–00:00 UTC",
+            "+ external x: addresses 1",
+        ]
+    );
+    let other = with(&rule.replace("jana@", "petr@").replace("\"approver\"", "\"operator\"").replace("36h", "48h"));
+    assert_eq!(
+        lines(&one, &other),
+        [
+            "~ rule night: stages 1 of role approver or on call in w, then 1 of external x → 1 of role operator or on call in w, \
+             then 1 of external x; expires after 36h → 2d",
+            "~ external x: addresses changed",
+        ]
+    );
+    let more = with(&rule.replace("\"jana@x.example\"", "\"jana@x.example\", \"petr@x.example\""));
+    assert_eq!(lines(&one, &more), ["~ external x: addresses 1 → 2"]);
+}
+
+#[test]
 fn another_order_of_policies_is_a_change() {
     let (mut old, mut new) = (example(), example());
     let (one, two) =
