@@ -237,6 +237,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         counters,
         started_ms,
         strangers: Default::default(),
+        lives: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),

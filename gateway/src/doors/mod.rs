@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, post},
+    routing::{delete, get, patch, post},
 };
 pub use listener::{serve, serve_account};
 
@@ -36,7 +36,24 @@ use crate::gateway::Gateway;
 pub fn router(gateway: Arc<Gateway>) -> Router {
     Router::new()
         .route("/v1/posts", post(publish::posts::create).get(publish::posts::list))
-        .route("/v1/posts/{id}", get(publish::posts::read).merge(delete(publish::posts::recall)))
+        .route(
+            "/v1/posts/{id}",
+            get(publish::posts::read).merge(delete(publish::posts::recall)).merge(patch(publish::steps::edit)),
+        )
+        .route("/v1/posts/{id}/submit", post(publish::steps::submit))
+        .route("/v1/posts/{id}/approve", post(publish::steps::approve))
+        .route("/v1/posts/{id}/reject", post(publish::steps::reject))
+        .route("/v1/posts/{id}/comment", post(publish::steps::comment))
+        .route("/v1/posts/{id}/schedule", post(publish::steps::schedule))
+        .route("/v1/posts/{id}/cancel", post(publish::steps::cancel))
+        .route("/v1/posts/{id}/reopen", post(publish::steps::reopen))
+        .route("/v1/posts/{id}/retry", post(publish::steps::retry))
+        .route("/v1/posts/{id}/resolve", post(publish::steps::resolve))
+        .route("/v1/posts/{id}/history", get(publish::standing::history))
+        .route("/v1/posts/{id}/explain", get(publish::standing::explain))
+        .route("/v1/approvals", get(publish::standing::approvals))
+        .route("/v1/calendar", get(publish::standing::calendar))
+        .route("/v1/calendar.ics", get(publish::standing::calendar_ics))
         .route("/v1/posts/{id}/votes", post(publish::votes::vote))
         .route("/v1/validate", post(publish::posts::validate))
         .route("/v1/me", get(publish::me::me))

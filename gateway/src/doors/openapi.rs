@@ -19,6 +19,10 @@ use crate::refusal::problem;
     ),
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
+        publish::steps::edit, publish::steps::submit, publish::steps::approve, publish::steps::reject, publish::steps::comment,
+        publish::steps::schedule, publish::steps::cancel, publish::steps::reopen, publish::steps::retry, publish::steps::resolve,
+        publish::standing::history, publish::standing::explain, publish::standing::approvals, publish::standing::calendar,
+        publish::standing::calendar_ics,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
         people::devices::list, people::devices::revoke, events::stream,
         people::guidelines::api::list, people::guidelines::api::read, people::guidelines::api::acknowledge,

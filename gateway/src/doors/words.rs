@@ -37,10 +37,14 @@ macro_rules! words {
 
 words! {
     /// Where a post stands. With several targets it sums them up.
-    PostStates is PostState { Held, Rejected, Publishing, Published, Partial, Failed, Unknown, Recalled }
+    PostStates is PostState {
+        Draft, Review, Held, Denied, Approved, Rejected, Expired, Scheduled, Frozen, Cancelled, Publishing, Published, Partial, Failed,
+        Unknown, Recalled
+    }
     /// Where one target of a post stands.
     TargetStates is TargetState {
-        Held, Rejected, Accepted, Publishing, Published, Failed, Unknown, Recalling, Recalled
+        Draft, Review, Held, Denied, Approved, Rejected, Expired, Scheduled, Frozen, Cancelled, Accepted, Publishing, Published, Failed,
+        Unknown, Recalling, Recalled
     }
     /// What a policy decides.
     Outcomes is Outcome { Allow, Hold, Deny }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{deliver, life::Fresh, plan::Planned, unavailable};
+use super::{deliver, life::Fresh, plan::Planned, times, unavailable};
 use crate::{
     call::{
         Admission, Approved, Call, Caller, Clearance, Judgement, Permit, Submission,
@@ -97,6 +97,8 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
         return write_down(gateway, id, asked, calls).await;
     }
     let permits: Vec<Permit> = all(calls.into_iter().map(|call| authorise(gateway, call)))?;
+    let Submission { accounts, labels, campaign, .. } = &asked.submission;
+    times::is_free(gateway, accounts, labels, campaign.as_deref(), &asked.planned.plan)?;
     let admissions: Vec<Admission> = admit(gateway, permits).await?;
     let mut judged = Vec::with_capacity(admissions.len());
     for admission in admissions {

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use pressgate_workflow::ids::Actor;
+use pressgate_workflow::{ids::Actor, life::Plan};
 use tracing::{Instrument, Span};
 
-use super::{accept::LEASE, life, unavailable};
+use super::{accept::LEASE, life, times, unavailable};
 use crate::{
     call::{
         Approved, Caller, Clearance, Receipt,
@@ -210,6 +210,10 @@ async fn reenter(
     }
     let call = resume(gateway, caller, post, target, purpose)?;
     let permit = authorise(gateway, call)?;
+    if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
+        let (draft, now) = (&target.draft, Plan::Now { until: None });
+        times::is_free(gateway, std::slice::from_ref(account), &draft.labels, draft.campaign.as_deref(), &now)?;
+    }
     let judgement = review(gateway, admitted_before(permit)).await?;
     let verdicts = judgement.verdicts().to_vec();
     let approved = if purpose == ClaimFor::Recall {
@@ -324,7 +328,8 @@ async fn go_on(gateway: &Arc<Gateway>, post: &PostId) {
 }
 
 /// Refusals that are no fault of the content: somebody can mend them, and the post goes then.
-const MENDABLE: [&refusal::Problem; 6] = [
+const MENDABLE: [&refusal::Problem; 7] = [
+    problem::TIME_INVALID,
     problem::NO_GRANT,
     problem::DENIED,
     problem::TRAINING_REQUIRED,

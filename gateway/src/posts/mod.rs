@@ -10,6 +10,7 @@ pub mod recover;
 pub mod running;
 pub mod sight;
 pub mod thaw;
+pub mod times;
 pub mod vote;
 pub mod work;
 pub mod write;

@@ -28,6 +28,9 @@ pub struct Wish {
     /// Which of the two, where the clocks are moved then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disambiguation: Option<Disambiguation>,
+    /// The next free slot of its accounts' queue.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub queue: bool,
     /// The earliest time to which it may be moved without asking the approvers again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earliest: Option<String>,
@@ -146,6 +149,11 @@ pub fn covered(salt: &str, content: &str, plan: &Plan) -> String {
     digest::keyed(salt, &format!("{content} {window}"))
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 fn kept(wish: &Wish) -> Option<String> {
     serde_json::to_string(wish).ok()
 }
@@ -159,7 +167,7 @@ fn wall(wish: &Wish, base: &str) -> Result<WallTime, Refusal> {
 }
 
 fn series(wish: &Wish, wall: &WallTime, now: Timestamp) -> Result<Series, String> {
-    let rule: Rule = wish.rule.as_deref().unwrap_or_default().parse().map_err(|error| format!("{error}"))?;
+    let rule = Rule::parse(wish.rule.as_deref().unwrap_or_default()).map_err(|error| error.to_string())?;
     let dates = |texts: &[String]| -> Result<Vec<DateTime>, String> {
         texts
             .iter()

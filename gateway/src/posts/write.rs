@@ -16,6 +16,7 @@ use super::{
     plan::{Planned, covered},
     read,
     sight::{may_write, sees},
+    times,
 };
 use crate::{
     call::{
@@ -287,7 +288,13 @@ fn calls_of(gateway: &Gateway, post: &PostRecord) -> Result<Vec<Call>, Refusal> 
 
 /// What the policies say, under the rights of the author, in whose name it will be sent.
 async fn judged(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, calls: Vec<Call>) -> Result<Vec<Verdict>, Refusal> {
+    let accounts: Vec<_> = calls.iter().map(|call| call.account().id.clone()).collect();
+    let draft = calls.first().map(|call| call.draft().clone());
     let permits = all(calls.into_iter().map(|call| authorise(gateway, call)))?;
+    if let Some(draft) = draft {
+        let plan = moved_plan(turn);
+        times::is_free(gateway, &accounts, &draft.labels, draft.campaign.as_deref(), &plan)?;
+    }
     let admissions = admit(gateway, permits).await?;
     let mut judged = Vec::with_capacity(admissions.len());
     for admission in admissions {

@@ -29,7 +29,7 @@ use crate::{
     call::{
         Approved, Caller, Judgement,
         admit::{admit, admit_request},
-        approve::approve,
+        approve::{approve, approve_unasked},
         authenticate::{NATIVE, client},
         authorise::authorise,
         classify::native::{Asked, native as understand},

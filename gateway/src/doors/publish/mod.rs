@@ -6,6 +6,8 @@ pub mod me;
 pub mod media;
 pub mod posts;
 pub mod request;
+pub mod standing;
+pub mod steps;
 pub mod view;
 pub mod votes;
 

@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 
 use super::{
     refused,
+    steps::tagged,
     request::PostRequest,
     view::{AttemptView, PostView, PostsView, WouldState, WouldView},
 };
@@ -34,8 +35,10 @@ use crate::{
     posts::{
         self,
         accept::{Accepted, Asked, accept},
+        plan::Planned,
         recall, settled,
-        sight::{deletable, is_own, readable, sees},
+        sight::{deletable, is_own, readable},
+        times,
     },
     records::{IdempotencyKey, IdempotencyUse, PostFilter, PostRecord, StoredAnswer},
     refusal::{Refusal, Stage, problem},
@@ -96,7 +99,7 @@ async fn post(
     body: Body,
     dry_run: bool,
 ) -> Result<Response, Problem> {
-    let asked = match asked(caller, headers, body, dry_run) {
+    let asked = match asked(gateway, caller, headers, body, dry_run).await {
         Ok(asked) => asked,
         Err(refusal) => return Err(refused(gateway, caller, refusal).await),
     };
@@ -129,9 +132,15 @@ fn preferred(mut response: Response, headers: &HeaderMap) -> Response {
     response
 }
 
-fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Result<Asked, Refusal> {
+async fn asked(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+    dry_run: bool,
+) -> Result<Asked, Refusal> {
     let body = body?;
-    let request: PostRequest = json::read(&body)?;
+    let mut request: PostRequest = json::read(&body)?;
     let idempotency = idempotency_key(headers)?.map(|key| IdempotencyUse {
         key: IdempotencyKey { scope: format!("{} POST /v1/posts", caller.principal()), key },
         fingerprint: digest::sha256_hex(&body),
@@ -139,8 +148,16 @@ fn asked(caller: &Caller, headers: &HeaderMap, body: Body, dry_run: bool) -> Res
     let dry_run = dry_run || request.dry_run;
     // Nothing is made by a rehearsal, so there is nothing for a key to stand for.
     let idempotency = idempotency.filter(|_| !dry_run);
+    let (draft, schedule) = (request.draft, request.schedule.take());
+    let submission = request.submission()?;
+    let planned = match schedule {
+        Some(schedule) => times::planned(gateway, schedule.into(), &submission.accounts, "/schedule").await?,
+        None => Planned::default(),
+    };
     Ok(Asked {
-        submission: request.submission()?,
+        draft,
+        planned,
+        submission,
         raw: String::from_utf8_lossy(&body).into_owned(),
         idempotency,
         waits: wait(headers),
@@ -333,9 +350,9 @@ pub async fn read(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
-) -> Result<Json<PostView>, Problem> {
-    match seen(&gateway, &caller, &id).await {
-        Ok(view) => Ok(Json(view)),
+) -> Result<Response, Problem> {
+    match posts::write::seen(&gateway, &caller, &id).await {
+        Ok(post) => Ok(tagged(&gateway, &caller, post)),
         Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
     }
 }
@@ -391,13 +408,11 @@ fn failed_recall(gateway: &Gateway, before: &PostRecord, after: &PostRecord) -> 
     })
 }
 
-/// A post that the caller may see, with the accounts that it may see.
-pub(super) async fn seen(gateway: &Gateway, caller: &Caller, id: &PostId) -> Result<PostView, Refusal> {
-    let post = posts::read(gateway, id).await?;
-    if !sees(gateway, caller, &post) {
-        return Err(posts::not_found(id));
-    }
-    Ok(if is_own(caller, &post) { PostView::of(post) } else { shown(post, &readable(gateway, caller)) })
+/// A post that the caller may see, whole where it is theirs or they are asked for their vote on it.
+pub(super) fn view_for(gateway: &Gateway, caller: &Caller, post: PostRecord) -> PostView {
+    let visible = readable(gateway, caller);
+    let asked = !post.targets.iter().any(|target| visible.contains(&target.account));
+    if is_own(caller, &post) || asked { PostView::of(post) } else { shown(post, &visible) }
 }
 
 fn shown(mut post: crate::records::PostRecord, visible: &BTreeSet<AccountId>) -> PostView {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use pressgate_calendar::Disambiguation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
     call::submission::{Content, Entry, MediaUse, ReplyTo, Submission, Variant},
-    doors::text::fault,
     model::{AccountId, MediaId, PersonId},
-    refusal::{Refusal, Stage, problem},
+    posts::plan::Wish,
+    refusal::Refusal,
 };
 
 pub use super::check::{ACCOUNTS_MAX, LABELS_MAX, MEDIA_MAX};
@@ -41,9 +42,11 @@ pub struct PostRequest {
     /// The campaign it belongs to.
     #[schema(max_length = 200)]
     pub campaign: Option<String>,
-    /// When to publish; not supported yet, so any value is refused.
-    #[schema(value_type = Value, required = false)]
-    pub publish_at: Option<Value>,
+    /// When it leaves; at once where it is left out.
+    pub schedule: Option<ScheduleBody>,
+    /// Only write it down; `POST /v1/posts/{id}/submit` goes on with it.
+    #[serde(default)]
+    pub draft: bool,
     /// The person for whom the app acts.
     #[schema(max_length = 200)]
     pub on_behalf_of: Option<String>,
@@ -113,6 +116,82 @@ pub struct MediaBody {
     pub alt: Option<String>,
 }
 
+/// When a post leaves: `at`, or `local` with `zone`, or `queue`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleBody {
+    /// An instant, RFC 3339.
+    #[schema(format = DateTime)]
+    pub at: Option<String>,
+    /// What the clocks show: `2027-03-01T09:00`. If the law moves the clocks before then, the post moves with them.
+    pub local: Option<String>,
+    /// IANA name of where the clocks hang: `Europe/Prague`.
+    pub zone: Option<String>,
+    /// Which of the two instants is meant where the clocks are moved just then.
+    pub disambiguation: Option<DisambiguationBody>,
+    /// The next free slot of the queue that all of its accounts have.
+    #[serde(default)]
+    pub queue: bool,
+    /// The earliest instant to which it may be moved without asking the approvers again.
+    #[schema(format = DateTime)]
+    pub earliest: Option<String>,
+    /// The latest.
+    #[schema(format = DateTime)]
+    pub latest: Option<String>,
+    /// From this instant on it is not sent any more.
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+    /// Late by more than this many seconds it waits for a person.
+    pub late_max_s: Option<u32>,
+    /// An RFC 5545 rule that ends: `FREQ=WEEKLY;BYDAY=MO;COUNT=20`. Goes with `local`.
+    #[schema(max_length = 500)]
+    pub rule: Option<String>,
+    /// Local times beside the rule.
+    #[serde(default)]
+    pub added: Vec<String>,
+    /// Local times of the rule that are left out.
+    #[serde(default)]
+    pub excluded: Vec<String>,
+}
+
+/// Which of two instants.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DisambiguationBody {
+    /// The earlier of the two.
+    Earlier,
+    /// The later of the two.
+    Later,
+    /// In the gap the later, in the fold the earlier.
+    Compatible,
+}
+
+impl From<ScheduleBody> for Wish {
+    fn from(body: ScheduleBody) -> Self {
+        let ScheduleBody { at, local, zone, queue, earliest, latest, until, late_max_s, rule, added, excluded, .. } = body;
+        let disambiguation = body.disambiguation.map(|which| match which {
+            DisambiguationBody::Earlier => Disambiguation::Earlier,
+            DisambiguationBody::Later => Disambiguation::Later,
+            DisambiguationBody::Compatible => Disambiguation::Compatible,
+        });
+        Self {
+            at,
+            local,
+            zone,
+            disambiguation,
+            queue,
+            earliest,
+            latest,
+            until,
+            late_max_s,
+            rule,
+            added,
+            excluded,
+            asked_at: None,
+        }
+    }
+}
+
 /// What is answered.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +211,9 @@ pub struct VoteRequest {
     pub decision: Decision,
     /// The post's digest as the voter saw it; the vote counts only for that content.
     pub digest: Option<String>,
-    /// A note for the author.
+    /// The version that the voter saw; without it and a digest the post as it is now.
+    pub version: Option<u32>,
+    /// A note for the author; a rejection needs one.
     #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
@@ -150,11 +231,6 @@ pub enum Decision {
 impl PostRequest {
     /// Checks what the types can't say, all at once.
     pub fn submission(self) -> Result<Submission, Refusal> {
-        if self.publish_at.is_some() {
-            let detail = "`publish_at` is not supported yet: leave it out, and call when the post shall appear.";
-            let fault = fault("/publish_at", "not-yet-supported", detail.into());
-            return Err(Refusal::new(problem::NOT_YET_SUPPORTED, Stage::Door, detail).with_faults(vec![fault]));
-        }
         let faults = check(&self);
         if !faults.is_empty() {
             return Err(invalid(faults));

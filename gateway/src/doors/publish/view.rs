@@ -1,13 +1,19 @@
 //! Answers of the publish door.
 
 use jiff::Timestamp;
+use pressgate_workflow::{
+    Life,
+    life::{Plan, Wait},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::request::Decision;
 use crate::{
     doors::words::{Outcomes, PostStates, Severities, TargetStates},
-    model::{Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, Verdict},
+    model::{
+        AccountId, Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, TargetState, Verdict,
+    },
     records::{Attempt, Author, PostRecord, PublishedPart, TargetRecord},
 };
 
@@ -19,6 +25,11 @@ pub struct PostView {
     /// Where it stands.
     #[schema(value_type = PostStates)]
     pub state: &'static str,
+    /// The version of its content, from 1; votes and edits name it.
+    pub version: u32,
+    /// When it is due, or was, where a time was set.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub due_at: Option<Timestamp>,
     /// Salted digest of the content; votes name it.
     pub digest: String,
     /// When it was accepted, RFC 3339.
@@ -105,6 +116,9 @@ pub struct TargetView {
     /// Where it stands.
     #[schema(value_type = TargetStates)]
     pub state: &'static str,
+    /// What a held target waits for.
+    #[schema(required = true)]
+    pub waits_for: Option<WaitBody>,
     /// What is said there.
     pub content: ContentView,
     /// The network's id of the first entry.
@@ -120,6 +134,31 @@ pub struct TargetView {
     /// When the next attempt is due.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub retry_at: Option<Timestamp>,
+}
+
+/// What a held target waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitBody {
+    /// Votes.
+    Votes,
+    /// A person's word, because it is late.
+    Overdue,
+    /// A person's word, because its time came during a freeze.
+    Thawed,
+    /// A person who mends what stopped it, and says that it goes.
+    Attention,
+}
+
+impl From<Wait> for WaitBody {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Votes => Self::Votes,
+            Wait::Overdue => Self::Overdue,
+            Wait::Thawed => Self::Thawed,
+            Wait::Attention => Self::Attention,
+        }
+    }
 }
 
 /// One entry as the network has it.
@@ -264,7 +303,17 @@ impl PostView {
             .first()
             .map(|target| (target.draft.campaign.clone(), target.draft.labels.clone()))
             .unwrap_or_default();
+        let life = post.life.as_ref().map(|kept| &kept.life);
+        let timed = life.filter(|life| matches!(life.content().plan, Plan::At(_)));
+        let wait = |account: &AccountId| life?.target(&account.as_str().into())?.wait().map(WaitBody::from);
+        let targets = post.targets.iter().map(|target| {
+            let held = target.state == TargetState::Held;
+            TargetView { waits_for: wait(&target.account).filter(|_| held), ..target.clone().into() }
+        });
         Self {
+            targets: targets.collect(),
+            version: life.map_or(1, |life| life.version().number),
+            due_at: timed.and_then(Life::due),
             id: post.id.to_string(),
             state: post.state.as_str(),
             digest: post.digest,
@@ -273,7 +322,6 @@ impl PostView {
             author: post.author.into(),
             campaign,
             labels,
-            targets: post.targets.into_iter().map(Into::into).collect(),
             verdicts: post.verdicts.into_iter().map(Into::into).collect(),
             approvals: post
                 .votes
@@ -330,6 +378,7 @@ impl From<TargetRecord> for TargetView {
         Self {
             account: target.account.to_string(),
             state: target.state.as_str(),
+            waits_for: None,
             content: target.draft.into(),
             platform_id: first.map(|part| part.platform_id.clone()),
             url: first.and_then(|part| part.url.clone()),

@@ -35,6 +35,7 @@ pub async fn vote(
         Ok(request) => request,
         Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
     };
-    let ballot = Ballot { approve: request.decision == Decision::Approve, digest: request.digest, note: request.note };
+    let VoteRequest { decision, digest, version, note } = request;
+    let ballot = Ballot { approve: decision == Decision::Approve, digest, version, note };
     Ok(Json(PostView::of(cast(&gateway, &caller, &id, ballot).await?)))
 }

@@ -43,7 +43,7 @@ impl Known {
         if let Actor::App { app, .. } = &editor {
             operators.extend(app_owner(app.as_str()));
         }
-        let maker = gateway.keys.record(&author.key).and_then(|key| key.made_by);
+        let maker = gateway.keys.record(&author.key).and_then(|key| key.made_by.clone());
         operators.extend(maker.map(|person| PersonId::from(person.as_str())));
         Self {
             now: gateway.clock.now(),

@@ -9,10 +9,6 @@ fn part(id: &str) -> PublishedPart {
     PublishedPart { platform_id: id.to_owned(), url: Some(format!("https://network.example/{id}")) }
 }
 
-fn vote(approve: bool, digest: &str) -> Vote {
-    Vote { person: PersonId::new("p"), approve, at: at(7), digest: digest.to_owned(), note: Some("n".to_owned()) }
-}
-
 pub(in super::super) async fn an_attempt_from_claim_to_end<P: Place>(place: P) {
     let store = place.open();
     keep(&store, 1, TargetState::Publishing).await;
@@ -153,32 +149,6 @@ pub(in super::super) async fn a_recall<P: Place>(place: P) {
     let post = the_post(&store, 1).await;
     assert_eq!((post.state, post.targets[0].published.as_slice()), (PostState::Recalled, &[part("1")][..]));
     assert!(due(&store, 1_000).await.is_empty() && claim(&store, 1, Recall, 1_000).await.is_none());
-}
-
-pub(in super::super) async fn votes_move_posts<P: Place>(place: P) {
-    let store = place.open();
-    for (number, approve, state, sum) in [
-        (1, true, TargetState::Accepted, PostState::Publishing),
-        (2, false, TargetState::Rejected, PostState::Rejected),
-    ] {
-        let targets = vec![target("a", TargetState::Held), target("b", TargetState::Held)];
-        store.accept_post(new_post(number, targets)).await.unwrap();
-        assert!(claim(&store, number, Publish, 1).await.is_none(), "held is not sent");
-        let other = store.vote(post_id(number), vote(approve, "edited")).await.unwrap();
-        assert_eq!(other, VoteResult::DigestChanged);
-        assert_eq!(states(&store, number).await, (TargetState::Held, PostState::Held));
-        assert_eq!(store.vote(post_id(number), vote(approve, "whole")).await.unwrap(), VoteResult::Counted);
-        let post = the_post(&store, number).await;
-        assert_eq!((post.state, post.updated_at, post.votes.as_slice()), (sum, at(7), &[vote(approve, "whole")][..]));
-        assert!(post.targets.iter().all(|target| target.state == state) && voted(&post, &PersonId::new("p")));
-        assert_eq!(store.vote(post_id(number), vote(!approve, "whole")).await.unwrap(), VoteResult::NotHeld(sum));
-    }
-    assert_eq!(
-        due(&store, 8).await,
-        [(post_id(1), account("a"), Publish), (post_id(1), account("b"), Publish)],
-        "the approved one waits for work"
-    );
-    assert!(matches!(store.vote(post_id(3), vote(true, "whole")).await, Err(RecordsError::Missing(_))));
 }
 
 pub(in super::super) async fn restart_releases_leases<P: Place>(place: P) {

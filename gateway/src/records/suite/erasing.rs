@@ -149,7 +149,7 @@ pub(in super::super) async fn an_erasure_takes_everything_of_its_subject<P: Plac
         digest: "whole".to_owned(),
         note: Some("canary".to_owned()),
     };
-    store.vote(post_id(2), vote("editor-7", true)).await.unwrap();
+    lives::decide(&store, post_id(2), TargetState::Accepted, Some(vote("editor-7", true)), 2).await;
     store.put_openings((1..=5).map(|number| opening(number, EDITOR, "old")).collect()).await.unwrap();
     store.put_openings(vec![opening(9, "person:editor-8", "other")]).await.unwrap();
     assert_eq!(store.values_of(EDITOR.to_owned()).await.unwrap(), ErasedCounts { values: 5, posts: 1, media: 0 });
@@ -327,7 +327,7 @@ pub(in super::super) async fn whose_it_is_and_what_was_asked<P: Place>(place: P)
     assert!(knows(EDITOR).await && !knows("app:newsroom").await, "a post is of the person for whom the app acted");
     let vote =
         Vote { person: PersonId::new("chief-1"), approve: false, at: at(2), digest: "whole".to_owned(), note: None };
-    store.vote(post_id(1), vote).await.unwrap();
+    lives::decide(&store, post_id(1), TargetState::Rejected, Some(vote), 2).await;
     assert!(knows("person:chief-1").await);
     keep_medium(&store, "m", Principal::App(AppId::new("newsroom"))).await;
     assert!(knows("app:newsroom").await && !knows("person:newsroom").await);

@@ -3,6 +3,7 @@
 pub(super) mod attempts;
 pub(super) mod erasing;
 pub(super) mod leaves;
+pub(super) mod lives;
 pub(super) mod model;
 pub(super) mod posts;
 pub(super) mod rest;
@@ -33,7 +34,7 @@ macro_rules! record_suite {
             posts: a_post_comes_back_whole, one_key_makes_one_post, a_key_is_kept_with_its_post, ids_are_unique,
                 pages_follow_each_other, a_dropped_call_harms_nobody, old_keys_are_forgotten;
             attempts: an_attempt_from_claim_to_end, only_one_claims, a_lease_runs_out, a_retry_waits_for_its_time,
-                the_first_answer_to_a_step_stays, a_late_attempt_does_not_undo_a_later_one, a_recall, votes_move_posts,
+                the_first_answer_to_a_step_stays, a_late_attempt_does_not_undo_a_later_one, a_recall,
                 restart_releases_leases, due_work_in_order, notes_belong_to_plugins;
             leaves: an_intent_without_outcome_is_unknown, a_journalled_step_is_known, an_outcome_is_applied,
                 what_the_records_know_stays, an_outcome_may_come_in_a_later_batch, an_answer_that_was_not_journalled,
@@ -42,6 +43,8 @@ macro_rules! record_suite {
             erasing: openings_are_kept_with_their_post, an_erasure_takes_everything_of_its_subject,
                 open_posts_are_told_and_stay, an_erasure_goes_on_after_a_restart, media_of_others_stay,
                 what_is_sealed_under_a_new_key_stays, openings_go_with_their_leaves, whose_it_is_and_what_was_asked;
+            lives: votes_move_posts, of_two_decisions_one_is_kept, an_edit_takes_the_place_of_what_was,
+                another_occurrence_begins_anew, what_waits_for_time_is_found, what_was_said_is_erased;
             model: random_sequences;
         }
     };
@@ -104,6 +107,7 @@ pub(super) fn new_post(number: u64, targets: Vec<NewTarget>) -> NewPost {
         media: Vec::new(),
         subject: "person:editor-7".to_owned(),
         openings: Vec::new(),
+        life: None,
     }
 }
 

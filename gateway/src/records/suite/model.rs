@@ -173,22 +173,21 @@ impl<S: Records> Run<'_, S> {
     async fn vote(&mut self, post: usize, approve: bool) {
         let vote =
             Vote { person: PersonId::new("p"), approve, at: at(self.now), digest: "whole".to_owned(), note: None };
-        let answer = self.store.vote(self.id(post), vote).await;
-        self.moved(post, answer, if approve { TargetState::Accepted } else { TargetState::Rejected });
+        let to = if approve { TargetState::Accepted } else { TargetState::Rejected };
+        self.decide(post, to, Some(vote)).await;
     }
 
     async fn withdraw(&mut self, post: usize) {
-        let answer = self.store.withdraw(self.id(post), at(self.now)).await;
-        self.moved(post, answer, TargetState::Recalled);
+        self.decide(post, TargetState::Cancelled, None).await;
     }
 
-    fn moved(&mut self, post: usize, answer: Result<VoteResult, RecordsError>, to: TargetState) {
-        let Some(models) = self.posts.get_mut(&post) else {
-            assert!(matches!(answer, Err(RecordsError::Missing(_))));
+    async fn decide(&mut self, post: usize, to: TargetState, vote: Option<Vote>) {
+        let id = self.id(post);
+        let Some(models) = self.posts.get_mut(&post) else { return };
+        if models.iter().all(|model| model.state != TargetState::Held) {
             return;
-        };
-        let held = models.iter().any(|model| model.state == TargetState::Held);
-        assert_eq!(answer.unwrap() == VoteResult::Counted, held);
+        }
+        lives::decide(&self.store, id, to, vote, self.now).await;
         for model in models.iter_mut().filter(|model| model.state == TargetState::Held) {
             model.state = to;
         }

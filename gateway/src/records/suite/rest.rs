@@ -125,11 +125,7 @@ pub(in super::super) async fn frozen_targets<P: Place>(place: P) {
         keep(&store, number, TargetState::Accepted).await;
         claim(&store, number, ClaimFor::Publish, 1).await.unwrap();
     }
-    let frozen = |seconds| {
-        let mut finish = finish(1, TargetState::Held, seconds);
-        finish.attempt.problem = Some("frozen".to_owned());
-        finish
-    };
+    let frozen = |seconds| finish(1, TargetState::Frozen, seconds);
     store.finish_target(post_id(1), account("a"), frozen(9)).await.unwrap();
     store.finish_target(post_id(2), account("a"), frozen(8)).await.unwrap();
     store.finish_target(post_id(3), account("a"), finish(1, TargetState::Held, 7)).await.unwrap();
@@ -140,9 +136,7 @@ pub(in super::super) async fn frozen_targets<P: Place>(place: P) {
     };
     assert_eq!(waits().await, [(post_id(2), at(8)), (post_id(1), at(9))], "those that a freeze stopped, oldest first");
     assert!(due(&store, 1_000).await.is_empty(), "nothing goes by itself");
-    assert!(store.release_frozen(post_id(2), account("a"), at(40), at(20)).await.unwrap());
-    assert!(!store.release_frozen(post_id(2), account("a"), at(40), at(20)).await.unwrap(), "once");
-    assert!(!store.release_frozen(post_id(9), account("a"), at(40), at(20)).await.unwrap());
+    lives::decide_from(&store, post_id(2), TargetState::Frozen, TargetState::Accepted, 20, Some(at(40))).await;
     assert_eq!(waits().await, [(post_id(1), at(9))]);
     assert!(due(&store, 39).await.is_empty(), "not before its time");
     assert_eq!(due(&store, 40).await, [(post_id(2), account("a"), ClaimFor::Publish)]);

@@ -1,0 +1,562 @@
+//! How posts stand: their history, what they wait for and why, what waits for me, and the calendar.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use pressgate_calendar::ics::{Entry, Feed, Status, write};
+use pressgate_workflow::{
+    Life, PostState,
+    approval::{self, Counted, UpcomingWhat, Voter, Who},
+    ids::Actor,
+    life::{Change, Event},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{posts::view_for, refused, view::PostView};
+use crate::{
+    call::Caller,
+    doors::{
+        caller::{Known, PostPath},
+        problem::Problem,
+        query::{parameter, unread},
+        words::PostStates,
+    },
+    gateway::Gateway,
+    model::{AccountId, Principal},
+    posts::{
+        self, life,
+        sight::readable,
+        write::seen,
+    },
+    records::{CommentRecord, PostRecord},
+    refusal::{Refusal, Stage, problem},
+};
+
+/// Posts that one look at a calendar has.
+const PLANNED_MAX: u32 = 1_000;
+/// Held posts that are looked through for what waits for somebody.
+const HELD_MAX: u32 = 5_000;
+/// A calendar that nobody gives a time begins so long ago and ends so far ahead.
+const CALENDAR_BACK: SignedDuration = SignedDuration::from_hours(31 * 24);
+const CALENDAR_AHEAD: SignedDuration = SignedDuration::from_hours(92 * 24);
+/// Characters of a post that its line in a calendar has.
+const SUMMARY_CHARS: usize = 60;
+
+/// Who did something.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ActorView {
+    /// `person`, `app`, `link` or `gate`.
+    pub kind: &'static str,
+    /// Its id; none for the gateway itself.
+    #[schema(required = true)]
+    pub id: Option<String>,
+    /// The person for whom an app acted.
+    #[schema(required = true)]
+    pub on_behalf_of: Option<String>,
+}
+
+impl From<&Actor> for ActorView {
+    fn from(actor: &Actor) -> Self {
+        let text = |id: &str| Some(id.to_owned());
+        let (kind, id, on_behalf_of) = match actor {
+            Actor::Person { person } => ("person", text(person.as_str()), None),
+            Actor::App { app, on_behalf_of } => {
+                ("app", text(app.as_str()), on_behalf_of.as_ref().map(ToString::to_string))
+            }
+            Actor::Link { link } => ("link", text(link.as_str()), None),
+            Actor::Gate => ("gate", None, None),
+        };
+        Self { kind, id, on_behalf_of }
+    }
+}
+
+/// Something that happened to a post.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventView {
+    /// From 1, without a gap.
+    pub seq: u64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who.
+    pub by: ActorView,
+    /// What: `created`, `edited`, `voted`, `approved`, `published` and so on.
+    pub event: String,
+    /// Why, in their words; what was said, of a comment.
+    #[schema(required = true)]
+    pub why: Option<String>,
+    /// More, by event.
+    #[schema(value_type = Object)]
+    pub data: Value,
+}
+
+/// The history of a post.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryView {
+    /// Post.
+    pub post: String,
+    /// In order.
+    pub events: Vec<EventView>,
+}
+
+/// Everything that happened to a post: who, when, what and why.
+#[utoipa::path(get, path = "/v1/posts/{id}/history", operation_id = "postHistory", tag = "posts",
+    params(("id" = String, Path, description = "The post.")),
+    responses((status = 200, body = HistoryView, description = "Its history."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn history(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    PostPath(id): PostPath,
+) -> Result<Json<HistoryView>, Problem> {
+    let told = async {
+        let post = seen(&gateway, &caller, &id).await?;
+        let events = life::history(&gateway, &post).await?;
+        let comments = gateway.records.comments(id.clone()).await.map_err(|error| posts::unavailable(&error))?;
+        Ok(events.iter().map(|event| event_view(event, &comments)).collect())
+    };
+    match told.await {
+        Ok(events) => Ok(Json(HistoryView { post: id.to_string(), events })),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+fn event_view(event: &Event, comments: &[CommentRecord]) -> EventView {
+    let mut data = serde_json::to_value(&event.change).unwrap_or_default();
+    let mut name = String::new();
+    if let Some(fields) = data.as_object_mut() {
+        if let Some(Value::String(event)) = fields.remove("event") {
+            name = event;
+        }
+        fields.remove("post");
+        if let Some(content) = fields.get_mut("content").and_then(Value::as_object_mut) {
+            // Of the gateway's own; the post's page has the one that votes name.
+            content.remove("digest");
+        }
+        fields.remove("digest");
+    }
+    let said = |number: u32| comments.iter().find(|comment| comment.number == number).map(|comment| comment.text.clone());
+    let why = match &event.change {
+        Change::Commented { comment } => said(*comment),
+        _ => event.why.clone(),
+    };
+    EventView { seq: event.seq, at: event.at, by: ActorView::from(&event.by), event: name, why, data }
+}
+
+/// Who may agree in a stage.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WhoView {
+    /// `role`, `people` or `external`.
+    pub kind: &'static str,
+    /// The role, the people, or the outside party.
+    pub names: Vec<String>,
+}
+
+impl From<&Who> for WhoView {
+    fn from(who: &Who) -> Self {
+        match who {
+            Who::Role(role) => Self { kind: "role", names: vec![role.to_string()] },
+            Who::People(people) => Self { kind: "people", names: people.iter().map(ToString::to_string).collect() },
+            Who::External(party) => Self { kind: "external", names: vec![party.to_string()] },
+        }
+    }
+}
+
+/// One stage of a rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StageView {
+    /// How many are wanted.
+    pub wanted: u32,
+    /// Of whom.
+    pub of: WhoView,
+    /// Whose votes count.
+    pub counted: Vec<CountedView>,
+    /// It is this stage's turn.
+    pub open: bool,
+    /// People who could vote now and have not.
+    pub can_vote: Vec<String>,
+}
+
+/// A vote that counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CountedView {
+    /// The person, or the link.
+    pub voter: String,
+    /// In whose place they voted.
+    #[schema(required = true)]
+    pub in_place_of: Option<String>,
+}
+
+/// A rule that wants somebody's agreement.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RuleView {
+    /// Its name in approvals.toml; `hold` where a policy holds the post and no rule says who decides.
+    pub rule: String,
+    /// In order.
+    pub stages: Vec<StageView>,
+}
+
+/// What comes by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NextView {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// `escalation`, `expiry` or `due`.
+    pub what: &'static str,
+    /// The rule.
+    #[schema(required = true)]
+    pub rule: Option<String>,
+    /// Who is asked then.
+    #[schema(required = true)]
+    pub to: Option<WhoView>,
+}
+
+/// What a held target waits for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WaitView {
+    /// Account.
+    pub account: String,
+    /// `votes`, `overdue`, `thawed` or `attention`.
+    pub waits_for: super::view::WaitBody,
+    /// Why, where something stopped it.
+    #[schema(required = true)]
+    pub why: Option<String>,
+}
+
+/// Which rule wants whom, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExplainView {
+    /// Post.
+    pub post: String,
+    /// Where it stands.
+    #[schema(value_type = PostStates)]
+    pub state: &'static str,
+    /// The version that this is about.
+    pub version: u32,
+    /// Nobody's agreement is missing.
+    pub approved: bool,
+    /// Every rule that is for the post; all of them must be satisfied.
+    pub rules: Vec<RuleView>,
+    /// Policies that hold it.
+    pub held_by: Vec<String>,
+    /// Open comments on this version.
+    pub open_comments: u32,
+    /// The rule that they keep it back by.
+    #[schema(required = true)]
+    pub blocked_by_comments: Option<String>,
+    /// What each held target waits for.
+    pub waits: Vec<WaitView>,
+    /// What comes by itself, soonest first.
+    pub next: Vec<NextView>,
+}
+
+/// What a post waits for: which rule wants whom, who could vote now, what stopped it, and what comes by itself.
+#[utoipa::path(get, path = "/v1/posts/{id}/explain", operation_id = "explainPost", tag = "approvals",
+    params(("id" = String, Path, description = "The post.")),
+    responses((status = 200, body = ExplainView, description = "What it waits for."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn explain(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    PostPath(id): PostPath,
+) -> Result<Json<ExplainView>, Problem> {
+    let explained = async {
+        let post = seen(&gateway, &caller, &id).await?;
+        explained(&gateway, &post).await
+    };
+    match explained.await {
+        Ok(view) => Ok(Json(view)),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+async fn explained(gateway: &Gateway, post: &PostRecord) -> Result<ExplainView, Refusal> {
+    let life = life::of(post);
+    let known = life::Known::of(gateway, post, &life);
+    let told = approval::explain(&life, &known.facts(&Actor::Gate));
+    let events = life::history(gateway, post).await?;
+    let why = |account: &pressgate_workflow::ids::AccountId| {
+        let held = |event: &&Event| matches!(&event.change, Change::Held { accounts, .. } if accounts.contains(account));
+        events.iter().rev().find(held).and_then(|event| event.why.clone())
+    };
+    let stage = |stage: approval::ExplainedStage| StageView {
+        wanted: stage.wanted,
+        of: WhoView::from(&stage.who),
+        counted: stage.counted.iter().map(counted).collect(),
+        open: stage.open,
+        can_vote: stage.can_vote.iter().map(ToString::to_string).collect(),
+    };
+    let next = |next: approval::Upcoming| {
+        let (what, rule, to) = match &next.what {
+            UpcomingWhat::Escalation { rule, to } => ("escalation", Some(rule.to_string()), Some(WhoView::from(to))),
+            UpcomingWhat::Expiry { rule } => ("expiry", Some(rule.to_string()), None),
+            UpcomingWhat::Due => ("due", None, None),
+        };
+        NextView { at: next.at, what, rule, to }
+    };
+    let waits = told.waits.iter().map(|(account, wait)| WaitView {
+        account: account.to_string(),
+        waits_for: (*wait).into(),
+        why: why(account),
+    });
+    Ok(ExplainView {
+        post: post.id.to_string(),
+        state: post.state.as_str(),
+        version: told.version,
+        approved: told.approved,
+        waits: waits.collect(),
+        rules: told
+            .rules
+            .into_iter()
+            .map(|rule| RuleView {
+                rule: rule.name.to_string(),
+                stages: rule.stages.into_iter().map(stage).collect(),
+            })
+            .collect(),
+        held_by: told.holds.iter().map(ToString::to_string).collect(),
+        open_comments: told.open_comments,
+        blocked_by_comments: told.blocked_by_comments.map(|rule| rule.to_string()),
+        next: told.next.into_iter().map(next).collect(),
+    })
+}
+
+fn counted(counted: &Counted) -> CountedView {
+    let voter = match &counted.voter {
+        Voter::Person(person) => person.to_string(),
+        Voter::Link(link) => link.to_string(),
+    };
+    CountedView { voter, in_place_of: counted.seat.as_ref().map(ToString::to_string) }
+}
+
+/// A post that waits for the caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WaitingView {
+    /// Rules that ask the caller.
+    pub rules: Vec<String>,
+    /// The post.
+    pub post: PostView,
+}
+
+/// What waits for the caller.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ApprovalsView {
+    /// The oldest first.
+    pub waiting: Vec<WaitingView>,
+}
+
+/// Posts that wait for the caller's vote now.
+#[utoipa::path(get, path = "/v1/approvals", operation_id = "listApprovals", tag = "approvals",
+    responses((status = 200, body = ApprovalsView, description = "What waits for me."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn approvals(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+) -> Result<Json<ApprovalsView>, Problem> {
+    match waiting(&gateway, &caller).await {
+        Ok(waiting) => Ok(Json(ApprovalsView { waiting })),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+async fn waiting(gateway: &Gateway, caller: &Caller) -> Result<Vec<WaitingView>, Refusal> {
+    let Principal::Person(person) = caller.principal() else {
+        let detail = "Votes are of people: show a person's key.";
+        return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
+    };
+    let held = gateway.records.held_posts(None, HELD_MAX).await.map_err(|error| posts::unavailable(&error))?;
+    let mut waiting = Vec::new();
+    for id in held {
+        let post = posts::read(gateway, &id).await?;
+        let rules = asking(gateway, &post, person.as_str());
+        if !rules.is_empty() {
+            waiting.push(WaitingView { rules, post: view_for(gateway, caller, post) });
+        }
+    }
+    Ok(waiting)
+}
+
+/// Rules that ask a person now.
+fn asking(gateway: &Gateway, post: &PostRecord, person: &str) -> Vec<String> {
+    let life = life::of(post);
+    let known = life::Known::of(gateway, post, &life);
+    let told = approval::explain(&life, &known.facts(&Actor::Gate));
+    let asks = |stage: &approval::ExplainedStage| stage.can_vote.iter().any(|known| known.as_str() == person);
+    let rules = told.rules.iter().filter(|rule| rule.stages.iter().any(asks));
+    rules.map(|rule| rule.name.to_string()).collect()
+}
+
+/// A post with a time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlannedView {
+    /// Post.
+    pub post: String,
+    /// When it is due, or was.
+    #[schema(value_type = String, format = DateTime)]
+    pub due_at: Timestamp,
+    /// Where it stands.
+    #[schema(value_type = PostStates)]
+    pub state: &'static str,
+    /// Accounts that it is for.
+    pub accounts: Vec<String>,
+    /// The beginning of its text.
+    pub summary: String,
+    /// The campaign that the author named.
+    #[schema(required = true)]
+    pub campaign: Option<String>,
+    /// Labels that the author set.
+    pub labels: Vec<String>,
+    /// It recurs; this is its next time, or the last.
+    pub recurs: bool,
+}
+
+/// Posts with a time, soonest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CalendarView {
+    /// From here on.
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// Before here.
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+    /// At most 1,000.
+    pub posts: Vec<PlannedView>,
+    /// There are more.
+    pub more: bool,
+}
+
+/// Which part of the calendar.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CalendarQuery {
+    /// From this instant on; a month ago where it is left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Before this instant; three months ahead where it is left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<String>,
+    /// Only posts for this account.
+    account: Option<String>,
+}
+
+type CalendarParams = Result<Query<CalendarQuery>, QueryRejection>;
+
+/// Posts with a time on accounts whose posts the caller may read, and its own.
+#[utoipa::path(get, path = "/v1/calendar", operation_id = "readCalendar", tag = "posts", params(CalendarQuery),
+    responses((status = 200, body = CalendarView, description = "The calendar."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn calendar(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    query: CalendarParams,
+) -> Result<Json<CalendarView>, Problem> {
+    match planned(&gateway, &caller, query).await {
+        Ok((view, _)) => Ok(Json(view)),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+/// The same for calendar programs (RFC 5545).
+#[utoipa::path(get, path = "/v1/calendar.ics", operation_id = "subscribeCalendar", tag = "posts", params(CalendarQuery),
+    responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn calendar_ics(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    query: CalendarParams,
+) -> Result<Response, Problem> {
+    let feed = Feed { name: "Pressgate".to_owned(), product: "-//Pressgate//Calendar//EN".to_owned() };
+    let text = planned(&gateway, &caller, query).await.and_then(|(view, posts)| {
+        let entries: Vec<Entry> = view.posts.iter().zip(&posts).map(|(view, post)| entry(view, post)).collect();
+        write(&feed, &entries)
+            .map_err(|error| Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error))
+    });
+    match text {
+        Ok(text) => Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response()),
+        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
+    }
+}
+
+fn entry(view: &PlannedView, post: &PostRecord) -> Entry {
+    let life = life::of(post);
+    let over = matches!(
+        life.state(),
+        PostState::Cancelled | PostState::Rejected | PostState::Denied | PostState::Expired | PostState::Recalled
+    );
+    let certain = matches!(life.state(), PostState::Scheduled | PostState::Publishing | PostState::Published);
+    Entry {
+        uid: format!("{}@pressgate", view.post),
+        summary: format!("{} ({})", view.summary, view.state),
+        at: view.due_at,
+        length: SignedDuration::ZERO,
+        status: match (over, certain) {
+            (true, _) => Status::Cancelled,
+            (false, true) => Status::Confirmed,
+            (false, false) => Status::Tentative,
+        },
+        sequence: u32::try_from(life.seq()).unwrap_or(u32::MAX),
+        modified: post.updated_at,
+        categories: view.labels.clone(),
+        extra: Vec::new(),
+    }
+}
+
+async fn planned(
+    gateway: &Gateway,
+    caller: &Caller,
+    query: CalendarParams,
+) -> Result<(CalendarView, Vec<PostRecord>), Refusal> {
+    let Query(query) = query.map_err(|rejection| unread(&rejection))?;
+    let now = gateway.clock.now();
+    let time = |name: &str, text: Option<String>, otherwise: Option<Timestamp>| match text {
+        Some(text) => pressgate_calendar::parse_instant(&text).map_err(|error| parameter(name, error.to_string())),
+        None => Ok(otherwise.unwrap_or(now)),
+    };
+    let from = time("from", query.from, now.checked_sub(CALENDAR_BACK).ok())?;
+    let until = time("until", query.until, now.checked_add(CALENDAR_AHEAD).ok())?;
+    let mut visible = readable(gateway, caller);
+    if let Some(account) = &query.account {
+        visible.retain(|known| known.as_str() == account);
+    }
+    let ids = gateway.records.planned(from, until, PLANNED_MAX + 1).await.map_err(|error| posts::unavailable(&error))?;
+    let more = ids.len() > PLANNED_MAX as usize;
+    let mut posts = Vec::new();
+    for id in ids.into_iter().take(PLANNED_MAX as usize) {
+        let post = posts::read(gateway, &id).await?;
+        let wanted = |account: &AccountId| query.account.as_deref().is_none_or(|wanted| wanted == account.as_str());
+        let own = posts::sight::is_own(caller, &post) && post.targets.iter().any(|target| wanted(&target.account));
+        if own || posts::sight::any_of(&post, &visible) {
+            posts.push(post);
+        }
+    }
+    let views = posts.iter().filter_map(|post| planned_view(caller, post, &visible)).collect();
+    Ok((CalendarView { from, until, posts: views, more }, posts))
+}
+
+fn planned_view(caller: &Caller, post: &PostRecord, visible: &BTreeSet<AccountId>) -> Option<PlannedView> {
+    let life: Life = life::of(post);
+    let own = posts::sight::is_own(caller, post);
+    let targets: Vec<_> = post.targets.iter().filter(|target| own || visible.contains(&target.account)).collect();
+    let draft = targets.first().map(|target| &target.draft)?;
+    let text = draft.parts.first().map(|part| part.text.as_str()).unwrap_or_default();
+    let recurs = matches!(&life.content().plan, pressgate_workflow::life::Plan::At(timing) if timing.recurs);
+    Some(PlannedView {
+        post: post.id.to_string(),
+        due_at: life.due()?,
+        state: post.state.as_str(),
+        accounts: targets.iter().map(|target| target.account.to_string()).collect(),
+        summary: text.chars().take(SUMMARY_CHARS).collect(),
+        campaign: draft.campaign.clone(),
+        labels: draft.labels.clone(),
+        recurs,
+    })
+}
