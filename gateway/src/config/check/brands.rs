@@ -113,6 +113,10 @@ impl Brands {
         paths.iter().filter_map(|path| self.resolve(entry, key, path, report)).collect()
     }
 
+    pub(super) fn tree(&self) -> &BTreeMap<BrandPath, Brand> {
+        &self.tree
+    }
+
     pub(super) fn into_tree(self) -> BTreeMap<BrandPath, Brand> {
         self.tree
     }

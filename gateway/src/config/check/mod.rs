@@ -69,13 +69,8 @@ pub(super) fn check(
     now: Timestamp,
 ) -> Result<Governance, Vec<Fault>> {
     let report = Report::default();
-    let open = |name: &'static str| match files.get(name) {
-        Some(text) => Document::parse(name, text, &report),
-        None if unread.contains(name) => Document::unread(name),
-        None => Document::parse(name, "", &report),
-    };
-    let (people, apps, accounts) = (open("people.toml"), open("apps.toml"), open("accounts.toml"));
-    let policies = open("policies.toml");
+    let open = |name| open(name, files, unread, &report);
+    let [people, apps, accounts, policies] = ["people.toml", "apps.toml", "accounts.toml", "policies.toml"].map(open);
     let brands = Brands::check(&open("brands.toml"), &report);
     let context = Context {
         report: &report,
@@ -105,22 +100,14 @@ pub(super) fn check(
     let calendars = calendars::calendars(&context, &open("calendars.toml"));
     strangers(files, &referenced, &report);
 
+    let (grants, auditors) = (shared(grants), shared(auditors));
+    let house = workflow::House { apps: &apps, people: &people, accounts: &accounts, grants: &grants };
+    let workflow = workflow::workflow(approvals.rules, &approvals.lines, &house, context.brands.tree(), &report);
     let (brands, guidelines) = (context.brands.into_tree(), context.guidelines.guidelines);
-    let grants: Vec<_> = grants.into_iter().map(Arc::new).collect();
-    let workflow = workflow::workflow(approvals.rules, &people, &accounts, &brands);
-    // Who is missing because of a fault would be missed again here.
-    if report.is_empty() {
-        let house = workflow::House { apps: &apps, people: &people, accounts: &accounts, grants: &grants };
-        workflow::report(&workflow, &house, &approvals.lines, &report);
-    }
     let faults = report.into_faults();
     if !faults.is_empty() {
         return Err(faults);
     }
-    let index = Index::new(&grants, &denies);
-    let auditors: Vec<_> = auditors.into_iter().map(Arc::new).collect();
-    let auditor_index = super::auditors::Index::new(&auditors);
-    let (digest, files) = (digest_of(files), files.clone());
     Ok(Governance {
         brands,
         accounts,
@@ -130,8 +117,10 @@ pub(super) fn check(
         role_guidelines: asked.guidelines,
         own_roles: asked.own,
         guidelines,
+        index: Index::new(&grants, &denies),
         grants,
         denies,
+        auditor_index: super::auditors::Index::new(&auditors),
         auditors,
         policies,
         limits,
@@ -139,11 +128,22 @@ pub(super) fn check(
         workflow: Arc::new(workflow),
         externals: approvals.externals,
         calendars,
-        digest,
-        files,
-        index,
-        auditor_index,
+        digest: digest_of(files),
+        files: files.clone(),
     })
+}
+
+fn shared<T>(all: Vec<T>) -> Vec<Arc<T>> {
+    all.into_iter().map(Arc::new).collect()
+}
+
+/// A file of the folder; one that is not there is empty.
+fn open<'f>(name: &'static str, files: &'f Files, unread: &BTreeSet<String>, report: &Report) -> Document<'f> {
+    match files.get(name) {
+        Some(text) => Document::parse(name, text, report),
+        None if unread.contains(name) => Document::unread(name),
+        None => Document::parse(name, "", report),
+    }
 }
 
 /// A misspelt file name would silently take its rules away.

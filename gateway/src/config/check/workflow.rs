@@ -18,11 +18,13 @@ use crate::model::{Account, AccountId, Action, ActionClass, AppId, BrandPath, Gr
 /// Brands that a fault names; it may concern hundreds.
 const NAMED_MAX: usize = 3;
 
+/// The governance for the life of a post. Rules that can never be satisfied are reported, each by its line.
 pub(super) fn workflow(
     rules: Rules,
-    people: &BTreeMap<PersonId, Person>,
-    accounts: &BTreeMap<AccountId, Arc<Account>>,
+    lines: &BTreeMap<RuleName, usize>,
+    house: &House<'_>,
     brands: &BTreeMap<BrandPath, Brand>,
+    report: &Report,
 ) -> Workflow {
     let top: Vec<BrandName> =
         brands.keys().filter(|path| !path.as_str().contains('/')).map(|path| path.as_str().into()).collect();
@@ -30,12 +32,17 @@ pub(super) fn workflow(
         let facts = AccountFacts { brand: account.brand.as_str().into(), network: account.network.as_str().into() };
         (account.id.as_str().into(), facts)
     };
-    Workflow {
+    let workflow = Workflow {
         rules,
-        people: people.values().map(|person| (person.id.as_str().into(), facts_of(person, &top))).collect(),
-        accounts: accounts.values().map(account).collect(),
+        people: house.people.values().map(|person| (person.id.as_str().into(), facts_of(person, &top))).collect(),
+        accounts: house.accounts.values().map(account).collect(),
         limits: Limits::default(),
+    };
+    // Who is missing because of a fault would be missed again here.
+    if report.is_empty() {
+        search(&workflow, house, lines, report);
     }
+    workflow
 }
 
 /// A person's roles with their brands. Who has a role without a limit has it for the brands at the top, so for all.
@@ -60,15 +67,19 @@ pub(super) struct House<'a> {
 
 /// Reports rules that can't be satisfied for brands that have accounts. What a rule asks of the author, or of the account, is
 /// looked at too, so that nobody is told of a post that there can't be.
-pub(super) fn report(workflow: &Workflow, house: &House<'_>, lines: &BTreeMap<RuleName, usize>, report: &Report) {
+fn search(workflow: &Workflow, house: &House<'_>, lines: &BTreeMap<RuleName, usize>, report: &Report) {
     let rules: BTreeMap<&RuleName, &Arc<Rule>> = workflow.rules.rules.iter().map(|rule| (&rule.name, rule)).collect();
     let brands: BTreeSet<&BrandPath> = house.accounts.values().map(|account| &account.brand).collect();
     let voters = voters(workflow);
+    // The others are looked at for nothing, brand by brand.
+    let people = workflow.people.iter().filter(|(person, _)| voters.contains(person));
+    let people = people.map(|(person, facts)| (person.clone(), facts.clone())).collect();
+    let small = Workflow { rules: workflow.rules.clone(), people, ..Workflow::default() };
     let mut found: BTreeMap<(RuleName, Option<usize>, String), Vec<BrandName>> = BTreeMap::new();
     for brand in brands {
         let name = BrandName::from(brand.as_str());
         let proposers = house.proposers(brand, &voters);
-        for fault in unsatisfiable(workflow, std::slice::from_ref(&name), &proposers) {
+        for fault in unsatisfiable(&small, std::slice::from_ref(&name), &proposers) {
             let rule = rules.get(&fault.rule);
             if rule.is_some_and(|rule| house.meets(rule, brand, &fault)) {
                 found.entry((fault.rule, fault.stage, fault.reason.to_string())).or_default().push(name.clone());

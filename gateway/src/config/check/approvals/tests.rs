@@ -141,89 +141,92 @@ fn the_example_of_the_documentation_is_without_fault() {
     assert_eq!((rules.rules.len(), rules.substitutes.len(), rules.rotations.len()), (2, 1, 1));
 }
 
+/// What is replaced by what, the line of the fault, and a part of it.
+const RULE_FAULTS: &[(&str, &str, usize, &str)] = &[
+    ("name = \"launch\"\n", "", 1, "`name` is missing"),
+    ("\"launch\"", "\"Launch!\"", 2, "`name` must be"),
+    ("name = \"launch\"", "name = \"hold\"", 2, "built-in rule"),
+    ("brands = [\"acme/snacks\"]", "brands = [\"acme/snack\"]", 3, "did you mean `acme/snacks`?"),
+    ("brands = [\"acme/snacks\"]", "brands = []", 3, "leave it out to ask nothing"),
+    ("brands = [\"acme/snacks\"]", "brands = \"acme\"", 3, "an array of strings"),
+    ("brands = ", "brand = ", 3, "did you mean `brands`?"),
+    ("[\"acme-m\"]", "[\"acme-n\"]", 4, "there is no account `acme-n` in accounts.toml; did you mean `acme-m`?"),
+    ("[\"plume\"]", "[\"plum\"]", 5, "there is no network `plum` in accounts.toml; did you mean `plume`?"),
+    ("labels = [\"launch\"]", "labels = [\" \"]", 6, "one line of 1 to 200 characters"),
+    ("campaigns = [\"spring\"]", "campaigns = [\"a\\nb\"]", 7, "one line of 1 to 200 characters"),
+    ("\"legal\"]\npol", "\"legl\"]\npol", 8, "there is no role `legl`; did you mean `legal`?"),
+    ("[\"rules\"]", "[\"rule\"]", 9, "there is no policy `rule` in policies.toml; did you mean `rules`?"),
+    (
+        "outside = {",
+        "during = { zone = \"UTC\", days = [\"mon\"], from = \"08:00\", until = \"09:00\" }\noutside = {",
+        11,
+        "only one of `during` and `outside`",
+    ),
+    (
+        "zone = \"Europe/Prague\", days = [\"mon\"",
+        "zone = \"Europe/Prage\", days = [\"mon\"",
+        10,
+        "did you mean `Europe/Prague`?",
+    ),
+    ("zone = \"Europe/Prague\", days = [\"mon\"", "days = [\"mon\"", 10, "`zone` is missing"),
+    ("[\"mon\", \"fri\"]", "[\"mon\", \"frid\"]", 10, "did you mean `fri`?"),
+    ("[\"mon\", \"fri\"]", "[\"mon\", \"mon\"]", 10, "`mon` is given twice"),
+    ("[\"mon\", \"fri\"]", "[]", 10, "at least one day"),
+    ("from = \"08:00\"", "from = \"8:00\"", 10, "no time of day"),
+    ("from = \"08:00\"", "from = \"24:00\"", 10, "no time of day"),
+    ("from = \"08:00\"", "from = \"08:60\"", 10, "no time of day"),
+    ("until = \"24:00\"", "till = \"24:00\", until = \"24:00\"", 10, "unknown key `till`"),
+    ("{ n = 1, role = \"approver\" }", "{ n = 0, role = \"approver\" }", 12, "`n` must be within 1 and 20"),
+    ("{ n = 1, role = \"approver\" }", "{ role = \"approver\" }", 12, "`n`, how many must agree, is missing"),
+    ("{ n = 1, role = \"approver\" }", "{ n = 1 }", 12, "`role`, `people` or `external` is missing"),
+    ("{ n = 1, role = \"approver\" }", "{ n = 1, role = \"aprover\" }", 12, "did you mean `approver`?"),
+    ("{ n = 1, role = \"approver\" }", "{ n = 1, role = \"app\" }", 12, "apps propose and never agree"),
+    (
+        "{ n = 1, role = \"approver\" }",
+        "{ n = 1, role = \"approver\", people = [\"chief-1\"] }",
+        12,
+        "only one of `role`",
+    ),
+    ("{ n = 1, role = \"approver\" }", "3", 12, "tables only, not an integer"),
+    (
+        "[\"chief-1\", \"legal-1\", \"legal-2\"]",
+        "[\"chief-1\", \"legal-1\", \"legal-3\"]",
+        13,
+        "there is no person `legal-3`",
+    ),
+    ("[\"chief-1\", \"legal-1\", \"legal-2\"]", "[\"chief-1\", \"legal-1\", \"legal-1\"]", 13, "named twice"),
+    ("[\"chief-1\", \"legal-1\", \"legal-2\"]", "[]", 13, "at least one person"),
+    (
+        "on_call = \"weekend\"",
+        "on_call = \"weekends\"",
+        13,
+        "there is no rotation `weekends` in approvals.toml; did you mean",
+    ),
+    (
+        "external = \"agency-x\"",
+        "external = \"agency-y\"",
+        14,
+        "there is no external `agency-y` in approvals.toml; did you mean",
+    ),
+    ("{ n = 1, external", "{ n = 2, external", 14, "which has 1 addresses"),
+    ("after = \"4h\"", "after = \"4 hours\"", 16, "a length of time such as"),
+    ("after = \"4h\"", "after = \"0h\"", 16, "a length of time such as"),
+    ("after = \"4h\"", "after = \"99999999w\"", 16, "at most `366d`"),
+    ("after = \"4h\"", "after = \"-4h\"", 16, "a length of time such as"),
+    ("after = \"4h\"", "after = 4", 16, "`after` must be a string"),
+    ("after = \"4h\", ", "", 16, "`after` is missing"),
+    ("after = \"4h\"", "after = \"72h\"", 16, "the post has expired by then"),
+    (", to = { role = \"legal\" }", "", 16, "`to` is missing"),
+    ("{ role = \"legal\" }", "{ rolle = \"legal\", people = [\"legal-1\"] }", 16, "did you mean `role`?"),
+    ("open_comments_block = true", "open_comments_block = \"yes\"", 18, "must be true or false"),
+    ("[[rule]]", "[[rules]]", 1, "did you mean `rule`?"),
+];
+
 #[test]
 fn each_fault_of_a_rule_is_told_with_its_line() {
-    for (from, to, line, part) in [
-        ("name = \"launch\"\n", "", 1, "`name` is missing"),
-        ("\"launch\"", "\"Launch!\"", 2, "`name` must be"),
-        ("name = \"launch\"", "name = \"hold\"", 2, "built-in rule"),
-        ("brands = [\"acme/snacks\"]", "brands = [\"acme/snack\"]", 3, "did you mean `acme/snacks`?"),
-        ("brands = [\"acme/snacks\"]", "brands = []", 3, "leave it out to ask nothing"),
-        ("brands = [\"acme/snacks\"]", "brands = \"acme\"", 3, "an array of strings"),
-        ("brands = ", "brand = ", 3, "did you mean `brands`?"),
-        ("[\"acme-m\"]", "[\"acme-n\"]", 4, "there is no account `acme-n` in accounts.toml; did you mean `acme-m`?"),
-        ("[\"plume\"]", "[\"plum\"]", 5, "there is no network `plum` in accounts.toml; did you mean `plume`?"),
-        ("labels = [\"launch\"]", "labels = [\" \"]", 6, "one line of 1 to 200 characters"),
-        ("campaigns = [\"spring\"]", "campaigns = [\"a\\nb\"]", 7, "one line of 1 to 200 characters"),
-        ("\"legal\"]\npol", "\"legl\"]\npol", 8, "there is no role `legl`; did you mean `legal`?"),
-        ("[\"rules\"]", "[\"rule\"]", 9, "there is no policy `rule` in policies.toml; did you mean `rules`?"),
-        (
-            "outside = {",
-            "during = { zone = \"UTC\", days = [\"mon\"], from = \"08:00\", until = \"09:00\" }\noutside = {",
-            11,
-            "only one of `during` and `outside`",
-        ),
-        (
-            "zone = \"Europe/Prague\", days = [\"mon\"",
-            "zone = \"Europe/Prage\", days = [\"mon\"",
-            10,
-            "did you mean `Europe/Prague`?",
-        ),
-        ("zone = \"Europe/Prague\", days = [\"mon\"", "days = [\"mon\"", 10, "`zone` is missing"),
-        ("[\"mon\", \"fri\"]", "[\"mon\", \"frid\"]", 10, "did you mean `fri`?"),
-        ("[\"mon\", \"fri\"]", "[\"mon\", \"mon\"]", 10, "`mon` is given twice"),
-        ("[\"mon\", \"fri\"]", "[]", 10, "at least one day"),
-        ("from = \"08:00\"", "from = \"8:00\"", 10, "no time of day"),
-        ("from = \"08:00\"", "from = \"24:00\"", 10, "no time of day"),
-        ("from = \"08:00\"", "from = \"08:60\"", 10, "no time of day"),
-        ("until = \"24:00\"", "till = \"24:00\", until = \"24:00\"", 10, "unknown key `till`"),
-        ("{ n = 1, role = \"approver\" }", "{ n = 0, role = \"approver\" }", 12, "`n` must be within 1 and 20"),
-        ("{ n = 1, role = \"approver\" }", "{ role = \"approver\" }", 12, "`n`, how many must agree, is missing"),
-        ("{ n = 1, role = \"approver\" }", "{ n = 1 }", 12, "`role`, `people` or `external` is missing"),
-        ("{ n = 1, role = \"approver\" }", "{ n = 1, role = \"aprover\" }", 12, "did you mean `approver`?"),
-        ("{ n = 1, role = \"approver\" }", "{ n = 1, role = \"app\" }", 12, "apps propose and never agree"),
-        (
-            "{ n = 1, role = \"approver\" }",
-            "{ n = 1, role = \"approver\", people = [\"chief-1\"] }",
-            12,
-            "only one of `role`",
-        ),
-        ("{ n = 1, role = \"approver\" }", "3", 12, "tables only, not an integer"),
-        (
-            "[\"chief-1\", \"legal-1\", \"legal-2\"]",
-            "[\"chief-1\", \"legal-1\", \"legal-3\"]",
-            13,
-            "there is no person `legal-3`",
-        ),
-        ("[\"chief-1\", \"legal-1\", \"legal-2\"]", "[\"chief-1\", \"legal-1\", \"legal-1\"]", 13, "named twice"),
-        ("[\"chief-1\", \"legal-1\", \"legal-2\"]", "[]", 13, "at least one person"),
-        (
-            "on_call = \"weekend\"",
-            "on_call = \"weekends\"",
-            13,
-            "there is no rotation `weekends` in approvals.toml; did you mean",
-        ),
-        (
-            "external = \"agency-x\"",
-            "external = \"agency-y\"",
-            14,
-            "there is no external `agency-y` in approvals.toml; did you mean",
-        ),
-        ("{ n = 1, external", "{ n = 2, external", 14, "which has 1 addresses"),
-        ("after = \"4h\"", "after = \"4 hours\"", 16, "a length of time such as"),
-        ("after = \"4h\"", "after = \"0h\"", 16, "a length of time such as"),
-        ("after = \"4h\"", "after = \"99999999w\"", 16, "at most `366d`"),
-        ("after = \"4h\"", "after = \"-4h\"", 16, "a length of time such as"),
-        ("after = \"4h\"", "after = 4", 16, "`after` must be a string"),
-        ("after = \"4h\", ", "", 16, "`after` is missing"),
-        ("after = \"4h\"", "after = \"72h\"", 16, "the post has expired by then"),
-        (", to = { role = \"legal\" }", "", 16, "`to` is missing"),
-        ("{ role = \"legal\" }", "{ rolle = \"legal\", people = [\"legal-1\"] }", 16, "did you mean `role`?"),
-        ("open_comments_block = true", "open_comments_block = \"yes\"", 18, "must be true or false"),
-        ("[[rule]]", "[[rules]]", 1, "did you mean `rule`?"),
-    ] {
-        assert!(APPROVALS.contains(from), "{from}");
-        only(checked(house(), &APPROVALS.replacen(from, to, 1)), line, part);
+    for (from, to, line, part) in RULE_FAULTS {
+        assert!(APPROVALS.contains(*from), "{from}");
+        only(checked(house(), &APPROVALS.replacen(*from, to, 1)), *line, part);
     }
     only(checked(house(), "[[rule]]\nname = \"a\"\n"), 1, "`stages` is missing");
     only(checked(house(), "[[rule]]\nname = \"a\"\nstages = []\n"), 3, "the rule asks nothing");
@@ -232,60 +235,63 @@ fn each_fault_of_a_rule_is_told_with_its_line() {
     only(checked(house(), &twice), 32, "there is another `launch` above");
 }
 
+/// The same, below the rules.
+const OTHER_FAULTS: &[(&str, &str, usize, &str)] = &[
+    (
+        "person = \"chief-1\"\nby",
+        "person = \"chief-3\"\nby",
+        20,
+        "there is no person `chief-3` in people.toml; did you mean",
+    ),
+    ("by = \"chief-2\"", "by = \"chief-1\"", 21, "their own substitute"),
+    ("by = \"chief-2\"\n", "", 19, "`by` is missing"),
+    ("from = 2027-07-01T00:00:00Z\n", "", 19, "`from` is missing"),
+    ("2027-07-01T00:00:00Z", "2027-07-01T00:00:00", 22, "with an offset"),
+    ("2027-07-15T00:00:00Z", "2027-07-01T02:00:00+02:00", 23, "later than `from`"),
+    ("people = [\"legal-1\", \"legal-2\"]\nper", "people = []\nper", 25, "1 to 200 people"),
+    (
+        "people = [\"legal-1\", \"legal-2\"]\nper",
+        "people = [\"legal-1\", \"legal-4\"]\nper",
+        25,
+        "there is no person `legal-4`",
+    ),
+    ("period = \"168h\"\n", "", 24, "`period` is missing"),
+    ("period = \"168h\"", "period = \"90m\"", 26, "whole hours"),
+    ("2027-01-01T18:00:00", "2027-01-01T18:00:00Z", 27, "without an offset"),
+    ("2027-01-01T18:00:00", "\"2027-01-01T18:00:00+01:00[Europe/Prague]\"", 27, "without an offset"),
+    ("2027-01-01T18:00:00", "2027-01-01", 27, "without an offset"),
+    ("2027-01-01T18:00:00", "\"2027-02-30T18:00:00\"", 27, "without an offset"),
+    ("days = [\"sat\"], ", "", 28, "`days` is missing"),
+    (
+        "[external.agency-x]",
+        "[external.\"Agency X\"]\naddresses = [\"a@x.example\"]\n[external.agency-x]",
+        29,
+        "the name must be",
+    ),
+    (
+        "addresses = [\"approvals@agency-x.example\"]",
+        "addresses = [\"jana agency-x.example\"]",
+        30,
+        "write one address",
+    ),
+    (
+        "addresses = [\"approvals@agency-x.example\"]",
+        "addresses = [\"a@x.example\", \"a@X.example\"]",
+        30,
+        "given twice",
+    ),
+    ("addresses = [\"approvals@agency-x.example\"]", "addresses = []", 30, "1 to 20 addresses"),
+    ("addresses = [\"approvals@agency-x.example\"]", "", 29, "`addresses` is missing"),
+    ("addresses = [\"", "address = 1\naddresses = [\"", 30, "did you mean `addresses`?"),
+];
+
 #[test]
 fn each_fault_of_the_others_is_told_with_its_line() {
-    for (from, to, line, part) in [
-        (
-            "person = \"chief-1\"\nby",
-            "person = \"chief-3\"\nby",
-            20,
-            "there is no person `chief-3` in people.toml; did you mean",
-        ),
-        ("by = \"chief-2\"", "by = \"chief-1\"", 21, "their own substitute"),
-        ("by = \"chief-2\"\n", "", 19, "`by` is missing"),
-        ("from = 2027-07-01T00:00:00Z\n", "", 19, "`from` is missing"),
-        ("2027-07-01T00:00:00Z", "2027-07-01T00:00:00", 22, "with an offset"),
-        ("2027-07-15T00:00:00Z", "2027-07-01T02:00:00+02:00", 23, "later than `from`"),
-        ("people = [\"legal-1\", \"legal-2\"]\nper", "people = []\nper", 25, "1 to 200 people"),
-        (
-            "people = [\"legal-1\", \"legal-2\"]\nper",
-            "people = [\"legal-1\", \"legal-4\"]\nper",
-            25,
-            "there is no person `legal-4`",
-        ),
-        ("period = \"168h\"\n", "", 24, "`period` is missing"),
-        ("period = \"168h\"", "period = \"90m\"", 26, "whole hours"),
-        ("2027-01-01T18:00:00", "2027-01-01T18:00:00Z", 27, "without an offset"),
-        ("2027-01-01T18:00:00", "\"2027-01-01T18:00:00+01:00[Europe/Prague]\"", 27, "without an offset"),
-        ("2027-01-01T18:00:00", "2027-01-01", 27, "without an offset"),
-        ("2027-01-01T18:00:00", "\"2027-02-30T18:00:00\"", 27, "without an offset"),
-        ("days = [\"sat\"], ", "", 28, "`days` is missing"),
-        (
-            "[external.agency-x]",
-            "[external.\"Agency X\"]\naddresses = [\"a@x.example\"]\n[external.agency-x]",
-            29,
-            "the name must be",
-        ),
-        (
-            "addresses = [\"approvals@agency-x.example\"]",
-            "addresses = [\"jana agency-x.example\"]",
-            30,
-            "write one address",
-        ),
-        (
-            "addresses = [\"approvals@agency-x.example\"]",
-            "addresses = [\"a@x.example\", \"a@X.example\"]",
-            30,
-            "given twice",
-        ),
-        ("addresses = [\"approvals@agency-x.example\"]", "addresses = []", 30, "1 to 20 addresses"),
-        ("addresses = [\"approvals@agency-x.example\"]", "", 29, "`addresses` is missing"),
-        ("addresses = [\"", "address = 1\naddresses = [\"", 30, "did you mean `addresses`?"),
-    ] {
-        assert!(APPROVALS.contains(from), "{from}");
-        let result = checked(house(), &APPROVALS.replacen(from, to, 1));
+    for (from, to, line, part) in OTHER_FAULTS {
+        assert!(APPROVALS.contains(*from), "{from}");
+        let result = checked(house(), &APPROVALS.replacen(*from, to, 1));
         assert!(!format!("{result:?}").contains("jana"), "an address is personal");
-        only(result, line, part);
+        only(result, *line, part);
     }
     assert!(checked(house(), &APPROVALS.replace("2027-01-01T18:00:00", "\"2027-01-01T18:00\"")).is_ok());
 }

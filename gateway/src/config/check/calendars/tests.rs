@@ -113,73 +113,70 @@ fn a_calendar_is_part_of_the_governance() {
     assert_eq!(none.len(), 4, "{none:#?}");
 }
 
+const TOML: &str = "calendars.toml";
+/// The file, what is replaced by what in it, the place of the fault, and a part of it.
+const FAULTS: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        TOML,
+        "[account.acme-m]",
+        "[account.acme-n]",
+        "calendars.toml:1",
+        "there is no account `acme-n` in accounts.toml; did you mean",
+    ),
+    (TOML, "zone = \"Europe/Prague\"\nslots", "slots", "calendars.toml:1", "`zone` is missing"),
+    (TOML, "\"Europe/Prague\"\nslots", "\"Prague\"\nslots", "calendars.toml:2", "did you mean `Europe/Prague`?"),
+    (TOML, "\"wed 14:30\"", "\"wen 14:30\"", "calendars.toml:3", "`wen` is no day"),
+    (TOML, "\"wed 14:30\"", "\"wed\"", "calendars.toml:3", "write it as mon 09:00"),
+    (TOML, "\"wed 14:30\"", "\"daily 25:00\"", "calendars.toml:3", "no time of day"),
+    (TOML, "\"mon 09:00\", \"wed 14:30\"", "", "calendars.toml:3", "leave it out for no queue"),
+    (
+        TOML,
+        "slots = [\"mon 09:00\", \"wed 14:30\"]",
+        "slots = \"mon 09:00\"",
+        "calendars.toml:3",
+        "an array of strings",
+    ),
+    (TOML, "slots", "slot", "calendars.toml:3", "did you mean `slots`?"),
+    (TOML, "name = \"holidays\"\n", "", "calendars.toml:4", "`name` is missing"),
+    (TOML, "name = \"snacks\"", "name = \"holidays\"", "calendars.toml:10", "there is another `holidays` above"),
+    (
+        TOML,
+        "calendars/holidays.ics",
+        "calendars/holiday.ics",
+        "calendars.toml:6",
+        "did you mean `calendars/holidays.ics`?",
+    ),
+    (TOML, "calendars/holidays.ics", "../holidays.ics", "calendars.toml:6", "calendars lie in `calendars/`"),
+    (TOML, "file = \"calendars/holidays.ics\"\n", "", "calendars.toml:4", "`file` is missing"),
+    (TOML, "brands = [\"acme\"]", "brands = [\"acne\"]", "calendars.toml:7", "did you mean `acme`?"),
+    (TOML, "brands = [\"acme\"]", "brands = []", "calendars.toml:7", "leave it out to mean all"),
+    (TOML, "zone = \"Europe/Prague\"\n[[b", "zone = \"CEST\"\n[[b", "calendars.toml:8", "there is no time zone `CEST`"),
+    (TOML, "zone = \"Europe/Prague\"\n[[b", "[[b", "calendars.toml:4", "has days, or times without a zone"),
+    (TOML, "[[blackout]]", "[[blackouts]]", "calendars.toml:4", "did you mean `blackout`?"),
+    ("calendars/holidays.ics", "20271224", "20271324", "calendars/holidays.ics:4", "20271324"),
+    ("calendars/holidays.ics", "END:VCALENDAR\n", "", "calendars/holidays.ics:", "END:VCALENDAR"),
+    (
+        "calendars/launches.ics",
+        "CATEGORIES:launch,campaign:spring\n",
+        "",
+        "calendars/launches.ics:2",
+        "the embargo names nothing",
+    ),
+    (
+        "calendars/launches.ics",
+        "CATEGORIES",
+        "RRULE:FREQ=DAILY\nCATEGORIES",
+        "calendars/launches.ics:2",
+        "an embargo is lifted once",
+    ),
+    ("calendars/launches.ics", "TZID=Europe/Prague", "TZID=Mars/Base", "calendars/launches.ics:5", "Mars/Base"),
+];
+
 #[test]
 fn each_fault_is_told_with_its_line() {
-    let toml = "calendars.toml";
-    for (file, from, to, place, part) in [
-        (
-            toml,
-            "[account.acme-m]",
-            "[account.acme-n]",
-            "calendars.toml:1",
-            "there is no account `acme-n` in accounts.toml; did you mean",
-        ),
-        (toml, "zone = \"Europe/Prague\"\nslots", "slots", "calendars.toml:1", "`zone` is missing"),
-        (toml, "\"Europe/Prague\"\nslots", "\"Prague\"\nslots", "calendars.toml:2", "did you mean `Europe/Prague`?"),
-        (toml, "\"wed 14:30\"", "\"wen 14:30\"", "calendars.toml:3", "`wen` is no day"),
-        (toml, "\"wed 14:30\"", "\"wed\"", "calendars.toml:3", "write it as mon 09:00"),
-        (toml, "\"wed 14:30\"", "\"daily 25:00\"", "calendars.toml:3", "no time of day"),
-        (toml, "\"mon 09:00\", \"wed 14:30\"", "", "calendars.toml:3", "leave it out for no queue"),
-        (
-            toml,
-            "slots = [\"mon 09:00\", \"wed 14:30\"]",
-            "slots = \"mon 09:00\"",
-            "calendars.toml:3",
-            "an array of strings",
-        ),
-        (toml, "slots", "slot", "calendars.toml:3", "did you mean `slots`?"),
-        (toml, "name = \"holidays\"\n", "", "calendars.toml:4", "`name` is missing"),
-        (toml, "name = \"snacks\"", "name = \"holidays\"", "calendars.toml:10", "there is another `holidays` above"),
-        (
-            toml,
-            "calendars/holidays.ics",
-            "calendars/holiday.ics",
-            "calendars.toml:6",
-            "did you mean `calendars/holidays.ics`?",
-        ),
-        (toml, "calendars/holidays.ics", "../holidays.ics", "calendars.toml:6", "calendars lie in `calendars/`"),
-        (toml, "file = \"calendars/holidays.ics\"\n", "", "calendars.toml:4", "`file` is missing"),
-        (toml, "brands = [\"acme\"]", "brands = [\"acne\"]", "calendars.toml:7", "did you mean `acme`?"),
-        (toml, "brands = [\"acme\"]", "brands = []", "calendars.toml:7", "leave it out to mean all"),
-        (
-            toml,
-            "zone = \"Europe/Prague\"\n[[b",
-            "zone = \"CEST\"\n[[b",
-            "calendars.toml:8",
-            "there is no time zone `CEST`",
-        ),
-        (toml, "zone = \"Europe/Prague\"\n[[b", "[[b", "calendars.toml:4", "has days, or times without a zone"),
-        (toml, "[[blackout]]", "[[blackouts]]", "calendars.toml:4", "did you mean `blackout`?"),
-        ("calendars/holidays.ics", "20271224", "20271324", "calendars/holidays.ics:4", "20271324"),
-        ("calendars/holidays.ics", "END:VCALENDAR\n", "", "calendars/holidays.ics:", "END:VCALENDAR"),
-        (
-            "calendars/launches.ics",
-            "CATEGORIES:launch,campaign:spring\n",
-            "",
-            "calendars/launches.ics:2",
-            "the embargo names nothing",
-        ),
-        (
-            "calendars/launches.ics",
-            "CATEGORIES",
-            "RRULE:FREQ=DAILY\nCATEGORIES",
-            "calendars/launches.ics:2",
-            "an embargo is lifted once",
-        ),
-        ("calendars/launches.ics", "TZID=Europe/Prague", "TZID=Mars/Base", "calendars/launches.ics:5", "Mars/Base"),
-    ] {
+    for (file, from, to, place, part) in FAULTS {
         let faults = with(file, from, to).expect_err(part);
-        let told = |fault: &&String| fault.starts_with(place) && fault.contains(part);
+        let told = |fault: &&String| fault.starts_with(*place) && fault.contains(*part);
         assert!(faults.iter().any(|fault| told(&fault)), "{part}: {faults:#?}");
         // A misspelt header, or path, also leaves the file without an entry.
         let unnamed = faults.iter().filter(|fault| fault.contains("names this file")).count();
