@@ -4,6 +4,7 @@ pub(super) mod attempts;
 pub(super) mod erasing;
 pub(super) mod leaves;
 pub(super) mod model;
+pub(super) mod notices;
 pub(super) mod posts;
 pub(super) mod rest;
 
@@ -42,6 +43,7 @@ macro_rules! record_suite {
             erasing: openings_are_kept_with_their_post, an_erasure_takes_everything_of_its_subject,
                 open_posts_are_told_and_stay, an_erasure_goes_on_after_a_restart, media_of_others_stay,
                 what_is_sealed_under_a_new_key_stays, openings_go_with_their_leaves, whose_it_is_and_what_was_asked;
+            notices: notices_come_once, notices_end;
             model: random_sequences;
         }
     };
