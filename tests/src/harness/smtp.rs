@@ -188,7 +188,8 @@ async fn speak(mut stream: BufStream<TcpStream>, state: Arc<Mutex<State>>) -> Op
             "DATA" => {
                 say(&mut stream, "354 go on").await?;
                 mail.bytes = data(&mut stream, &state).await?;
-                match lock(&state).mood.clone() {
+                let mood = lock(&state).mood.clone();
+                match mood {
                     Mood::Refuse(".", status) => say(&mut stream, &format!("{status} no")).await?,
                     Mood::Forget => {
                         lock(&state).taken.push(mail);
