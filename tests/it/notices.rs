@@ -78,7 +78,7 @@ impl Bench {
         let book = |person: &PersonId| match person.as_str() {
             "evil-1" => Some("a@acme.example>\r\nRCPT TO:<victim@example.org".to_owned()),
             "silent-1" => None,
-            known => Some(format!("{}@acme.example", known.replace(['\r', '\n', ' ', ':'], "_"))),
+            known => Some(format!("{}@acme.example", known.replace(['\r', '\n', ' ', ':', '@'], "_"))),
         };
         let parts = NoticeParts {
             records: Arc::clone(&stores.records),
@@ -208,14 +208,21 @@ async fn a_mail_says_what_waits_and_where() {
     assert_eq!(smtp.logins()[0], ("gate".to_owned(), "correct horse".to_owned()));
     until("it is kept as sent", || async { (running.count(NoticeState::Sent).await == 3).then_some(()) }).await;
     running.stop().await;
-    for (what, text) in [("log", bench.log()), ("records", bytes(&bench.folder.path().join("data/records")))] {
+    for (what, text) in [("log", bench.log()), ("records", records(&bench.folder.path().join("data")))] {
         assert!(!text.contains(TOKEN) && !text.contains("agency@example.org"), "{what} has the link or the address");
     }
 }
 
-fn bytes(folder: &Path) -> String {
-    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    files.map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("readable")).into_owned()).collect()
+/// What the files of the records hold.
+fn records(data: &Path) -> String {
+    let files = std::fs::read_dir(data).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let ours = |path: &std::path::PathBuf| path.is_file() && path.to_string_lossy().contains("/records");
+    let all: String = files
+        .filter(ours)
+        .map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("readable")).into_owned())
+        .collect();
+    assert!(all.contains("acme-mastodon waits for your vote"), "this looks where notices are");
+    all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

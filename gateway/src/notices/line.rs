@@ -96,12 +96,16 @@ impl Line {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends until the stop, at an even pace. One of the lines forgets what is old.
+    /// Sends until the stop, at an even pace; an attempt that has begun is ended. One of the lines forgets what is old.
     pub(super) async fn run(&self, stop: &Stop, wake: &Notify, pace: Duration, forgets: bool) {
         let mut pace = tokio::time::interval(pace);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut counted, mut forgot) = (None::<Instant>, None::<Instant>);
-        while !stop.has_reached(Phase::Stopped) {
+        loop {
+            tokio::select! {
+                () = stop.reached(Phase::Stopped) => return,
+                _ = pace.tick() => {}
+            }
             if counted.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
                 self.count(counted.is_none()).await;
                 counted = Some(Instant::now());
@@ -124,10 +128,6 @@ impl Line {
                     () = wake.notified() => {}
                     () = tokio::time::sleep(pause) => {}
                 }
-            }
-            tokio::select! {
-                () = stop.reached(Phase::Stopped) => return,
-                _ = pace.tick() => {}
             }
         }
     }
