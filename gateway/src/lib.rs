@@ -41,6 +41,7 @@ pub mod media;
 pub mod audit;
 pub mod export;
 pub mod events;
+pub mod notices;
 pub mod witness;
 pub mod cosigner;
 pub mod identity;

@@ -47,6 +47,7 @@ mod ocsf;
 mod openings;
 mod matrix;
 mod native;
+mod notices;
 mod operator;
 mod people;
 mod planted;

@@ -5,6 +5,7 @@
 mod export;
 mod forward;
 mod listen;
+mod notices;
 mod raw;
 mod sign_in;
 mod telemetry;
@@ -23,6 +24,7 @@ use url::Url;
 use super::Fault;
 use crate::model::AccountId;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
+pub use notices::{NoticeMail, NoticeTls, NoticeWebhook, Notices};
 pub use sign_in::SignIn;
 pub use telemetry::Telemetry;
 pub use witness::Witness;
@@ -50,6 +52,8 @@ pub struct Config {
     pub forward: Forward,
     /// Where people sign in; nobody does without it.
     pub sign_in: Option<SignIn>,
+    /// How people are told that something waits for them; nobody is without it.
+    pub notices: Option<Notices>,
     /// Limits of requests.
     pub limits: Limits,
     /// HTTP out.

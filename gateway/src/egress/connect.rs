@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
 use super::{
@@ -82,11 +82,26 @@ impl Connector {
     }
 
     async fn open(&self, target: &Target) -> Result<Channel, SendFailure> {
-        let addresses = self.addresses(target).await?;
-        let stream = self.dial(target, &addresses).await?;
+        let stream = self.wire(target).await?;
         if !target.is_tls() {
             return http1(target, stream).await;
         }
+        let stream = self.secure(target, stream).await?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            http2(target, stream).await
+        } else {
+            http1(target, stream).await
+        }
+    }
+
+    /// A connection to a checked address of the target.
+    pub(super) async fn wire(&self, target: &Target) -> Result<TcpStream, SendFailure> {
+        let addresses = self.addresses(target).await?;
+        self.dial(target, &addresses).await
+    }
+
+    /// TLS on a connection, with the certificate of the target's host.
+    pub(super) async fn secure(&self, target: &Target, stream: TcpStream) -> Result<TlsStream<TcpStream>, SendFailure> {
         let name = match target.url().host() {
             Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
             Some(Host::Ipv4(address)) => Some(ServerName::from(IpAddr::V4(address))),
@@ -95,12 +110,7 @@ impl Connector {
         };
         let name = name.ok_or_else(|| not_sent(target, "the host name is not one for TLS"))?;
         let stream = self.tls.connect(name, stream).await;
-        let stream = stream.map_err(|error| not_sent(target, &format!("TLS failed: {error}")))?;
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            http2(target, stream).await
-        } else {
-            http1(target, stream).await
-        }
+        stream.map_err(|error| not_sent(target, &format!("TLS failed: {error}")))
     }
 
     /// All addresses of the target's host, or a refusal where one of them may not be reached.
@@ -120,7 +130,7 @@ impl Connector {
         if !target.private() && !addresses.iter().all(|address| is_global(*address)) {
             return Err(SendFailure::Denied(format!(
                 "`{}` has an address that is not on the public internet; `accounts.toml` can permit it, and `private_endpoint` \
-                 that of an export",
+                 that of an export or of notices",
                 target.authority()
             )));
         }

@@ -10,6 +10,7 @@ mod carry;
 mod connect;
 mod headers;
 mod inject;
+mod mail;
 mod oauth;
 mod own;
 mod pool;
@@ -37,6 +38,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
 };
+pub use mail::{MailFailure, MailServer, MailTls};
 pub use oauth::{Begun, ConnectFailure, Consent, Revocation};
 pub use own::{JSON, OwnGet, OwnRequest, Proof};
 pub use resolve::{Resolver, SystemResolver};

@@ -101,6 +101,13 @@ impl Pool {
         Self { settings, resolver, connect_timeout, clock, clients: Mutex::new(HashMap::new()) }
     }
 
+    /// A connector for what is no HTTP: no protocol is agreed on by ALPN.
+    pub(super) fn plain_connector(&self) -> Connector {
+        let mut settings = self.settings.clone();
+        settings.alpn_protocols.clear();
+        Connector::new(&settings, Arc::clone(&self.resolver), self.connect_timeout)
+    }
+
     /// The client of a scope.
     pub(super) fn client(&self, key: ClientKey) -> Arc<Client> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,6 +46,14 @@ impl Target {
         }
     }
 
+    /// A mail server that the configuration names, as an address: where it is, and whether TLS comes first.
+    pub(super) fn of_mail(host: &str, port: u16, is_tls: bool, private: bool) -> Result<Self, String> {
+        let scheme = if is_tls { "https" } else { "http" };
+        let url = Url::parse(&format!("{scheme}://{host}:{port}/"));
+        let url = url.map_err(|error| format!("the mail server's name can't be read: {error}"))?;
+        Ok(Self { method: Method::CONNECT, url, private })
+    }
+
     /// Checks an address of an authorization server, which the manifest itself names.
     pub(super) fn of_endpoint(endpoint: &OAuthEndpoint) -> Result<Self, String> {
         let OAuthEndpoint { url, private } = endpoint;

@@ -241,7 +241,10 @@ pub async fn list_offline(records: &dyn Records) -> Result<FreezesView, RecordsE
 ///
 /// # Errors
 /// The records'.
-pub async fn freed(gateway: &Gateway, freeze: &Freeze) -> Result<BTreeMap<PostId, (Timestamp, Vec<AccountId>)>, Refusal> {
+pub async fn freed(
+    gateway: &Gateway,
+    freeze: &Freeze,
+) -> Result<BTreeMap<PostId, (Timestamp, Vec<AccountId>)>, Refusal> {
     let governance = gateway.governance.load_full();
     let mut waiting: BTreeMap<PostId, (Timestamp, Vec<AccountId>)> = BTreeMap::new();
     for target in gateway.records.frozen_targets().await.map_err(|error| kept(&error))? {
@@ -253,7 +256,11 @@ pub async fn freed(gateway: &Gateway, freeze: &Freeze) -> Result<BTreeMap<PostId
 }
 
 /// When each post goes on: the first at once, the others with space between them.
-pub fn spread_out(waiting: &BTreeMap<PostId, (Timestamp, Vec<AccountId>)>, every_s: u32, now: Timestamp) -> Vec<(PostId, Timestamp)> {
+pub fn spread_out(
+    waiting: &BTreeMap<PostId, (Timestamp, Vec<AccountId>)>,
+    every_s: u32,
+    now: Timestamp,
+) -> Vec<(PostId, Timestamp)> {
     let posts: Vec<_> = waiting.iter().map(|(post, (since, _))| (post.as_str().into(), *since)).collect();
     let spread = spread(&posts, Some(Spacing { every_s, late_max_s: u32::MAX }), now);
     let at = |(post, release): (pressgate_workflow::ids::PostId, Release)| match release {

@@ -140,12 +140,7 @@ async fn stages(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, asked: &As
 }
 
 /// Keeps a draft: classified, and allowed by a grant, but neither judged nor cleared.
-async fn write_down(
-    gateway: &Arc<Gateway>,
-    id: &PostId,
-    asked: &Asked,
-    calls: Vec<Call>,
-) -> Result<Accepted, Refusal> {
+async fn write_down(gateway: &Arc<Gateway>, id: &PostId, asked: &Asked, calls: Vec<Call>) -> Result<Accepted, Refusal> {
     let mut grants = Vec::with_capacity(calls.len());
     for call in &calls {
         grants.push((call, may_draft(gateway, call)?));

@@ -80,13 +80,14 @@ pub fn planned(wish: Wish, now: Timestamp, base: &str) -> Result<Planned, Refusa
     let wish = Wish { asked_at: Some(now), ..wish };
     let until = instant(wish.until.as_deref(), &format!("{base}/until"))?;
     let (due, recurs) = match (&wish.at, &wish.local, &wish.rule) {
-        (Some(at), None, None) => (parse_instant(at).map_err(|error| no(base, "/at", &error, error.candidates()))?, false),
+        (Some(at), None, None) => {
+            (parse_instant(at).map_err(|error| no(base, "/at", &error, error.candidates()))?, false)
+        }
         (None, Some(_), rule) => {
             let wall = wall(&wish, base)?;
             match rule {
                 None => (
-                    wall.single(wish.disambiguation)
-                        .map_err(|error| no(base, "/local", &error, error.candidates()))?,
+                    wall.single(wish.disambiguation).map_err(|error| no(base, "/local", &error, error.candidates()))?,
                     false,
                 ),
                 Some(_) => {
@@ -185,12 +186,7 @@ fn instant(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, Refus
     text.map(parse_instant).transpose().map_err(|error| no(pointer, "", &error, None))
 }
 
-fn no(
-    base: &str,
-    place: &str,
-    why: &dyn std::fmt::Display,
-    candidates: Option<(Timestamp, Timestamp)>,
-) -> Refusal {
+fn no(base: &str, place: &str, why: &dyn std::fmt::Display, candidates: Option<(Timestamp, Timestamp)>) -> Refusal {
     let text = why.to_string();
     let mut faults = vec![fault(format!("{base}{place}"), "time", text.clone())];
     if let Some((earlier, later)) = candidates {
@@ -260,10 +256,8 @@ mod tests {
 
     #[test]
     fn a_recurrence_goes_on_by_the_clocks_of_its_zone_and_passes_over_what_was_missed() {
-        let planned = wish(
-            r#"{"local": "2027-03-22T09:00", "zone": "Europe/Prague", "rule": "FREQ=WEEKLY;COUNT=4"}"#,
-        )
-        .unwrap();
+        let planned =
+            wish(r#"{"local": "2027-03-22T09:00", "zone": "Europe/Prague", "rule": "FREQ=WEEKLY;COUNT=4"}"#).unwrap();
         let Plan::At(timing) = planned.plan else { panic!("a time") };
         assert_eq!((timing.due.to_string().as_str(), timing.recurs), ("2027-03-22T08:00:00Z", true));
         let kept = planned.kept.unwrap();
@@ -279,9 +273,15 @@ mod tests {
     #[test]
     fn an_approval_covers_the_window() {
         let plan = |json: &str| wish(json).unwrap().plan;
-        let one = plan(r#"{"at": "2027-06-01T09:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T18:00:00Z"}"#);
-        let moved = plan(r#"{"at": "2027-06-01T10:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T18:00:00Z"}"#);
-        let other = plan(r#"{"at": "2027-06-01T10:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T19:00:00Z"}"#);
+        let one = plan(
+            r#"{"at": "2027-06-01T09:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T18:00:00Z"}"#,
+        );
+        let moved = plan(
+            r#"{"at": "2027-06-01T10:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T18:00:00Z"}"#,
+        );
+        let other = plan(
+            r#"{"at": "2027-06-01T10:00:00Z", "earliest": "2027-06-01T08:00:00Z", "latest": "2027-06-01T19:00:00Z"}"#,
+        );
         assert_eq!(covered("s", "d", &one), covered("s", "d", &moved));
         assert_ne!(covered("s", "d", &one), covered("s", "d", &other));
         assert_ne!(covered("s", "d", &one), covered("s", "e", &one));

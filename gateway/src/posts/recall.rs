@@ -12,13 +12,7 @@ use super::{
 };
 use crate::{
     call::{
-        Caller,
-        authorise::authorise,
-        classify::resume,
-        clear::is_free,
-        journey::Journey,
-        record,
-        send::FROZEN_BEGUN,
+        Caller, authorise::authorise, classify::resume, clear::is_free, journey::Journey, record, send::FROZEN_BEGUN,
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState},

@@ -234,12 +234,7 @@ async fn submit(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32) -> Result
 }
 
 /// Within its window a post is moved without asking anybody; another window is another version.
-async fn schedule(
-    gateway: &Arc<Gateway>,
-    turn: &mut Turn<'_>,
-    saw: u32,
-    planned: Planned,
-) -> Result<Extra, Refusal> {
+async fn schedule(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32, planned: Planned) -> Result<Extra, Refusal> {
     if let (Plan::At(old), Plan::At(new)) = (&turn.life().content().plan, &planned.plan)
         && !old.recurs
         && !new.recurs

@@ -1,8 +1,8 @@
 //! What the record store keeps of the life of a post.
 
 use jiff::Timestamp;
-pub use pressgate_workflow::life::Event as LifeEvent;
 use pressgate_workflow::Life;
+pub use pressgate_workflow::life::Event as LifeEvent;
 
 use super::{NewTarget, Opening, PublishedPart, Vote};
 use crate::model::{AccountId, MediaId, PersonId, PostId, TargetState, Verdict};

@@ -6,6 +6,7 @@
 mod erasable;
 mod error;
 mod lives;
+mod notices;
 mod rules;
 pub mod sqlite;
 pub mod types;
@@ -17,8 +18,9 @@ use std::{future::Future, pin::Pin};
 
 pub use erasable::*;
 pub use error::RecordsError;
-pub use lives::*;
 use jiff::Timestamp;
+pub use lives::*;
+pub use notices::*;
 pub use types::*;
 
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
@@ -124,6 +126,22 @@ pub trait Records: Send + Sync + 'static {
     fn put_acknowledgement(&self, record: AcknowledgementRecord) -> Answer<'_, ()>;
     /// Everything that people acknowledged, by person, brand, version and digest.
     fn acknowledgements(&self) -> Answer<'_, Vec<AcknowledgementRecord>>;
+
+    /// Keeps notices. One whose addressee and event are known already changes nothing, whatever became of it. How many are new.
+    fn put_notices(&self, notices: Vec<NewNotice>) -> Answer<'_, u64>;
+    /// What waits for the addressee whose time came first, oldest notice first, so many at most; none where nothing is due.
+    fn due_notices(&self, channel: NoticeChannel, now: Timestamp, limit: u32) -> Answer<'_, Option<DueNotices>>;
+    /// Keeps what became of an attempt. A notice that has ended forgets the address and the link of an outside party.
+    fn notices_tried(&self, tried: NoticesTried) -> Answer<'_, ()>;
+    /// Gives up what waits on a channel and was put before `before`; how many.
+    fn give_up_notices(&self, channel: NoticeChannel, before: Timestamp, why: String, at: Timestamp)
+    -> Answer<'_, u64>;
+    /// Notices in a state, the newest first.
+    fn notices(&self, state: NoticeState, limit: u32) -> Answer<'_, Vec<NoticeRecord>>;
+    /// How a channel stands.
+    fn notice_counts(&self, channel: NoticeChannel) -> Answer<'_, NoticeCounts>;
+    /// Forgets notices that ended before `before`, so many at most of each channel; how many.
+    fn forget_notices(&self, before: Timestamp, limit: u32) -> Answer<'_, u64>;
 
     /// Keeps a medium's facts; its bytes lie in the media folder.
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()>;

@@ -17,6 +17,7 @@ pub mod leaves;
 pub mod process;
 pub mod running;
 pub mod site;
+pub mod smtp;
 
 pub use caller::{Caller, problem, slug};
 pub use gate::Gate;

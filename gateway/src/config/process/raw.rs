@@ -13,7 +13,8 @@ use url::Url;
 
 use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen, sign_in::RawSignIn, telemetry::RawTelemetry, witness::RawWitness,
+    forward::RawForward, listen::RawListen, notices::RawNotices, sign_in::RawSignIn, telemetry::RawTelemetry,
+    witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},
@@ -67,6 +68,7 @@ struct Raw {
     native: RawNative,
     forward: RawForward,
     sign_in: Option<Spanned<RawSignIn>>,
+    notices: Option<Spanned<RawNotices>>,
     limits: RawLimits,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
@@ -193,6 +195,7 @@ impl Checker<'_> {
             plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
             native: Native { domain: self.domain(raw.native.domain), listeners: self.listeners(raw.native.listeners) },
             sign_in: self.sign_in(raw.sign_in),
+            notices: self.notices(raw.notices),
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
                 media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),

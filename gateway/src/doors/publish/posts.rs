@@ -15,8 +15,8 @@ use utoipa::IntoParams;
 
 use super::{
     refused,
-    steps::tagged,
     request::PostRequest,
+    steps::tagged,
     view::{AttemptView, PostView, PostsView, WouldState, WouldView},
 };
 use crate::{

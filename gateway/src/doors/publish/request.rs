@@ -168,7 +168,8 @@ pub enum DisambiguationBody {
 
 impl From<ScheduleBody> for Wish {
     fn from(body: ScheduleBody) -> Self {
-        let ScheduleBody { at, local, zone, queue, earliest, latest, until, late_max_s, rule, added, excluded, .. } = body;
+        let ScheduleBody { at, local, zone, queue, earliest, latest, until, late_max_s, rule, added, excluded, .. } =
+            body;
         let disambiguation = body.disambiguation.map(|which| match which {
             DisambiguationBody::Earlier => Disambiguation::Earlier,
             DisambiguationBody::Later => Disambiguation::Later,

@@ -31,11 +31,7 @@ use crate::{
     },
     gateway::Gateway,
     model::{AccountId, Principal},
-    posts::{
-        self, life,
-        sight::readable,
-        write::seen,
-    },
+    posts::{self, life, sight::readable, write::seen},
     records::{CommentRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
 };
@@ -143,7 +139,8 @@ fn event_view(event: &Event, comments: &[CommentRecord]) -> EventView {
         }
         fields.remove("digest");
     }
-    let said = |number: u32| comments.iter().find(|comment| comment.number == number).map(|comment| comment.text.clone());
+    let said =
+        |number: u32| comments.iter().find(|comment| comment.number == number).map(|comment| comment.text.clone());
     let why = match &event.change {
         Change::Commented { comment } => said(*comment),
         _ => event.why.clone(),
@@ -285,7 +282,8 @@ async fn explained(gateway: &Gateway, post: &PostRecord) -> Result<ExplainView, 
     let told = approval::explain(&life, &known.facts(&Actor::Gate));
     let events = life::history(gateway, post).await?;
     let why = |account: &pressgate_workflow::ids::AccountId| {
-        let held = |event: &&Event| matches!(&event.change, Change::Held { accounts, .. } if accounts.contains(account));
+        let held =
+            |event: &&Event| matches!(&event.change, Change::Held { accounts, .. } if accounts.contains(account));
         events.iter().rev().find(held).and_then(|event| event.why.clone())
     };
     let stage = |stage: approval::ExplainedStage| StageView {
@@ -317,10 +315,7 @@ async fn explained(gateway: &Gateway, post: &PostRecord) -> Result<ExplainView, 
         rules: told
             .rules
             .into_iter()
-            .map(|rule| RuleView {
-                rule: rule.name.to_string(),
-                stages: rule.stages.into_iter().map(stage).collect(),
-            })
+            .map(|rule| RuleView { rule: rule.name.to_string(), stages: rule.stages.into_iter().map(stage).collect() })
             .collect(),
         held_by: told.holds.iter().map(ToString::to_string).collect(),
         open_comments: told.open_comments,
@@ -477,8 +472,9 @@ pub async fn calendar_ics(
     let feed = Feed { name: "Pressgate".to_owned(), product: "-//Pressgate//Calendar//EN".to_owned() };
     let text = planned(&gateway, &caller, query).await.and_then(|(view, posts)| {
         let entries: Vec<Entry> = view.posts.iter().zip(&posts).map(|(view, post)| entry(view, post)).collect();
-        write(&feed, &entries)
-            .map_err(|error| Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error))
+        write(&feed, &entries).map_err(|error| {
+            Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error)
+        })
     });
     match text {
         Ok(text) => Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response()),
@@ -527,7 +523,8 @@ async fn planned(
     if let Some(account) = &query.account {
         visible.retain(|known| known.as_str() == account);
     }
-    let ids = gateway.records.planned(from, until, PLANNED_MAX + 1).await.map_err(|error| posts::unavailable(&error))?;
+    let ids =
+        gateway.records.planned(from, until, PLANNED_MAX + 1).await.map_err(|error| posts::unavailable(&error))?;
     let more = ids.len() > PLANNED_MAX as usize;
     let mut posts = Vec::new();
     for id in ids.into_iter().take(PLANNED_MAX as usize) {

@@ -11,9 +11,7 @@ use utoipa::ToSchema;
 use super::request::Decision;
 use crate::{
     doors::words::{Outcomes, PostStates, Severities, TargetStates},
-    model::{
-        AccountId, Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, TargetState, Verdict,
-    },
+    model::{AccountId, Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, TargetState, Verdict},
     records::{Attempt, Author, PostRecord, PublishedPart, TargetRecord},
 };
 

@@ -3,6 +3,7 @@
 mod answers;
 mod bound;
 mod connections;
+mod mail;
 mod scrubbing;
 mod server;
 mod sessions;

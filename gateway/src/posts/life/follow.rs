@@ -38,10 +38,9 @@ fn next(known: &Target, target: &TargetRecord) -> Option<Change> {
     Some(match (known.state(), target.state) {
         (T::Publishing, T::Publishing) => Change::Again { account, not_before: waits? },
         (T::Accepted, T::Publishing) if waits.is_some() => return None,
-        (
-            T::Accepted,
-            T::Publishing | T::Published | T::Failed | T::Unknown | T::Recalling | T::Recalled,
-        ) => claimed(known),
+        (T::Accepted, T::Publishing | T::Published | T::Failed | T::Unknown | T::Recalling | T::Recalled) => {
+            claimed(known)
+        }
         (T::Publishing, T::Published | T::Recalling | T::Recalled) => published(known, target, Found::Answered),
         (T::Publishing, T::Failed) => failed(known, target),
         (T::Publishing, T::Accepted | T::Frozen | T::Held) => {
@@ -80,7 +79,8 @@ fn began(known: &Target, target: &TargetRecord) -> Change {
 }
 
 fn published(known: &Target, target: &TargetRecord, found: Found) -> Change {
-    let part = |part: &crate::records::PublishedPart| PublishedPart { id: part.platform_id.clone(), url: part.url.clone() };
+    let part =
+        |part: &crate::records::PublishedPart| PublishedPart { id: part.platform_id.clone(), url: part.url.clone() };
     Change::Published { account: known.account().clone(), parts: target.published.iter().map(part).collect(), found }
 }
 

@@ -150,9 +150,7 @@ fn facts(change: &Change) -> (Vec<String>, Option<String>, Option<i64>) {
     let word = |value: serde_json::Value| value.as_str().map(str::to_owned);
     match change {
         Change::Created { content, .. } | Change::Edited { content, .. } => (names(&content.targets), None, None),
-        Change::Held { accounts, wait } => {
-            (names(accounts), serde_json::to_value(wait).ok().and_then(word), None)
-        }
+        Change::Held { accounts, wait } => (names(accounts), serde_json::to_value(wait).ok().and_then(word), None),
         Change::Denied { policy } => (Vec::new(), Some(policy.to_string()), None),
         Change::Escalated { rule } => (Vec::new(), Some(rule.to_string()), None),
         Change::Expired { accounts, .. } | Change::Cancelled { accounts } => (names(accounts), None, None),

@@ -123,8 +123,7 @@ pub async fn may_begin(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId)
         // Delivery settles what it does not know by itself, and takes back what somebody asked it to.
         Some((TargetState::Unknown | TargetState::Recalling, _)) => true,
         Some((TargetState::Accepted, _)) => {
-            let claim =
-                Command::Claim { account: account.as_str().into(), node: "delivery".into(), lease_s: LEASE_S };
+            let claim = Command::Claim { account: account.as_str().into(), node: "delivery".into(), lease_s: LEASE_S };
             let claimed = turn.decide(claim, None);
             if let Err(refused) = &claimed {
                 tracing::debug!(post = %id, %account, %refused, "not yet");

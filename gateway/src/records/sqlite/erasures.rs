@@ -29,7 +29,8 @@ pub(super) const CONFIRM: &str = "UPDATE erasures SET confirmed_by = ?2, confirm
 pub(super) const DOOMED: &str = "SELECT media FROM doomed_media WHERE erasure = ?1 ORDER BY media LIMIT ?2";
 
 /// A target that somebody works on, or that waits for something. What is unknown and rests is over as far as we can tell.
-pub(super) const OPEN_TARGET: &str = "(t.state IN ('draft', 'review', 'held', 'approved', 'scheduled', 'frozen', 'accepted', 'publishing', 'recalling')
+pub(super) const OPEN_TARGET: &str =
+    "(t.state IN ('draft', 'review', 'held', 'approved', 'scheduled', 'frozen', 'accepted', 'publishing', 'recalling')
     OR t.lease_until IS NOT NULL OR (t.due_at IS NOT NULL AND t.state <> 'unknown'))";
 
 /// `Records::ask_erasure`.

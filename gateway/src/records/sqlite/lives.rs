@@ -89,12 +89,7 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
     Ok(true)
 }
 
-fn put(
-    connection: &Connection,
-    post: &PostId,
-    life: &Life,
-    wake_at: Option<Timestamp>,
-) -> Result<(), RecordsError> {
+fn put(connection: &Connection, post: &PostId, life: &Life, wake_at: Option<Timestamp>) -> Result<(), RecordsError> {
     connection
         .prepare_cached(
             "INSERT INTO lives (post, seq, life, due_at, wake_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -112,8 +107,7 @@ fn put(
 }
 
 fn append(connection: &Connection, post: &PostId, events: &[LifeEvent]) -> Result<(), RecordsError> {
-    let mut statement =
-        connection.prepare_cached("INSERT INTO life_events (post, seq, event) VALUES (?1, ?2, ?3)")?;
+    let mut statement = connection.prepare_cached("INSERT INTO life_events (post, seq, event) VALUES (?1, ?2, ?3)")?;
     for event in events {
         let seq = signed(event.seq, "an event's number")?;
         statement.execute(params![post.as_str(), seq, to_json(event, "life_events.event")?])?;
@@ -131,12 +125,7 @@ fn keep_vote(connection: &Connection, post: &PostId, vote: &Vote) -> Result<(), 
     Ok(())
 }
 
-fn move_target(
-    connection: &Connection,
-    post: &PostId,
-    moved: &TargetMove,
-    at: Timestamp,
-) -> Result<(), RecordsError> {
+fn move_target(connection: &Connection, post: &PostId, moved: &TargetMove, at: Timestamp) -> Result<(), RecordsError> {
     let mut found = Target::must_read(connection, post, &moved.account)?;
     found.standing.state = moved.state;
     found.standing.lease_until = None;
@@ -153,9 +142,11 @@ fn move_target(
         connection
             .prepare_cached("DELETE FROM steps WHERE post = ?1 AND account = ?2")?
             .execute([post.as_str(), moved.account.as_str()])?;
-        connection
-            .prepare_cached("UPDATE targets SET call_key = ?3 WHERE post = ?1 AND account = ?2")?
-            .execute([post.as_str(), moved.account.as_str(), key])?;
+        connection.prepare_cached("UPDATE targets SET call_key = ?3 WHERE post = ?1 AND account = ?2")?.execute([
+            post.as_str(),
+            moved.account.as_str(),
+            key,
+        ])?;
     }
     found.write(connection, post, &moved.account, Some(at))
 }

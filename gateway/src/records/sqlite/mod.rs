@@ -22,6 +22,7 @@ mod keys;
 mod leaves;
 mod lives;
 mod media;
+mod notices;
 mod openings;
 mod people;
 mod posts;
@@ -44,10 +45,11 @@ use rusqlite::Connection;
 pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
-    Accepted, AcknowledgementRecord, Advance, Answer, Claim, ClaimFor, CommentRecord, DropOpenings, ErasePart, ErasedCounts, ErasureRecord,
-    FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey, IdempotencyUse, KeyRecord, LeafFact, LifeEvent, MediaRecord,
-    NewPost, OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records, RecordsError, SealedRecord, SignInRecord,
-    StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
+    Accepted, AcknowledgementRecord, Advance, Answer, Claim, ClaimFor, CommentRecord, DropOpenings, DueNotices,
+    ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
+    IdempotencyUse, KeyRecord, LeafFact, LifeEvent, MediaRecord, NewNotice, NewPost, NoticeChannel, NoticeCounts,
+    NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records,
+    RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -259,6 +261,40 @@ impl Records for SqliteRecords {
 
     fn acknowledgements(&self) -> Answer<'_, Vec<AcknowledgementRecord>> {
         self.read(acknowledgements::all)
+    }
+
+    fn put_notices(&self, notices: Vec<NewNotice>) -> Answer<'_, u64> {
+        self.write(move |connection| notices::put(connection, &notices))
+    }
+
+    fn due_notices(&self, channel: NoticeChannel, now: Timestamp, limit: u32) -> Answer<'_, Option<DueNotices>> {
+        self.read(move |connection| notices::due(connection, channel, now, limit))
+    }
+
+    fn notices_tried(&self, tried: NoticesTried) -> Answer<'_, ()> {
+        self.write(move |connection| notices::tried(connection, &tried))
+    }
+
+    fn give_up_notices(
+        &self,
+        channel: NoticeChannel,
+        before: Timestamp,
+        why: String,
+        at: Timestamp,
+    ) -> Answer<'_, u64> {
+        self.write(move |connection| notices::give_up(connection, channel, before, &why, at))
+    }
+
+    fn notices(&self, state: NoticeState, limit: u32) -> Answer<'_, Vec<NoticeRecord>> {
+        self.read(move |connection| notices::list(connection, state, limit))
+    }
+
+    fn notice_counts(&self, channel: NoticeChannel) -> Answer<'_, NoticeCounts> {
+        self.read(move |connection| notices::counts(connection, channel))
+    }
+
+    fn forget_notices(&self, before: Timestamp, limit: u32) -> Answer<'_, u64> {
+        self.write(move |connection| notices::forget(connection, before, limit))
     }
 
     fn put_media(&self, media: MediaRecord) -> Answer<'_, ()> {

@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_people.sql"),
     include_str!("migrations/0007_freezes.sql"),
     include_str!("migrations/0008_guidelines.sql"),
+    include_str!("migrations/0009_notices.sql"),
     include_str!("migrations/0010_lives.sql"),
 ];
 /// The first version that overwrites what is deleted; in files of before, deleted rows may still lie about.

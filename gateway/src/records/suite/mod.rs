@@ -5,6 +5,7 @@ pub(super) mod erasing;
 pub(super) mod leaves;
 pub(super) mod lives;
 pub(super) mod model;
+pub(super) mod notices;
 pub(super) mod posts;
 pub(super) mod rest;
 
@@ -45,6 +46,7 @@ macro_rules! record_suite {
                 what_is_sealed_under_a_new_key_stays, openings_go_with_their_leaves, whose_it_is_and_what_was_asked;
             lives: votes_move_posts, of_two_decisions_one_is_kept, an_edit_takes_the_place_of_what_was,
                 another_occurrence_begins_anew, what_waits_for_time_is_found, what_was_said_is_erased;
+            notices: notices_come_once, notices_end;
             model: random_sequences;
         }
     };

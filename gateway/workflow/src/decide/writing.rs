@@ -170,7 +170,9 @@ impl Work<'_> {
             return self.wrong_state();
         }
         let by_person = matches!(self.facts.by, Actor::Person { .. });
-        let passed = |target: &crate::life::Target| matches!(target.wait(), Some(Wait::Overdue | Wait::Thawed | Wait::Attention));
+        let passed = |target: &crate::life::Target| {
+            matches!(target.wait(), Some(Wait::Overdue | Wait::Thawed | Wait::Attention))
+        };
         if !by_person && self.life.targets().iter().any(passed) {
             return self.wrong_state();
         }

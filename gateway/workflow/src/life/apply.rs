@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Change, Comment, Content, Event, Life, Link, OpenEffect, Plan, Target, Version, Vote, Wait, target::Lease};
+use super::{
+    Change, Comment, Content, Event, Life, Link, OpenEffect, Plan, Target, Version, Vote, Wait, target::Lease,
+};
 use crate::{
     ids::{AccountId, Actor, PostId},
     state::{Step, TargetState},

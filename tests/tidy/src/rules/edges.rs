@@ -108,6 +108,8 @@ const TABLE: &[(&str, &[&str])] = &[
         "events",
         &["model", "clock", "config", "folders", "gateway", "stop", "egress", "vault", "audit", "records", "export"],
     ),
+    // People are told that something waits for them.
+    ("notices", &["model", "clock", "config", "stop", "egress", "vault", "audit", "metrics", "records"]),
     ("witness", &["clock", "config", "folders", "metrics", "stop", "egress", "vault", "audit", "export"]),
     // It stands alone: a witness knows nothing of a gateway.
     ("cosigner", &["model", "clock", "folders", "listen", "stop"]),
@@ -150,6 +152,7 @@ const HELD: &[&str] = &[
     "audit",
     "export",
     "events",
+    "notices",
     "witness",
     "records",
     "openings",
@@ -187,6 +190,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         &["doors", "operator", "listen", "cosigner"],
         "only the doors, the operator API and a witness know HTTP in",
     ),
+    ("lettre", &["notices", "egress", "config"], "only the notices write mails, and only egress sends them"),
     ("rcgen", &["authority"], "only the authority makes certificates"),
     ("wasmtime", &["host"], "only the host knows the engine of the plugins"),
     ("ExposeSecret", &["egress", "vault", "keys"], "only these see a secret in plain text"),
