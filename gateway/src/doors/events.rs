@@ -28,7 +28,7 @@ use super::{
     text::shortened,
 };
 use crate::{
-    call::{Caller, authenticate::stands},
+    call::{Caller, authenticate::lasts},
     events::{self, Event, EventView, Posts, event_index},
     gateway::Gateway,
     limits::Reading,
@@ -239,10 +239,7 @@ impl Feed {
 
     /// The accounts that the caller may read now; none where its key, or the last of its grants, is gone.
     fn accounts(&self) -> Option<BTreeSet<AccountId>> {
-        let now = self.gateway.clock.now();
-        let ended =
-            self.gateway.keys.record(self.caller.key()).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
-        if ended || !stands(&self.gateway, self.caller.key()) {
+        if !lasts(&self.gateway, self.caller.key()) {
             return None;
         }
         let accounts = readable(&self.gateway, &self.caller);
