@@ -17,6 +17,7 @@ pub mod leaves;
 pub mod process;
 pub mod running;
 pub mod site;
+pub mod stream;
 
 pub use caller::{Caller, problem, slug};
 pub use gate::Gate;
@@ -25,6 +26,7 @@ pub use leaves::{intents, story};
 pub use process::GateProcess;
 pub use running::Running;
 pub use site::Site;
+pub use stream::EventStream;
 
 use std::future::Future;
 use std::time::Duration;
