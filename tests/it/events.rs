@@ -1,5 +1,7 @@
 //! What apps are told of posts: by a stream, and by signed webhooks.
 
+mod library;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
