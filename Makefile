@@ -41,7 +41,7 @@ deps-demo:
 	$(call say,deps: the target that plugins are built for)
 	@test -d "$$(rustc --print target-libdir --target wasm32-unknown-unknown)" || rustup target add wasm32-unknown-unknown
 
-deps-test: $(NODE) tests/sdks/venv/.installed tests/calendar/venv/.installed
+deps-test: $(NODE) tests/sdks/venv/.installed tests/calendar/venv/.installed tests/webhooks/venv/.installed
 	$(call say,deps: what the tests run with)
 	@cargo nextest --version >/dev/null 2>&1 || env -u CARGO_TARGET_DIR cargo install --locked cargo-nextest
 	@cargo deny --version 2>/dev/null | grep -F ' $(DENY_VERSION)' >/dev/null \

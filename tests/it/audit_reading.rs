@@ -7,15 +7,13 @@ use jiff::SignedDuration;
 use pressgate::audit::{Event, leaf};
 use pressgate::clock::Clock;
 use serde_json::{Value, json};
-use tests::harness::{Gate, Running, gate, network, problem, until};
+use tests::harness::{EventStream, Gate, Running, gate, network, problem, until};
 use tests::http::Answer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::cli::run_as;
 use crate::samples::{id, post, reasons};
 
-/// How long a stream may take to show what is there, or to end.
+/// How long a post may take while nobody reads.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A gateway with two accounts of two brands; `agency` reads the whole log, `careers` that of `acme/snacks`.
@@ -30,6 +28,22 @@ async fn two_brands(net: &sample_network::Running) -> Running {
         })
         .start()
         .await
+}
+
+async fn open(gate: &Running, who: &str, query: &str, last: Option<u64>) -> EventStream {
+    let last = last.map(|last| last.to_string());
+    EventStream::open(gate, who, &format!("/v1/audit/stream{query}"), last.as_deref()).await
+}
+
+/// The indices of the next leaves.
+async fn take(stream: &mut EventStream, count: usize) -> Vec<u64> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let shown = stream.next().await;
+        assert_eq!((shown.kind.as_str(), &json!(shown.id.parse::<u64>().ok())), ("leaf", &shown.data["index"]));
+        taken.extend(shown.id.parse::<u64>());
+    }
+    taken
 }
 
 fn items(answer: &Answer) -> Vec<Value> {
@@ -121,8 +135,8 @@ async fn a_brand_s_auditor_sees_its_leaves_and_no_others() {
     }
     problem(&brand.get("/v1/audit/999999").await, "not-found");
     problem(&whole.get("/v1/audit/x").await, "not-found");
-    let mut stream = Stream::open(&gate, "app:careers", "?cursor=0", None).await;
-    let shown: BTreeSet<u64> = stream.take(seen.len()).await.into_iter().collect();
+    let mut stream = open(&gate, "app:careers", "?cursor=0", None).await;
+    let shown: BTreeSet<u64> = take(&mut stream, seen.len()).await.into_iter().collect();
     assert_eq!(shown, seen.into_iter().collect(), "and the stream shows the same");
 }
 
@@ -210,17 +224,17 @@ async fn a_stream_that_is_taken_up_again_loses_and_repeats_nothing() {
     let mut last = None;
     for round in 0..5 {
         gate.publish(&post("snacks", &format!("round {round}"))).await.expect(201);
-        let mut stream = Stream::open(&gate, "app:agency", "?cursor=0", last).await;
+        let mut stream = open(&gate, "app:agency", "?cursor=0", last).await;
         // It breaks off in the middle of what there is, each time elsewhere.
-        seen.extend(stream.take(2 + round).await);
+        seen.extend(take(&mut stream, 2 + round).await);
         last = seen.last().copied();
         drop(stream);
         gate.publish(&post("drinks", &format!("meanwhile {round}"))).await.expect(201);
     }
     let end = gate.gateway().audit.next_index();
-    let mut stream = Stream::open(&gate, "app:agency", "", last).await;
+    let mut stream = open(&gate, "app:agency", "", last).await;
     while seen.last().is_none_or(|last| *last + 1 < end) {
-        seen.extend(stream.take(1).await);
+        seen.extend(take(&mut stream, 1).await);
     }
     // From the leaf after the cursor on, each in its order.
     assert_eq!(seen, (1..1 + seen.len() as u64).collect::<Vec<_>>());
@@ -231,11 +245,11 @@ async fn a_stream_begins_with_the_present_and_says_so_once() {
     let net = network().await;
     let gate = two_brands(&net).await;
     gate.publish(&post("snacks", "before")).await.expect(201);
-    let mut stream = Stream::open(&gate, "app:agency", "?kind=intent", None).await;
+    let mut stream = open(&gate, "app:agency", "?kind=intent", None).await;
     let opened = reads(&gate);
     assert_eq!(opened.len(), 1, "durable before the first event");
     let sent = gate.publish(&post("snacks", "after")).await.expect(201);
-    let shown = stream.take(1).await;
+    let shown = take(&mut stream, 1).await;
     let leaf = &gate.leaves()[usize::try_from(shown[0]).expect("small")];
     assert!(matches!(&leaf.event, Event::Intent(intent) if intent.post == id(&sent)), "{leaf:?}");
     assert!(shown[0] > opened[0].0);
@@ -252,10 +266,10 @@ async fn streams_end_with_the_right_and_have_their_places() {
     let mut gate = two_brands(&net).await;
     let mut streams = Vec::new();
     for _ in 0..4 {
-        streams.push(Stream::open(&gate, "app:agency", "", None).await);
+        streams.push(open(&gate, "app:agency", "", None).await);
     }
     problem(&gate.caller("app:agency").get("/v1/audit/stream").await, "rate-limited");
-    let mut other = Stream::open(&gate, "app:careers", "", None).await;
+    let mut other = open(&gate, "app:careers", "", None).await;
     let mut governance = gate.governance.clone();
     governance.revoke("whole");
     gate.apply(governance).await;
@@ -267,7 +281,7 @@ async fn streams_end_with_the_right_and_have_their_places() {
         let shown: Vec<u64> = rest.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
         assert!(shown.iter().all(|index| *index < revoked), "nothing after the right was gone: {shown:?}");
     }
-    assert_eq!(other.take(1).await.len(), 1, "who still has the right reads on");
+    assert_eq!(take(&mut other, 1).await.len(), 1, "who still has the right reads on");
     gate.stop().await;
     assert!(other.rest().await.contains("\"why\":\"stopping\""));
 }
@@ -280,10 +294,8 @@ async fn a_reader_that_does_not_read_slows_nobody() {
         gate.caller("app:careers").publish(&post("snacks", &format!("{number}"))).await.expect(403);
     }
     // Opened, and never read: what it is owed stays in the log.
-    let streams = [
-        Stream::open(&gate, "app:agency", "?cursor=0", None).await,
-        Stream::open(&gate, "app:agency", "?cursor=0", None).await,
-    ];
+    let streams =
+        [open(&gate, "app:agency", "?cursor=0", None).await, open(&gate, "app:agency", "?cursor=0", None).await];
     for number in 0..20 {
         let sent = tokio::time::timeout(PATIENCE, gate.publish(&post("snacks", &format!("n{number}")))).await;
         sent.expect("in time").expect(201);
@@ -320,68 +332,4 @@ async fn the_command_line_searches_and_follows() {
     assert_eq!(wrong.text(1).matches("`fine` is no outcome").count(), 1, "{wrong:?}");
     // What the searches before wrote is found by then: nothing is behind.
     assert!(!table.out.contains("not searched yet"), "{table:?}");
-}
-
-/// A stream of events, read as it comes.
-struct Stream {
-    connection: TcpStream,
-    text: String,
-}
-
-impl Stream {
-    /// Opens it; the head of the answer has been read.
-    async fn open(gate: &Running, who: &str, query: &str, last: Option<u64>) -> Self {
-        let connection = TcpStream::connect(gate.url.trim_start_matches("http://")).await.expect("connected");
-        let mut stream = Self { connection, text: String::new() };
-        let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        // Of this version answers are not cut into chunks.
-        let head = format!(
-            "GET /v1/audit/stream{query} HTTP/1.0\r\nhost: gate\r\nauthorization: Bearer {}\r\n{last}\r\n",
-            gate.site.key(who)
-        );
-        stream.connection.write_all(head.as_bytes()).await.expect("sent");
-        while !stream.text.contains("\r\n\r\n") {
-            assert!(stream.more().await, "{}", stream.text);
-        }
-        assert!(stream.text.starts_with("HTTP/1.0 200"), "{}", stream.text);
-        assert!(stream.text.contains("content-type: text/event-stream"), "{}", stream.text);
-        let end = stream.text.find("\r\n\r\n").expect("it is there") + 4;
-        stream.text.drain(..end);
-        stream
-    }
-
-    /// Reads more; false at the end.
-    async fn more(&mut self) -> bool {
-        let mut bytes = [0; 64 * 1024];
-        let count = tokio::time::timeout(PATIENCE, self.connection.read(&mut bytes)).await.expect("something comes");
-        let count = count.expect("read");
-        self.text.push_str(std::str::from_utf8(&bytes[..count]).expect("ASCII here"));
-        count > 0
-    }
-
-    /// The indices of the next leaves.
-    async fn take(&mut self, count: usize) -> Vec<u64> {
-        let mut taken = Vec::new();
-        while taken.len() < count {
-            let Some(end) = self.text.find("\n\n") else {
-                assert!(self.more().await, "the stream ended");
-                continue;
-            };
-            let event: String = self.text.drain(..end + 2).collect();
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-            if field("event: ").as_deref() == Some("leaf") {
-                let shown: Value = serde_json::from_str(&field("data: ").expect("data")).expect("JSON");
-                let index = field("id: ").and_then(|index| index.parse().ok()).expect("an id");
-                assert_eq!(shown["index"], json!(index));
-                taken.push(index);
-            }
-        }
-        taken
-    }
-
-    /// All that comes until it ends.
-    async fn rest(&mut self) -> String {
-        while self.more().await {}
-        std::mem::take(&mut self.text)
-    }
 }

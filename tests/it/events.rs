@@ -1,20 +1,18 @@
 //! What apps are told of posts: by a stream, and by signed webhooks.
 
+mod library;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use pressgate::events::{self, WebhookView};
 use serde_json::{Value, json};
-use tests::harness::{Gate, Running, gate, network, problem, until};
+use tests::harness::{EventStream, Gate, Running, gate, network, problem, until};
 use tests::networks::siem::{Delivery, Mood, Siem};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::samples::{id, post};
 
-/// How long a stream may take to show what is there, or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Who may read what of which brand.
 const READS: [&str; 1] = ["post.read"];
 
@@ -28,6 +26,24 @@ fn holding(net: &sample_network::Running) -> Gate {
         .grant("careers-reads", "app:careers", "brand:acme/snacks", &READS)
 }
 
+async fn open(gate: &Running, who: &str, query: &str, last: Option<&str>) -> EventStream {
+    EventStream::open(gate, who, &format!("/v1/events{query}"), last).await
+}
+
+/// The next events.
+async fn take(stream: &mut EventStream, count: usize) -> Vec<Value> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let shown = stream.next().await;
+        assert_eq!(
+            (Some(shown.id.as_str()), Some(shown.kind.as_str())),
+            (shown.data["id"].as_str(), shown.data["type"].as_str())
+        );
+        taken.push(shown.data);
+    }
+    taken
+}
+
 fn types(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().expect("a type")).collect()
 }
@@ -38,13 +54,13 @@ const LIFE: [&str; 4] = ["post.held", "post.voted", "target.publishing", "target
 async fn a_post_s_life_is_told_in_order_and_a_stream_goes_on_where_it_broke_off() {
     let net = network().await;
     let gate = holding(&net).start().await;
-    let mut stream = Stream::open(&gate, "app:newsroom", "", None).await;
+    let mut stream = open(&gate, "app:newsroom", "", None).await;
     let mut body = post("snacks", "cheap crisps");
     body["campaign"] = json!("spring");
     let held = gate.publish(&body).await.expect(202);
     gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
     gate.until_state(&id(&held), "published").await;
-    let told = stream.take(4).await;
+    let told = take(&mut stream, 4).await;
     assert_eq!(types(&told), LIFE);
     for event in &told {
         assert_eq!(
@@ -59,30 +75,30 @@ async fn a_post_s_life_is_told_in_order_and_a_stream_goes_on_where_it_broke_off(
     assert_eq!(told[1]["data"]["decision"], "approve");
     assert!(told[3]["data"]["platform_ids"][0].is_string(), "{}", told[3]);
     let last = told[1]["id"].as_str().expect("an id");
-    let again = Stream::open(&gate, "app:newsroom", "", Some(last)).await.take(2).await;
+    let again = take(&mut open(&gate, "app:newsroom", "", Some(last)).await, 2).await;
     assert_eq!(again, told[2..], "each event is the same whenever it is read");
     let query = format!("?post={}&account=snacks&type=post.voted,target.published", id(&held));
-    let some = Stream::open(&gate, "app:newsroom", &query, Some("evt_0")).await.take(2).await;
+    let some = take(&mut open(&gate, "app:newsroom", &query, Some("evt_0")).await, 2).await;
     assert_eq!(types(&some), ["post.voted", "target.published"]);
     gate.delete(&format!("/v1/posts/{}", id(&held))).await;
-    assert_eq!(types(&stream.take(2).await), ["target.recalling", "target.recalled"]);
+    assert_eq!(types(&take(&mut stream, 2).await), ["target.recalling", "target.recalled"]);
 }
 
 #[tokio::test]
 async fn who_may_read_an_account_hears_of_it_and_of_no_other() {
     let net = network().await;
     let mut gate = holding(&net).start().await;
-    let mut stream = Stream::open(&gate, "app:careers", "", None).await;
+    let mut stream = open(&gate, "app:careers", "", None).await;
     gate.publish(&post("drinks", "juice")).await.expect(201);
     let both = json!({"accounts": ["drinks", "snacks"], "content": {"text": "cheap"}});
     let both = gate.publish(&both).await.expect(202);
     gate.publish(&post("snacks", "crisps")).await.expect(201);
-    let told = stream.take(3).await;
+    let told = take(&mut stream, 3).await;
     assert_eq!(types(&told), ["post.held", "target.publishing", "target.published"]);
     assert_eq!((&told[0]["post"], &told[0]["data"]["accounts"]), (&json!(id(&both)), &json!(["snacks"])));
     assert!(told[0].get("account").is_none(), "it is about more than the caller may see: {}", told[0]);
     // Another account's events are not there to be asked for.
-    let mut other = Stream::open(&gate, "app:careers", "?account=drinks", Some("evt_0")).await;
+    let mut other = open(&gate, "app:careers", "?account=drinks", Some("evt_0")).await;
     let mut governance = gate.governance.clone();
     governance.revoke("careers-reads");
     gate.apply(governance).await;
@@ -104,12 +120,12 @@ async fn what_means_nothing_is_named_and_streams_are_bounded() {
         let headers = [("last-event-id", last)];
         problem(&gate.send("GET", "/v1/events", &headers, "").await, "invalid-request");
     }
-    let mut open = Vec::new();
+    let mut streams = Vec::new();
     for _ in 0..4 {
-        open.push(Stream::open(&gate, "app:newsroom", "", None).await);
+        streams.push(open(&gate, "app:newsroom", "", None).await);
     }
     problem(&gate.get("/v1/events").await, "rate-limited");
-    drop(open);
+    drop(streams);
     until("a place is free", || async {
         gate.gateway()
             .readings
@@ -272,68 +288,4 @@ async fn what_is_refused_for_three_days_is_given_up_listed_and_replayed() {
     assert!(webhooks.replay(gate.gateway(), "crm", Some(from)).await.expect("kept") > Some(0));
     until("both came again", || async { (siem.taken().len() == 4).then_some(()) }).await;
     assert!(came(&siem).values().all(|ids| ids.len() == 2 && ids[0] == ids[1]), "a repetition has the same id");
-}
-
-/// A stream of events, read as it comes.
-struct Stream {
-    connection: TcpStream,
-    text: String,
-}
-
-impl Stream {
-    /// Opens it; the head of the answer has been read.
-    async fn open(gate: &Running, who: &str, query: &str, last: Option<&str>) -> Self {
-        let connection = TcpStream::connect(gate.url.trim_start_matches("http://")).await.expect("connected");
-        let mut stream = Self { connection, text: String::new() };
-        let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
-        // Of this version answers are not cut into chunks.
-        let head = format!(
-            "GET /v1/events{query} HTTP/1.0\r\nhost: gate\r\nauthorization: Bearer {}\r\n{last}\r\n",
-            gate.site.key(who)
-        );
-        stream.connection.write_all(head.as_bytes()).await.expect("sent");
-        while !stream.text.contains("\r\n\r\n") {
-            assert!(stream.more().await, "{}", stream.text);
-        }
-        assert!(stream.text.starts_with("HTTP/1.0 200"), "{}", stream.text);
-        assert!(stream.text.contains("content-type: text/event-stream"), "{}", stream.text);
-        let end = stream.text.find("\r\n\r\n").expect("it is there") + 4;
-        stream.text.drain(..end);
-        stream
-    }
-
-    /// Reads more; false at the end.
-    async fn more(&mut self) -> bool {
-        let mut bytes = [0; 64 * 1024];
-        let count = tokio::time::timeout(PATIENCE, self.connection.read(&mut bytes)).await.expect("something comes");
-        let count = count.expect("read");
-        self.text.push_str(std::str::from_utf8(&bytes[..count]).expect("ASCII here"));
-        count > 0
-    }
-
-    /// The next events.
-    async fn take(&mut self, count: usize) -> Vec<Value> {
-        let mut taken = Vec::new();
-        while taken.len() < count {
-            let Some(end) = self.text.find("\n\n") else {
-                assert!(self.more().await, "the stream ended after {taken:?}");
-                continue;
-            };
-            let event: String = self.text.drain(..end + 2).collect();
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-            if let Some(data) = field("data: ") {
-                let shown: Value = serde_json::from_str(&data).expect("JSON");
-                assert_eq!(field("id: ").as_deref(), shown["id"].as_str());
-                assert_eq!(field("event: ").as_deref(), shown["type"].as_str());
-                taken.push(shown);
-            }
-        }
-        taken
-    }
-
-    /// All that comes until it ends.
-    async fn rest(&mut self) -> String {
-        while self.more().await {}
-        std::mem::take(&mut self.text)
-    }
 }

@@ -24,7 +24,12 @@ told.timeline = await until('both in the timeline', async () => {
   const ids = (await masto.v1.timelines.home.list({ limit: 30 })).map((one) => one.id)
   return ids.includes(status.id) && ids.includes(reply.id) ? ids.length : null
 })
-told.notifications = (await masto.v1.notifications.list()).map((one) => one.type)
+// Somebody answers whatever is posted here.
+told.notifications = await until('an answer', async () => {
+  const all = await masto.v1.notifications.list({ types: ['mention'] })
+  const one = all.find((one) => one.status.inReplyToId === status.id)
+  return one && [one.type, one.account.acct, one.status.content]
+})
 
 const facts = (error) => ({ status: error.statusCode, error: error.additionalProperties?.error_description ?? error.description, message: error.message })
 const reader = task.reader && (await clientWith(task.reader))

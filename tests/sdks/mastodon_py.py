@@ -27,7 +27,17 @@ def timeline():
 
 
 told["timeline"] = until("both in the timeline", timeline)
-told["notifications"] = [one.type for one in client.notifications()]
+
+
+def answer():
+    """Somebody answers whatever is posted here."""
+    for one in client.notifications(types=["mention"]):
+        if str(one.status.in_reply_to_id) == str(status.id):
+            return [one.type, one.account.acct, one.status.content]
+    return None
+
+
+told["notifications"] = until("an answer", answer)
 
 
 def facts(error):

@@ -1,4 +1,4 @@
-//! The one account, and what the network says about itself.
+//! The one account, those who talk to it, and what the network says about itself.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,25 @@ use crate::text::URL_CHARACTERS;
 /// Id of the one account.
 pub(crate) const ID: &str = "1";
 
-/// The `Account` entity.
+/// The `Account` entity of the one account.
 pub(crate) fn render(network: &Network, store: &Store) -> Value {
+    let last = store.statuses.values().next_back().map(|status| status.created_ms);
+    entity(network, (ID, &network.config.username), (store.statuses.len(), last))
+}
+
+/// The same of somebody who said something to it.
+pub(crate) fn render_other(network: &Network, store: &Store, username: &str) -> Value {
+    let said = store.inbox.heard.values().filter(|heard| heard.from == username);
+    let times: Vec<i64> = said.map(|heard| heard.status.created_ms).collect();
+    let id = store.inbox.account_id(username).unwrap_or_default();
+    entity(network, (&id, username), (times.len(), times.last().copied()))
+}
+
+fn entity(network: &Network, (id, username): (&str, &str), (statuses, last_ms): (usize, Option<i64>)) -> Value {
     let url = &network.url;
-    let username = &network.config.username;
-    let last = store.statuses.values().next_back().map(|status| iso(status.created_ms)[..10].to_owned());
+    let last = last_ms.map(|last_ms| iso(last_ms)[..10].to_owned());
     json!({
-        "id": ID,
+        "id": id,
         "username": username,
         "acct": username,
         "display_name": username,
@@ -36,7 +48,7 @@ pub(crate) fn render(network: &Network, store: &Store) -> Value {
         "header_static": format!("{url}/header.png"),
         "followers_count": 0,
         "following_count": 0,
-        "statuses_count": store.statuses.len(),
+        "statuses_count": statuses,
         "last_status_at": last,
         "hide_collections": false,
         "noindex": false,

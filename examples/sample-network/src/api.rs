@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::account;
 use crate::draft::Draft;
 use crate::fields;
+use crate::inbox;
 use crate::media::{self, Medium};
 use crate::state::Network;
 use crate::status;
@@ -21,6 +22,10 @@ use crate::status;
 const PAGE_MAX: usize = 40;
 /// Statuses in a page where nothing else was asked for.
 const PAGE_DEFAULT: usize = 20;
+/// Notifications in one page.
+const NOTICES_MAX: usize = 80;
+/// Notifications in a page where nothing else was asked for.
+const NOTICES_DEFAULT: usize = 40;
 
 /// A refusal: the `Error` entity.
 #[derive(Debug)]
@@ -70,6 +75,7 @@ pub(crate) fn router(network: Arc<Network>) -> Router {
         .route("/api/v1/accounts/{id}/statuses", get(account_statuses))
         .route("/api/v1/timelines/home", get(home))
         .route("/api/v1/notifications", get(notifications))
+        .route("/api/v1/notifications/{id}", get(notification))
         .route("/api/v1/statuses", post(create_status))
         .route("/api/v1/statuses/{id}", get(read_status).delete(delete_status))
         .route("/api/v2/media", post(upload))
@@ -130,6 +136,9 @@ async fn create_status(State(network): Shared, request: Request<Body>) -> Answer
 
 async fn read_status(State(network): Shared, Path(id): Path<String>) -> Answer {
     let store = network.store();
+    if let Some(heard) = store.inbox.status(&id) {
+        return Ok(axum::Json(inbox::render_status(&network, &store, heard)));
+    }
     let found = store.statuses.get(&id).ok_or_else(ApiError::not_found)?;
     Ok(axum::Json(status::render(&network, &store, found)))
 }
@@ -151,37 +160,60 @@ async fn home(State(network): Shared, Query(query): Pairs) -> axum::Json<Value> 
     page(&network, &query)
 }
 
-/// Nobody else is here who could do anything to it.
-async fn notifications() -> axum::Json<Value> {
-    axum::Json(json!([]))
+/// What others said to the account.
+async fn notifications(State(network): Shared, Query(query): Pairs) -> axum::Json<Value> {
+    let named = |name: &str| query.iter().any(|(known, value)| known == name && value == inbox::MENTION);
+    let told = (given(&query, "types[]").is_none() || named("types[]")) && !named("exclude_types[]");
+    let from = given(&query, "account_id");
+    let store = network.store();
+    let wanted =
+        store.inbox.heard.values().filter(|heard| {
+            told && from.is_none_or(|from| store.inbox.account_id(&heard.from).as_deref() == Some(from))
+        });
+    let page = cut(wanted, &query, (NOTICES_DEFAULT, NOTICES_MAX), |heard| &heard.id);
+    axum::Json(page.into_iter().map(|heard| inbox::render(&network, &store, heard)).collect())
 }
 
-/// Newest first, as Mastodon pages it.
+async fn notification(State(network): Shared, Path(id): Path<String>) -> Answer {
+    let store = network.store();
+    let heard = store.inbox.heard.get(&id).ok_or_else(ApiError::not_found)?;
+    Ok(axum::Json(inbox::render(&network, &store, heard)))
+}
+
+fn given<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// One page of what is there, oldest first: newest first, as Mastodon pages it. `min_id` asks for those right after it, everything
+/// else for the newest.
+fn cut<'a, T>(
+    all: impl Iterator<Item = &'a T>,
+    query: &[(String, String)],
+    (limit, limit_max): (usize, usize),
+    id: impl Fn(&T) -> &str,
+) -> Vec<&'a T> {
+    let limit = given(query, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(limit).clamp(1, limit_max);
+    let (max, min) = (given(query, "max_id"), given(query, "min_id"));
+    let least = given(query, "since_id").or(min);
+    let within = all.filter(|one| max.is_none_or(|max| id(one) < max) && least.is_none_or(|least| id(one) > least));
+    let mut page: Vec<&T> = if min.is_some() { within.take(limit).collect() } else { within.collect() };
+    page.reverse();
+    page.truncate(limit);
+    page
+}
+
+/// A page of the account's statuses.
 fn page(network: &Network, query: &[(String, String)]) -> axum::Json<Value> {
-    let given = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let limit = given("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let tagged = given("tagged").map(str::to_lowercase);
+    let tagged = given(query, "tagged").map(str::to_lowercase);
     let store = network.store();
     let wanted = store.statuses.values().filter(|status| {
         let draft = &status.draft;
-        given("max_id").is_none_or(|max| status.id.as_str() < max)
-            && given("since_id").or(given("min_id")).is_none_or(|min| status.id.as_str() > min)
-            && (!asked(query, "only_media") || !draft.media.is_empty())
+        (!asked(query, "only_media") || !draft.media.is_empty())
             && (!asked(query, "pinned"))
             && tagged.as_ref().is_none_or(|tag| crate::text::tags(&draft.text).contains(tag))
     });
-    // `min_id` asks for those right after it, everything else for the newest. Replies are all to the account itself,
-    // which `exclude_replies` keeps.
-    let page: Vec<_> = if given("min_id").is_some() {
-        let mut page: Vec<_> = wanted.take(limit).collect();
-        page.reverse();
-        page
-    } else {
-        let mut all: Vec<_> = wanted.collect();
-        all.reverse();
-        all.truncate(limit);
-        all
-    };
+    // Replies are nearly all to the account itself, which `exclude_replies` keeps.
+    let page = cut(wanted, query, (PAGE_DEFAULT, PAGE_MAX), |status| &status.id);
     axum::Json(page.into_iter().map(|status| status::render(network, &store, status)).collect())
 }
 

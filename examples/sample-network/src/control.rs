@@ -1,4 +1,4 @@
-//! The addresses that are not Mastodon's: the page, the timeline as JSON, counts, faults, the clock.
+//! The addresses that are not Mastodon's: the page, the timeline as JSON, counts, faults, the clock, what others say.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fault::Plan;
+use crate::inbox;
 use crate::page;
 use crate::state::Network;
 
@@ -25,6 +26,7 @@ pub(crate) fn router(network: Arc<Network>) -> Router {
         .route("/sample/counts", get(|State(network): Shared| async move { Json(network.journal.counts()) }))
         .route("/sample/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/sample/clock", post(advance))
+        .route("/sample/mentions", post(mention))
         .route("/sample/media/{id}", get(medium))
         .with_state(network)
 }
@@ -64,6 +66,26 @@ async fn advance(State(network): Shared, body: axum::body::Bytes) -> Response {
             network.clock.advance(Duration::from_millis(advance_ms));
             let now: Value = json!({ "now": crate::clock::iso(network.clock.now_ms()) });
             Json(now).into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mention {
+    from: String,
+    text: String,
+    in_reply_to_id: Option<String>,
+}
+
+async fn mention(State(network): Shared, body: axum::body::Bytes) -> Response {
+    match serde_json::from_slice::<Mention>(&body) {
+        Err(error) => refuse(error.to_string()),
+        Ok(Mention { from, text, in_reply_to_id }) => {
+            match inbox::hear(&network, &from, &text, in_reply_to_id.as_deref()) {
+                Ok(notification) => (StatusCode::CREATED, Json(notification)).into_response(),
+                Err(error) => error.into_response(),
+            }
         }
     }
 }

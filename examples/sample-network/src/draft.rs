@@ -47,7 +47,23 @@ pub(crate) struct Draft {
 impl Draft {
     /// Reads a draft. Parameters that Mastodon does not know are passed over, as it does.
     pub(crate) fn read(fields: &[Field], text_limit: usize) -> Result<Self, ApiError> {
-        let mut draft = Self {
+        let mut draft = Self::empty();
+        for field in fields {
+            draft.take(field)?;
+        }
+        draft.check(text_limit)?;
+        Ok(draft)
+    }
+
+    /// What somebody says in text alone, checked in the same way.
+    pub(crate) fn said(text: String, in_reply_to: Option<String>, text_limit: usize) -> Result<Self, ApiError> {
+        let mut draft = Self { text, in_reply_to, ..Self::empty() };
+        draft.check(text_limit)?;
+        Ok(draft)
+    }
+
+    fn empty() -> Self {
+        Self {
             text: String::new(),
             spoiler: String::new(),
             sensitive: false,
@@ -55,12 +71,7 @@ impl Draft {
             language: None,
             in_reply_to: None,
             media: Vec::new(),
-        };
-        for field in fields {
-            draft.take(field)?;
         }
-        draft.check(text_limit)?;
-        Ok(draft)
     }
 
     fn take(&mut self, field: &Field) -> Result<(), ApiError> {

@@ -9,6 +9,7 @@
 //! | `/sample/timeline` | the timeline as JSON, oldest first |
 //! | `/sample/counts` | how many API requests came, by method and path |
 //! | `/sample/faults` | GET lists, POST adds, DELETE clears the planned faults ([`Fault`]) |
+//! | `/sample/mentions` | POST `{"from": …, "text": …, "in_reply_to_id": …}`: somebody else mentions the account or replies to it |
 //! | `/sample/clock` | POST `{"advance_ms": …}` moves its clock forward |
 //! | `/sample/media/{id}` | the bytes of a medium |
 //!
@@ -23,6 +24,7 @@ mod control;
 mod draft;
 mod fault;
 mod fields;
+mod inbox;
 mod journal;
 mod media;
 mod page;
@@ -96,6 +98,14 @@ impl Running {
     /// The statuses that stand, oldest first, as Mastodon `Status` objects with their source `text`.
     pub async fn timeline(&self) -> Vec<Value> {
         self.network.timeline()
+    }
+
+    /// Somebody else mentions the account, or replies to a status of it. The answer is the notification.
+    ///
+    /// # Panics
+    /// When the name or text is none, there is no such status, or the account is not mentioned.
+    pub async fn hear(&self, from: &str, text: &str, in_reply_to: Option<&str>) -> Value {
+        inbox::hear(&self.network, from, text, in_reply_to).unwrap_or_else(|error| panic!("{error:?}"))
     }
 
     /// Plans a fault behind those that are planned already. The first plan that matches a request is used.

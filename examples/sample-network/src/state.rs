@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::draft::Draft;
 use crate::fault::Faults;
+use crate::inbox::Inbox;
 use crate::journal::Journal;
 use crate::media::Medium;
 use crate::status::{self, Status};
@@ -39,6 +40,7 @@ pub(crate) struct Network {
 pub(crate) struct Store {
     pub(crate) statuses: BTreeMap<String, Status>,
     pub(crate) media: HashMap<String, Medium>,
+    pub(crate) inbox: Inbox,
     keys: HashMap<String, Key>,
     keys_since_sweep: usize,
     last_id: i64,
@@ -131,6 +133,7 @@ impl Network {
         if let Some(parent) = status.draft.in_reply_to.as_ref().and_then(|parent| store.statuses.get_mut(parent)) {
             parent.replies = parent.replies.saturating_sub(1);
         }
+        store.inbox.forget_parent(id);
         for medium in &status.draft.media {
             if with_media {
                 store.media.remove(medium);
@@ -159,6 +162,7 @@ impl Store {
     fn check_references(&self, draft: &Draft) -> Result<(), ApiError> {
         if let Some(parent) = &draft.in_reply_to
             && !self.statuses.contains_key(parent)
+            && self.inbox.status(parent).is_none()
         {
             return Err(ApiError::new(404, "The post you are trying to reply to does not appear to exist."));
         }

@@ -18,10 +18,16 @@ pub(crate) struct Status {
     pub(crate) draft: Draft,
 }
 
-/// The `Status` entity.
+/// The `Status` entity of one of the account's own.
 pub(crate) fn render(network: &Network, store: &Store, status: &Status) -> Value {
+    render_of(network, store, status, &network.config.username)
+}
+
+/// The same at the address of `username`.
+pub(crate) fn render_of(network: &Network, store: &Store, status: &Status, username: &str) -> Value {
     let Status { id, created_ms, replies, draft } = status;
-    let username = &network.config.username;
+    let parent = draft.in_reply_to.as_deref();
+    let parents = parent.map(|id| store.inbox.status(id).and_then(|heard| store.inbox.account_id(&heard.from)));
     let url = &network.url;
     let media: Vec<Value> =
         draft.media.iter().filter_map(|id| store.media.get(id)).map(|medium| media::render(network, medium)).collect();
@@ -31,7 +37,7 @@ pub(crate) fn render(network: &Network, store: &Store, status: &Status) -> Value
         "id": id,
         "created_at": iso(*created_ms),
         "in_reply_to_id": draft.in_reply_to,
-        "in_reply_to_account_id": draft.in_reply_to.as_ref().map(|_| account::ID),
+        "in_reply_to_account_id": parents.map(|other| other.unwrap_or_else(|| account::ID.to_owned())),
         "sensitive": draft.sensitive,
         "spoiler_text": draft.spoiler,
         "visibility": draft.visibility.name(),

@@ -54,6 +54,15 @@ pub(crate) fn tags(text: &str) -> Vec<String> {
     tags
 }
 
+/// Does a text mention somebody of this server?
+pub(crate) fn mentions(text: &str, name: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split_whitespace().filter_map(|word| word.strip_prefix('@')).any(|word| {
+        let (named, rest) = word.split_at(word.find(|c| !is_name(c)).unwrap_or(word.len()));
+        named.eq_ignore_ascii_case(name) && !rest.starts_with('@')
+    })
+}
+
 /// For HTML text and attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -135,6 +144,16 @@ mod tests {
         assert!(made.starts_with("<p>&lt;b&gt; &amp; <a href=\"http://here/tags/snack\""), "{made}");
         assert!(made.contains("</a>!</p><p><a href=\"https://a.example/?x=1&amp;y=&quot;2\""), "{made}");
         assert!(made.ends_with("</a>.</p>"), "{made}");
+    }
+
+    #[test]
+    fn who_is_mentioned_is_somebody_of_this_server() {
+        for text in ["@acme", "Well, @Acme, no", "a\n@acme!"] {
+            assert!(mentions(text, "acme"), "{text}");
+        }
+        for text in ["acme", "@acmes", "a@acme", "@acme@far.example", ""] {
+            assert!(!mentions(text, "acme"), "{text}");
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ pub async fn client(
     Ok(Caller { session: Some(session), ..of_record(gateway, key, source)? }.at_door(NATIVE))
 }
 
-/// Does what a post or a stream was begun with still open anything? A key that merely ended was good when it was used.
+/// Does what a post was begun with still open anything? A key that merely ended was good when it was used.
 pub fn stands(gateway: &Gateway, shown: &KeyId) -> bool {
     let governance = gateway.governance.load();
     match Means::of(shown) {
@@ -210,6 +210,13 @@ pub fn stands(gateway: &Gateway, shown: &KeyId) -> bool {
         Means::Certificate(name) => governance.apps.values().any(|app| app.certificates.iter().any(|own| own == name)),
         Means::Token(said) => governance.apps.values().any(|app| app.tokens.iter().any(|own| of_token(own) == said)),
     }
+}
+
+/// May what was begun with it go on to be shown? Not once the key has ended, or opens nothing any more.
+pub fn lasts(gateway: &Gateway, shown: &KeyId) -> bool {
+    let now = gateway.clock.now();
+    let ended = gateway.keys.record(shown).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
+    !ended && stands(gateway, shown)
 }
 
 /// What stands for a key where somebody shows something else; no key's id has a colon.

@@ -1,34 +1,30 @@
 //! `GET /v1/events`: what happens to posts, as server-sent events.
 //!
-//! A caller hears of the accounts whose posts it may read, and of its own posts, as at `/v1/posts`. The log is the buffer: each stream
-//! reads it at the pace of its own reader.
+//! A caller hears of the accounts whose posts it may read, and of its own posts, as at `/v1/posts`.
 
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use axum::{
-    body::Body,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use serde::Deserialize;
-use tokio::{sync::mpsc, time::Instant};
 use utoipa::IntoParams;
 
 use super::{
-    audit::stream::Events,
     caller::Known,
     publish::refused,
     query::{parameter, unread},
+    sse::{self, Block, End},
     text::shortened,
 };
 use crate::{
-    call::{Caller, authenticate::stands},
+    audit::LogReader,
+    call::{Caller, authenticate::lasts},
     events::{self, Event, EventView, Posts, event_index},
     gateway::Gateway,
     limits::Reading,
@@ -36,15 +32,6 @@ use crate::{
     posts::sight::readable,
     refusal::{Refusal, Stage, problem},
 };
-
-/// How often a stream that has shown everything looks for more.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A stream that has nothing to show says that it is alive.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
-/// Blocks that wait for a slow reader.
-const BLOCKS_MAX: usize = 2;
-/// What a client waits before it connects again, in milliseconds.
-const RETRY_MS: u32 = 2_000;
 
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -129,129 +116,66 @@ fn begin(
         let detail = "Too many streams of events run at once. Let one end, or try again in a second.";
         return Err(Refusal::new(problem::RATE_LIMITED, Stage::Admit, detail).retry_after(1));
     };
-    let had_accounts = !readable(gateway, caller).is_empty();
-    let (sender, receiver) = mpsc::channel(BLOCKS_MAX);
     let feed = Feed {
         gateway: Arc::clone(gateway),
         caller: caller.clone(),
         filter,
-        had_accounts,
-        next: start,
+        had_accounts: !readable(gateway, caller).is_empty(),
         posts: Posts::default(),
-        sender,
         _reading: reading,
     };
-    tokio::spawn(feed.run());
-    let mut response = Body::new(Events(receiver)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let (stream, response) = sse::open(gateway, start);
+    tokio::spawn(feed.run(stream));
     Ok(response)
 }
 
-/// Why a stream ends.
-enum End {
-    /// The reader went away.
-    Gone,
-    /// The key, or the last grant, is no longer there.
-    Revoked,
-    /// The gateway stops.
-    Stopping,
-    /// Log or records can't be read.
-    Failed,
-}
-
-/// Reads the log for one stream.
+/// What one stream shows.
 struct Feed {
     gateway: Arc<Gateway>,
     caller: Caller,
     filter: Arc<Filter>,
     /// It could read accounts when it began.
     had_accounts: bool,
-    /// The next index to look at.
-    next: u64,
     posts: Posts,
-    sender: mpsc::Sender<Bytes>,
     _reading: Reading,
 }
 
-impl Feed {
-    async fn run(mut self) {
-        let gateway = Arc::clone(&self.gateway);
-        let gone = self.sender.clone();
-        let end = tokio::select! {
-            end = self.follow() => end,
-            () = gone.closed() => End::Gone,
-            () = gateway.stopping.wait() => End::Stopping,
-        };
-        let why = match end {
-            End::Gone => return,
-            End::Revoked => "revoked",
-            End::Stopping => "stopping",
-            End::Failed => "failed",
-        };
-        // Who has no room for it sees the connection end.
-        let _ = self.sender.try_send(Bytes::from(format!("event: end\ndata: {{\"why\":\"{why}\"}}\n\n")));
+impl sse::Feed for Feed {
+    const ID: &'static str = "evt_";
+
+    fn may_go_on(&self) -> bool {
+        self.accounts().is_some()
     }
 
-    async fn follow(&mut self) -> End {
-        let mut reader = self.gateway.audit.reader(self.next);
-        let mut said = Instant::now();
-        if self.sender.send(Bytes::from(format!("retry: {RETRY_MS}\n\n"))).await.is_err() {
-            return End::Gone;
-        }
-        loop {
-            let until = self.gateway.audit.next_index();
-            if self.next < until {
-                let (next, filter) = (self.next, Arc::clone(&self.filter));
-                let read = move || events::block(reader, next, until, &|event| filter.may_fit(event));
-                let Ok(Ok(block)) = tokio::task::spawn_blocking(read).await else { return End::Failed };
-                reader = block.reader;
-                // After the read, so that a right that was taken away shows nothing more.
-                let Some(accounts) = self.accounts() else { return End::Revoked };
-                let Ok(text) = self.text(block.events, &accounts).await else { return End::Failed };
-                let moved = block.next > self.next;
-                self.next = block.next;
-                if !text.is_empty() {
-                    // Where the reader is slow, this waits, and nobody else does.
-                    if self.sender.send(text.into()).await.is_err() {
-                        return End::Gone;
-                    }
-                    said = Instant::now();
-                }
-                if moved {
-                    continue;
-                }
-            } else if self.accounts().is_none() {
-                return End::Revoked;
-            }
-            if said.elapsed() >= KEEP_ALIVE_EVERY {
-                // The bare id tells a client where to go on, though nothing of what was read was for it.
-                let id = self.next.checked_sub(1).map(|last| format!("id: evt_{last}\n")).unwrap_or_default();
-                if self.sender.send(Bytes::from(format!(": alive\n{id}\n"))).await.is_err() {
-                    return End::Gone;
-                }
-                said = Instant::now();
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    async fn read(&mut self, reader: LogReader, next: u64, until: u64) -> Result<Block, End> {
+        let filter = Arc::clone(&self.filter);
+        let read = move || events::block(reader, next, until, &|event| filter.may_fit(event));
+        let Ok(Ok(block)) = tokio::task::spawn_blocking(read).await else { return Err(End::Failed) };
+        // After the read, so that a right that was taken away shows nothing more.
+        let accounts = self.accounts().ok_or(End::Revoked)?;
+        let (text, shown) = self.text(block.events, &accounts).await.map_err(|()| End::Failed)?;
+        Ok(Block { reader: block.reader, text, shown, next: block.next })
+    }
+}
+
+impl Feed {
+    async fn run(mut self, mut stream: sse::Stream) {
+        let end = stream.run(&mut self).await;
+        stream.end(end);
     }
 
     /// The accounts that the caller may read now; none where its key, or the last of its grants, is gone.
     fn accounts(&self) -> Option<BTreeSet<AccountId>> {
-        let now = self.gateway.clock.now();
-        let ended =
-            self.gateway.keys.record(self.caller.key()).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
-        if ended || !stands(&self.gateway, self.caller.key()) {
+        if !lasts(&self.gateway, self.caller.key()) {
             return None;
         }
         let accounts = readable(&self.gateway, &self.caller);
         (!accounts.is_empty() || !self.had_accounts).then_some(accounts)
     }
 
-    /// What the caller may see of the events, as it is sent.
-    async fn text(&mut self, events: Vec<Event>, accounts: &BTreeSet<AccountId>) -> Result<String, ()> {
-        let mut text = String::new();
+    /// What the caller may see of the events, as it is sent, and how many they are.
+    async fn text(&mut self, events: Vec<Event>, accounts: &BTreeSet<AccountId>) -> Result<(String, u64), ()> {
+        let (mut text, mut shown) = (String::new(), 0);
         for event in events {
             let completed = self.posts.complete(self.gateway.records.as_ref(), event).await;
             let Some(event) = completed.map_err(drop)? else { continue };
@@ -265,7 +189,8 @@ impl Feed {
             let Some(view) = view else { continue };
             let data = serde_json::to_string(&view).unwrap_or_default();
             text.push_str(&format!("id: {}\nevent: {}\ndata: {data}\n\n", view.id, view.kind));
+            shown += 1;
         }
-        Ok(text)
+        Ok((text, shown))
     }
 }

@@ -17,6 +17,7 @@ pub mod publish;
 mod query;
 pub mod reveals;
 mod shape;
+mod sse;
 mod strict;
 pub mod text;
 mod traced;

@@ -1,4 +1,4 @@
-//! Courses: who lapsed publishes nothing and reads on, also where a post waited.
+//! Courses: who lapsed publishes nothing, reads on and takes back, also where a post waited.
 
 use jiff::{SignedDuration, Timestamp};
 use pressgate::operator::wire::TrainingRequest;
@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::harness::governance::FAR;
 use tests::harness::{Gate, Running, network, problem, until};
 
-use crate::samples::{id, post, texts};
+use crate::samples::{PNG, STATUSES, id, post, texts};
 
 const ACCOUNT: &str = "acme-mastodon";
 
@@ -74,6 +74,48 @@ async fn a_course_opens_publishing_and_its_lapse_closes_it() {
     // The log says who imported how much, and no more.
     let log = serde_json::to_string(&gate.leaves()).expect("JSON");
     assert!(log.contains("training-import") && log.contains("training/1") && !log.contains("social-basics"), "{log}");
+}
+
+#[tokio::test]
+async fn who_lapsed_still_takes_back_what_they_said() {
+    let net = network().await;
+    let clock = tests::harness::gate::clock();
+    let next_day = pressgate::clock::Clock::now(&*clock) + SignedDuration::from_hours(24);
+    let gate = Gate::new()
+        .account(ACCOUNT, &net)
+        .clock(&clock)
+        .govern(|governance| {
+            let head = "+++\ntitle = \"Tone\"\nbrand = \"acme\"\nlanguage = \"en\"\nversion = \"1\"\npublic = true\n";
+            governance.file("guidelines/acme.md", &format!("{head}effective = {next_day}\n+++\nBe kind.\n"));
+            let actions = ["post.create", "post.delete", "post.read", "media.upload"];
+            governance.grant("editor-writes", "person:editor-7", "brand:acme", &actions);
+            let grants = governance.files()["grants.toml"].clone();
+            let head = "id = \"editor-writes\"\n";
+            let asks = format!("{head}training = [\"social-basics\"]\nguidelines = [\"acme\"]\n");
+            governance.file("grants.toml", &grants.replace(head, &asks));
+            // The role asks too.
+            let people =
+                format!("{}[role.author]\ntraining = [\"social-basics\"]\n", governance.files()["people.toml"]);
+            governance.file("people.toml", &people);
+        })
+        .start()
+        .await;
+    let now = whole(&gate);
+    import(&gate, &passed("social-basics", now, Some(now + SignedDuration::from_hours(48)))).await.expect("imported");
+    let editor = gate.caller("person:editor-7");
+    let medium = json!({"id": editor.upload("image/png", PNG).await, "alt": "a dot"});
+    let body = json!({"accounts": [ACCOUNT], "content": {"text": "regretted", "media": [medium]}});
+    let sent = editor.publish(&body).await.expect(201);
+    let native = editor.publish(&post(ACCOUNT, "regretted too")).await.expect(201);
+    clock.advance(SignedDuration::from_hours(48));
+    // By now there are guidelines too, which they have not acknowledged.
+    let told = problem(&editor.publish(&post(ACCOUNT, "lapsed")).await, "training-required");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("guidelines")), "{told}");
+    editor.delete(&format!("/v1/posts/{}", id(&sent))).await.expect(200);
+    let status = &native["targets"][0]["platform_id"];
+    let path = format!("/native/{ACCOUNT}{STATUSES}/{}", status.as_str().expect("an id"));
+    editor.delete(&path).await.expect(200);
+    assert!(texts(&net).await.is_empty(), "both are taken back");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub mod process;
 pub mod running;
 pub mod site;
 pub mod smtp;
+pub mod stream;
 
 pub use caller::{Caller, problem, slug};
 pub use gate::Gate;
@@ -26,6 +27,7 @@ pub use leaves::{intents, story};
 pub use process::GateProcess;
 pub use running::Running;
 pub use site::Site;
+pub use stream::EventStream;
 
 use std::future::Future;
 use std::time::Duration;

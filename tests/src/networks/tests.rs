@@ -108,6 +108,73 @@ async fn everything_the_network_says_follows_the_published_api() {
 }
 
 #[tokio::test]
+async fn what_others_say_to_the_account_is_a_notification_of_a_mention() {
+    let network = started(Config::default()).await;
+    let url = &network.url;
+    let get = |path: String| async move { http::get(&format!("{url}{path}"), TOKEN).await };
+    let listed = async |query: &str| -> Vec<String> {
+        let told = get(format!("/api/v1/notifications{query}")).await.expect(200);
+        told.as_array().expect("a list").iter().map(id).collect()
+    };
+    assert!(listed("").await.is_empty());
+    let own = publish(&network, json!({"status": "Hello"})).await.expect(200);
+    publish(&network, json!({"status": "And more.", "in_reply_to_id": own["id"]})).await.expect(200);
+    assert!(listed("").await.is_empty(), "nobody is told of what they said themselves");
+    let reply = network.hear("friend", "Nice <b>", Some(&id(&own))).await;
+    assert_eq!((&reply["type"], &reply["account"]["acct"]), (&json!("mention"), &json!("friend")));
+    let status = &reply["status"];
+    assert_eq!(
+        (&status["in_reply_to_id"], &status["in_reply_to_account_id"], &status["content"]),
+        (&own["id"], &json!("1"), &json!("<p>Nice &lt;b&gt;</p>"))
+    );
+    assert_eq!((&status["account"]["id"], &status["mentions"][0]["acct"]), (&json!("2"), &json!("acme")));
+    let body = json!({"from": "other", "text": "Well, @Acme?"});
+    let said = async |body: &Value| call("POST", &format!("{url}/sample/mentions"), &[JSON], body.to_string()).await;
+    let mention = said(&body).await.expect(201);
+    for (body, status) in [
+        (json!({"from": "other", "text": "not about you"}), 422),
+        (json!({"from": "acme", "text": "@acme"}), 422),
+        (json!({"from": "two words", "text": "@acme"}), 422),
+        (json!({"from": "other", "text": "a reply", "in_reply_to_id": "1"}), 404),
+        (json!({"from": "other", "text": "@acme ".repeat(100)}), 422),
+        (json!({"text": "@acme"}), 400),
+    ] {
+        said(&body).await.expect(status);
+    }
+    let (first, last) = (id(&reply), id(&mention));
+    assert_eq!(listed("").await, [&last, &first].map(Clone::clone), "newest first");
+    for (query, found) in [
+        ("?limit=1".to_owned(), vec![&last]),
+        (format!("?max_id={last}"), vec![&first]),
+        (format!("?min_id={first}&types%5B%5D=follow&types%5B%5D=mention"), vec![&last]),
+        (format!("?since_id={last}"), vec![]),
+        ("?types%5B%5D=follow".to_owned(), vec![]),
+        ("?exclude_types%5B%5D=mention".to_owned(), vec![]),
+        ("?account_id=2".to_owned(), vec![&first]),
+    ] {
+        assert_eq!(listed(&query).await.iter().collect::<Vec<_>>(), found, "{query}");
+    }
+    assert_eq!(get(format!("/api/v1/notifications/{first}")).await.expect(200), reply);
+    get("/api/v1/notifications/1".into()).await.expect(404);
+    assert_eq!(get(format!("{STATUSES}/{}", id(status))).await.expect(200), *status);
+    assert_eq!(get(format!("{STATUSES}/{}", id(&own))).await.expect(200)["replies_count"], 2);
+    // What they said is answered, and theirs alone to delete; what it replied to is not.
+    let thanks = json!({"status": "Thank you", "in_reply_to_id": status["id"]});
+    assert_eq!(publish(&network, thanks).await.expect(200)["in_reply_to_account_id"], "2");
+    http::delete(&format!("{url}{STATUSES}/{}", id(status)), TOKEN).await.expect(404);
+    http::delete(&format!("{url}{STATUSES}/{}", id(&own)), TOKEN).await.expect(200);
+    let told = get(format!("/api/v1/notifications/{first}")).await.expect(200);
+    assert_eq!(told["status"]["in_reply_to_id"], Value::Null);
+    assert_eq!(texts(&network).await, ["And more.", "Thank you"], "others' statuses are not the account's");
+
+    let Some(specs) = specs() else { return };
+    let api = specs.mastodon();
+    let recorded = network.requests().await;
+    assert_fine("an answer of the sample network", check_answers(&api, &recorded));
+    assert_fine("a request of this test", check_requests(&api, &recorded));
+}
+
+#[tokio::test]
 async fn a_wrong_field_name_is_found_in_what_was_recorded() {
     let Some(specs) = specs() else { return };
     let network = started(Config::default()).await;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    call::{Call, authenticate::stands},
+    call::{Call, authenticate::lasts},
     config::{Decision, decide},
     egress::StreamedBody,
     gateway::Gateway,
@@ -120,9 +120,8 @@ impl Watch {
     fn may_go_on(&self) -> bool {
         let (governance, now) = (self.gateway.governance.load(), self.gateway.clock.now());
         let granted = decide(&governance, &self.principal, None, &self.account, self.action, now);
-        let ended = self.gateway.keys.record(&self.key).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
         let session = self.session.as_ref().is_none_or(|session| self.gateway.sessions.lives(session, now));
-        let allowed = matches!(granted, Decision::Granted { .. }) && stands(&self.gateway, &self.key) && !ended;
+        let allowed = matches!(granted, Decision::Granted { .. }) && lasts(&self.gateway, &self.key);
         allowed && session && !self.gateway.stopping.is_set()
     }
 }

@@ -95,19 +95,27 @@ fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Repor
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return fault("only scheme, host and port are given here, no path");
     }
+    if let Err(message) = reachable(&url, private) {
+        return fault(message);
+    }
+    Some(url)
+}
+
+/// May the gateway call this scheme and host? Over https on the public internet, or a server of one's own where that is said.
+pub(super) fn reachable(url: &Url, private: bool) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if private => {}
         "http" => {
-            return fault("plain http is only for servers of your own: use https, or set `private_endpoint = true`");
+            return Err("plain http is only for servers of your own: use https, or set `private_endpoint = true`");
         }
-        _ => return fault("the scheme must be https"),
+        _ => return Err("the scheme must be https"),
     }
-    let Some(host) = url.host() else { return fault("the host is missing") };
+    let host = url.host().ok_or("the host is missing")?;
     if !private && is_private(&host) {
-        return fault("this address is not on the public internet; set `private_endpoint = true` if that is meant");
+        return Err("this address is not on the public internet; set `private_endpoint = true` if that is meant");
     }
-    Some(url)
+    Ok(())
 }
 
 /// Addresses that are plainly not public, as a help for the writer. What counts is the check of the resolved address on egress.

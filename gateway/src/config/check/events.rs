@@ -12,7 +12,7 @@ use super::{
         table::{Document, Entry},
     },
     Context,
-    accounts::is_private,
+    accounts::reachable,
 };
 use crate::model::{AccountId, EventType, PersonId};
 
@@ -75,17 +75,8 @@ fn url(context: &Context<'_>, entry: &Entry<'_>, private: bool) -> Option<Url> {
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return fault("an address must hold no user name, password or fragment; deliveries are signed");
     }
-    match url.scheme() {
-        "https" => {}
-        "http" if private => {}
-        "http" => {
-            return fault("plain http is only for servers of your own: use https, or set `private_endpoint = true`");
-        }
-        _ => return fault("the scheme must be https"),
-    }
-    let Some(host) = url.host() else { return fault("the host is missing") };
-    if !private && is_private(&host) {
-        return fault("this address is not on the public internet; set `private_endpoint = true` if that is meant");
+    if let Err(message) = reachable(&url, private) {
+        return fault(message);
     }
     Some(url)
 }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     audit::{LogReader, ReadError, leaf},
-    call::{Caller, authenticate::stands},
+    call::{Caller, authenticate::lasts},
     export::ocsf,
     gateway::Gateway,
     index::{Facets, Filter},
@@ -208,10 +208,7 @@ impl Job {
 
     /// The filter with the reach of this moment; none where key or right are gone.
     fn filter(&self) -> Option<Filter> {
-        let now = self.gateway.clock.now();
-        let ended =
-            self.gateway.keys.record(self.caller.key()).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
-        if ended || !stands(&self.gateway, self.caller.key()) {
+        if !lasts(&self.gateway, self.caller.key()) {
             return None;
         }
         let scope = permitted(&self.gateway, &self.caller, AuditRight::Export).ok()?;

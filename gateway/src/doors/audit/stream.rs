@@ -1,37 +1,31 @@
 //! `GET /v1/audit/stream`: the log as server-sent events, from the past into the present.
 //!
-//! The log is the buffer: each stream reads it at the pace of its own reader, and keeps no more than a few blocks in memory. A
-//! stream writes one leaf when it begins and one when it ends, and none for what it shows, so that streams of streams end.
+//! A stream writes one leaf when it begins and one when it ends, and none for what it shows, so that streams of streams end.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http_body::Frame;
 use serde::Deserialize;
-use tokio::{sync::mpsc, time::Instant};
 use utoipa::IntoParams;
 
 use super::{
-    super::{caller::Known, publish::refused, query::unread},
+    super::{
+        caller::Known,
+        publish::refused,
+        query::unread,
+        sse::{self, Block, End},
+    },
     ask::{self, Asked, SearchQuery},
     right::{note, permitted, reach},
     search::{LeafView, too_many},
 };
 use crate::{
     audit::{LogReader, ReadError, leaf},
-    call::{Caller, authenticate::stands},
+    call::{Caller, authenticate::lasts},
     gateway::Gateway,
     index::{Facets, Filter},
     limits::Reading,
@@ -39,17 +33,9 @@ use crate::{
     refusal::Refusal,
 };
 
-/// How often a stream that has shown everything looks for more.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// A stream that has nothing to show says that it is alive.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// Leaves that are read at once, and bytes of events that are made of them before they are sent.
 const BLOCK_LEAVES: usize = 1_024;
 const BLOCK_BYTES: usize = 64 * 1024;
-/// Blocks that wait for a slow reader.
-const BLOCKS_MAX: usize = 2;
-/// What a client waits before it connects again, in milliseconds.
-const RETRY_MS: u32 = 2_000;
 
 /// Which leaves, from where on.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -123,20 +109,10 @@ async fn begin(
         ..leaf::Read::default()
     };
     let opened = note(gateway, caller, read).await?;
-    let (sender, receiver) = mpsc::channel(BLOCKS_MAX);
-    let feed = Feed {
-        gateway: Arc::clone(gateway),
-        caller: caller.clone(),
-        filter: query.filter,
-        next: start,
-        opened,
-        shown: 0,
-        sender,
-        _reading: reading,
-    };
-    tokio::spawn(feed.run());
-    let mut response = Body::new(Events(receiver)).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    let feed =
+        Feed { gateway: Arc::clone(gateway), caller: caller.clone(), filter: query.filter, opened, _reading: reading };
+    let (stream, response) = sse::open(gateway, start);
+    tokio::spawn(feed.run(stream));
     Ok(response)
 }
 
@@ -154,126 +130,56 @@ impl From<StreamQuery> for SearchQuery {
     }
 }
 
-/// Why a stream ends.
-enum End {
-    /// The reader went away.
-    Gone,
-    /// The right or the key is no longer there.
-    Revoked,
-    /// The gateway stops.
-    Stopping,
-    /// The log can't be read.
-    Failed,
-}
-
-/// Reads the log for one stream.
+/// What one stream shows.
 struct Feed {
     gateway: Arc<Gateway>,
     caller: Caller,
     filter: Filter,
-    /// The next index to look at.
-    next: u64,
     /// The leaf that says that the stream began.
     opened: u64,
-    /// Leaves that were shown.
-    shown: u64,
-    sender: mpsc::Sender<Bytes>,
     _reading: Reading,
 }
 
-/// What was read at once.
-struct Block {
-    reader: LogReader,
-    text: String,
-    next: u64,
-    shown: u64,
+impl sse::Feed for Feed {
+    const ID: &'static str = "";
+
+    fn may_go_on(&self) -> bool {
+        self.filter().is_some()
+    }
+
+    async fn read(&mut self, reader: LogReader, next: u64, until: u64) -> Result<Block, End> {
+        // At each block, so that a right that was taken away shows nothing more.
+        let filter = self.filter().ok_or(End::Revoked)?;
+        let read = tokio::task::spawn_blocking(move || block(reader, &filter, next, until)).await;
+        read.ok().and_then(Result::ok).ok_or(End::Failed)
+    }
 }
 
 impl Feed {
-    async fn run(mut self) {
-        let gateway = Arc::clone(&self.gateway);
-        // The last leaf is written before the log is closed.
-        let _working = gateway.stopping.begin();
-        let gone = self.sender.clone();
-        let end = tokio::select! {
-            end = self.follow() => end,
-            () = gone.closed() => End::Gone,
-            () = gateway.stopping.wait() => End::Stopping,
-        };
-        drop(gone);
-        self.end(end).await;
-    }
-
-    async fn follow(&mut self) -> End {
-        let mut reader = self.gateway.audit.reader(self.next);
-        let mut said = Instant::now();
-        if self.sender.send(Bytes::from(format!("retry: {RETRY_MS}\n\n"))).await.is_err() {
-            return End::Gone;
-        }
-        loop {
-            // At each block, so that a right that was taken away shows nothing more.
-            let Some(filter) = self.filter() else { return End::Revoked };
-            let until = self.gateway.audit.next_index();
-            if self.next < until {
-                let next = self.next;
-                let read = tokio::task::spawn_blocking(move || block(reader, &filter, next, until)).await;
-                let Ok(Ok(block)) = read else { return End::Failed };
-                reader = block.reader;
-                let moved = block.next > self.next;
-                if !block.text.is_empty() {
-                    // Where the reader is slow, this waits, and nobody else does.
-                    if self.sender.send(block.text.into()).await.is_err() {
-                        return End::Gone;
-                    }
-                    said = Instant::now();
-                }
-                (self.next, self.shown) = (block.next, self.shown + block.shown);
-                if moved {
-                    continue;
-                }
-            }
-            if said.elapsed() >= KEEP_ALIVE_EVERY {
-                // The bare id tells a client where to go on, though nothing of what was read was for it.
-                let id = self.next.checked_sub(1).map(|last| format!("id: {last}\n")).unwrap_or_default();
-                if self.sender.send(Bytes::from(format!(": alive\n{id}\n"))).await.is_err() {
-                    return End::Gone;
-                }
-                said = Instant::now();
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
     /// The filter with the reach of this moment; none where key or right are gone.
     fn filter(&self) -> Option<Filter> {
-        let now = self.gateway.clock.now();
-        let ended =
-            self.gateway.keys.record(self.caller.key()).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
-        if ended || !stands(&self.gateway, self.caller.key()) {
+        if !lasts(&self.gateway, self.caller.key()) {
             return None;
         }
         let scope = permitted(&self.gateway, &self.caller, AuditRight::Read).ok()?;
         Some(Filter { reach: reach(&scope), ..self.filter.clone() })
     }
 
-    async fn end(self, end: End) {
-        let why = match end {
-            End::Gone => "gone",
-            End::Revoked => "revoked",
-            End::Stopping => "stopping",
-            End::Failed => "failed",
-        };
+    async fn run(mut self, mut stream: sse::Stream) {
+        let gateway = Arc::clone(&self.gateway);
+        // The last leaf is written before the log is closed.
+        let _working = gateway.stopping.begin();
+        let end = stream.run(&mut self).await;
         let read = leaf::Read {
             what: "audit.stream.end".into(),
-            filter: Some(format!("opened={}&why={why}", self.opened)),
-            count: Some(self.shown),
+            filter: Some(format!("opened={}&why={}", self.opened, end.as_str())),
+            count: Some(stream.shown()),
             ..leaf::Read::default()
         };
         if let Err(error) = note(&self.gateway, &self.caller, read).await {
             tracing::warn!(%error, "the end of a stream is not in the log");
         }
-        // Who no longer listens, or has no room, sees the connection end.
-        let _ = self.sender.try_send(Bytes::from(format!("event: end\ndata: {{\"why\":\"{why}\"}}\n\n")));
+        stream.end(end);
     }
 }
 
@@ -294,20 +200,5 @@ fn block(mut reader: LogReader, filter: &Filter, mut next: u64, until: u64) -> R
             break;
         }
     }
-    Ok(Block { reader, text, next, shown })
-}
-
-/// The body of an answer that is made while it is sent.
-pub(in crate::doors) struct Events(pub(in crate::doors) mpsc::Receiver<Bytes>);
-
-impl http_body::Body for Events {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|block| block.map(|block| Ok(Frame::data(block))))
-    }
+    Ok(Block { reader, text, shown, next })
 }

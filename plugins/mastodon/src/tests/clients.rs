@@ -11,6 +11,7 @@ fn what_only_asks_is_known_by_its_path() {
         ("/api/v1/timelines/home?since_id=9", "timeline.read"),
         ("/api/v1/timelines/tag/snacks", "timeline.read"),
         ("/api/v1/notifications?types[]=mention", "inbox.read"),
+        ("/api/v1/notifications/9", "inbox.read"),
         ("/api/v1/statuses/9/context", "post.read"),
         ("/api/v1/media/9", "post.read"),
     ] {
