@@ -152,6 +152,7 @@ async fn bulk(gateway: Arc<Gateway>, number: u64, text: &str) -> Vec<Commitment>
         verdicts: Vec::new(),
         media: Vec::new(),
         openings: committed.openings,
+        life: None,
     };
     gateway.records.accept_post(post).await.expect("kept");
     let refused = leaf::Refused {

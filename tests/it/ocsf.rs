@@ -26,6 +26,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Held(_) => "held",
         Event::Vote(_) => "vote",
         Event::Withdrawal(_) => "withdrawal",
+        Event::Transition(_) => "transition",
         Event::Change(_) => "change",
         Event::Unauthenticated(_) => "unauthenticated",
         Event::Lifecycle(_) => "lifecycle",
@@ -41,7 +42,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Unknown => "unknown",
     }
 }
-const KINDS: usize = 20;
+const KINDS: usize = 21;
 
 #[test]
 fn every_kind_of_leaf_is_a_valid_event_with_and_without_its_optional_fields() {

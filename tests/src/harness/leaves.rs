@@ -11,9 +11,16 @@ use pressgate::audit::{Event, Leaf, leaf};
 /// held acme-mastodon | vote chief-1 approve | change governance apply | lifecycle start
 /// ```
 ///
-/// Heartbeats and the log's own states are left out: they come with time, and belong to no call.
+/// Heartbeats and the log's own states are left out: they come with time, and belong to no call; and so are transitions that follow by
+/// rule from what is there.
 pub fn story(leaves: &[Leaf]) -> Vec<String> {
-    let of_time = |leaf: &&Leaf| matches!(leaf.event, Event::Heartbeat(_) | Event::State(_));
+    let of_time = |leaf: &&Leaf| match &leaf.event {
+        Event::Heartbeat(_) | Event::State(_) => true,
+        Event::Transition(transition) => {
+            transition.app.is_none() && transition.person.is_none() && transition.link.is_none()
+        }
+        _ => false,
+    };
     leaves.iter().filter(|leaf| !of_time(leaf)).map(line).collect()
 }
 
@@ -57,6 +64,7 @@ fn line(leaf: &Leaf) -> String {
         }
         Event::Held(h) => format!("held {}", h.accounts.join(",")),
         Event::Withdrawal(w) => format!("withdrawal {}", w.app.as_deref().or(w.person.as_deref()).unwrap_or_default()),
+        Event::Transition(t) => format!("{} {}", t.transition, t.version),
         Event::Vote(v) => format!("vote {} {}", v.person, v.decision),
         Event::Change(c) => format!("change {} {}", name(&c.what), c.action),
         Event::Unauthenticated(u) => format!("unauthenticated {}", u.count),

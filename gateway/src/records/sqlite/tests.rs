@@ -56,6 +56,11 @@ fn no_statement_reads_a_whole_table() {
         erasures::DOOMED,
         freezes::FROZEN,
         keys::ONE,
+        lives::READ,
+        lives::WAKE,
+        lives::PLANNED,
+        lives::HELD,
+        lives::EVENTS,
         media::ONE,
         notices::KNOWN,
         notices::DUE,
@@ -83,7 +88,6 @@ fn no_statement_reads_a_whole_table() {
         target::STATES,
         target::SUM_UP,
         target::SUM_UP_TARGETS,
-        votes::MOVE,
     ];
     let plan = |sql: &str| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -105,7 +105,7 @@ pub(in super::super) async fn votes_move_posts<P: Place>(place: P) {
         assert!(post.targets.iter().all(|target| target.state == state) && voted(&post, &PersonId::new("p")));
     }
     let mut due = store.due(at(8), 10).await.unwrap();
-    due.sort();
+    due.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     let both = ["a", "b"].map(|name| (post_id(1), account(name), ClaimFor::Publish));
     assert_eq!(due, both, "the approved one waits for work");
     let missing = Advance { post: post_id(3), ..next(&store, post_id(1), 9).await };

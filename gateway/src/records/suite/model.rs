@@ -187,7 +187,7 @@ impl<S: Records> Run<'_, S> {
         if models.iter().all(|model| model.state != TargetState::Held) {
             return;
         }
-        lives::decide(&self.store, id, to, vote, self.now).await;
+        lives::decide(self.store, id, to, vote, self.now).await;
         for model in models.iter_mut().filter(|model| model.state == TargetState::Held) {
             model.state = to;
         }

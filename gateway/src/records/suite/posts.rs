@@ -180,7 +180,7 @@ pub(in super::super) async fn pages_follow_each_other<P: Place>(place: P) {
 
     // The list follows the state.
     let yes = Vote { person: PersonId::new("p"), approve: false, at: at(9), digest: "whole".to_owned(), note: None };
-    store.vote(post_id(3), yes).await.unwrap();
+    lives::decide(&store, post_id(3), TargetState::Rejected, Some(yes), 9).await;
     assert_eq!(list(&["b"], Some(PostState::Rejected), None, 2).await, [post_id(3)]);
     assert!(!list(&["b"], Some(PostState::Held), None, 2).await.contains(&post_id(3)));
 }
