@@ -146,7 +146,7 @@ fn notice(person: &str, about: &str) -> Notice {
         post: Some(PostId::new("post_1")),
         account: None,
         about: about.to_owned(),
-        line: "A post for acme-mastodon waits for you.".to_owned(),
+        line: "A post for acme-example waits for you.".to_owned(),
         link_path: "/people/posts/post_1".to_owned(),
         at: start(),
     }

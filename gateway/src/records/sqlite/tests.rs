@@ -33,62 +33,64 @@ impl Place for Folder {
 
 record_suite!(Folder::new());
 
+/// The statements that run while the gateway works.
+const STATEMENTS: &[&str] = &[
+    accept::FIND_KEY,
+    accept::FORGET_KEYS,
+    claims::DUE,
+    claims::STEPS,
+    claims::RELEASE,
+    claims::NOTE,
+    claims::LAST_NOTE,
+    erase::OPENINGS,
+    erase::MEDIA_POSTS,
+    erase::UNUSED,
+    erasures::ONE,
+    erasures::UNDER_WAY,
+    erasures::CONFIRM,
+    erasures::DOOMED,
+    freezes::FROZEN,
+    keys::ONE,
+    lives::READ,
+    lives::WAKE,
+    lives::PLANNED,
+    lives::HELD,
+    lives::EVENTS,
+    media::ONE,
+    notices::KNOWN,
+    notices::DUE,
+    notices::WAITING,
+    notices::OLD,
+    notices::LAST,
+    notices::FORGET,
+    media::TAKE,
+    media::UNUSED,
+    openings::PUT,
+    openings::ONE,
+    openings::DROP,
+    openings::COMMITTED,
+    posts::POST,
+    posts::TARGETS,
+    posts::ATTEMPTS,
+    posts::VOTES,
+    posts::LIST,
+    posts::LIST_STATE,
+    posts::LIST_CAMPAIGN,
+    sealed::ONE,
+    sealed::LIST,
+    target::READ,
+    target::WRITE,
+    target::STATES,
+    target::SUM_UP,
+    target::SUM_UP_TARGETS,
+];
+
 /// Every statement that runs while the gateway works finds its rows through an index, in order.
 #[test]
 fn no_statement_reads_a_whole_table() {
     let folder = Folder::new();
     drop(folder.open());
     let connection = Connection::open(folder.file()).unwrap();
-    let statements = [
-        accept::FIND_KEY,
-        accept::FORGET_KEYS,
-        claims::DUE,
-        claims::STEPS,
-        claims::RELEASE,
-        claims::NOTE,
-        claims::LAST_NOTE,
-        erase::OPENINGS,
-        erase::MEDIA_POSTS,
-        erase::UNUSED,
-        erasures::ONE,
-        erasures::UNDER_WAY,
-        erasures::CONFIRM,
-        erasures::DOOMED,
-        freezes::FROZEN,
-        keys::ONE,
-        lives::READ,
-        lives::WAKE,
-        lives::PLANNED,
-        lives::HELD,
-        lives::EVENTS,
-        media::ONE,
-        notices::KNOWN,
-        notices::DUE,
-        notices::WAITING,
-        notices::OLD,
-        notices::LAST,
-        notices::FORGET,
-        media::TAKE,
-        media::UNUSED,
-        openings::PUT,
-        openings::ONE,
-        openings::DROP,
-        openings::COMMITTED,
-        posts::POST,
-        posts::TARGETS,
-        posts::ATTEMPTS,
-        posts::VOTES,
-        posts::LIST,
-        posts::LIST_STATE,
-        posts::LIST_CAMPAIGN,
-        sealed::ONE,
-        sealed::LIST,
-        target::READ,
-        target::WRITE,
-        target::STATES,
-        target::SUM_UP,
-        target::SUM_UP_TARGETS,
-    ];
     let plan = |sql: &str| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
@@ -96,7 +98,7 @@ fn no_statement_reads_a_whole_table() {
         lines.map(Result::unwrap).collect::<Vec<_>>()
     };
     assert!(plan("SELECT * FROM targets WHERE digest = ?1")[0].starts_with("SCAN"), "this test can see a scan");
-    for sql in statements {
+    for sql in STATEMENTS.iter().copied() {
         for line in plan(sql) {
             // What is held is few, and has an index of its own.
             if line.contains("targets_held") {
