@@ -106,8 +106,6 @@ pub mod problem {
             "The thing does not exist, or your grants do not show it to you.";
         METHOD_NOT_ALLOWED = "method-not-allowed", 405, Caller, false, "The method is not allowed here",
             "The `Allow` header lists the methods. See /v1/openapi.json.";
-        NOT_YET_SUPPORTED = "not-yet-supported", 422, Caller, false, "This version can't do that yet",
-            "Leave the named field out. It is refused rather than ignored, so that nothing happens that you did not ask for.";
         UNAUTHENTICATED = "unauthenticated", 401, Caller, false, "No valid key",
             "Send `Authorization: Bearer <key>` with a Pressgate key that is neither expired nor revoked. Ask an operator for a new one: keys are shown once.";
         ISSUER_UNAVAILABLE = "issuer-unavailable", 503, Operator, true, "The issuer of a token does not answer",

@@ -205,6 +205,39 @@ async function freezes(): Promise<void> {
   assert.equal(asked.data.id, begun.data.id)
 }
 
+// A post that is written, changed, given a time and taken back before it is out; what is asked of it too early or too late.
+async function lives(): Promise<void> {
+  const body = { accounts: ['acme-mastodon'], content: { text: 'later' }, draft: true }
+  const draft = await api.createPost({ client: newsroom, body, throwOnError: true })
+  assert.ok('id' in draft.data)
+  const path = { id: draft.data.id }
+  const edited = await api.editPost({ client: newsroom, path, headers: { 'If-Match': '"1"' }, body: { labels: ['calm'] }, throwOnError: true })
+  assert.deepEqual([edited.data.version, edited.data.labels, edited.data.state], [2, ['calm'], 'draft'])
+  await api.commentPost({ client: newsroom, path, body: { text: 'soon' }, throwOnError: true })
+  const at = new Date(Date.now() + 86_400_000).toISOString()
+  await api.schedulePost({ client: newsroom, path, body: { schedule: { at } }, throwOnError: true })
+  const submitted = await api.submitPost({ client: newsroom, path, body: {}, throwOnError: true })
+  assert.equal(submitted.data.state, 'scheduled')
+  const planned = await api.readCalendar({ client: newsroom, throwOnError: true })
+  assert.deepEqual(planned.data.posts.map((post) => post.post), [path.id])
+  assert.match((await api.subscribeCalendar({ client: newsroom, throwOnError: true, parseAs: 'text' })).data, /^BEGIN:VCALENDAR/)
+  const told = await api.explainPost({ client: newsroom, path, throwOnError: true })
+  assert.equal(told.data.approved, true)
+  const cancelled = await api.cancelPost({ client: newsroom, path, body: {}, throwOnError: true })
+  assert.equal(cancelled.data.state, 'cancelled')
+  await api.reopenPost({ client: newsroom, path, body: {}, throwOnError: true })
+  const history = await api.postHistory({ client: newsroom, path, throwOnError: true })
+  const names = history.data.events.map((event) => event.event)
+  assert.deepEqual(names.slice(0, 3), ['created', 'edited', 'commented'])
+  assert.deepEqual((await api.listApprovals({ client: chief, throwOnError: true })).data.waiting, [])
+  const late = [
+    api.approvePost({ client: chief, path, body: {} }), api.rejectPost({ client: chief, path, body: { note: 'x' } }),
+    api.retryPost({ client: newsroom, path, body: {} }),
+    api.resolvePost({ client: newsroom, path, body: { account: 'acme-mastodon', published: false, note: 'x' } }),
+  ]
+  for (const { response } of await Promise.all(late)) assert.ok(response.status >= 400)
+}
+
 // Nobody has written guidelines here.
 async function guidelines(): Promise<void> {
   await api.listGuidelines({ client: newsroom, throwOnError: true })
@@ -249,4 +282,5 @@ await refusals()
 await audit()
 await devices()
 await freezes()
+await lives()
 await guidelines()

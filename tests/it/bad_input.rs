@@ -96,7 +96,41 @@ fn counts() -> Vec<Case> {
             "door",
             "/reply_to/ref",
         ),
-        ("publish_at", with("/publish_at", json!("2027-03-01T09:00:00Z")), "not-yet-supported", "door", "/publish_at"),
+        (
+            "an hour that the clocks skip",
+            with("/schedule", json!({"local": "2027-03-28T02:30", "zone": "Europe/Prague"})),
+            "time-invalid",
+            "door",
+            "/schedule/local",
+        ),
+        (
+            "a time that is over",
+            with("/schedule", json!({"at": "2021-03-01T09:00:00Z"})),
+            "time-invalid",
+            "door",
+            "/schedule/at",
+        ),
+        (
+            "no such zone",
+            with("/schedule", json!({"local": "2027-03-28T12:30", "zone": "Europe/Praha"})),
+            "time-invalid",
+            "door",
+            "/schedule/zone",
+        ),
+        (
+            "a recurrence that never ends",
+            with("/schedule", json!({"local": "2027-03-28T12:30", "zone": "Europe/Prague", "rule": "FREQ=DAILY"})),
+            "time-invalid",
+            "door",
+            "/schedule/rule",
+        ),
+        (
+            "a queue that nobody made",
+            with("/schedule", json!({"queue": true})),
+            "time-invalid",
+            "door",
+            "/schedule/queue",
+        ),
     ]
 }
 
@@ -476,7 +510,7 @@ async fn paths_methods_and_content_types() {
         ("DELETE", "/v1/posts"),
         ("GET", "/v1/media"),
         ("POST", "/v1/me"),
-        ("PATCH", "/v1/posts/x"),
+        ("PUT", "/v1/posts/x"),
     ] {
         let answer = gate.send(method, path, &[], "").await;
         problem(&answer, "method-not-allowed");

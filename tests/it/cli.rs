@@ -414,12 +414,12 @@ async fn a_person_votes_from_the_command_line() {
     let other = id(&gate.publish(&post("acme-mastodon", "cheap beer")).await.expect(202));
     let list = run_as(&gate, "person:chief-1", "post list --state held", "");
     assert!(list.text(0).contains(&other) && !list.out.contains(&held), "{list:?}");
-    run_as(&gate, "person:chief-1", &format!("post reject {other}"), "").text(0);
+    run_as(&gate, "person:chief-1", &format!("post reject {other} --note no"), "").text(0);
     assert_eq!(gate.read(&other).await["state"], "rejected");
     // Its author takes a held post back; what is out stays out by this command.
     let third = id(&gate.publish(&post("acme-mastodon", "cheap wine")).await.expect(202));
     let taken = run_as(&gate, "app:newsroom", &format!("post withdraw {third} --json"), "").json(0);
-    assert_eq!(taken["state"], "recalled");
+    assert_eq!(taken["state"], "cancelled");
     let published = run_as(&gate, "app:newsroom", &format!("post withdraw {held}"), "");
     assert!(published.text(1).contains("`published`") && published.err.contains("`held`"), "{published:?}");
     assert_eq!(gate.read(&held).await["state"], "published");

@@ -96,6 +96,8 @@ async fn a_hold_and_a_vote_stand_before_what_they_let_out() {
     let expected = [
         "held acme-mastodon",
         "vote chief-1 approve",
+        "approved 1",
+        "released 1",
         "intent acme-mastodon post.create part-0 #1",
         "outcome part-0 answered 200 -> published",
     ];

@@ -42,6 +42,7 @@ mod identities;
 mod leaves;
 mod limits;
 mod listing;
+mod lives;
 mod logins;
 mod ocsf;
 mod openings;

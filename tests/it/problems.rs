@@ -74,6 +74,7 @@ async fn every_problem_type_that_is_listed_is_met() {
         rights(judge),
         content(judge),
         posts(judge),
+        lives(judge),
         networks(judge),
         plugins(judge),
         log(judge),
@@ -137,8 +138,8 @@ async fn door(judge: &Judge) {
     judge.saw("sign-in-unavailable", &gate.get("/.well-known/oauth-authorization-server").await);
     judge.saw("not-found", &gate.get("/v1/posts/post_unknown").await);
     let mut later = post("acme-mastodon", "x");
-    later["publish_at"] = json!({"local": "2027-03-01T09:00", "zone": "Europe/Prague"});
-    judge.saw("not-yet-supported", &gate.publish(&later).await);
+    later["schedule"] = json!({"local": "2027-03-28T02:30", "zone": "Europe/Prague"});
+    judge.saw("time-invalid", &gate.publish(&later).await);
     judge.saw("unauthenticated", &gate.caller_with("pgk_nonsense").get("/v1/me").await);
     assert!(net.timeline().await.is_empty());
 }
@@ -316,6 +317,29 @@ async fn posts(judge: &Judge) {
     let told = judge.saw("in-flight", &second);
     assert_eq!(id(&told["post"]), id(&first.expect(201)), "it shows the post that is on its way");
     assert_eq!(texts(&net).await, ["out", "slow"]);
+}
+
+/// Edits and votes that come at another time than they may.
+async fn lives(judge: &Judge) {
+    let net = network().await;
+    let rule = "[[rule]]\nname = \"two\"\nlabels = [\"launch\"]\nstages = [{ n = 2, people = [\"chief-1\", \"chief-drinks\"] }, \
+                { n = 1, people = [\"editor-7\"] }]\n";
+    let gate = Gate::new().account("acme-mastodon", &net).govern(|it| {
+        it.file("approvals.toml", rule);
+    });
+    let gate = gate.start().await;
+    let mut body = post("acme-mastodon", "soon");
+    body["labels"] = json!(["launch"]);
+    let held = id(&gate.publish(&body).await.expect(202));
+    let path = format!("/v1/posts/{held}");
+    let chief = gate.caller("person:chief-1");
+    chief.post(&format!("{path}/approve"), &json!({})).await.expect(200);
+    judge.saw("already-voted", &chief.post(&format!("{path}/approve"), &json!({})).await);
+    judge.saw("not-your-turn", &gate.caller("person:editor-7").post(&format!("{path}/approve"), &json!({})).await);
+    judge.saw("wrong-state", &gate.post(&format!("{path}/submit"), &json!({})).await);
+    let edit = json!({"content": {"text": "later"}}).to_string();
+    judge.saw("version-needed", &gate.send("PATCH", &path, &[JSON], edit.clone()).await);
+    judge.saw("version-mismatch", &gate.send("PATCH", &path, &[JSON, ("if-match", "\"7\"")], edit).await);
 }
 
 /// A held post whose key is revoked before it is out, and a vote on another content than it has.

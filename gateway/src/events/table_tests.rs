@@ -75,6 +75,34 @@ fn told() -> Vec<(Value, &'static str, Value)> {
     ]
 }
 
+/// A transition of each name, as the table tells it.
+fn transitions() -> Vec<(Value, String, Value)> {
+    let names = EventType::ALL.into_iter().map(EventType::as_str);
+    // These two have a leaf of their own, and a refusal is none.
+    let names =
+        names.filter_map(|name| name.strip_prefix("post.")).filter(|name| !["withdrawn", "refused"].contains(name));
+    let told = |name: &str| {
+        let leaf = json!({"kind": "transition", "post": "p", "transition": name, "seq": 3, "version": 2, "accounts": ["a"],
+            "detail": "votes", "due_ms": 1_000, "person": NAMES, "key": "k", "content_digest": "d", "reason_digest": "r"});
+        let data = json!({"version": 2, "detail": "votes", "due": "1970-01-01T00:00:01Z", "digest": "d"});
+        (leaf, format!("post.{name}"), data)
+    };
+    names.map(told).collect()
+}
+
+#[test]
+fn each_transition_is_the_event_of_its_name_and_names_nobody() {
+    for (text, kind, data) in transitions() {
+        let event = of(7, &leaf(text.clone())).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((event.kind.as_str(), Value::Object(event.data.clone())), (kind.as_str(), data), "{text}");
+        assert_eq!(event.about().collect::<Vec<_>>(), ["a"]);
+        let view = serde_json::to_string(&event.shown(|_| true)).unwrap();
+        assert!(!view.contains(NAMES) && !view.contains("\"key\"") && !view.contains("reason"), "{view}");
+    }
+    let later = json!({"kind": "transition", "post": "p", "transition": "teleported", "seq": 1, "version": 1, "content_digest": "d"});
+    assert_eq!(of(7, &leaf(later)), None, "of a later version");
+}
+
 /// Leaves that are passed over on purpose.
 fn passed_over() -> Vec<Value> {
     vec![
@@ -131,8 +159,10 @@ fn every_kind_of_leaf_and_every_type_of_event_is_in_the_tables() {
     let kind = |text: &Value| text["kind"].as_str().unwrap().to_owned();
     let mut kinds: BTreeSet<String> = told().iter().map(|(text, ..)| kind(text)).collect();
     kinds.extend(passed_over().iter().map(kind));
+    kinds.extend(transitions().iter().map(|(text, ..)| kind(text)));
     // The match in the table is exhaustive; this is how many kinds it names, and one that nobody knows yet.
-    assert_eq!(kinds.len(), 20, "{kinds:?}");
-    let types: BTreeSet<&str> = told().iter().map(|(_, kind, _)| *kind).collect();
-    assert_eq!(types, EventType::ALL.into_iter().map(EventType::as_str).collect());
+    assert_eq!(kinds.len(), 21, "{kinds:?}");
+    let mut types: BTreeSet<String> = told().iter().map(|(_, kind, _)| (*kind).to_owned()).collect();
+    types.extend(transitions().into_iter().map(|(_, kind, _)| kind));
+    assert_eq!(types, EventType::ALL.into_iter().map(|kind| kind.as_str().to_owned()).collect());
 }

@@ -288,7 +288,7 @@ async fn conclude(
     tracing::warn!(%post, %account, %refusal, "attempt refused");
     let stores = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
     let give_up = waited && stores && refusal.stage != Stage::Send;
-    let kept = claim.post.life.is_some();
+    let kept = claim.post.life.as_ref().is_some_and(|kept| life::is_awaited(&kept.life));
     let finish = put_off(gateway, account, claim, purpose, &refusal, Ending { give_up, asks: wants.is_some(), kept });
     let state = finish.state;
     if let Err(error) = gateway.records.finish_target(post.clone(), account.clone(), finish).await {
@@ -298,7 +298,7 @@ async fn conclude(
     let told = match wants {
         Some(verdicts) => life::ask_again(gateway, post, verdicts).await,
         None if state == TargetState::Held => life::set_aside(gateway, post, account, &refusal.detail).await,
-        None if kept || waits(state) => return go_on(gateway, post).await,
+        None if claim.post.life.is_some() || waits(state) => return go_on(gateway, post).await,
         None => return,
     };
     if let Err(refusal) = told {

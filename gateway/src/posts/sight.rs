@@ -28,9 +28,23 @@ pub fn deletable(gateway: &Gateway, caller: &Caller) -> BTreeSet<AccountId> {
     gateway.governance.load().accounts_allowing(caller.principal(), Action::POST_DELETE, gateway.clock.now())
 }
 
-/// True for the post's author and for whoever may read one of its targets.
+/// True for the post's author and whoever answers for it, for whoever may read one of its targets, and for whom a rule asks.
 pub fn sees(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
-    is_own(caller, post) || any_of(post, &readable(gateway, caller)) || is_asked(gateway, caller, post)
+    is_own(caller, post)
+        || any_of(post, &readable(gateway, caller))
+        || answers_for(gateway, caller, post)
+        || is_asked(gateway, caller, post)
+}
+
+/// The caller answers for the app that made it.
+fn answers_for(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
+    let governance = gateway.governance.load();
+    match (&post.author.principal, caller.principal()) {
+        (Principal::App(app), Principal::Person(person)) => {
+            governance.apps.get(app).is_some_and(|app| app.owner == *person)
+        }
+        _ => false,
+    }
 }
 
 /// A rule of approvals asks this person, or would once it is their turn.

@@ -49,7 +49,7 @@ pub enum Refused {
     #[error("You agreed to this version before.")]
     AlreadyVoted,
     /// A reason is missing.
-    #[error("Say why.")]
+    #[error("Say why: this needs a reason (`note`).")]
     ReasonNeeded,
     /// The reason is too long.
     #[error("The reason is longer than {} bytes.", crate::decide::WHY_BYTES_MAX)]

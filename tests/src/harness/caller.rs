@@ -81,7 +81,8 @@ impl Caller {
 
     /// Votes on a held post.
     pub async fn vote(&self, post: &str, decision: &str) -> Answer {
-        self.post(&format!("/v1/posts/{post}/votes"), &serde_json::json!({"decision": decision})).await
+        let note = (decision == "reject").then_some("not like this");
+        self.post(&format!("/v1/posts/{post}/votes"), &serde_json::json!({"decision": decision, "note": note})).await
     }
 }
 

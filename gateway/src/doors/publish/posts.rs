@@ -394,7 +394,8 @@ pub async fn recall(
     if let (Some(refusal), true) = (failed, patience.is_some()) {
         return Err(Problem::with_post(refusal, view));
     }
-    let status = if view.state == PostState::Recalled.as_str() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let over = [PostState::Recalled, PostState::Cancelled].iter().any(|state| state.as_str() == view.state);
+    let status = if over { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(preferred((status, Json(view)).into_response(), &headers))
 }
 

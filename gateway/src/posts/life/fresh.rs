@@ -111,7 +111,7 @@ impl Fresh {
 
     /// As it is kept with its post.
     pub fn kept(self, plan: Option<String>) -> NewLife {
-        let wake_at = wake_at(&self.life, &self.known.facts(&self.actor));
+        let wake_at = wake_at(&self.life, &self.known.facts(&self.actor), true);
         NewLife { events: self.events, life: self.life, plan, wake_at }
     }
 }

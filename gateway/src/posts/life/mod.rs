@@ -25,7 +25,7 @@ use pressgate_workflow::{
     Command, Life,
     decide::Verdict as Reviewed,
     ids::{Actor, LinkId},
-    life::Wait,
+    life::{Plan, Wait},
 };
 use tokio::sync::{Mutex, MutexGuard};
 pub use turn::{Extra, Turn, actor};
@@ -118,6 +118,7 @@ pub async fn may_begin(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId)
     if let Err(refused) = turn.decide(Command::Tick, None) {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
+    let waits = turn.brought_anything();
     let target = turn.life().target(&account.as_str().into()).map(|target| (target.state(), target.not_before()));
     let may = match target {
         // Delivery settles what it does not know by itself, and takes back what somebody asked it to.
@@ -132,7 +133,10 @@ pub async fn may_begin(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId)
         }
         _ => false,
     };
-    turn.keep(Extra::default()).await?;
+    // A post that nobody but delivery has touched is followed again, whenever somebody wants to know; the claim itself is delivery's.
+    if waits || turn.post().life.is_some() {
+        turn.keep(Extra::default()).await?;
+    }
     Ok(may)
 }
 
@@ -152,6 +156,9 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
     let anew = turn.next_occurrence();
+    if anew && let Err(refused) = turn.decide(Command::Tick, None) {
+        tracing::error!(post = %id, %refused, "time can't go on for a post");
+    }
     turn.keep(Extra { anew, ..Extra::default() }).await
 }
 
@@ -206,6 +213,11 @@ pub async fn history(gateway: &Gateway, post: &PostRecord) -> Result<Vec<LifeEve
     }
     events.extend(unkept);
     Ok(events)
+}
+
+/// True where somebody agreed to it, or set its time: they are to hear that it did not go.
+pub fn is_awaited(life: &Life) -> bool {
+    !life.votes().is_empty() || matches!(life.content().plan, Plan::At(_))
 }
 
 /// Targets that a person may let go on after all.

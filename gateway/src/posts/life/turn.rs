@@ -84,6 +84,12 @@ impl<'a> Turn<'a> {
         &self.post
     }
 
+    /// True where something other than the end of a lease was decided in this turn.
+    pub(super) fn brought_anything(&self) -> bool {
+        let decided = self.events.get(self.decided..).unwrap_or_default();
+        decided.iter().any(|event| !matches!(event.change, Change::Lapsed { .. }))
+    }
+
     /// Decides a command.
     ///
     /// # Errors
@@ -141,8 +147,8 @@ impl<'a> Turn<'a> {
     /// # Errors
     /// Log or records can't be written.
     pub async fn keep(self, extra: Extra) -> Result<(), Refusal> {
-        let wake_at = wake_at(&self.life, &self.known.facts(&self.actor));
         let news = self.events.len() > self.decided;
+        let wake_at = wake_at(&self.life, &self.known.facts(&self.actor), news);
         let woken = self.post.life.as_ref().is_some_and(|kept| kept.wake_at != wake_at);
         if !news && !woken && extra.comment.is_none() {
             return Ok(());
@@ -201,7 +207,7 @@ impl<'a> Turn<'a> {
                 state,
                 retry_at: target.not_before().filter(|_| state == T::Accepted),
                 published: told.then(|| target.published().iter().map(part).collect()),
-                anew: if anew && state == T::Scheduled { Some(digest::random_hex()?) } else { None },
+                anew: if anew && before != Some(state) { Some(digest::random_hex()?) } else { None },
             });
         }
         Ok(moves)

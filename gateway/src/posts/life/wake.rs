@@ -10,8 +10,8 @@ const FROZEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// No sooner than this after a look.
 const LOOK_MIN: SignedDuration = SignedDuration::from_secs(1);
 
-/// The next time to look; none where only somebody can bring it on.
-pub(super) fn wake_at(life: &Life, facts: &Facts<'_>) -> Option<Timestamp> {
+/// The next time to look; none where only somebody can bring it on. Where the last look brought nothing (`news`), not at once again.
+pub(super) fn wake_at(life: &Life, facts: &Facts<'_>, news: bool) -> Option<Timestamp> {
     let any = |state| life.targets().iter().any(|target| target.state() == state);
     let waits = |wait| life.targets().iter().any(|target| target.wait() == Some(wait));
     let after = |time: SignedDuration| facts.now.checked_add(time).ok();
@@ -29,5 +29,6 @@ pub(super) fn wake_at(life: &Life, facts: &Facts<'_>) -> Option<Timestamp> {
     if [T::Held, T::Approved, T::Scheduled, T::Frozen].into_iter().any(any) {
         times.extend(life.content().plan.until());
     }
-    times.into_iter().min().map(|at| at.max(after(LOOK_MIN).unwrap_or(at)))
+    let soonest = if news { facts.now } else { after(LOOK_MIN).unwrap_or(facts.now) };
+    times.into_iter().min().map(|at| at.max(soonest))
 }

@@ -245,7 +245,7 @@ impl<S: Records> Run<'_, S> {
         let attempt = model.attempt;
         (model.leaf, model.last_intent) = (leaf, Some(leaf));
         use TargetState as T;
-        let over = [T::Rejected, T::Published, T::Failed, T::Recalled].contains(&model.state);
+        let over = [T::Rejected, T::Cancelled, T::Published, T::Failed, T::Recalled].contains(&model.state);
         if !over && !model.ended.contains(&attempt) && !model.journal.contains(&name) {
             model.set(T::Unknown);
             model.unknown = Some((name.clone(), leaf));
