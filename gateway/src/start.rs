@@ -34,6 +34,7 @@ use crate::{
     limits::{DefaultLimit, Limits, Place},
     listen::{Tls, TlsFiles},
     media::MediaStore,
+    notices::{NoticeParts, Notices, tell_log},
     openings::Openings,
     operator::{
         OpsError,
@@ -200,9 +201,14 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
     let connections = Connections::measured(&egress, &metrics);
+    let governance = Arc::new(ArcSwap::from_pointee(governance));
+    let notices = notices(&config, &records, &egress, &governance, &audit, &clock)?;
+    notices.begin(&vault, &audit).await.map_err(StartError::Other)?;
+    let told = Arc::clone(&notices);
+    metrics.add(move |page| told.show(page));
     Ok(Arc::new(Gateway {
         people: people(&config, &vault, records.as_ref()).await?,
-        governance: ArcSwap::from_pointee(governance),
+        governance,
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         freezes: FreezeBook::load(records.as_ref()).await?,
@@ -224,6 +230,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         connections,
         exports,
         webhooks: Default::default(),
+        notices,
         witnesses,
         keys,
         sessions,
@@ -353,6 +360,28 @@ async fn exports(
     export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
     export::keep(vault, &config.export).await.map_err(StartError::Other)?;
     Ok(exports)
+}
+
+/// What people are told by. Whoever has an address now is mailed.
+fn notices(
+    config: &Config,
+    records: &Arc<dyn Records>,
+    egress: &Arc<Egress>,
+    governance: &Arc<ArcSwap<Governance>>,
+    audit: &AuditLog,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Notices>, StartError> {
+    let known = Arc::clone(governance);
+    let parts = NoticeParts {
+        records: Arc::clone(records),
+        clock: Arc::clone(clock),
+        egress: Arc::clone(egress),
+        book: Arc::new(move |person| {
+            known.load().people.get(person)?.notified_at().map(|address| address.as_str().to_owned())
+        }),
+        tell: tell_log(audit.clone(), Arc::clone(clock)),
+    };
+    Notices::open(config.notices.as_ref(), parts).map(Arc::new).map_err(StartError::Other)
 }
 
 /// The witnesses, with what is kept of them, and named in the log.
