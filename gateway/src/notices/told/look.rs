@@ -58,7 +58,9 @@ async fn connection(gateway: &Gateway, name: &str) -> Result<Vec<Notice>, String
         post: None,
         account: Some(account.clone()),
         about: format!("{name}/reconnect-{}", since.as_millisecond()),
-        line: format!("Nothing can be published to {account} until it is connected again: pressgate credential connect."),
+        line: format!(
+            "Nothing can be published to {account} until it is connected again: pressgate credential connect."
+        ),
         link_path: "/people".to_owned(),
         at: since,
     };
@@ -131,7 +133,11 @@ impl Matter<'_> {
             let what = if at_first.contains_key(&person) {
                 (Kind::VoteWanted, about.as_str(), "A post for {} waits for your vote.")
             } else {
-                (Kind::Escalated, about.as_str(), "A post for {} waits for your vote: others did not give theirs in time.")
+                (
+                    Kind::Escalated,
+                    about.as_str(),
+                    "A post for {} waits for your vote: others did not give theirs in time.",
+                )
             };
             self.tell([person], what, &waiting, asked_at);
         }

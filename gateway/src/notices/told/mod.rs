@@ -213,12 +213,7 @@ impl<'a> Follower<'a> {
 type Block = (LogReader, Vec<(u64, Sight)>, u64);
 
 /// Reads from an index on, and not beyond another. Blocks. What retention took away is passed over.
-fn block(
-    audit: &AuditLog,
-    reader: Option<LogReader>,
-    from: u64,
-    until: u64,
-) -> Result<Block, crate::audit::ReadError> {
+fn block(audit: &AuditLog, reader: Option<LogReader>, from: u64, until: u64) -> Result<Block, crate::audit::ReadError> {
     let mut reader = reader.unwrap_or_else(|| audit.reader(from.max(audit.entries_from())));
     reader.follow(until)?;
     let (mut seen, mut next) = (Vec::new(), from);

@@ -82,11 +82,8 @@ mod tests {
             platform_ids: Vec::new(),
             code: None,
         };
-        let refused = |door: &str| leaf::Refused {
-            post: Some(id.into()),
-            door: Some(door.into()),
-            ..leaf::Refused::default()
-        };
+        let refused =
+            |door: &str| leaf::Refused { post: Some(id.into()), door: Some(door.into()), ..leaf::Refused::default() };
         let alarm = |code: &str, raised| leaf::Alarm { code: code.into(), subject: "a/token".into(), raised };
         let connection = Some(Sight::Connection("a/token".to_owned()));
         let table: [(leaf::Event, Option<Sight>); 8] = [

@@ -112,7 +112,17 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "notices",
         &[
-            "model", "clock", "config", "gateway", "posts", "connections", "stop", "egress", "vault", "audit", "metrics",
+            "model",
+            "clock",
+            "config",
+            "gateway",
+            "posts",
+            "connections",
+            "stop",
+            "egress",
+            "vault",
+            "audit",
+            "metrics",
             "records",
         ],
     ),
