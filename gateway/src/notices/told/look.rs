@@ -238,7 +238,7 @@ fn without_escalations(governance: &Rules) -> Rules {
     without
 }
 
-/// `acme-mastodon`, `a, b and c`, `a, b, c and 4 more`.
+/// `acme-main`, `a, b and c`, `a, b, c and 4 more`.
 fn named(accounts: &[AccountId]) -> String {
     let names: Vec<&str> = accounts.iter().map(AccountId::as_str).collect();
     match names.as_slice() {

@@ -16,7 +16,7 @@ const NO_POSTS: [&str; 2] = ["native", "forward"];
 pub(super) enum Sight {
     /// A post.
     Post(PostId),
-    /// A connection of an account: `acme-mastodon/token`.
+    /// A connection of an account: `acme-main/token`.
     Connection(String),
 }
 
