@@ -25,6 +25,7 @@ use crate::{
     limits::{Limits, Pauses, Readings},
     listen::Tls,
     metrics::{Counters, Registry as Metrics},
+    notices::Notices,
     openings::Openings,
     people::People,
     plugins::Shelf,
@@ -43,7 +44,7 @@ pub struct Gateway {
     /// `pressgate.toml`.
     pub config: Config,
     /// The governance of this moment.
-    pub governance: ArcSwap<Governance>,
+    pub governance: Arc<ArcSwap<Governance>>,
     /// Where the governance files lie.
     pub governance_dir: PathBuf,
     /// Held for reading while a call starts, for writing while governance changes.
@@ -86,6 +87,8 @@ pub struct Gateway {
     pub exports: Arc<Exports>,
     /// Receivers of events.
     pub webhooks: Webhooks,
+    /// People are told what waits for them.
+    pub notices: Arc<Notices>,
     /// Who cosigns its checkpoints.
     pub witnesses: Witnesses,
     /// API keys.

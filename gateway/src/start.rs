@@ -34,6 +34,8 @@ use crate::{
     limits::{DefaultLimit, Limits, Place},
     listen::{Tls, TlsFiles},
     media::MediaStore,
+    metrics::Registry as Metrics,
+    notices::{NoticeParts, Notices, tell_log},
     openings::Openings,
     operator::{
         OpsError,
@@ -189,20 +191,20 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let registry = Registry::default();
     registry.replace(serving.adapters, serving.policies);
     let egress = Arc::new(egress(&config, &vault, &clock)?);
-    let identities = Identities::new(Arc::clone(&egress), Arc::clone(&clock));
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
-    let carrier =
-        Carrier { audit: &audit, records: records.as_ref(), openings: &openings, media: &media, clock: clock.as_ref() };
-    resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))?;
+    erase(&audit, &records, &openings, &media, &clock).await?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let (index, counters) = (Arc::new(index(&config, &audit)?), Arc::default());
     let metrics = pulse::metrics(&audit, &exports, &index, &counters);
     witnesses.measure(&metrics);
-    let connections = Connections::measured(&egress, &metrics);
+    let (governance, notices) =
+        notices(&config, governance, (&records, &egress, &clock), &vault, &audit, &metrics).await?;
     Ok(Arc::new(Gateway {
+        connections: Connections::measured(&egress, &metrics),
+        identities: Identities::new(Arc::clone(&egress), Arc::clone(&clock)),
         people: people(&config, &vault, records.as_ref()).await?,
-        governance: ArcSwap::from_pointee(governance),
+        governance,
         governance_dir: config.governance.clone(),
         starts: RwLock::new(()),
         freezes: FreezeBook::load(records.as_ref()).await?,
@@ -221,13 +223,12 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         openings,
         vault,
         egress,
-        connections,
         exports,
         webhooks: Default::default(),
+        notices,
         witnesses,
         keys,
         sessions,
-        identities,
         limits: limits(&config, &clock).await?,
         pauses: Default::default(),
         media: Arc::new(media),
@@ -353,6 +354,45 @@ async fn exports(
     export::note(audit, vault, &config.export, clock.now()).await.map_err(StartError::Other)?;
     export::keep(vault, &config.export).await.map_err(StartError::Other)?;
     Ok(exports)
+}
+
+/// Carries on what was to be erased and is not yet.
+async fn erase(
+    audit: &AuditLog,
+    records: &Arc<dyn Records>,
+    openings: &Openings,
+    media: &MediaStore,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), StartError> {
+    let carrier = Carrier { audit, records: records.as_ref(), openings, media, clock: clock.as_ref() };
+    resume(&carrier).await.map_err(|error| StartError::Other(error.to_string()))
+}
+
+/// What people are told by, and the governance of each moment, which has their addresses.
+async fn notices(
+    config: &Config,
+    governance: Governance,
+    (records, egress, clock): (&Arc<dyn Records>, &Arc<Egress>, &Arc<dyn Clock>),
+    vault: &Vault,
+    audit: &AuditLog,
+    metrics: &Metrics,
+) -> Result<(Arc<ArcSwap<Governance>>, Arc<Notices>), StartError> {
+    let governance = Arc::new(ArcSwap::from_pointee(governance));
+    let known = Arc::clone(&governance);
+    let parts = NoticeParts {
+        records: Arc::clone(records),
+        clock: Arc::clone(clock),
+        egress: Arc::clone(egress),
+        book: Arc::new(move |person| {
+            known.load().people.get(person)?.notified_at().map(|address| address.as_str().to_owned())
+        }),
+        tell: tell_log(audit.clone(), Arc::clone(clock)),
+    };
+    let notices = Arc::new(Notices::open(config.notices.as_ref(), parts).map_err(StartError::Other)?);
+    notices.begin(vault, audit).await.map_err(StartError::Other)?;
+    let told = Arc::clone(&notices);
+    metrics.add(move |page| told.show(page));
+    Ok((governance, notices))
 }
 
 /// The witnesses, with what is kept of them, and named in the log.

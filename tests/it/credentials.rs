@@ -12,10 +12,12 @@ use pressgate::clock::{Clock, ManualClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::harness::gate::clock;
+use tests::harness::smtp::Smtp;
 use tests::harness::{Caller, Gate, Running, network, problem, until};
 use tests::http::{self, Answer};
 use tests::networks::issuer::{CLIENT_SECRET, Issuer, plugins};
 
+use crate::notices::told::{LOOKED_AGAIN, telling};
 use crate::samples::{STATUSES, post};
 
 const ACCOUNT: &str = "acme-mastodon";
@@ -56,11 +58,16 @@ struct Setting {
 impl Setting {
     /// None where the authorization server is not installed.
     async fn new() -> Option<Self> {
+        Self::with(|plan| plan).await
+    }
+
+    /// The same, with a change of the plan.
+    async fn with(change: impl FnOnce(Gate) -> Gate) -> Option<Self> {
         let net = network().await;
         let issuer = Issuer::start(&net.url).await?;
         let folder = plugins(ENDPOINTS);
         let clock = clock();
-        let gate = gate(&issuer, &folder).clock(&clock).start().await;
+        let gate = change(gate(&issuer, &folder).clock(&clock)).start().await;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let operators = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(pressgate::operator::serve(Arc::clone(gate.gateway()), listener));
@@ -324,7 +331,9 @@ fn clock_of(setting: &Setting) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_grant_is_alarmed_and_connecting_again_helps() {
-    let Some(setting) = Setting::connected().await else { return };
+    let smtp = Smtp::start().await;
+    let Some(setting) = Setting::with(|plan| telling(plan, &smtp)).await else { return };
+    setting.connect().await.expect_page(200);
     setting.publish("before").await.expect(201);
     let refused = json!({"mode": "raw", "status": 400, "body": "{\"error\":\"invalid_grant\"}"});
     setting.issuer.set(&json!({ "token": refused })).await;
@@ -355,6 +364,15 @@ async fn an_invalid_grant_is_alarmed_and_connecting_again_helps() {
     assert_eq!((setting.health().await, setting.posted().await), (json!("ready"), 2));
     let alarms = setting.told().iter().filter(|told| told.starts_with("reconnect-needed")).count();
     assert_eq!(alarms, 2, "raised once, ended once: {:?}", setting.told());
+
+    let title = "Pressgate: An account must be connected again";
+    let told = || smtp.taken().into_iter().filter(|mail| mail.parsed().subject() == Some(title)).collect::<Vec<_>>();
+    until("the operator is told", || async { (!told().is_empty()).then_some(()) }).await;
+    tokio::time::sleep(LOOKED_AGAIN).await;
+    let told = told();
+    let [mail] = told.as_slice() else { panic!("{} mails", told.len()) };
+    assert_eq!(mail.to, ["ops-1@acme.example"], "nobody else runs the gateway");
+    assert!(mail.text().contains("acme-mastodon"), "{}", mail.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

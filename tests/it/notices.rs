@@ -1,5 +1,7 @@
 //! People are told: by mails to a real mail server, and by signed webhooks.
 
+pub mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -25,6 +25,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
         "/operator/training",
         r#"{"records":[{"person":"editor-7","course":"a","passed_at":"2020-01-01T00:00:00Z"}]}"#,
     ),
+    ("GET", "/operator/notices", ""),
     ("GET", "/operator/webhooks", ""),
     ("GET", "/operator/webhooks/none/dead", ""),
     ("POST", "/operator/webhooks/none/replays", "{}"),

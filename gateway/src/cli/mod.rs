@@ -23,6 +23,7 @@ mod guidelines;
 mod init;
 mod key;
 mod login;
+mod notices;
 mod outcome;
 mod pinned;
 mod plugins;
@@ -88,6 +89,9 @@ enum Command {
     /// Courses that people passed.
     #[command(subcommand)]
     Training(training::Command),
+    /// What people are still to be told.
+    #[command(subcommand)]
+    Notices(notices::Command),
     /// Receivers of events.
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -194,6 +198,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Logout => login::logout().await,
         Command::Device(command) => device::run(&context, command).await,
         Command::Training(command) => training::run(&context, command).await,
+        Command::Notices(command) => notices::run(&context, command).await,
         Command::Webhook(command) => webhook::run(&context, command).await,
         Command::Guidelines(command) => guidelines::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
@@ -248,6 +253,7 @@ mod tests {
             "pressgate device revoke abc",
             "pressgate training import -",
             "pressgate training list --person editor-7",
+            "pressgate notices list --json",
             "pressgate webhook list",
             "pressgate webhook replay crm --from 17",
             "pressgate webhook secret rotate crm",
@@ -271,6 +277,7 @@ mod tests {
             "pressgate ca init --new-key",
             "pressgate login https://gate.acme.example",
             "pressgate training",
+            "pressgate notices",
             "pressgate webhook secret rotate",
             "pressgate freeze begin --org",
             "pressgate freeze begin --reason drill",

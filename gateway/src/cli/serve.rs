@@ -84,6 +84,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
         tokio::spawn(retention::run(Arc::clone(&gateway))),
         tokio::spawn(ask_witnesses(Arc::clone(&gateway))),
         tokio::spawn(tell(Arc::clone(&gateway))),
+        tokio::spawn(tell_people(Arc::clone(&gateway))),
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
@@ -148,6 +149,10 @@ async fn tell(gateway: Arc<Gateway>) {
     gateway.webhooks.run(&gateway).await;
 }
 
+async fn tell_people(gateway: Arc<Gateway>) {
+    gateway.notices.work(&gateway).await;
+}
+
 async fn ask_witnesses(gateway: Arc<Gateway>) {
     gateway.witnesses.run(&gateway.stopping).await;
 }
@@ -180,7 +185,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 async fn drain(
     gateway: &Arc<Gateway>,
     mut listeners: Vec<JoinHandle<()>>,
-    tasks: [JoinHandle<()>; 5],
+    tasks: [JoinHandle<()>; 6],
     signals: &mut Signals,
 ) -> bool {
     let announced = Duration::from_millis(gateway.config.listen.stop_announced_ms);

@@ -1,7 +1,8 @@
 //! Notices: people are told that something waits for them, by e-mail and by webhook, once for each person and event.
 //!
-//! [`Notices::put`] keeps them in the records; a line for each channel sends what is due. In reading order: `text` makes safe what callers
-//! give, `compose` writes a mail, `carry` hands mails and webhook requests over, `line` decides what comes next.
+//! `told` finds in the log what people are to be told, and [`Notices::put`] keeps it in the records; a line for each channel sends what is
+//! due. In reading order: `told`; `text` makes safe what callers give, `compose` writes a mail, `carry` hands mails and webhook requests
+//! over, `line` decides what comes next.
 //!
 //! A notice is sent at least once: where the process dies between the server's answer and the records, the same mail goes again, with the
 //! same `Message-ID`.
@@ -10,11 +11,20 @@ mod carry;
 mod compose;
 mod line;
 mod text;
+mod told;
 
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -29,11 +39,12 @@ use crate::{
     clock::Clock,
     config::process::{Notices as NoticesConfig, SecretFrom},
     egress::{Egress, WebhookKey},
+    gateway::Gateway,
     metrics::Page,
     model::{AccountId, PersonId, PostId},
     records::{NewNotice, NoticeChannel, NoticeRecord, NoticeState, Records, RecordsError},
     stop::Stop,
-    vault::OutsideSecret,
+    vault::{OutsideSecret, Vault},
 };
 
 /// Code of the alarm for notices that were given up; its subject is the channel.
@@ -154,6 +165,8 @@ pub struct Notices {
     lines: Vec<Arc<Line>>,
     wake: Arc<Notify>,
     pace: Duration,
+    /// Where in the log people were told of everything before.
+    from: AtomicU64,
 }
 
 impl Notices {
@@ -196,7 +209,29 @@ impl Notices {
             Arc::new(Line::new(channel, carrier, gather, Arc::clone(&records), Arc::clone(&clock), Arc::clone(&tell)))
         };
         let lines = carriers.into_iter().map(line).collect();
-        Self { records, clock, book, gather, lines, wake: Arc::new(Notify::new()), pace }
+        Self { records, clock, book, gather, lines, wake: Arc::new(Notify::new()), pace, from: AtomicU64::new(0) }
+    }
+
+    /// Finds where in the log to go on. Before anything is served, so that nothing comes in between.
+    ///
+    /// # Errors
+    /// The vault's, as a sentence.
+    pub async fn begin(&self, vault: &Vault, audit: &AuditLog) -> Result<(), String> {
+        let from = told::begin(self.tells(), vault, audit).await.map_err(|why| format!("notices: {why}"))?;
+        self.from.store(from, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// True where anybody is told anything.
+    pub fn tells(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Finds out what people are to be told, and tells them, until the gateway stops.
+    pub async fn work(&self, gateway: &Arc<Gateway>) {
+        if self.tells() {
+            tokio::join!(self.run(&gateway.stopping), told::follow(gateway, self.from.load(Ordering::Relaxed)));
+        }
     }
 
     /// Keeps notices, to be sent soon; how many are new. When it returns they will be sent, whatever happens to the process. One that

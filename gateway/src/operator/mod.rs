@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod erasures;
 pub mod error;
 pub mod keys;
+pub mod notices;
 pub mod ops;
 pub mod served;
 pub mod standing;

@@ -24,6 +24,7 @@ use super::{
     erasures,
     guard::Operator,
     guidelines::{AcknowledgementRow, GuidelineRow},
+    notices::{self, NoticeRow},
     served,
     webhooks::{self, ReplayRequest, ReplayView, RotationRequest, SecretRequest, SecretView},
     wire::{
@@ -61,6 +62,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys", get(list_keys).merge(post(create_key)))
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/training", get(list_training).merge(post(import_training)))
+        .route("/operator/notices", get(list_notices))
         .route("/operator/webhooks", get(list_webhooks))
         .route("/operator/webhooks/{id}/dead", get(list_dead))
         .route("/operator/webhooks/{id}/replays", post(replay_webhook))
@@ -221,6 +223,10 @@ async fn import_training(
         Ok(imported)
     });
     ok(imported.await?)
+}
+
+async fn list_notices(State(gateway): Shared, _operator: Operator) -> Answer<Vec<NoticeRow>> {
+    ok(notices::list(&gateway).await?)
 }
 
 async fn list_webhooks(State(gateway): Shared, _operator: Operator) -> Answer<Vec<WebhookView>> {

@@ -188,8 +188,8 @@ pub trait Records: Send + Sync + 'static {
     /// How many openings, and how many posts with their content, there are of a subject.
     fn values_of(&self, subject: String) -> Answer<'_, ErasedCounts>;
     /// Takes openings of the erasure's subject away, and the content of its posts that are over and older than the
-    /// confirmation: texts, what networks answered, notes, kept answers, salts; and media that no other post uses. What is where stays
-    /// listed. True while there is more.
+    /// confirmation: texts, what networks answered, notes, kept answers, salts; what a person was told; and media that no other post
+    /// uses. What is where stays listed. True while there is more.
     fn erase_part(&self, part: ErasePart) -> Answer<'_, bool>;
     /// Media that an erasure took out of the records and whose bytes are still to be removed.
     fn doomed_media(&self, id: String, limit: u32) -> Answer<'_, Vec<MediaId>>;

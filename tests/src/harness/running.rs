@@ -210,5 +210,7 @@ async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Liv
     let work = tokio::spawn(pressgate::posts::work::work(Arc::clone(&gateway)));
     let telling = Arc::clone(&gateway);
     doors.push(tokio::spawn(async move { telling.webhooks.run(&telling).await }));
+    let telling = Arc::clone(&gateway);
+    doors.push(tokio::spawn(async move { telling.notices.work(&telling).await }));
     (Live { gateway, doors, work }, url, proxy)
 }

@@ -37,7 +37,8 @@ fn next(known: &Target, target: &TargetRecord) -> Option<Change> {
     let waits = target.retry_at.filter(|_| matches!(target.state, T::Publishing | T::Accepted));
     Some(match (known.state(), target.state) {
         (T::Publishing, T::Publishing) => Change::Again { account, not_before: waits? },
-        (T::Accepted, T::Publishing) if waits.is_some() => return None,
+        // It waits for its next attempt; those before are told first, so that it is known that there were some.
+        (T::Accepted, T::Publishing) if waits.is_some() && !was_tried_since(known, target) => return None,
         (T::Accepted, T::Publishing | T::Published | T::Failed | T::Unknown | T::Recalling | T::Recalled) => {
             claimed(known)
         }
@@ -62,6 +63,11 @@ fn next(known: &Target, target: &TargetRecord) -> Option<Change> {
         (T::Recalling, T::Published) => Change::Kept { account },
         _ => return None,
     })
+}
+
+/// Attempts were made that the life has not heard of.
+fn was_tried_since(known: &Target, target: &TargetRecord) -> bool {
+    target.attempts.last().is_some_and(|attempt| attempt.number > known.attempt())
 }
 
 fn claimed(known: &Target) -> Change {

@@ -220,6 +220,22 @@ pub fn is_awaited(life: &Life) -> bool {
     !life.votes().is_empty() || matches!(life.content().plan, Plan::At(_))
 }
 
+/// The last events of a post's life, in order: so many that are kept, and what delivery did since.
+///
+/// # Errors
+/// The records can't be read.
+pub async fn lately(gateway: &Gateway, post: &PostRecord, count: u64) -> Result<Vec<LifeEvent>, Refusal> {
+    let (_, from, unkept) = made::current(post);
+    let mut events = Vec::new();
+    if from > 0 {
+        let limit = u32::try_from(count).unwrap_or(u32::MAX);
+        let kept = gateway.records.life_events(post.id.clone(), from.saturating_sub(count), limit).await;
+        events = kept.map_err(|error| super::unavailable(&error))?;
+    }
+    events.extend(unkept);
+    Ok(events)
+}
+
 /// Targets that a person may let go on after all.
 pub fn confirmable(life: &Life) -> Vec<AccountId> {
     let waits = |wait| matches!(wait, Some(Wait::Overdue | Wait::Thawed | Wait::Attention));

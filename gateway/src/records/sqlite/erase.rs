@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use super::{
     codec::{from_json, micros, to_json},
     erasures::{OPEN_TARGET, must_be_under_way},
+    notices,
 };
 use crate::{
     model::{Draft, MediaId, Part, PersonId, Principal, Verdict},
@@ -154,9 +155,10 @@ fn silence(connection: &Connection, row: i64, text: &str) -> Result<(), RecordsE
     Ok(())
 }
 
-/// What the person wrote on posts of others: notes with votes, reasons, comments. Votes are few.
+/// What the person wrote on posts of others (notes with votes, reasons, comments), and what they were told. Votes are few.
 fn notes(connection: &Connection, erasure: &ErasureRecord) -> Result<(), RecordsError> {
     let Some(person) = erasure.subject.strip_prefix("person:") else { return Ok(()) };
+    notices::erase(connection, &erasure.subject)?;
     connection.prepare_cached("UPDATE comments SET text = '' WHERE person = ?1")?.execute([person])?;
     connection
         .prepare_cached(

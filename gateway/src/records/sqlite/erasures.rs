@@ -88,7 +88,8 @@ pub(super) fn knows(connection: &Connection, subject: &str) -> Result<bool, Reco
         OR EXISTS (SELECT 1 FROM posts WHERE subject = ?1) OR EXISTS (SELECT 1 FROM erasures WHERE subject = ?1)
         OR EXISTS (SELECT 1 FROM media WHERE owner = ?2) OR EXISTS (SELECT 1 FROM keys WHERE holder = ?2)
         OR EXISTS (SELECT 1 FROM votes WHERE json_extract(vote, '$.person') = ?3)
-        OR EXISTS (SELECT 1 FROM comments WHERE person = ?3)";
+        OR EXISTS (SELECT 1 FROM comments WHERE person = ?3)
+        OR EXISTS (SELECT 1 FROM notices WHERE addressee = ?1)";
     Ok(connection.prepare_cached(sql)?.query_row(params![subject, holder, person], |row| row.get(0))?)
 }
 

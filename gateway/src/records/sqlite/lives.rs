@@ -1,7 +1,7 @@
 //! Lives of posts: the events, what they make of a post, and what follows for its targets, in one transaction.
 
 use jiff::Timestamp;
-use pressgate_workflow::Life;
+use pressgate_workflow::{Life, life::Plan};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -100,10 +100,15 @@ fn put(connection: &Connection, post: &PostId, life: &Life, wake_at: Option<Time
             post.as_str(),
             signed(life.seq(), "an event's number")?,
             to_json(life, "lives.life")?,
-            life.due().map(micros),
+            timed(life).map(micros),
             wake_at.map(micros),
         ])?;
     Ok(())
+}
+
+/// When it is due, or was, where somebody set a time.
+fn timed(life: &Life) -> Option<Timestamp> {
+    life.due().filter(|_| matches!(life.content().plan, Plan::At(_)))
 }
 
 fn append(connection: &Connection, post: &PostId, events: &[LifeEvent]) -> Result<(), RecordsError> {

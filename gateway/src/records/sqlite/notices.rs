@@ -29,6 +29,21 @@ pub(super) const LAST: &str =
 pub(super) const FORGET: &str = "DELETE FROM notices WHERE id IN
     (SELECT id FROM notices WHERE ended_at IS NOT NULL AND channel = ?1 AND ended_at < ?2 ORDER BY ended_at LIMIT ?3)";
 
+pub(super) const UNSENT: &str = "DELETE FROM notices WHERE addressee = ?1 AND state = 'waiting'";
+pub(super) const BLANK: &str =
+    "UPDATE notices SET post = NULL, account = NULL, line = '', link_path = '', why = NULL WHERE addressee = ?1";
+pub(super) const NO_LINE: &str = "DELETE FROM notice_lines WHERE channel = ?1 AND addressee = ?2";
+
+/// What an addressee was told, for `Records::erase_part`. That something was stays, so that it is not told again; what waits is not sent.
+pub(super) fn erase(connection: &Connection, addressee: &str) -> Result<(), RecordsError> {
+    connection.prepare_cached(UNSENT)?.execute([addressee])?;
+    connection.prepare_cached(BLANK)?.execute([addressee])?;
+    for channel in NoticeChannel::ALL {
+        connection.prepare_cached(NO_LINE)?.execute([channel.as_str(), addressee])?;
+    }
+    Ok(())
+}
+
 /// `Records::put_notices`.
 pub(super) fn put(connection: &Connection, notices: &[NewNotice]) -> Result<u64, RecordsError> {
     let mut fresh = 0;

@@ -340,3 +340,32 @@ pub(in super::super) async fn whose_it_is_and_what_was_asked<P: Place>(place: P)
     let asked: Vec<String> = store.erasures(2).await.unwrap().into_iter().map(|erasure| erasure.id).collect();
     assert_eq!(asked, ["e2", "e3"]);
 }
+
+pub(in super::super) async fn what_a_person_was_told_is_erased<P: Place>(place: P) {
+    let store = place.open();
+    assert!(!store.knows_subject(EDITOR.to_owned()).await.unwrap());
+    let all = vec![notices::new(EDITOR, "x", 0, 60), notices::new("person:b", "x", 1, 61)];
+    assert_eq!(store.put_notices(all).await.unwrap(), 2);
+    let due = store.due_notices(NoticeChannel::Webhook, at(0), 10).await.unwrap().unwrap();
+    let sent = NoticesTried {
+        channel: NoticeChannel::Webhook,
+        addressee: EDITOR.to_owned(),
+        sent: vec![due.notices[0].id],
+        given_up: Vec::new(),
+        why: None,
+        attempts: 0,
+        next_at: at(1),
+        at: at(1),
+    };
+    store.notices_tried(sent).await.unwrap();
+    assert!(store.knows_subject(EDITOR.to_owned()).await.unwrap());
+    confirmed(&store, "e1", EDITOR).await;
+    carry_out(&store, "e1", None).await;
+    let due = store.due_notices(NoticeChannel::Mail, at(1_000), 10).await.unwrap().unwrap();
+    assert_eq!(due.addressee, "person:b", "what waited is not sent; what is for others stays");
+    let kept = store.notices(NoticeState::Sent, 10).await.unwrap();
+    let [told] = kept.as_slice() else { panic!("{kept:?}") };
+    let NoticeText { post, account, line, link_path, .. } = &told.text;
+    assert_eq!((post, account, line.as_str(), link_path.as_str()), (&None, &None, "", ""));
+    assert_eq!(store.put_notices(vec![notices::new(EDITOR, "x", 2, 62)]).await.unwrap(), 0, "nor is it told again");
+}

@@ -16,7 +16,7 @@ fn text(addressee: &str, about: &str) -> NoticeText {
     }
 }
 
-fn new(addressee: &str, about: &str, put: i64, due: i64) -> NewNotice {
+pub(super) fn new(addressee: &str, about: &str, put: i64, due: i64) -> NewNotice {
     let channels = vec![(NoticeChannel::Mail, at(due)), (NoticeChannel::Webhook, at(put))];
     NewNotice { text: text(addressee, about), channels, put_at: at(put) }
 }

@@ -108,8 +108,24 @@ const TABLE: &[(&str, &[&str])] = &[
         "events",
         &["model", "clock", "config", "folders", "gateway", "stop", "egress", "vault", "audit", "records", "export"],
     ),
-    // People are told that something waits for them.
-    ("notices", &["model", "clock", "config", "stop", "egress", "vault", "audit", "metrics", "records"]),
+    // People are told that something waits for them; what, the log and how posts and connections stand say.
+    (
+        "notices",
+        &[
+            "model",
+            "clock",
+            "config",
+            "gateway",
+            "posts",
+            "connections",
+            "stop",
+            "egress",
+            "vault",
+            "audit",
+            "metrics",
+            "records",
+        ],
+    ),
     ("witness", &["clock", "config", "folders", "metrics", "stop", "egress", "vault", "audit", "export"]),
     // It stands alone: a witness knows nothing of a gateway.
     ("cosigner", &["model", "clock", "folders", "listen", "stop"]),
