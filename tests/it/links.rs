@@ -95,7 +95,7 @@ fn says(answer: &Answer, status: u16, part: &str) {
 
 fn transitions(gate: &Running, name: &str) -> Vec<Transition> {
     let told = |event| match event {
-        Event::Transition(leaf) if leaf.transition == name => Some(leaf),
+        Event::Transition(leaf) if leaf.transition == name => Some(*leaf),
         _ => None,
     };
     gate.leaves().into_iter().filter_map(|leaf| told(leaf.event)).collect()
