@@ -339,11 +339,11 @@ async fn who_may_invite_and_who_sees_the_link() {
     problem(&invite(&gate, "person:chief-drinks", &post, json!({})).await, "not-found");
     problem(&invite(&gate, "person:chief-1", "post_nobody", json!({})).await, "not-found");
     let bad = |more: Value| invite(&gate, "person:chief-1", &post, more);
-    problem(&bad(json!({"external": "nobody"})).await, "invalid");
-    problem(&bad(json!({"external": "<b>"})).await, "invalid");
-    problem(&bad(json!({"valid_for": "8d"})).await, "invalid");
-    problem(&bad(json!({"valid_for": "soon"})).await, "invalid");
-    problem(&bad(json!({"surprise": 1})).await, "invalid");
+    problem(&bad(json!({"external": "nobody"})).await, "invalid-request");
+    problem(&bad(json!({"external": "<b>"})).await, "invalid-request");
+    problem(&bad(json!({"valid_for": "8d"})).await, "invalid-request");
+    problem(&bad(json!({"valid_for": "soon"})).await, "invalid-request");
+    problem(&bad(json!({"surprise": 1})).await, "invalid-request");
     problem(&bad(json!({"version": 2})).await, "content-changed");
     let plain = gate.publish(&crate::samples::post(ACCOUNT, "out")).await.expect(201);
     problem(&invite(&gate, "person:chief-1", &id(&plain), json!({})).await, "wrong-state");

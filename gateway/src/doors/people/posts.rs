@@ -37,7 +37,7 @@ use crate::{
     model::PostId,
     posts::{
         self, life,
-        sight::may_write,
+        sight::{may_write, sees},
         vote::{Ballot, vote},
         write::{Wish, seen, write},
     },
@@ -152,7 +152,9 @@ pub(super) async fn act(
         }
     });
     match done.await {
-        Ok(Ok(_)) => pages::redirect(&format!("/people/posts/{id}")),
+        Ok(Ok(post)) if sees(&gateway, &caller, &post) => pages::redirect(&format!("/people/posts/{id}")),
+        // Whoever sees it only because they are asked has done their part.
+        Ok(Ok(_)) => pages::redirect(APPROVALS),
         Ok(Err(refusal)) => page(&gateway, &visitor, &caller, &id, Some(&refusal)).await,
         Err(_) => {
             let refusal = Refusal::new(problem::INTERNAL, Stage::Door, "It was not done. Try again in a minute.");
