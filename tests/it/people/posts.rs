@@ -57,6 +57,23 @@ fn says(answer: &Answer, status: u16, part: &str) {
     assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
 }
 
+/// Another page's form, another browser's, one without its token.
+async fn forms_from_elsewhere_do_nothing(browser: &mut Browser, page: &Answer) {
+    let url = browser.url.clone();
+    let (action, fields) = form(page, "approve");
+    for (fields, origin) in [
+        (fields.clone(), "https://evil.example"),
+        (fields.clone(), "null"),
+        (
+            BTreeMap::from([("do".to_owned(), "approve".to_owned()), ("version".to_owned(), "1".to_owned())]),
+            url.as_str(),
+        ),
+    ] {
+        assert_eq!(browser.post_from(&action, &fields, origin).await.status, 403);
+    }
+    assert_eq!(Browser::new(&url).post(&action, &fields).await.status, 403);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approver_finds_reads_and_decides() {
     let net = network().await;
@@ -100,19 +117,7 @@ async fn an_approver_finds_reads_and_decides() {
     let picture = browser.get(&format!("{path}/media/{medium}")).await;
     assert_eq!((picture.status, picture.body.as_ref(), picture.header("content-type")), (200, PNG, Some("image/png")));
     says(&browser.get(&format!("{path}/media/nothing")).await, 404, "no such medium");
-    // Another page's form, another browser's, an old one.
-    let (action, fields) = form(&page, "approve");
-    for (fields, origin) in [
-        (fields.clone(), "https://evil.example"),
-        (fields.clone(), "null"),
-        (
-            BTreeMap::from([("do".to_owned(), "approve".to_owned()), ("version".to_owned(), "1".to_owned())]),
-            gate.url.as_str(),
-        ),
-    ] {
-        assert_eq!(browser.post_from(&action, &fields, origin).await.status, 403);
-    }
-    assert_eq!(Browser::new(&gate.url).post(&action, &fields).await.status, 403);
+    forms_from_elsewhere_do_nothing(&mut browser, &page).await;
     // A no needs a reason; an open comment keeps it back; another version is said on the page.
     says(&send(&mut browser, &page, "reject", &[("reason", "  ")]).await, 422, "Say why you reject it");
     says(&send(&mut browser, &page, "comment", &[("text", "")]).await, 422, "Write something first");
