@@ -41,6 +41,7 @@ mod idempotency;
 mod identities;
 mod leaves;
 mod limits;
+mod links;
 mod listing;
 mod lives;
 mod logins;

@@ -1,8 +1,10 @@
 //! People: they sign in at the company's issuer, enrol devices, and publish only with the courses that the rules ask for.
 
 mod browser;
+mod chromium;
 mod devices;
 mod guidelines;
+mod posts;
 mod sign_in;
 mod terminal;
 mod training;

@@ -6,6 +6,7 @@
     reason = "tests open sockets and read clocks of their own"
 )]
 
+pub mod browser;
 pub mod collector;
 pub mod harness;
 pub mod http;

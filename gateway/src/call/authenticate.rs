@@ -24,6 +24,8 @@ pub struct Caller {
     kept: Vec<Commitment>,
 }
 
+/// What stands for a key where somebody is signed in in a browser.
+const SIGNED_IN: &str = "browser:";
 /// The door of our own API, which calls come in by unless they say otherwise.
 pub(crate) const PUBLISH: &str = "publish";
 /// The door of networks' own APIs.
@@ -32,7 +34,8 @@ pub(crate) const NATIVE: &str = "native";
 pub(crate) const FORWARD: &str = "forward";
 
 impl Caller {
-    /// The key that was presented; where it was something else, what: `certificate:` and a name, `token:` and what it says.
+    /// The key that was presented; where it was something else, what: `certificate:` and a name, `token:` and what it says,
+    /// `browser:` where its holder is signed in.
     pub fn key(&self) -> &KeyId {
         &self.key
     }
@@ -107,6 +110,11 @@ impl Caller {
             session: None,
             kept: Vec::new(),
         }
+    }
+
+    /// Somebody who is signed in in a browser; the people's door has looked who.
+    pub fn signed_in(person: &PersonId, source: IpAddr) -> Self {
+        caller(KeyId::new(SIGNED_IN), Principal::Person(person.clone()), source)
     }
 
     /// The caller as a post remembers it.

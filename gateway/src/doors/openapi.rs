@@ -20,7 +20,7 @@ use crate::refusal::problem;
     paths(
         publish::posts::create, publish::posts::list, publish::posts::read, publish::posts::recall, publish::posts::validate,
         publish::steps::edit, publish::steps::submit, publish::steps::approve, publish::steps::reject, publish::steps::comment,
-        publish::steps::schedule, publish::steps::cancel, publish::steps::reopen, publish::steps::retry, publish::steps::resolve,
+        publish::steps::schedule, publish::steps::cancel, publish::steps::reopen, publish::steps::retry, publish::steps::resolve, publish::invite::invite,
         publish::standing::history, publish::standing::explain, publish::standing::approvals, publish::standing::calendar,
         publish::standing::calendar_ics,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,

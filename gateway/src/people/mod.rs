@@ -6,6 +6,7 @@
 pub mod acknowledgements;
 mod attempts;
 mod codes;
+mod guesses;
 pub mod csv;
 pub mod devices;
 pub mod sign_in;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use codes::{CODES_FOR, Codes, Polled, Shown, Started, Wrong};
+pub use guesses::Guesses;
 pub use training::{Standing, Training};
 
 /// What a gateway knows of people besides the governance.
@@ -37,6 +39,8 @@ pub struct People {
     pub codes: Codes,
     /// Courses.
     pub training: Training,
+    /// Who guesses at links for outside approvers.
+    pub guesses: Guesses,
     /// Guidelines that they acknowledged.
     pub acknowledgements: acknowledgements::Acknowledgements,
     forms: hmac::Key,
@@ -56,6 +60,7 @@ impl People {
         Ok(Self {
             attempts: attempts::Attempts::default(),
             codes: Codes::default(),
+            guesses: Guesses::default(),
             training: Training::of(records.training().await?),
             acknowledgements: acknowledgements::Acknowledgements::of(records.acknowledgements().await?),
             forms: hmac::Key::new(hmac::HMAC_SHA256, forms),

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod deliver;
 pub mod life;
+pub mod links;
 pub mod mark;
 pub mod plan;
 pub mod recall;

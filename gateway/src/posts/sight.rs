@@ -48,7 +48,7 @@ fn answers_for(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
 }
 
 /// A rule of approvals asks this person, or would once it is their turn.
-fn is_asked(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
+pub fn is_asked(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
     let (Principal::Person(person), true) = (caller.principal(), post.state == PostState::Held) else { return false };
     let life = life::of(post);
     let known = life::Known::of(gateway, post, &life);

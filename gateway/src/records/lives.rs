@@ -58,6 +58,8 @@ pub struct Advance {
     pub verdicts: Option<Vec<Verdict>>,
     /// What leaves commit to.
     pub openings: Vec<Opening>,
+    /// Links that outside parties got.
+    pub links: Vec<LinkRecord>,
     /// When.
     pub at: Timestamp,
 }
@@ -101,4 +103,19 @@ pub struct CommentRecord {
     pub person: Option<PersonId>,
     /// What.
     pub text: String,
+}
+
+/// A link by which an outside party votes once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRecord {
+    /// SHA-256 of what opens it, which nobody here knows.
+    pub secret: [u8; 32],
+    /// Its public id, as the life of the post and the log name it.
+    pub id: String,
+    /// The post that it shows.
+    pub post: PostId,
+    /// The party, as approvals.toml names it.
+    pub party: String,
+    /// First instant at which it no longer works.
+    pub expires_at: Timestamp,
 }

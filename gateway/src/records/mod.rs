@@ -68,6 +68,8 @@ pub trait Records: Send + Sync + 'static {
     fn life_events(&self, post: PostId, after: u64, limit: u32) -> Answer<'_, Vec<LifeEvent>>;
     /// What was said of a post.
     fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>>;
+    /// The link for an outside approver whose secret has this SHA-256, whether or not it works still.
+    fn link(&self, secret: [u8; 32]) -> Answer<'_, Option<LinkRecord>>;
     /// Posts that time may have changed at `now`, the longest waiting first.
     fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
     /// Posts with a held target, by id, after the one that is given.

@@ -1,16 +1,22 @@
 //! The people's door, on the listener for apps: pages of a browser, the authorization server for people's devices (RFC 8628),
-//! `/v1/devices`, and guidelines.
+//! `/v1/devices`, guidelines, what waits for people, and the page of an outside approver.
 //!
 //! The pages have no script; a form carries a token of its browser and comes from the gateway's own origin. See
 //! `docs/decisions/0014-people-on-the-listener-for-apps.md`.
 
+mod approvals;
+mod approve;
 mod browser;
+mod content;
 pub mod devices;
 mod form;
 pub mod guidelines;
+mod media;
 mod oauth;
 mod pages;
+mod posts;
 mod sign_in;
+mod tell;
 mod verify;
 
 use std::sync::Arc;
@@ -35,6 +41,11 @@ pub(super) fn routes() -> Router<Arc<Gateway>> {
         .route(crate::people::sign_in::CALLBACK, get(sign_in::callback))
         .route(VERIFY, get(verify::ask).merge(post(verify::look)))
         .route("/people/device/decision", post(verify::decide))
+        .route("/people/approvals", get(approvals::list))
+        .route("/people/posts/{id}", get(posts::show).merge(post(posts::act)))
+        .route("/people/posts/{id}/media/{medium}", get(posts::medium))
+        .route("/approve/{secret}", get(approve::show).merge(post(approve::vote)))
+        .route("/approve/{secret}/media/{medium}", get(approve::medium))
         .route("/guidelines", get(guidelines::list))
         .route("/guidelines/{*brand}", get(guidelines::one))
         .route(guidelines::ACKNOWLEDGE, post(guidelines::acknowledge))

@@ -12,7 +12,9 @@ const POLICY: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem}\
 code{font-size:1.4rem;letter-spacing:.1em}input,button{font:inherit;padding:.4rem .8rem;margin:.2rem .4rem .2rem 0}\
-dt{font-weight:600}dd{margin:0 0 .6rem}footer{margin-top:3rem;color:#555}\n";
+textarea{font:inherit;width:100%;min-height:5rem}.text{white-space:pre-wrap;overflow-wrap:anywhere;border-left:.25rem solid #888;\
+padding-left:.8rem}[role=alert]{border:.15rem solid #a00;padding:.5rem .8rem}.done{border:.15rem solid #060;padding:.5rem .8rem}\
+section,fieldset{margin:1rem 0}dt{font-weight:600}dd{margin:0 0 .6rem}footer{margin-top:3rem;color:#555}\n";
 
 /// The style sheet.
 pub(super) async fn style() -> Response {

@@ -61,7 +61,8 @@ pub(super) async fn home(State(gateway): State<Arc<Gateway>>, headers: HeaderMap
         })
         .collect();
     let body = format!(
-        "<p>You are signed in as <strong>{}</strong>.</p><p><a href=\"{VERIFY}\">Enrol a device</a></p><h2>Your devices</h2>\
+        "<p>You are signed in as <strong>{}</strong>.</p><p><a href=\"/people/approvals\">What waits for you</a></p>\
+         <p><a href=\"{VERIFY}\">Enrol a device</a></p><h2>Your devices</h2>\
          <ul>{rows}</ul><p>End one with <code>pressgate device revoke</code>.</p>\
          <form method=\"post\" action=\"/people/sign-out\">{}<button>Sign out</button></form>",
         pages::escape(signed_in.person.as_str()),

@@ -132,7 +132,7 @@ fn mistaken(gateway: &Gateway, visitor: &Visitor, wrong: Wrong) -> Response {
 }
 
 /// A form of somebody who is signed in, from this browser's own page.
-async fn sent(
+pub(super) async fn sent(
     gateway: &Gateway,
     headers: &HeaderMap,
     form: Option<Fields>,

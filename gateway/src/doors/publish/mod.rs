@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod check;
+pub mod invite;
 pub mod me;
 pub mod media;
 pub mod posts;

@@ -276,7 +276,7 @@ pub async fn explain(
     }
 }
 
-async fn explained(gateway: &Gateway, post: &PostRecord) -> Result<ExplainView, Refusal> {
+pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) -> Result<ExplainView, Refusal> {
     let life = life::of(post);
     let known = life::Known::of(gateway, post, &life);
     let told = approval::explain(&life, &known.facts(&Actor::Gate));
@@ -363,7 +363,7 @@ pub async fn approvals(
     }
 }
 
-async fn waiting(gateway: &Gateway, caller: &Caller) -> Result<Vec<WaitingView>, Refusal> {
+pub(in crate::doors) async fn waiting(gateway: &Gateway, caller: &Caller) -> Result<Vec<WaitingView>, Refusal> {
     let Principal::Person(person) = caller.principal() else {
         let detail = "Votes are of people: show a person's key.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
@@ -381,7 +381,7 @@ async fn waiting(gateway: &Gateway, caller: &Caller) -> Result<Vec<WaitingView>,
 }
 
 /// Rules that ask a person now.
-fn asking(gateway: &Gateway, post: &PostRecord, person: &str) -> Vec<String> {
+pub(in crate::doors) fn asking(gateway: &Gateway, post: &PostRecord, person: &str) -> Vec<String> {
     let life = life::of(post);
     let known = life::Known::of(gateway, post, &life);
     let told = approval::explain(&life, &known.facts(&Actor::Gate));

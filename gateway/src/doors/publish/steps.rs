@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Longest comment, in characters.
-const COMMENT_CHARS_MAX: usize = 10_000;
+pub(in crate::doors) const COMMENT_CHARS_MAX: usize = 10_000;
 /// Longest id that a network gave, in characters.
 const PLATFORM_ID_CHARS_MAX: usize = 2_000;
 

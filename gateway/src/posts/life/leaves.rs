@@ -90,9 +90,10 @@ fn one(
         person: who.person,
         on_behalf_of: who.on_behalf_of,
         key,
-        link: match by {
-            By::Link(link) => Some(link.to_string()),
-            By::Caller(_) | By::Gate => None,
+        link: match (&event.change, by) {
+            (Change::Invited { link, .. }, _) => Some(link.to_string()),
+            (_, By::Link(link)) => Some(link.to_string()),
+            (_, By::Caller(_) | By::Gate) => None,
         },
         content_digest,
         reason_digest: event.why.as_ref().map(|why| digest::keyed(about.salt, why)),

@@ -30,7 +30,7 @@ use pressgate_workflow::{
 use tokio::sync::{Mutex, MutexGuard};
 pub use turn::{Extra, Turn, actor};
 
-use super::read;
+use super::{links, read};
 use crate::{
     call::{Caller, approve::holds},
     gateway::Gateway,
@@ -159,7 +159,10 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
     if anew && let Err(refused) = turn.decide(Command::Tick, None) {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
-    turn.keep(Extra { anew, ..Extra::default() }).await
+    let made = links::make_wanted(&mut turn, gateway)?;
+    turn.keep(Extra { anew, links: links::records(&made), ..Extra::default() }).await?;
+    links::send(gateway, &made).await;
+    Ok(())
 }
 
 /// An attempt was refused before anything left, for a reason that a person must mend.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pressgate_workflow::{
-    Command, Life, Refused, TargetState as T, decide,
+    Command, Facts, Life, Refused, TargetState as T, decide,
     ids::{AccountId as Account, Actor},
     life::{Change, Event, Plan},
 };
@@ -14,7 +14,9 @@ use crate::{
     gateway::Gateway,
     model::{AccountId, Principal, Verdict},
     posts::{plan, unavailable},
-    records::{Advance, Author, CommentRecord, NewContent, Opening, PostRecord, PublishedPart, TargetMove, Vote},
+    records::{
+        Advance, Author, CommentRecord, LinkRecord, NewContent, Opening, PostRecord, PublishedPart, TargetMove, Vote,
+    },
     refusal::{Refusal, Stage, problem},
 };
 
@@ -33,6 +35,8 @@ pub struct Extra {
     pub verdicts: Option<Vec<Verdict>>,
     /// What leaves commit to.
     pub openings: Vec<Opening>,
+    /// Links that outside parties got.
+    pub links: Vec<LinkRecord>,
     /// Another occurrence begins: nothing that was answered before counts.
     pub anew: bool,
     /// Somebody took the post out of the approvers' hands.
@@ -88,6 +92,11 @@ impl<'a> Turn<'a> {
     pub(super) fn brought_anything(&self) -> bool {
         let decided = self.events.get(self.decided..).unwrap_or_default();
         decided.iter().any(|event| !matches!(event.change, Change::Lapsed { .. }))
+    }
+
+    /// What is true while it is made.
+    pub fn facts(&self) -> Facts<'_> {
+        self.known.facts(&self.actor)
     }
 
     /// Decides a command.
@@ -174,6 +183,7 @@ impl<'a> Turn<'a> {
             comment: extra.comment,
             verdicts: extra.verdicts,
             openings: extra.openings,
+            links: extra.links,
             at: self.known.now(),
         };
         if !self.gateway.records.advance(advance).await.map_err(|error| unavailable(&error))? {

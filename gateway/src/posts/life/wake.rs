@@ -1,5 +1,6 @@
 //! When time alone may change something of a post.
 
+use crate::posts::links;
 use jiff::{SignedDuration, Timestamp};
 use pressgate_workflow::{Facts, Life, TargetState as T, approval::explain, life::Wait};
 
@@ -22,6 +23,9 @@ pub(super) fn wake_at(life: &Life, facts: &Facts<'_>, news: bool) -> Option<Time
     if waits(Wait::Votes) {
         times.extend(explain(life, facts).next.first().map(|next| next.at));
         times.extend(after(PEOPLE_EVERY));
+        if !links::wanting(life, facts).is_empty() {
+            times.push(facts.now);
+        }
     }
     if any(T::Frozen) {
         times.extend(after(FROZEN_EVERY));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     accept,
     codec::{from_json, maybe_time, micros, signed, to_json},
-    openings,
+    links, openings,
     target::{self, Target},
 };
 use crate::{
@@ -85,6 +85,7 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
             .execute(params![post.as_str(), to_json(verdicts, "posts.verdicts")?])?;
     }
     openings::put(connection, &advance.openings)?;
+    links::put(connection, &advance.links, advance.at)?;
     target::sum_up(connection, post, advance.at)?;
     Ok(true)
 }

@@ -20,6 +20,7 @@ mod governance;
 mod identity;
 mod keys;
 mod leaves;
+mod links;
 mod lives;
 mod media;
 mod notices;
@@ -47,9 +48,9 @@ pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 use super::{
     Accepted, AcknowledgementRecord, Advance, Answer, Claim, ClaimFor, CommentRecord, DropOpenings, DueNotices,
     ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
-    IdempotencyUse, KeyRecord, LeafFact, LifeEvent, MediaRecord, NewNotice, NewPost, NoticeChannel, NoticeCounts,
-    NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord, Records,
-    RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
+    IdempotencyUse, KeyRecord, LeafFact, LifeEvent, LinkRecord, MediaRecord, NewNotice, NewPost, NoticeChannel,
+    NoticeCounts, NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
+    Records, RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -161,6 +162,10 @@ impl Records for SqliteRecords {
 
     fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>> {
         self.read(move |connection| lives::comments(connection, &post))
+    }
+
+    fn link(&self, secret: [u8; 32]) -> Answer<'_, Option<LinkRecord>> {
+        self.read(move |connection| links::find(connection, secret))
     }
 
     fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {

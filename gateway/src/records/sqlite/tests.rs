@@ -51,6 +51,8 @@ const STATEMENTS: &[&str] = &[
     erasures::DOOMED,
     freezes::FROZEN,
     keys::ONE,
+    links::ONE,
+    links::FORGET,
     lives::READ,
     lives::WAKE,
     lives::PLANNED,

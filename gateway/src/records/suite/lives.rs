@@ -51,6 +51,7 @@ async fn next(store: &impl Records, post: PostId, seconds: i64) -> Advance {
         comment: None,
         verdicts: None,
         openings: Vec::new(),
+        links: Vec::new(),
         at: at(seconds),
     }
 }
@@ -222,4 +223,31 @@ pub(in super::super) async fn what_was_said_is_erased<P: Place>(place: P) {
     assert_eq!(store.comments(post_id(1)).await.unwrap()[0].text, "");
     let events = store.life_events(post_id(1), 0, 10).await.unwrap();
     assert!(events.iter().all(|event| event.why.is_none()), "{events:?}");
+}
+
+pub(in super::super) async fn links_are_found_by_their_secret(place: impl Place) {
+    let store = place.open();
+    keep(&store, 1, TargetState::Held).await;
+    let link = |secret: u8, id: &str, until: i64| LinkRecord {
+        secret: [secret; 32],
+        id: id.to_owned(),
+        post: post_id(1),
+        party: "agency-x".to_owned(),
+        expires_at: at(until),
+    };
+    let (old, new) = (link(1, "link_1", 60), link(2, "link_2", 8_000_000));
+    let advance = Advance { links: vec![old.clone(), new.clone()], ..next(&store, post_id(1), 5).await };
+    assert!(store.advance(advance).await.unwrap());
+    let again = Advance { links: vec![link(3, "link_1", 60)], ..next(&store, post_id(1), 6).await };
+    assert!(store.advance(again).await.is_err(), "an id is one link's");
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.link([1; 32]).await.unwrap(), Some(old));
+    assert_eq!(store.link([2; 32]).await.unwrap(), Some(new.clone()));
+    assert_eq!(store.link([3; 32]).await.unwrap(), None);
+    // Long after its end nobody knows that there was one.
+    let later = Advance { links: vec![link(4, "link_4", 9_000_000)], ..next(&store, post_id(1), 7_900_000).await };
+    assert!(store.advance(later).await.unwrap());
+    assert_eq!(store.link([1; 32]).await.unwrap(), None);
+    assert_eq!(store.link([2; 32]).await.unwrap(), Some(new));
 }
