@@ -117,7 +117,7 @@ async fn two_people_agree_and_an_edit_between_them_voids_the_first() {
         &["editor-7", "edited", "version", "2"],
         &["chief-1", "voted", "yes;", "version", "2"],
         &["chief-drinks", "voted", "yes;", "version", "2"],
-        &["–", "approved"],
+        &["chief-drinks", "approved"],
         &["–", "published"],
     ];
     let mut left = found.iter();
