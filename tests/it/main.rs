@@ -21,6 +21,7 @@ mod bad_input;
 mod bluesky;
 mod calendar;
 mod cli;
+mod cli_posts;
 mod client;
 mod crash;
 mod credentials;

@@ -17,7 +17,6 @@ use hyper::{Method, Request, Response, body::Incoming, header};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -26,8 +25,8 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{outcome::Failure, pinned, reach::public_address};
-use crate::{config::Config, refusal::problem};
+use super::{outcome::Failure, pinned, reach::public_address, reply::Reply};
+use crate::config::Config;
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +43,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A body with its media type.
 type Sent = (&'static str, Zeroizing<Vec<u8>>);
+/// Headers beside those that every request has. None of them is a secret.
+pub type Headers<'a> = &'a [(&'static str, &'a str)];
 
 /// Speaks to one listener.
 pub struct Client {
@@ -76,14 +77,6 @@ impl Place {
 trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
-
-/// An answer.
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Its body.
-    pub body: Bytes,
-}
 
 impl Client {
     /// For the listener at the address, with a key where one is needed.
@@ -128,17 +121,35 @@ impl Client {
 
     /// Sends a body and gives whatever comes back. The body is wiped when it has been sent.
     pub async fn send(&self, method: Method, path: &str, body: Option<Zeroizing<Vec<u8>>>) -> Result<Reply, Failure> {
-        self.sent(method, path, body.map(|body| (JSON, body))).await
+        self.sent(method, path, &[], body.map(|body| (JSON, body))).await
+    }
+
+    /// Sends JSON with headers of its own and gives whatever comes back.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: &impl Serialize,
+    ) -> Result<Reply, Failure> {
+        let body = serde_json::to_vec(body).map_err(|error| Failure::refused(error.to_string()))?;
+        self.sent(method, path, headers, Some((JSON, Zeroizing::new(body)))).await
     }
 
     /// Posts a form and gives whatever comes back. The form is wiped when it has been sent.
     pub async fn send_form(&self, path: &str, form: Zeroizing<Vec<u8>>) -> Result<Reply, Failure> {
-        self.sent(Method::POST, path, Some((FORM, form))).await
+        self.sent(Method::POST, path, &[], Some((FORM, form))).await
     }
 
-    async fn sent(&self, method: Method, path: &str, body: Option<Sent>) -> Result<Reply, Failure> {
+    async fn sent(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<Sent>,
+    ) -> Result<Reply, Failure> {
         let address = self.place.authority();
-        match tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(method, path, body)).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(method, path, headers, body)).await {
             Ok(reply) => reply,
             Err(_) => Err(Failure::Unreachable(format!(
                 "the gateway at {address} did not answer within {} s; look at what became of it before you try again",
@@ -147,14 +158,27 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<Sent>) -> Result<Reply, Failure> {
-        let (head, body) = self.request(method, path, body).await?.into_parts();
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<Sent>,
+    ) -> Result<Reply, Failure> {
+        let (head, body) = self.request(method, path, headers, body).await?.into_parts();
         let body =
             Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| self.broken(&error))?.to_bytes();
-        Ok(Reply { status: head.status.as_u16(), body })
+        let tag = head.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok(Reply { status: head.status.as_u16(), tag, body })
     }
 
-    async fn request(&self, method: Method, path: &str, body: Option<Sent>) -> Result<Response<Incoming>, Failure> {
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: Option<Sent>,
+    ) -> Result<Response<Incoming>, Failure> {
         let stream = self.connect().await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
@@ -169,6 +193,9 @@ impl Client {
         if let Some((kind, _)) = &body {
             request = request.header(header::CONTENT_TYPE, *kind);
         }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let body = Full::new(body.map(|(_, body)| Bytes::from_owner(body)).unwrap_or_default());
         let request = request.body(body).map_err(|error| Failure::refused(error.to_string()))?;
         sender.send_request(request).await.map_err(|error| self.broken(&error))
@@ -177,13 +204,14 @@ impl Client {
     /// Sends a request without a body, and gives the lines of its answer as they come.
     pub async fn stream(&self, path: &str) -> Result<Lines, Failure> {
         let address = self.place.authority();
-        let (head, body) = match tokio::time::timeout(ANSWER_TIMEOUT, self.request(Method::GET, path, None)).await {
+        let (head, body) = match tokio::time::timeout(ANSWER_TIMEOUT, self.request(Method::GET, path, &[], None)).await
+        {
             Ok(answer) => answer?.into_parts(),
             Err(_) => return Err(Failure::Unreachable(format!("the gateway at {address} did not answer"))),
         };
         if !head.status.is_success() {
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| self.broken(&error))?;
-            return Err(Reply { status: head.status.as_u16(), body: body.to_bytes() }.problem());
+            return Err(Reply { status: head.status.as_u16(), tag: None, body: body.to_bytes() }.problem());
         }
         Ok(Lines { address, body, held: Vec::new() })
     }
@@ -267,61 +295,11 @@ impl Lines {
     }
 }
 
-impl Reply {
-    /// The JSON of a good answer; a problem becomes a failure with all that it says.
-    pub fn good<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        if (200..300).contains(&self.status) {
-            return serde_json::from_slice(&self.body)
-                .map_err(|_| Failure::Unreachable("what answered is not a Pressgate of this version".into()));
-        }
-        Err(self.problem())
-    }
-
-    /// A problem as a failure.
-    pub fn problem(&self) -> Failure {
-        let told: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let field = |name: &str| told.get(name).and_then(Value::as_str);
-        // What the gateway refuses to do is told by its detail; that title is for programs.
-        let title = field("title").filter(|_| field("type") != Some(&problem::INVALID.address()));
-        let mut text = match (title, field("detail")) {
-            (Some(title), Some(detail)) if title != detail => format!("{}: {detail}", title.trim_end_matches('.')),
-            (Some(text), _) | (None, Some(text)) => text.to_owned(),
-            (None, None) => format!("the gateway answered with status {}", self.status),
-        };
-        let errors = told.get("errors").and_then(Value::as_array);
-        for message in errors.into_iter().flatten().filter_map(|error| error.get("message")?.as_str()) {
-            // Where there is one fault only, the detail often is its message.
-            if !text.contains(message) {
-                text.push('\n');
-                text.push_str(message);
-            }
-        }
-        if self.status == 503 { Failure::Unreachable(text) } else { Failure::Refused { text, details: told } }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::Value;
 
-    #[test]
-    fn a_problem_is_told_whole() {
-        let body = br#"{"title":"T","detail":"d","errors":[{"message":"a.toml:1: x"},{"message":"b.toml:2: y"}]}"#;
-        let failure = Reply { status: 422, body: Bytes::from_static(body) }.problem();
-        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "T: d\na.toml:1: x\nb.toml:2: y"));
-        let twice = br#"{"title":"T","detail":"`kind` is none.","errors":[{"message":"`kind` is none."}]}"#;
-        let failure = Reply { status: 422, body: Bytes::from_static(twice) }.problem();
-        assert_eq!(failure.to_string(), "T: `kind` is none.", "nothing is said twice");
-        let refused = br#"{"type":"/problems/invalid-request","title":"The request does not fit the schema","detail":"there is one already"}"#;
-        let failure = Reply { status: 422, body: Bytes::from_static(refused) }.problem();
-        assert_eq!(failure.to_string(), "there is one already");
-        let failure = Reply { status: 503, body: Bytes::from_static(body) }.problem();
-        assert_eq!(failure.code(), 3);
-        let failure = Reply { status: 200, body: Bytes::from_static(b"<html>") }.good::<Value>().unwrap_err();
-        assert_eq!(failure.code(), 3);
-        let failure = Reply { status: 404, body: Bytes::new() }.good::<Value>().unwrap_err();
-        assert!(failure.to_string().contains("404"), "{failure}");
-    }
+    use super::*;
 
     #[tokio::test]
     async fn nobody_listening_is_unreachable() {

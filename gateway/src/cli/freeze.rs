@@ -80,7 +80,8 @@ pub struct Thaw {
     release_every: Option<u32>,
 }
 
-fn seconds(text: &str) -> Result<u32, String> {
+/// A time as people write it: `30s`, `5m`, `1h`.
+pub(super) fn seconds(text: &str) -> Result<u32, String> {
     let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(split).unwrap_or((text, ""));
     let unit_s = match unit {

@@ -16,9 +16,10 @@ use url::{Url, form_urlencoded::Serializer};
 use zeroize::Zeroizing;
 
 use super::{
-    client::{Client, Reply},
+    client::Client,
     context::{Context, private_text},
     outcome::{Failure, Report, safe},
+    reply::Reply,
 };
 
 /// The client's name at the gate.

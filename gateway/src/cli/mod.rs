@@ -29,6 +29,7 @@ mod pinned;
 mod plugins;
 mod post;
 mod reach;
+mod reply;
 mod restore;
 mod secret_input;
 mod serve;
@@ -59,7 +60,7 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
-    /// `post`, `device` and `audit` from PRESSGATE_KEY, or from what `pressgate login` kept.
+    /// `post`, `approvals`, `calendar`, `device` and `audit` from PRESSGATE_KEY, or from what `pressgate login` kept.
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -104,9 +105,13 @@ enum Command {
     /// The certificate authority of the forward door.
     #[command(subcommand)]
     Ca(ca::Command),
-    /// Posts that wait for a vote, with your own key.
+    /// Posts, from the first draft on, with your own key.
     #[command(subcommand)]
     Post(post::Command),
+    /// Posts that wait for your vote.
+    Approvals,
+    /// Posts with a time.
+    Calendar(post::standing::Calendar),
     /// Stop everything of the organisation, a brand, an account or a campaign at once.
     #[command(subcommand)]
     Freeze(freeze::Command),
@@ -204,6 +209,8 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
         Command::Post(command) => post::run(&context, command).await,
+        Command::Approvals => post::standing::approvals(&context).await,
+        Command::Calendar(wanted) => post::standing::calendar(&context, wanted).await,
         Command::Freeze(command) => freeze::run(&context, command).await,
         Command::Thaw(args) => freeze::thaw(&context, args).await,
         Command::Audit(command) => audit::run(&context, command).await,
@@ -234,6 +241,24 @@ mod tests {
             "pressgate key list --json",
             "pressgate key --json list --config x.toml",
             "pressgate post approve post_1 --digest ab --note fine --key-file k",
+            "pressgate post reject post_1 --saw 2 --note no",
+            "pressgate post create --account a --account b --text x --label l --draft --queue --wait 10 --json",
+            "pressgate post create --request - --dry-run --idempotency-key k",
+            "pressgate post edit post_1 --text x --local 2027-03-01T09:00 --zone Europe/Prague --saw 2",
+            "pressgate post edit post_1 --at-once",
+            "pressgate post edit post_1 --editor",
+            "pressgate post schedule post_1 --local 2027-03-01T09:00 --zone Europe/Prague --disambiguation later",
+            "pressgate post schedule post_1 --local 2027-03-01T09:00 --zone UTC --rule FREQ=DAILY;COUNT=2 --exclude 2027-03-02T09:00",
+            "pressgate post schedule post_1 --at 2027-03-01T09:00:00Z --earliest 2027-03-01T08:00:00Z --until 2027-03-02T08:00:00Z --late-max 10m",
+            "pressgate post comment post_1 fine",
+            "pressgate post comment post_1 --resolves 1",
+            "pressgate post resolve post_1 --account a --published 7 --url https://n.example/7 --note seen",
+            "pressgate post resolve post_1 --account a --not-published --note looked",
+            "pressgate post retry post_1 --account a --note again",
+            "pressgate post confirm post_1 --note go",
+            "pressgate post history post_1 --json",
+            "pressgate approvals --json",
+            "pressgate calendar --from 2027-03-01T09:00:00Z --account a --ics -",
             "pressgate audit search --actor app:newsroom --from 2030-01-01T00:00:00Z --oldest --limit 500",
             "pressgate audit tail -n 0 --follow --json",
             "pressgate credential set acme --label app --from-file -",
@@ -269,6 +294,17 @@ mod tests {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
         for line in [
+            "pressgate post edit",
+            "pressgate post edit post_1 --editor --text x",
+            "pressgate post edit post_1 --at-once --queue",
+            "pressgate post create --request r.json --text x",
+            "pressgate post schedule post_1 --local 2027-03-01T09:00",
+            "pressgate post schedule post_1 --at x --queue",
+            "pressgate post schedule post_1 --at x --rule FREQ=DAILY;COUNT=2",
+            "pressgate post comment post_1",
+            "pressgate post comment post_1 x --resolves 1",
+            "pressgate post resolve post_1 --account a --note x",
+            "pressgate post resolve post_1 --account a --not-published",
             "pressgate key create",
             "pressgate key create --app a --person b",
             "pressgate key create --app a --expires tomorrow",

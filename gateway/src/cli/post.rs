@@ -1,26 +1,61 @@
-//! `pressgate post`: votes on held posts and looks at posts, with a person's own key, through the public API.
+//! `pressgate post`: the life of a post with one's own key, through the public API.
+
+mod edit;
+mod explain;
+mod history;
+mod make;
+mod merge;
+pub(super) mod standing;
+mod steps;
+mod told;
+mod when;
+mod words;
+
+use std::path::Path;
 
 use hyper::Method;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     client::Client,
     context::Context,
     key::part,
     outcome::{Failure, Report, safe},
-    table::table,
 };
+use told::{listed, text, told};
 
 /// The environment variable with the caller's key.
-const KEY: &str = "PRESSGATE_KEY";
+pub(super) const KEY: &str = "PRESSGATE_KEY";
+/// Longest text or request that is read from a file, in bytes; the gateway takes no longer body.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// `post approve|reject|withdraw|show|list`.
+/// `post create|edit|submit|…`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Release a held post.
-    Approve(Vote),
-    /// End a held post.
-    Reject(Vote),
+    /// Make a post: it goes out at once or at its time, or is only written down.
+    Create(Box<make::Create>),
+    /// Change a post that is not out yet: a new version, which voids what was approved.
+    Edit(Box<edit::Edit>),
+    /// The author is done with a draft: policies look at it, and people are asked.
+    Submit(steps::Step),
+    /// Agree to a post that waits for votes.
+    Approve(steps::Vote),
+    /// Say no to a post that waits for votes, with a reason.
+    Reject(steps::Vote),
+    /// Say that a post which is late, was frozen or was stopped goes after all.
+    Confirm(steps::Step),
+    /// Say something of a post, or resolve what was said.
+    Comment(steps::Comment),
+    /// Set another time.
+    Schedule(steps::Schedule),
+    /// End a post that is not out yet.
+    Cancel(steps::Step),
+    /// Make a draft again of what was denied, rejected, cancelled or expired.
+    Reopen(steps::Step),
+    /// Try again what failed.
+    Retry(steps::Retry),
+    /// Say what became of a target that is `unknown`.
+    Resolve(steps::Resolve),
     /// Take a held post back, as its author or with `post.delete` on all its accounts: nobody can release it any more.
     Withdraw {
         /// The post's id.
@@ -36,44 +71,94 @@ pub enum Command {
         /// Only those in this state: `held`, `published`, …
         #[arg(long)]
         state: Option<String>,
+        /// Only those for this account.
+        #[arg(long)]
+        account: Option<String>,
+        /// Only those of this campaign.
+        #[arg(long)]
+        campaign: Option<String>,
+        /// At most this many, 1 to 200; 50 where it is left out.
+        #[arg(long, value_name = "NUMBER")]
+        limit: Option<u32>,
     },
-}
-
-/// A vote.
-#[derive(Debug, clap::Args)]
-pub struct Vote {
-    /// The post's id.
-    id: String,
-    /// Vote only if the content is still the one with this digest, as `post show` gave it.
-    #[arg(long)]
-    digest: Option<String>,
-    /// A note for the author.
-    #[arg(long)]
-    note: Option<String>,
+    /// Everything that happened to a post: who, when, what and why.
+    History {
+        /// The post's id.
+        id: String,
+    },
+    /// What a post waits for: which rule wants whom, who could vote, and what comes by itself.
+    Explain {
+        /// The post's id.
+        id: String,
+    },
 }
 
 /// Runs the command.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
     let client = context.person(KEY)?;
     match command {
-        Command::Approve(vote) => cast(&client, &vote, "approve").await,
-        Command::Reject(vote) => cast(&client, &vote, "reject").await,
+        Command::Create(create) => make::create(&client, *create).await,
+        Command::Edit(edit) => edit::edit(&client, *edit).await,
+        Command::Submit(step) => step.take(&client, "submit").await,
+        Command::Approve(vote) => vote.cast(&client, "approve").await,
+        Command::Reject(vote) => vote.cast(&client, "reject").await,
+        Command::Confirm(step) => step.confirm(&client).await,
+        Command::Comment(comment) => comment.say(&client).await,
+        Command::Schedule(schedule) => schedule.set(&client).await,
+        Command::Cancel(step) => step.take(&client, "cancel").await,
+        Command::Reopen(step) => step.take(&client, "reopen").await,
+        Command::Retry(retry) => retry.run(&client).await,
+        Command::Resolve(resolve) => resolve.run(&client).await,
         Command::Withdraw { id } => withdraw(&client, &id).await,
         Command::Show { id } => {
-            let post: Value = client.get(&format!("/v1/posts/{}", part(&id)?)).await?;
+            let post: Value = client.get(&path(&id, "")?).await?;
             Ok(Report::good(told(&post), post))
         }
-        Command::List { state } => {
-            let query = state.as_deref().map(|state| part(state).map(|state| format!("?state={state}"))).transpose()?;
-            let page: Value = client.get(&format!("/v1/posts{}", query.unwrap_or_default())).await?;
+        Command::List { state, account, campaign, limit } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let query = query(&[("state", state), ("account", account), ("campaign", campaign), ("limit", limit)]);
+            let page: Value = client.get(&format!("/v1/posts{query}")).await?;
             Ok(Report::good(listed(&page), page))
         }
+        Command::History { id } => history::run(&client, &id).await,
+        Command::Explain { id } => explain::run(&client, &id).await,
     }
+}
+
+/// The path of a post, or of something below it.
+fn path(id: &str, below: &str) -> Result<String, Failure> {
+    let slash = if below.is_empty() { "" } else { "/" };
+    Ok(format!("/v1/posts/{}{slash}{below}", part(id)?))
+}
+
+/// A query of what was given, with its question mark; nothing where nothing was.
+pub(super) fn query(given: &[(&str, Option<String>)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(given.iter().filter_map(|(name, value)| value.as_deref().map(|value| (name, value))));
+    let query = query.finish();
+    if query.is_empty() { query } else { format!("?{query}") }
+}
+
+/// The text of a file, or of standard input for `-`.
+fn read(file: &Path) -> Result<String, Failure> {
+    use std::io::Read;
+    let mut text = String::new();
+    let failed = |error: std::io::Error| Failure::file(file, &error);
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).map_err(failed)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)
+    };
+    read.map_err(failed)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(Failure::file(file, &format!("it is longer than {FILE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 /// The API takes back what is published by the same request, which is more than was asked for here.
 async fn withdraw(client: &Client, id: &str) -> Result<Report, Failure> {
-    let path = format!("/v1/posts/{}", part(id)?);
+    let path = path(id, "")?;
     let post: Value = client.get(&path).await?;
     let state = text(&post, "state");
     if state != "held" {
@@ -84,114 +169,26 @@ async fn withdraw(client: &Client, id: &str) -> Result<Report, Failure> {
     Ok(Report::good(told(&post), post))
 }
 
-async fn cast(client: &Client, vote: &Vote, decision: &str) -> Result<Report, Failure> {
-    let mut body = Map::from_iter([("decision".to_owned(), Value::from(decision))]);
-    for (name, value) in [("digest", &vote.digest), ("note", &vote.note)] {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value.as_str().into());
-        }
-    }
-    let post: Value = client.post(&format!("/v1/posts/{}/votes", part(&vote.id)?), &json!(body)).await?;
-    Ok(Report::good(told(&post), post))
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn several<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// A post for people. What came from others is escaped: it must not move the cursor of a terminal.
-fn told(post: &Value) -> String {
-    let mut lines = vec![
-        format!("post    {}", safe(text(post, "id"))),
-        format!("state   {}", safe(text(post, "state"))),
-        format!("digest  {}", safe(text(post, "digest"))),
-    ];
-    let author = post.get("author").unwrap_or(&Value::Null);
-    let by = [text(author, "app"), text(author, "person")].into_iter().find(|by| !by.is_empty()).unwrap_or_default();
-    let whom = Some(text(author, "on_behalf_of")).filter(|person| !person.is_empty());
-    lines.push(format!("author  {}{}", safe(by), whom.map(|whom| format!(" for {}", safe(whom))).unwrap_or_default()));
-    for target in several(post, "targets") {
-        lines.extend(told_target(target));
-    }
-    for verdict in several(post, "verdicts") {
-        let found: Vec<String> = several(verdict, "findings").map(|finding| safe(text(finding, "message"))).collect();
-        let line = format!(
-            "policy  {}: {} {}",
-            safe(text(verdict, "policy")),
-            safe(text(verdict, "outcome")),
-            found.join("; ")
-        );
-        lines.push(line.trim_end().to_owned());
-    }
-    lines.join("\n")
-}
-
-/// One account: where it stands, what is said there, and why it failed.
-fn told_target(target: &Value) -> Vec<String> {
-    let place = [text(target, "url"), text(target, "platform_id")].into_iter().find(|place| !place.is_empty());
-    let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
-    let mut lines =
-        vec![format!("target  {account}: {state} {}", safe(place.unwrap_or_default())).trim_end().to_owned()];
-    let content = target.get("content").unwrap_or(&Value::Null);
-    for part in several(content, "parts") {
-        lines.push(format!("  text    {}", safe(text(part, "text"))));
-        for medium in several(part, "media") {
-            let (id, kind, alt) = (text(medium, "id"), text(medium, "media_type"), text(medium, "alt"));
-            lines.push(format!("  shows   {} {}: {}", safe(id), safe(kind), safe(alt)));
-        }
-    }
-    if let Some(options) = content.get("options").and_then(Value::as_object).filter(|options| !options.is_empty()) {
-        lines.push(format!("  options {}", safe(&json!(options).to_string())));
-    }
-    let reply_to = text(content, "reply_to");
-    if !reply_to.is_empty() {
-        lines.push(format!("  answers {}", safe(reply_to)));
-    }
-    let why = several(target, "attempts").last().map(|attempt| text(attempt, "message")).unwrap_or_default();
-    if !why.is_empty() {
-        lines.push(format!("  said    {}", safe(why)));
-    }
-    lines
-}
-
-fn listed(page: &Value) -> String {
-    let row = |post: &Value| {
-        let accounts: Vec<String> = several(post, "targets").map(|target| safe(text(target, "account"))).collect();
-        vec![safe(text(post, "id")), safe(text(post, "state")), safe(text(post, "created_at")), accounts.join(", ")]
-    };
-    table(&["id", "state", "made", "accounts"], &several(page, "posts").map(row).collect::<Vec<_>>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_post_is_told_without_control_characters() {
-        let post = json!({
-            "id": "post_1", "state": "held", "digest": "ab",
-            "author": { "app": "newsroom", "person": null, "on_behalf_of": "ada" },
-            "targets": [
-                { "account": "acme", "state": "held\u{1b}[2J", "content": {
-                    "parts": [{ "text": "hello\u{1b}[1m", "media": [{ "id": "media_1", "media_type": "image/png", "alt": "a cat" }] }],
-                    "options": { "visibility": "direct" } } },
-                { "account": "b", "state": "published", "url": "https://x" },
-                { "account": "c", "state": "failed", "attempts": [{ "message": "first" }, { "message": "too long" }] },
-            ],
-            "verdicts": [{ "policy": "rules", "outcome": "hold", "findings": [{ "message": "names a price" }] }],
-        });
-        let text = told(&post);
-        assert!(!text.contains('\u{1b}'), "{text}");
-        assert!(text.contains("target  b: published https://x"), "{text}");
-        assert!(text.contains("policy  rules: hold names a price"), "{text}");
-        assert!(text.contains("author  newsroom for ada"), "{text}");
-        assert!(text.contains("  text    hello\\u{1b}[1m\n  shows   media_1 image/png: a cat"), "{text}");
-        assert!(text.contains("  options {\"visibility\":\"direct\"}"), "{text}");
-        assert!(text.contains("target  c: failed\n  said    too long"), "{text}");
-        assert_eq!(listed(&json!({ "posts": [post] })).lines().count(), 2);
+    fn a_query_has_what_was_given_and_nothing_else() {
+        assert_eq!(query(&[("state", None)]), "");
+        let given = [("state", Some("held&x=1".to_owned())), ("account", None), ("campaign", Some("a b".to_owned()))];
+        assert_eq!(query(&given), "?state=held%26x%3D1&campaign=a+b");
+        assert_eq!(path("post_1", "history").unwrap(), "/v1/posts/post_1/history");
+        assert!(path("../x", "").is_err());
+    }
+
+    #[test]
+    fn a_file_has_a_greatest_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("text");
+        std::fs::write(&file, "x".repeat(FILE_BYTES_MAX as usize)).unwrap();
+        assert_eq!(read(&file).unwrap().len() as u64, FILE_BYTES_MAX);
+        std::fs::write(&file, "x".repeat(FILE_BYTES_MAX as usize + 1)).unwrap();
+        assert!(read(&file).unwrap_err().to_string().contains("longer"));
     }
 }

@@ -51,6 +51,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/posts/{id}/retry", post(publish::steps::retry))
         .route("/v1/posts/{id}/resolve", post(publish::steps::resolve))
         .route("/v1/posts/{id}/invite", post(publish::invite::invite))
+        .route("/v1/posts/{id}/request", get(publish::written::request))
         .route("/v1/posts/{id}/history", get(publish::standing::history))
         .route("/v1/posts/{id}/explain", get(publish::standing::explain))
         .route("/v1/approvals", get(publish::standing::approvals))

@@ -6,7 +6,7 @@ use super::words::words;
 use crate::model::BrandPath;
 
 /// The kinds of leaf that can be asked for.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 21] = [
     "intent",
     "outcome",
     "refused",
@@ -14,6 +14,7 @@ pub const KINDS: [&str; 20] = [
     "held",
     "vote",
     "withdrawal",
+    "transition",
     "change",
     "unauthenticated",
     "lifecycle",
@@ -100,7 +101,10 @@ impl Facets {
             actors: actors(leaf, &kind),
             accounts: accounts.map(str::to_owned).collect(),
             brand: text("brand").map(BrandPath::new),
-            action: text("action").or_else(|| text("what").filter(|_| kind == "read")).map(str::to_owned),
+            action: text("action")
+                .or_else(|| text("what").filter(|_| kind == "read"))
+                .or_else(|| text("transition").filter(|_| kind == "transition"))
+                .map(str::to_owned),
             outcome: outcome(leaf, &kind),
             kind,
             words: Vec::new(),
@@ -224,6 +228,15 @@ mod tests {
             by: "ops-1".into(),
         };
         assert_eq!(of(&Leaf::new(1, change)).actors, ["ops-1"]);
+    }
+
+    #[test]
+    fn a_transition_is_found_by_what_it_was() {
+        let leaf = json!({"v": 1, "at_ms": 1, "kind": "transition", "post": "post_1", "transition": "scheduled", "seq": 4,
+            "version": 2, "accounts": ["acme-m"], "person": "editor-7", "content_digest": "ab"});
+        let facets = Facets::of(leaf.to_string().as_bytes());
+        assert_eq!((facets.kind.as_str(), facets.action.as_deref()), ("transition", Some("scheduled")));
+        assert_eq!((facets.actors, facets.accounts), (vec!["person:editor-7".to_owned()], vec!["acme-m".to_owned()]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod standing;
 pub mod steps;
 pub mod view;
 pub mod votes;
+pub mod written;
 
 use crate::{
     call::{Caller, journey::Journey},

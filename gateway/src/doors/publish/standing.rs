@@ -329,8 +329,9 @@ fn counted(counted: &Counted) -> CountedView {
         Voter::Person(person) => person.to_string(),
         Voter::Link(link) => link.to_string(),
     };
-    let seat = counted.seat.as_ref().map(ToString::to_string).filter(|seat| *seat != voter);
-    CountedView { voter, in_place_of: seat }
+    // Who votes for themself stands in for nobody.
+    let in_place_of = counted.seat.as_ref().map(ToString::to_string).filter(|seat| *seat != voter);
+    CountedView { voter, in_place_of }
 }
 
 /// A post that waits for the caller.

@@ -18,6 +18,7 @@ use super::{
     refused,
     request::{PostRequest, ScheduleBody},
     view::PostView,
+    written::request_of,
 };
 use crate::{
     call::Caller,
@@ -142,11 +143,7 @@ pub async fn edit(
 
 /// The edit that a patch amounts to.
 async fn patched(gateway: &Gateway, post: &PostRecord, patch: Value) -> Result<Wish, Refusal> {
-    let mut request: Value = serde_json::from_str(&post.request).unwrap_or_default();
-    if request.get("accounts").is_none() {
-        let detail = "The post came in by a network's own API, and says only what its request said. Make another.";
-        return Err(Refusal::new(problem::WRONG_STATE, Stage::Door, detail));
-    }
+    let mut request = request_of(post)?;
     let schedules = patch.get("schedule").is_some();
     merge(&mut request, patch);
     if let Some(fields) = request.as_object_mut() {

@@ -1,0 +1,175 @@
+//! `pressgate post explain`: what a post waits for, in plain words.
+
+use serde_json::Value;
+
+use super::{
+    path,
+    told::{several, text},
+};
+use crate::cli::{
+    client::Client,
+    outcome::{Failure, Report, counted, safe},
+};
+
+/// Shows it.
+pub async fn run(client: &Client, id: &str) -> Result<Report, Failure> {
+    let view: Value = client.get(&path(id, "explain")?).await?;
+    Ok(Report::good(explained(&view), view))
+}
+
+fn number(value: &Value, name: &str) -> usize {
+    value.get(name).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+}
+
+fn names(value: &Value, name: &str) -> Vec<String> {
+    several(value, name).filter_map(Value::as_str).map(safe).collect()
+}
+
+fn explained(view: &Value) -> String {
+    let (id, state) = (safe(text(view, "post")), safe(text(view, "state")));
+    let mut lines = vec![format!("{id} is {state}, version {}.", number(view, "version"))];
+    let waits: Vec<&Value> = several(view, "waits").collect();
+    lines.extend(waits.iter().map(|wait| waiting(wait, &id)));
+    if waits.is_empty() {
+        lines.extend(standing(&state, &id));
+    }
+    for rule in several(view, "rules") {
+        lines.push(format!("Rule `{}` wants:", safe(text(rule, "rule"))));
+        lines.extend(several(rule, "stages").enumerate().map(|(index, stage)| self::stage(index + 1, stage)));
+    }
+    let held_by = names(view, "held_by");
+    if !held_by.is_empty() {
+        lines.push(format!("Held by: {}.", held_by.join(", ")));
+    }
+    let (open, blocked) = (number(view, "open_comments"), text(view, "blocked_by_comments"));
+    if open > 0 {
+        let open = counted(open, "open comment", "open comments");
+        lines.push(if blocked.is_empty() {
+            format!("{open}; no rule minds.")
+        } else {
+            let rule = safe(blocked);
+            format!(
+                "{open}: rule `{rule}` keeps it back until each is resolved (pressgate post comment {id} --resolves N)."
+            )
+        });
+    }
+    if view.get("approved").and_then(Value::as_bool) == Some(true) {
+        lines.push("Nobody's agreement is missing.".to_owned());
+    }
+    lines.extend(several(view, "next").map(next));
+    lines.join("\n")
+}
+
+/// One account that waits for somebody.
+fn waiting(wait: &Value, id: &str) -> String {
+    let account = safe(text(wait, "account"));
+    let why = Some(text(wait, "why")).filter(|why| !why.is_empty()).map(|why| format!(" ({})", safe(why)));
+    let why = why.unwrap_or_default();
+    let word = format!("pressgate post confirm {id} lets it go, pressgate post cancel {id} ends it");
+    match text(wait, "waits_for") {
+        "votes" => format!("{account} waits for votes{why}."),
+        "overdue" => format!("{account} is later than it may be{why}: {word}."),
+        "thawed" => format!("{account} was stopped by a freeze that is over{why}: {word}."),
+        "attention" => format!("{account} was stopped{why}: mend that; then {word}."),
+        other => format!("{account} waits for {}{why}.", safe(other)),
+    }
+}
+
+/// Where nothing waits for anybody.
+fn standing(state: &str, id: &str) -> Option<String> {
+    Some(match state {
+        "draft" => format!("Its author is not done: pressgate post submit {id}."),
+        "denied" | "rejected" | "cancelled" | "expired" => {
+            format!("It ended. Its author may write it anew: pressgate post reopen {id}.")
+        }
+        "failed" | "partial" => format!("Not every account took it: pressgate post retry {id} tries those again."),
+        "unknown" => {
+            format!("A request was sent and not answered; where nobody can look it up: pressgate post resolve {id}.")
+        }
+        _ => return None,
+    })
+}
+
+fn stage(number_of: usize, stage: &Value) -> String {
+    let of = stage.get("of").unwrap_or(&Value::Null);
+    let whom = names(of, "names").join(", ");
+    let whom = match text(of, "kind") {
+        "role" => format!("with the role `{whom}`"),
+        "external" => format!("of `{whom}`, by a link"),
+        _ => format!("of {whom}"),
+    };
+    let agreed: Vec<String> = several(stage, "counted")
+        .map(|vote| {
+            let place = Some(text(vote, "in_place_of")).filter(|place| !place.is_empty());
+            let place = place.map(|place| format!(" for {}", safe(place))).unwrap_or_default();
+            format!("{}{place}", safe(text(vote, "voter")))
+        })
+        .collect();
+    let wanted = number(stage, "wanted");
+    let has = if agreed.is_empty() { "nobody".to_owned() } else { agreed.join(", ") };
+    let can = names(stage, "can_vote");
+    let then = match (agreed.len() >= wanted, stage.get("open").and_then(Value::as_bool) == Some(true)) {
+        (true, _) => "That is enough.".to_owned(),
+        (false, false) => "Its turn has not come.".to_owned(),
+        (false, true) if can.is_empty() => {
+            "NOBODY is left who could: change approvals.toml, or ask another author.".to_owned()
+        }
+        (false, true) => format!("Could vote now: {}.", can.join(", ")),
+    };
+    format!("  {number_of}. {} {whom}. Agreed: {has}. {then}", counted(wanted, "person", "people"))
+}
+
+fn next(next: &Value) -> String {
+    let at = safe(text(next, "at"));
+    let rule = Some(text(next, "rule")).filter(|rule| !rule.is_empty()).map(|rule| format!(" (rule `{}`)", safe(rule)));
+    let rule = rule.unwrap_or_default();
+    match text(next, "what") {
+        "escalation" => {
+            let to = next.get("to").map(|to| names(to, "names").join(", ")).unwrap_or_default();
+            format!("At {at} {to} is asked too{rule}.")
+        }
+        "expiry" => format!("At {at} it expires{rule}."),
+        "due" => format!("At {at} it is due."),
+        other => format!("At {at}: {}{rule}.", safe(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_plain_words() {
+        let view = json!({"post": "post_1", "state": "held", "version": 2, "approved": false,
+            "rules": [{"rule": "launch", "stages": [
+                {"wanted": 2, "of": {"kind": "role", "names": ["approver"]}, "counted": [{"voter": "a", "in_place_of": "b"}], "open": true, "can_vote": ["c"]},
+                {"wanted": 1, "of": {"kind": "people", "names": ["d", "e"]}, "counted": [], "open": false, "can_vote": []}]}],
+            "held_by": ["house-rules"], "open_comments": 1, "blocked_by_comments": "launch",
+            "waits": [{"account": "acme", "waits_for": "votes", "why": null}],
+            "next": [{"at": "T1", "what": "escalation", "rule": "launch", "to": {"kind": "people", "names": ["f"]}}, {"at": "T2", "what": "due"}]});
+        let told = explained(&view);
+        let expected = "post_1 is held, version 2.\n\
+            acme waits for votes.\n\
+            Rule `launch` wants:\n\
+            \x20 1. 2 people with the role `approver`. Agreed: a for b. Could vote now: c.\n\
+            \x20 2. 1 person of d, e. Agreed: nobody. Its turn has not come.\n\
+            Held by: house-rules.\n\
+            1 open comment: rule `launch` keeps it back until each is resolved (pressgate post comment post_1 --resolves N).\n\
+            At T1 f is asked too (rule `launch`).\n\
+            At T2 it is due.";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_stopped_a_post_is_told_with_what_to_do() {
+        let wait = json!({"account": "acme", "waits_for": "attention", "why": "the grant is over\u{7}"});
+        let told = waiting(&wait, "post_1");
+        assert!(told.contains("(the grant is over\\u{7})") && told.contains("post confirm post_1"), "{told}");
+        assert!(standing("draft", "p").unwrap().contains("post submit p"));
+        let stuck =
+            json!({"wanted": 1, "of": {"kind": "people", "names": ["a"]}, "counted": [], "open": true, "can_vote": []});
+        assert!(stage(1, &stuck).contains("NOBODY"), "{}", stage(1, &stuck));
+    }
+}

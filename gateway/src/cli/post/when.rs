@@ -1,0 +1,113 @@
+//! When a post leaves, as options.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::freeze::seconds;
+
+/// Everything that a `schedule` may have.
+const NAMES: [&str; 12] = [
+    "at",
+    "local",
+    "zone",
+    "disambiguation",
+    "queue",
+    "earliest",
+    "latest",
+    "until",
+    "late_max_s",
+    "rule",
+    "added",
+    "excluded",
+];
+
+/// When a post leaves.
+#[derive(Debug, Default, clap::Args)]
+pub struct When {
+    /// At this instant: `2027-03-01T09:00:00+01:00`.
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<String>,
+    /// When the clocks of --zone show this: `2027-03-01T09:00`.
+    #[arg(long, value_name = "TIME", requires = "zone", conflicts_with = "at")]
+    local: Option<String>,
+    /// Where the clocks hang: `Europe/Prague`.
+    #[arg(long, requires = "local")]
+    zone: Option<String>,
+    /// Which instant is meant where the clocks are moved just then.
+    #[arg(long, value_parser = ["earlier", "later", "compatible"], requires = "local")]
+    disambiguation: Option<String>,
+    /// In the next free slot of its accounts' queue.
+    #[arg(long, conflicts_with_all = ["at", "local"])]
+    queue: bool,
+    /// Again and again by this rule of RFC 5545, which must end: `FREQ=WEEKLY;BYDAY=MO;COUNT=20`.
+    #[arg(long, requires = "local")]
+    rule: Option<String>,
+    /// Also at this local time. Repeatable.
+    #[arg(long = "add", value_name = "TIME", requires = "rule")]
+    added: Vec<String>,
+    /// Not at this local time of the rule. Repeatable.
+    #[arg(long = "exclude", value_name = "TIME", requires = "rule")]
+    excluded: Vec<String>,
+    /// It may be moved to this instant or later without asking the approvers again.
+    #[arg(long, value_name = "INSTANT")]
+    earliest: Option<String>,
+    /// It may be moved to this instant or earlier without asking the approvers again.
+    #[arg(long, value_name = "INSTANT")]
+    latest: Option<String>,
+    /// From this instant on it is not sent any more.
+    #[arg(long, value_name = "INSTANT")]
+    until: Option<String>,
+    /// Later than this it waits for a person: `10m`.
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    late_max: Option<u32>,
+}
+
+impl When {
+    /// The `schedule` of a request; none where nothing was said.
+    pub fn body(&self) -> Option<Value> {
+        let mut body = Map::new();
+        let texts = [
+            ("at", &self.at),
+            ("local", &self.local),
+            ("zone", &self.zone),
+            ("disambiguation", &self.disambiguation),
+            ("earliest", &self.earliest),
+            ("latest", &self.latest),
+            ("until", &self.until),
+            ("rule", &self.rule),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, json!(text.as_ref()?))));
+        let lists = [("added", &self.added), ("excluded", &self.excluded)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, json!(list)));
+        let more = [("queue", self.queue.then(|| json!(true))), ("late_max_s", self.late_max.map(|late| json!(late)))];
+        let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        body.extend(texts.chain(lists).chain(more).map(|(name, value)| (name.to_owned(), value)));
+        (!body.is_empty()).then_some(Value::Object(body))
+    }
+
+    /// The same as a merge patch on another `schedule`, of which nothing stays.
+    pub fn patch(&self) -> Option<Value> {
+        let mut body = self.body()?;
+        let fields = body.as_object_mut()?;
+        for name in NAMES {
+            fields.entry(name).or_insert(Value::Null);
+        }
+        Some(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_leaves_nothing_of_the_time_before() {
+        assert_eq!(When::default().patch(), None);
+        let when = When { at: Some("t".into()), late_max: Some(60), ..When::default() };
+        assert_eq!(when.body(), Some(json!({"at": "t", "late_max_s": 60})));
+        let patch = when.patch().unwrap();
+        assert_eq!(patch["at"], "t");
+        let names: Vec<_> = patch.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names.len(), NAMES.len(), "no name is missing or wrong: {names:?}");
+        assert!(names.iter().filter(|name| patch[name].is_null()).count() == NAMES.len() - 2);
+    }
+}
