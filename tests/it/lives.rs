@@ -252,7 +252,7 @@ async fn what_is_late_waits_for_a_person() {
 #[tokio::test]
 async fn who_lapsed_before_friday_is_told_and_the_post_waits() {
     let (net, clock) = (network().await, gate::clock());
-    let mut gate = Gate::new().account(ACCOUNT, &net).clock(&clock).govern(|it| {
+    let gate = Gate::new().account(ACCOUNT, &net).clock(&clock).govern(|it| {
         let actions = ["post.create", "post.read"];
         it.grant_until("editor-writes", "person:editor-7", "brand:acme", &actions, FAR, &[]);
         let grants = it.files()["grants.toml"].clone();

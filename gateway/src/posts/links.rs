@@ -28,6 +28,7 @@ use crate::{
     config::EmailAddress,
     gateway::Gateway,
     model::{Action, PostId, Principal},
+    notices::{Address, Kind, Notice},
     records::{LinkRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
 };
@@ -139,9 +140,27 @@ impl From<Refusal> for NotCounted {
 }
 
 /// Hands links to those they are for. Only here does a link's secret leave the gateway by itself.
-pub async fn send(_gateway: &Gateway, links: &[Made]) {
-    for link in links {
-        tracing::info!(post = %link.post, link = %link.id, "an outside party may vote");
+pub async fn send(gateway: &Gateway, links: &[Made]) {
+    let notices = links.iter().map(|link| Notice {
+        to: Address::External {
+            party: link.party.to_string(),
+            address: link.address.as_str().to_owned(),
+            link: link.path(),
+        },
+        kind: Kind::VoteWanted,
+        post: Some(link.post.clone()),
+        account: None,
+        about: format!("{}/v{}/link/{}", link.post, link.version, link.id),
+        line: format!("Your agreement to a post is wanted until {}.", link.expires_at),
+        link_path: String::new(),
+        at: link.at,
+    });
+    let notices: Vec<Notice> = notices.collect();
+    if notices.is_empty() {
+        return;
+    }
+    if let Err(error) = gateway.notices.put(notices).await {
+        tracing::error!(%error, "links for an outside party are not sent; invite it again");
     }
 }
 
