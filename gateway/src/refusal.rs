@@ -158,8 +158,6 @@ pub mod problem {
             "One vote of each person counts. Who agreed may still reject while the post waits.";
         NOT_YOUR_TURN = "not-your-turn", 409, Rule, false, "An earlier stage is not complete",
             "The rule asks its stages one after the other. GET /v1/posts/{id}/explain says whose turn it is. You may reject at any time.";
-        LINK_OVER = "link-over", 410, Caller, false, "The link works no longer",
-            "A link works once, until its time is over, for one version of the post. Ask whoever sent it for another.";
         VERSION_MISMATCH = "version-mismatch", 412, Caller, false, "The post changed since you read it",
             "`If-Match` names another version than the post is at. Read it again, make your change on what it says now, and send its `ETag`.";
         VERSION_NEEDED = "version-needed", 428, Caller, false, "Say which version you change",

@@ -26,7 +26,7 @@ fn with(pointer: &str, value: Value) -> Vec<u8> {
 }
 
 fn cases() -> Vec<Case> {
-    [fields(), counts(), texts_beside(), syntax(), things(), addressed()].concat()
+    [fields(), counts(), times(), texts_beside(), syntax(), things(), addressed()].concat()
 }
 
 /// Fields and their types.
@@ -96,6 +96,12 @@ fn counts() -> Vec<Case> {
             "door",
             "/reply_to/ref",
         ),
+    ]
+}
+
+/// Times at which nothing can leave.
+fn times() -> Vec<Case> {
+    vec![
         (
             "an hour that the clocks skip",
             with("/schedule", json!({"local": "2027-03-28T02:30", "zone": "Europe/Prague"})),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pressgate::audit::Event;
 use pressgate::clock::{Clock, SystemClock};
+use sample_network::{Fault, Plan};
 use serde_json::Value;
 use tests::harness::caller::JSON;
 use tests::harness::{Caller, Gate, GateProcess, intents, network};
@@ -19,6 +20,10 @@ const KILLS: u64 = 12;
 const CONNECTIONS: u64 = 8;
 /// The kill comes within this time after the load began.
 const LOAD_MS: u64 = 700;
+
+/// Posts that fall due around each kill, and within which time.
+const POSTS_DUE: u64 = 25;
+const DUE_WITHIN_MS: u64 = 1_500;
 
 /// Texts that one sender posted, each with the post's id where it was acknowledged.
 type Answers = Vec<(String, Option<String>)>;
@@ -67,6 +72,38 @@ async fn heavy_counted_kill9_loses_nothing_and_repeats_nothing() {
     }
     println!("{} acknowledged, {} unanswered", ledger.acknowledged.len(), ledger.unanswered.len());
     assert!(ledger.acknowledged.len() as u64 >= kills, "there was a load");
+    settle(&gate, &mut ledger).await;
+    check(&gate, &net, &ledger).await;
+}
+
+/// Posts fall due while the program is killed, and the network stays silent at random, having stored what was sent or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_counted_kill9_while_posts_fall_due_forgets_none_and_repeats_none() {
+    let kills = setting("PRESSGATE_SOAK").unwrap_or(KILLS / 2);
+    let seed = setting("PRESSGATE_SEED").unwrap_or(SystemClock.now().as_millisecond().unsigned_abs());
+    println!("PRESSGATE_SEED={seed}, {kills} kills");
+    let mut random = Random(seed | 1);
+    let net = network().await;
+    let mut gate = Gate::new().account("acme-mastodon", &net).spawn().await;
+    let mut ledger = Ledger::default();
+    for round in 0..kills {
+        for number in 0..POSTS_DUE {
+            let text = format!("due {round}.{number}");
+            let after = Duration::from_millis(300 + random.below(DUE_WITHIN_MS));
+            let at = SystemClock.now() + after;
+            let mut body = post("acme-mastodon", &text);
+            body["schedule"] = serde_json::json!({ "at": at.to_string() });
+            let made = gate.caller("app:newsroom").post("/v1/posts", &body).await;
+            note(&mut ledger, text, Some(id(&made.expect(202))));
+        }
+        let stored = random.below(2) == 0;
+        let silence = Fault::NoAnswer { stored, how: sample_network::Silence::default() };
+        net.set_fault(Plan { skip: 1, ..Plan::next(3, "POST", STATUSES, silence) }).await;
+        tokio::time::sleep(Duration::from_millis(random.below(DUE_WITHIN_MS))).await;
+        gate.kill9().await;
+        gate.restart().await;
+    }
+    assert_eq!(ledger.acknowledged.len() as u64, kills * POSTS_DUE);
     settle(&gate, &mut ledger).await;
     check(&gate, &net, &ledger).await;
 }

@@ -357,6 +357,9 @@ async fn an_invalid_grant_is_alarmed_and_connecting_again_helps() {
     let metrics = http::get(&format!("{}/metrics", setting.operators), "").await.text();
     assert!(metrics.contains("pressgate_credentials_reconnect_needed 1"), "{metrics}");
 
+    let title = "Pressgate: An account must be connected again";
+    let told = || smtp.taken().into_iter().filter(|mail| mail.parsed().subject() == Some(title)).collect::<Vec<_>>();
+    until("the operator is told", || async { (!told().is_empty()).then_some(()) }).await;
     setting.issuer.set(&json!({"token": {"mode": "normal"}})).await;
     setting.connect().await.expect_page(200);
     setting.publish("after").await.expect(201);
@@ -364,10 +367,6 @@ async fn an_invalid_grant_is_alarmed_and_connecting_again_helps() {
     assert_eq!((setting.health().await, setting.posted().await), (json!("ready"), 2));
     let alarms = setting.told().iter().filter(|told| told.starts_with("reconnect-needed")).count();
     assert_eq!(alarms, 2, "raised once, ended once: {:?}", setting.told());
-
-    let title = "Pressgate: An account must be connected again";
-    let told = || smtp.taken().into_iter().filter(|mail| mail.parsed().subject() == Some(title)).collect::<Vec<_>>();
-    until("the operator is told", || async { (!told().is_empty()).then_some(()) }).await;
     tokio::time::sleep(LOOKED_AGAIN).await;
     let told = told();
     let [mail] = told.as_slice() else { panic!("{} mails", told.len()) };

@@ -233,7 +233,11 @@ async fn a_post_that_waited_is_judged_by_the_rights_of_its_moment() {
     let held = gate.caller("app:careers").publish(&post("acme-mastodon", "cheap")).await.expect(202);
     clock.advance(SignedDuration::from_mins(6));
     gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
-    let failed = gate.until_state(&id(&held), "failed").await;
-    assert_eq!(failed["targets"][0]["attempts"][0]["code"], "no-grant", "{failed}");
+    let stopped = || async {
+        let post = gate.read(&id(&held)).await;
+        (post["targets"][0]["waits_for"] == "attention").then_some(post)
+    };
+    let stopped = tests::harness::until("it waits for who can mend it", stopped).await;
+    assert_eq!(stopped["targets"][0]["attempts"][0]["code"], "no-grant", "{stopped}");
     assert_eq!(net.count("POST", STATUSES).await, 0);
 }

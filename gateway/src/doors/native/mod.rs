@@ -287,14 +287,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
             .next()
             .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Admit, "The call was admitted and is not there."))?;
         let judgement = review::judge(gateway, admission).await?;
-        let says = !reads && !call.draft().parts.is_empty();
-        let approved = if says {
-            let fresh = Fresh::of_call(gateway, &judgement);
-            approve(judgement, fresh.life(), &fresh.facts())
-        } else {
-            approve_unasked(judgement)
-        };
-        let approval = match approved {
+        let approval = match agreed(gateway, judgement) {
             Approved::Yes(approval) => *approval,
             Approved::Held(judgement) => return Err(held(gateway, *judgement, request, says_all).await),
         };
@@ -317,6 +310,16 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
         Err(refusal) => return Err(close(gateway, caller, account, Some(journey()), refusal).await),
     };
     relay::relay(passage, request).await.map(Looked::Whole)
+}
+
+/// Whether anybody's agreement is missing: rules of approvals are about what says something, whichever way it comes.
+fn agreed(gateway: &Gateway, judgement: Judgement) -> Approved {
+    let draft = judgement.call().draft();
+    if draft.action.is_read() || draft.parts.is_empty() {
+        return approve_unasked(judgement);
+    }
+    let fresh = Fresh::of_call(gateway, &judgement);
+    approve(judgement, fresh.life(), &fresh.facts())
 }
 
 /// What a policy holds can't wait here: a client of the network's own API hears now or never. Where the account says so it is kept

@@ -1,6 +1,6 @@
 //! What people do with a post before it is out: `PATCH /v1/posts/{id}` and the commands below it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -112,7 +112,7 @@ pub struct ResolveRequest {
 /// Changes a post that is not out yet: a JSON merge patch (RFC 7396) on the request that it was made with. Every edit is a new version, and
 /// voids what was approved.
 #[utoipa::path(patch, path = "/v1/posts/{id}", operation_id = "editPost", tag = "posts",
-    request_body(content = Object, content_type = "application/json", description = "Fields of the request that made the post, as they shall be; `null` takes one away."),
+    request_body(content = BTreeMap<String, Value>, content_type = "application/json", description = "Fields of the request that made the post, as they shall be; `null` takes one away."),
     params(("id" = String, Path, description = "The post."), ("If-Match" = String, Header, description = "The `ETag` of the post as it was read.")),
     responses((status = 200, body = PostView, description = "The post after the edit."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]

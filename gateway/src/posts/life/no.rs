@@ -12,7 +12,7 @@ pub fn refusal(refused: &Refused) -> Refusal {
         Refused::Own(_) => (problem::OWN_POST, Stage::Approve),
         Refused::NotYourTurn { .. } => (problem::NOT_YOUR_TURN, Stage::Approve),
         Refused::AlreadyVoted => (problem::ALREADY_VOTED, Stage::Approve),
-        Refused::NoLink | Refused::LinkUsed | Refused::LinkExpired(_) => (problem::LINK_OVER, Stage::Approve),
+        Refused::NoLink | Refused::LinkUsed | Refused::LinkExpired(_) => (problem::NOT_FOUND, Stage::Approve),
         Refused::Frozen(_) => (problem::FROZEN, Stage::Clear),
         Refused::NoTarget(_) => (problem::NOT_FOUND, Stage::Door),
         Refused::AccountGone(_) => (problem::UNKNOWN_ACCOUNT, Stage::Classify),

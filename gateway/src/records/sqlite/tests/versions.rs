@@ -83,6 +83,21 @@ const FIXTURES: &[&str] = &[
          VALUES ('person:editor-7', 'x', 'mail', 'vote-wanted', 'l', '/', 1767225600000000, 1767225600000000, 'waiting');",
         include_str!("../fixtures/0010.sql")
     ),
+    // Version 11 has links.
+    concat!(
+        include_str!("../fixtures/0001.sql"),
+        "INSERT INTO identity VALUES (1, 'node-1');",
+        include_str!("../fixtures/0004.sql"),
+        "INSERT INTO ended_sessions VALUES ('session-1', 4102444800000000);",
+        "INSERT INTO sign_ins VALUES (x'00', 'editor-7', 'd', 4102444800000000);",
+        "INSERT INTO training VALUES ('editor-7', 'social-basics', 1767225600000000, NULL);",
+        "INSERT INTO freezes VALUES ('freeze_1', 1767225600000000, NULL, '{}');",
+        "INSERT INTO acknowledgements VALUES ('editor-7', 'acme', '2027-1', 'd', 'en', 1767225600000000);",
+        "INSERT INTO notices (addressee, about, channel, kind, line, link_path, at, put_at, state)
+         VALUES ('person:editor-7', 'x', 'mail', 'vote-wanted', 'l', '/', 1767225600000000, 1767225600000000, 'waiting');",
+        include_str!("../fixtures/0010.sql"),
+        "INSERT INTO links VALUES (x'00', 'link_1', 'post_01', 'agency-x', 1767225600000000);"
+    ),
 ];
 
 fn refusal(folder: &Folder) -> String {
