@@ -88,6 +88,9 @@ async fn apply_here(gateway: &Arc<Gateway>, by: &By, wish: ApplyRequest) -> Resu
     keep(ops, by, &new).await?;
     gateway.registry.replace(serving.adapters, serving.policies);
     gateway.governance.store(Arc::clone(&new));
+    if let Err(error) = gateway.records.wake_waiting(gateway.clock.now()).await {
+        tracing::warn!(%error, "posts that wait for people hear of the new rules within minutes");
+    }
     drop(no_starts);
     // From here on the governance is applied, and what fails is told without undoing it.
     if let Err(error) = served::keep(&gateway.vault, &components).await {

@@ -9,6 +9,7 @@ use super::{
     life::{self, By, Extra},
     not_found, read,
     sight::{any_of, deletable, is_own, sees},
+    write::nothing_unanswered,
 };
 use crate::{
     call::{
@@ -94,6 +95,7 @@ async fn withdraw(
         let detail = "A held post is withdrawn by its author, or by whoever may do `post.delete` on every account that it is for.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
+    nothing_unanswered(post)?;
     let saw = life::of(post).version().number;
     // Of a held post as ever; the others have a word for it.
     let withdrawn = post.state == PostState::Held;

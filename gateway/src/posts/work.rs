@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{deliver, life};
-use crate::{connections, gateway::Gateway, pulse};
+use crate::{connections, gateway::Gateway, model::PostId, pulse};
 
 /// Targets that one look takes.
 const DUE_MAX: u32 = 64;
@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const MORE_AFTER: Duration = Duration::from_millis(20);
 /// How often it looks for posts that time may have changed.
 const WAKE_EVERY: Duration = Duration::from_millis(250);
+/// Posts that fell due before the start, of one look: eight in a second.
+const OVERDUE_MAX: u32 = 2;
 /// Posts that one such look takes.
 const WAKE_MAX: u32 = 256;
 /// How often it keeps house.
@@ -74,6 +76,8 @@ fn more_soon(gateway: &Arc<Gateway>) {
 /// Wakes posts that time may have changed: scheduled ones that are due, votes that nobody gave, windows that end. Many at a time, since
 /// each waits for the disk.
 async fn wake_up(gateway: Arc<Gateway>) {
+    // What fell due while nobody served goes on at an even pace, and never in a burst.
+    let started = gateway.clock.now();
     let mut look = tokio::time::interval(WAKE_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -81,8 +85,12 @@ async fn wake_up(gateway: Arc<Gateway>) {
             () = gateway.stopping.wait() => return,
             _ = look.tick() => {}
         }
+        match gateway.records.to_wake(Timestamp::MIN, started, OVERDUE_MAX).await {
+            Ok(overdue) => wake(&gateway, overdue).await,
+            Err(error) => tracing::error!(%error, "posts that fell due before the start can't be read"),
+        }
         loop {
-            let posts = match gateway.records.to_wake(gateway.clock.now(), WAKE_MAX).await {
+            let posts = match gateway.records.to_wake(started, gateway.clock.now(), WAKE_MAX).await {
                 Ok(posts) => posts,
                 Err(error) => {
                     tracing::error!(%error, "posts that wait for their time can't be read");
@@ -90,21 +98,26 @@ async fn wake_up(gateway: Arc<Gateway>) {
                 }
             };
             let full = posts.len() == WAKE_MAX as usize;
-            let mut going = tokio::task::JoinSet::new();
-            for post in posts {
-                let gateway = Arc::clone(&gateway);
-                going.spawn(async move {
-                    if let Err(refusal) = life::go_on(&gateway, &post).await {
-                        tracing::error!(%post, %refusal, "a post can't be woken; it is tried again");
-                    }
-                });
-            }
-            going.join_all().await;
+            wake(&gateway, posts).await;
             if !full || gateway.stopping.is_set() {
                 break;
             }
         }
     }
+}
+
+/// Lets these posts go on, beside each other.
+async fn wake(gateway: &Arc<Gateway>, posts: Vec<PostId>) {
+    let mut going = tokio::task::JoinSet::new();
+    for post in posts {
+        let gateway = Arc::clone(gateway);
+        going.spawn(async move {
+            if let Err(refusal) = life::go_on(&gateway, &post).await {
+                tracing::error!(%post, %refusal, "a post can't be woken; it is tried again");
+            }
+        });
+    }
+    going.join_all().await;
 }
 
 /// Moves the mark up to which the log is in the records, and clears away what nobody needs.

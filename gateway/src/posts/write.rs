@@ -25,14 +25,14 @@ use crate::{
         approve::holds,
         authorise::{authorise, may_draft},
         classify::{classify, resume},
-        committed,
+        committed, digest,
         journey::Journey,
         record,
         review::review,
     },
     gateway::Gateway,
     model::{AccountId, Action, PersonId, PostId, Principal, Verdict},
-    records::{ClaimFor, CommentRecord, NewContent, PostRecord},
+    records::{ClaimFor, CommentRecord, NewContent, NewTarget, PostRecord, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -109,6 +109,9 @@ async fn go(
         let detail = "Only the author, or who may publish on every account of the post, changes it.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
+    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule(_) | Wish::Cancel | Wish::Reopen) {
+        nothing_unanswered(&post)?;
+    }
     let mut turn = Turn::begin(gateway, post, By::Caller(caller));
     let current = turn.life().version().number;
     let saw = saw.unwrap_or(current);
@@ -142,6 +145,17 @@ async fn go(
     }
     turn.keep(extra).await?;
     read(gateway, id).await
+}
+
+/// A request that was sent and not answered may have arrived: the post must not look as if nothing of it were out, nor go out anew.
+pub(super) fn nothing_unanswered(post: &PostRecord) -> Result<(), Refusal> {
+    let Some(target) = post.targets.iter().find(|target| target.unknown_step.is_some()) else { return Ok(()) };
+    let detail = format!(
+        "A request for `{}` was sent and not answered yet, so the post may be there. It is being looked up; try again when that is settled, or \
+         say what became of it with POST /v1/posts/{{id}}/resolve.",
+        target.account
+    );
+    Err(Refusal::new(problem::WRONG_STATE, Stage::Approve, detail))
 }
 
 fn decide(turn: &mut Turn<'_>, command: Command, why: Option<&str>) -> Result<(), Refusal> {
@@ -239,26 +253,50 @@ async fn schedule(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32, planned
         && !old.recurs
         && !new.recurs
         && old.permits(new.due)
-        && (new.earliest, new.latest) == (new.due, new.due)
+        && ((new.earliest, new.latest) == (new.due, new.due)
+            || (new.earliest, new.latest) == (old.earliest, old.latest))
         && new.until.is_none_or(|until| old.until == Some(until))
+        && new.late_max_s.is_none_or(|late| old.late_max_s == Some(late))
     {
         let due = new.due;
         decide(turn, Command::Reschedule { saw, due }, None)?;
         return Ok(Extra::default());
     }
     let post = turn.post();
+    // The digest that votes name is of this version: another time is not what anybody saw.
+    let version = salted_anew(post)?;
     let content = Content {
-        digest: covered(&post.salt, &post.digest, &planned.plan).into(),
+        digest: covered(&version.salt, &version.digest, &planned.plan).into(),
         plan: planned.plan,
         ..turn.life().content().clone()
     };
     let calls = calls_of(gateway, post)?;
     decide(turn, Command::Edit { saw, content }, None)?;
-    let mut extra = Extra { plan: planned.kept, ..Extra::default() };
+    let mut extra = Extra { plan: planned.kept, version: Some(version), ..Extra::default() };
     if is_submitted(turn) {
         extra.verdicts = Some(judged(gateway, turn, calls).await?);
     }
     Ok(extra)
+}
+
+/// The same content under another salt.
+fn salted_anew(post: &PostRecord) -> Result<NewContent, Refusal> {
+    let salt = digest::random_hex()?;
+    let target = |target: &TargetRecord| NewTarget {
+        account: target.account.clone(),
+        state: TargetState::Draft,
+        draft: target.draft.clone(),
+        digest: digest::of_draft(&salt, &target.account, &target.draft),
+        call_key: target.call_key.clone(),
+        grant: target.grant.clone(),
+        lease_until: None,
+        commitments: target.commitments.clone(),
+    };
+    let targets: Vec<NewTarget> = post.targets.iter().map(target).collect();
+    let digest = digest::of_post(&salt, targets.iter().map(|target| target.digest.as_str()));
+    let parts = targets.iter().flat_map(|target| &target.draft.parts);
+    let media = parts.flat_map(|part| &part.media).map(|medium| medium.id.clone()).collect();
+    Ok(NewContent { digest, salt, request: post.request.clone(), targets, media })
 }
 
 /// The plan as it is, with the time to which it was moved.

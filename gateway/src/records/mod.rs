@@ -70,8 +70,10 @@ pub trait Records: Send + Sync + 'static {
     fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>>;
     /// The link for an outside approver whose secret has this SHA-256, whether or not it works still.
     fn link(&self, secret: [u8; 32]) -> Answer<'_, Option<LinkRecord>>;
-    /// Posts that time may have changed at `now`, the longest waiting first.
-    fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Posts that time may have changed after `from` and until `now`, the longest waiting first.
+    fn to_wake(&self, from: Timestamp, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Has every post that waits for people looked at by then: who they are, or what rules ask, may have changed.
+    fn wake_waiting(&self, at: Timestamp) -> Answer<'_, u64>;
     /// Posts with a held target, by id, after the one that is given.
     fn held_posts(&self, after: Option<PostId>, limit: u32) -> Answer<'_, Vec<PostId>>;
     /// Posts with a life that are, or were, due from `from` and before `until`, by that time.

@@ -83,6 +83,7 @@ fn standing(state: &str, id: &str) -> Option<String> {
             format!("It ended. Its author may write it anew: pressgate post reopen {id}.")
         }
         "failed" | "partial" => format!("Not every account took it: pressgate post retry {id} tries those again."),
+        "frozen" => "A freeze stops it: pressgate freeze list says which, and who ends it.".to_owned(),
         "unknown" => {
             format!("A request was sent and not answered; where nobody can look it up: pressgate post resolve {id}.")
         }
@@ -111,6 +112,7 @@ fn stage(number_of: usize, stage: &Value) -> String {
     let then = match (agreed.len() >= wanted, stage.get("open").and_then(Value::as_bool) == Some(true)) {
         (true, _) => "That is enough.".to_owned(),
         (false, false) => "Its turn has not come.".to_owned(),
+        (false, true) if text(of, "kind") == "external" => "They vote by the link that was sent to them.".to_owned(),
         (false, true) if can.is_empty() => {
             "NOBODY is left who could: change approvals.toml, or ask another author.".to_owned()
         }

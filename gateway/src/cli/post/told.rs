@@ -31,15 +31,39 @@ pub fn told(post: &Value) -> String {
     if !due.is_empty() {
         lines.push(format!("due     {}", safe(due)));
     }
+    lines.extend(time(post));
+    let campaign = text(post, "campaign");
+    if !campaign.is_empty() {
+        lines.push(format!("for     campaign {}", safe(campaign)));
+    }
+    let labels: Vec<String> = several(post, "labels").filter_map(Value::as_str).map(safe).collect();
+    if !labels.is_empty() {
+        lines.push(format!("labels  {}", labels.join(", ")));
+    }
     for target in several(post, "targets") {
         lines.extend(told_target(target));
     }
     lines.extend(several(post, "verdicts").map(verdict));
     for vote in several(post, "approvals") {
         let (person, decision, note) = (text(vote, "person"), text(vote, "decision"), text(vote, "note"));
-        lines.push(format!("vote    {}: {} {}", safe(person), safe(decision), safe(note)).trim_end().to_owned());
+        // Of an earlier version, or of what nobody had seen then.
+        let void = vote.get("counts").and_then(Value::as_bool) == Some(false);
+        let version = vote.get("version").and_then(Value::as_u64).unwrap_or_default();
+        let void = if void { format!(" (void: for version {version})") } else { String::new() };
+        let line = format!("vote    {}: {}{void} {}", safe(person), safe(decision), safe(note));
+        lines.push(line.trim_end().to_owned());
     }
     lines.join("\n")
+}
+
+/// How its time was asked for: all that an approval covers beside the content.
+fn time(post: &Value) -> Vec<String> {
+    let Some(schedule) = post.get("schedule").and_then(Value::as_object) else { return Vec::new() };
+    let told = schedule.iter().map(|(name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("time    {}: {}", safe(name), safe(&value))
+    });
+    told.collect()
 }
 
 /// Who made a post.
@@ -111,7 +135,9 @@ mod tests {
     #[test]
     fn a_post_is_told_without_control_characters() {
         let post = json!({
-            "id": "post_1", "state": "held", "version": 3, "due_at": "T", "digest": "ab",
+            "id": "post_1", "state": "held", "version": 3, "due_at": "T", "digest": "ab", "campaign": "spring", "labels": ["launch"],
+            "schedule": { "local": "2027-03-01T09:00", "rule": "FREQ=DAILY;COUNT=9", "late_max_s": 60 },
+            "approvals": [{ "person": "p", "decision": "approve", "version": 2, "counts": false, "note": "fine" }],
             "author": { "app": "newsroom", "person": null, "on_behalf_of": "ada" },
             "targets": [
                 { "account": "acme", "state": "held\u{1b}[2J", "waits_for": "votes", "content": {
@@ -130,6 +156,12 @@ mod tests {
         assert!(text.contains("  text    hello\\u{1b}[1m\n  shows   media_1 image/png: a cat"), "{text}");
         assert!(text.contains("  options {\"visibility\":\"direct\"}"), "{text}");
         assert!(text.contains("target  c: failed\n  said    too long"), "{text}");
+        assert!(
+            text.contains("time    rule: FREQ=DAILY;COUNT=9\n") && text.contains("time    late_max_s: 60\n"),
+            "{text}"
+        );
+        assert!(text.contains("for     campaign spring\nlabels  launch\n"), "{text}");
+        assert!(text.contains("vote    p: approve (void: for version 2) fine"), "{text}");
         assert!(text.contains("version 3\n") && text.contains("due     T\n"), "{text}");
         assert!(text.contains("[2J, waits for votes\n"), "{text}");
         assert_eq!(beginning(&post), "hello\\u{1b}[1m");

@@ -162,7 +162,7 @@ fn sheet(gateway: &Gateway, secret: &str, opened: &Opened, status: StatusCode, f
         escape(link.external.as_str()),
         escape(&actor(asker(life))),
         time(link.expires_at),
-        escape(&leaves(life)),
+        escape(&leaves(life, post)),
         content(&governance, post, &path),
     );
     page(status, "Approve a post", &body)

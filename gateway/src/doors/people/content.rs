@@ -9,6 +9,7 @@ use super::pages::escape;
 use crate::{
     config::Governance,
     model::{Draft, MediaRef},
+    posts::plan::Wish,
     records::PostRecord,
 };
 
@@ -82,18 +83,25 @@ fn shown(medium: &MediaRef, media: &str) -> String {
 }
 
 /// When it leaves.
-pub(super) fn leaves(life: &Life) -> String {
+pub(super) fn leaves(life: &Life, post: &PostRecord) -> String {
     match &life.content().plan {
         Plan::Unplanned => "When its author sets a time.".to_owned(),
         Plan::Now { .. } => "As soon as everybody who is asked has agreed.".to_owned(),
         Plan::At(timing) => {
             let due = time(life.due().unwrap_or(timing.due));
             let window = match (timing.earliest, timing.latest) {
-                (earliest, latest) if earliest == latest => String::new(),
+                (earliest, latest) if earliest == latest || timing.recurs => String::new(),
                 (earliest, latest) => format!(", movable between {} and {}", time(earliest), time(latest)),
             };
-            let again = if timing.recurs { ", and again as its calendar says" } else { "" };
-            format!("{due}{window}{again}.")
+            let wish = post.life.as_ref().and_then(|kept| serde_json::from_str::<Wish>(kept.plan.as_deref()?).ok());
+            let wish = wish.unwrap_or_default();
+            let zone = wish.zone.map(|zone| format!(" (by the clocks of {zone})")).unwrap_or_default();
+            let again = match wish.rule.filter(|_| timing.recurs) {
+                Some(rule) => format!(", and again by the rule {rule}{zone}"),
+                None => zone,
+            };
+            let until = timing.until.map(|until| format!("; never from {} on", time(until))).unwrap_or_default();
+            format!("{due}{window}{again}{until}.")
         }
     }
 }

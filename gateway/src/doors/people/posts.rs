@@ -303,7 +303,7 @@ impl Sheet<'_> {
             post.state.as_str(),
             life.version().number,
             escape(&actor(life.author())),
-            escape(&leaves(life)),
+            escape(&leaves(life, post)),
             tell::labels(post)
         )
     }

@@ -1,6 +1,6 @@
 //! What people do with a post before it is out: `PATCH /v1/posts/{id}` and the commands below it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,

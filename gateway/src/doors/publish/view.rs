@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use pressgate_workflow::{
     Life,
+    approval::Voter,
     life::{Plan, Wait},
 };
 use serde::Serialize;
@@ -11,7 +12,11 @@ use utoipa::ToSchema;
 use super::request::Decision;
 use crate::{
     doors::words::{Outcomes, PostStates, Severities, TargetStates},
-    model::{AccountId, Draft, Finding, MediaRef, Outcome, Part, PostState, Principal, Severity, TargetState, Verdict},
+    model::{
+        AccountId, Draft, Finding, MediaRef, Outcome, Part, PersonId, PostState, Principal, Severity, TargetState,
+        Verdict,
+    },
+    posts::plan::Wish,
     records::{Attempt, Author, PostRecord, PublishedPart, TargetRecord},
 };
 
@@ -28,6 +33,9 @@ pub struct PostView {
     /// When it is due, or was, where a time was set.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     pub due_at: Option<Timestamp>,
+    /// How its time was asked for: with the zone, the window and the rule by which it recurs.
+    #[schema(value_type = Option<Object>, required = true)]
+    pub schedule: Option<Wish>,
     /// Salted digest of the content; votes name it.
     pub digest: String,
     /// When it was accepted, RFC 3339.
@@ -237,6 +245,10 @@ pub struct FindingView {
 /// A vote.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VoteView {
+    /// The version that the voter saw.
+    pub version: u32,
+    /// It is for the version as it is now, and nothing voided it.
+    pub counts: bool,
     /// Who.
     pub person: String,
     /// What the voter decided.
@@ -302,6 +314,27 @@ impl PostView {
             .map(|target| (target.draft.campaign.clone(), target.draft.labels.clone()))
             .unwrap_or_default();
         let life = post.life.as_ref().map(|kept| &kept.life);
+        let schedule = post.life.as_ref().and_then(|kept| serde_json::from_str::<Wish>(kept.plan.as_deref()?).ok());
+        let current = life.map_or(1, |life| life.version().number);
+        let standing = |person: &PersonId, at: Timestamp| {
+            let of = |vote: &&pressgate_workflow::life::Vote| {
+                vote.at == at && matches!(&vote.voter, Voter::Person(known) if known.as_str() == person.as_str())
+            };
+            let known = life.and_then(|life| life.votes().iter().find(of));
+            known.map_or((current, true), |vote| (vote.version, !vote.void && vote.version == current))
+        };
+        let approvals = post.votes.iter().map(|vote| {
+            let (version, counts) = standing(&vote.person, vote.at);
+            VoteView {
+                version,
+                counts,
+                person: vote.person.to_string(),
+                decision: if vote.approve { Decision::Approve } else { Decision::Reject },
+                at: vote.at,
+                note: vote.note.clone(),
+            }
+        });
+        let approvals: Vec<VoteView> = approvals.collect();
         let timed = life.filter(|life| matches!(life.content().plan, Plan::At(_)));
         let wait = |account: &AccountId| life?.target(&account.as_str().into())?.wait().map(WaitBody::from);
         let targets = post.targets.iter().map(|target| {
@@ -310,7 +343,8 @@ impl PostView {
         });
         Self {
             targets: targets.collect(),
-            version: life.map_or(1, |life| life.version().number),
+            version: current,
+            schedule: schedule.map(|wish| Wish { asked_at: None, ..wish }),
             due_at: timed.and_then(Life::due),
             id: post.id.to_string(),
             state: post.state.as_str(),
@@ -321,16 +355,7 @@ impl PostView {
             campaign,
             labels,
             verdicts: post.verdicts.into_iter().map(Into::into).collect(),
-            approvals: post
-                .votes
-                .into_iter()
-                .map(|vote| VoteView {
-                    person: vote.person.to_string(),
-                    decision: if vote.approve { Decision::Approve } else { Decision::Reject },
-                    at: vote.at,
-                    note: vote.note,
-                })
-                .collect(),
+            approvals,
         }
     }
 

@@ -18,8 +18,8 @@ pub(super) fn follow(life: &mut Life, post: &PostRecord) -> Vec<Event> {
     for target in &post.targets {
         for _ in 0..STEPS_MAX {
             let Some(known) = life.target(&target.account.as_str().into()) else { break };
-            let Some(change) = next(known, target) else { break };
             let at = target.attempts.last().map_or(post.updated_at, |attempt| attempt.at);
+            let Some(change) = next(known, target, at) else { break };
             let event = Event { seq: life.seq() + 1, at, by: Actor::Gate, why: None, change };
             if life.apply(&event).is_err() {
                 break;
@@ -32,7 +32,7 @@ pub(super) fn follow(life: &mut Life, post: &PostRecord) -> Vec<Event> {
 
 /// What happened next to a target, on its way from where the life thinks that it is to where it stands. None where it is there, and
 /// where the life leads.
-fn next(known: &Target, target: &TargetRecord) -> Option<Change> {
+fn next(known: &Target, target: &TargetRecord, at: Timestamp) -> Option<Change> {
     let account = known.account().clone();
     let waits = target.retry_at.filter(|_| matches!(target.state, T::Publishing | T::Accepted));
     Some(match (known.state(), target.state) {
@@ -45,18 +45,16 @@ fn next(known: &Target, target: &TargetRecord) -> Option<Change> {
         (T::Publishing, T::Published | T::Recalling | T::Recalled) => published(known, target, Found::Answered),
         (T::Publishing, T::Failed) => failed(known, target),
         (T::Publishing, T::Accepted | T::Frozen | T::Held) => {
-            Change::Again { account, not_before: waits.unwrap_or(Timestamp::MIN) }
+            Change::Again { account, not_before: waits.unwrap_or(at) }
         }
         (T::Publishing, T::Unknown) if known.effect().is_none() => began(known, target),
         (T::Publishing, T::Unknown) => Change::Lost { account },
         (T::Accepted, T::Frozen) => Change::Frozen { accounts: vec![account], freeze: "freeze".into() },
         (T::Unknown, T::Published | T::Recalling | T::Recalled) => published(known, target, Found::LookedUp),
         (T::Unknown, T::Failed) => failed(known, target),
-        (T::Unknown, T::Accepted | T::Publishing) => {
-            Change::Again { account, not_before: waits.unwrap_or(Timestamp::MIN) }
-        }
+        (T::Unknown, T::Accepted | T::Publishing) => Change::Again { account, not_before: waits.unwrap_or(at) },
         (T::Failed, T::Publishing | T::Published | T::Unknown | T::Recalling | T::Recalled) => {
-            Change::Again { account, not_before: waits.unwrap_or(Timestamp::MIN) }
+            Change::Again { account, not_before: waits.unwrap_or(at) }
         }
         (T::Published, T::Recalling | T::Recalled) => Change::Recalling { account },
         (T::Recalling, T::Recalled) => Change::Recalled { account },

@@ -6,7 +6,7 @@ use pressgate_workflow::{
     life::{Change, Event, Found},
 };
 
-use super::By;
+use super::{By, Extra};
 use crate::{
     audit::{Leaf, leaf},
     call::{
@@ -25,11 +25,16 @@ pub(super) fn of(
     by: By<'_>,
     events: &[Event],
     life: &Life,
-    withdrawn: bool,
+    extra: &Extra,
 ) -> Vec<Leaf> {
     let brand = journey::brand(gateway, post.targets.iter().map(|target| &target.account));
-    let about = About { post: &post.id, digest: &post.digest, salt: &post.salt };
-    events.iter().filter_map(|event| one(about, by, event, life, brand.clone(), withdrawn)).collect()
+    // Of the version that is made by this, where one is.
+    let (digest, salt) = match &extra.version {
+        Some(version) => (version.digest.as_str(), version.salt.as_str()),
+        None => (post.digest.as_str(), post.salt.as_str()),
+    };
+    let about = About { post: &post.id, digest, salt };
+    events.iter().filter_map(|event| one(about, by, event, life, brand.clone(), extra.withdrawn)).collect()
 }
 
 /// The leaves of a post that is being made.

@@ -163,7 +163,7 @@ impl<'a> Turn<'a> {
             return Ok(());
         }
         let decided = self.events.get(self.decided..).unwrap_or_default();
-        let leaves = leaves::of(self.gateway, &self.post, self.by, decided, &self.life, extra.withdrawn);
+        let leaves = leaves::of(self.gateway, &self.post, self.by, decided, &self.life, &extra);
         if !leaves.is_empty() {
             record::log_is_writable(self.gateway)?;
             self.gateway.audit.append_all(leaves).await.map_err(|error| record::unavailable(&error))?;

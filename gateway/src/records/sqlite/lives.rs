@@ -18,7 +18,9 @@ use crate::{
 };
 
 pub(super) const READ: &str = "SELECT life, plan, wake_at FROM lives WHERE post = ?1";
-pub(super) const WAKE: &str = "SELECT post FROM lives WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
+pub(super) const WAKE: &str = "SELECT post FROM lives WHERE wake_at > ?1 AND wake_at <= ?2 ORDER BY wake_at LIMIT ?3";
+pub(super) const WAKE_WAITING: &str = "UPDATE lives SET wake_at = min(coalesce(wake_at, ?1), ?1)
+    WHERE post IN (SELECT post FROM targets WHERE state = 'held')";
 pub(super) const PLANNED: &str =
     "SELECT post FROM lives WHERE due_at >= ?1 AND due_at < ?2 ORDER BY due_at, post LIMIT ?3";
 pub(super) const HELD: &str =
@@ -229,8 +231,19 @@ pub(super) fn comments(connection: &Connection, post: &PostId) -> Result<Vec<Com
 }
 
 /// `Records::to_wake`.
-pub(super) fn to_wake(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<PostId>, RecordsError> {
-    ids(connection.prepare_cached(WAKE)?.query(params![micros(now), limit])?)
+pub(super) fn to_wake(
+    connection: &Connection,
+    from: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<PostId>, RecordsError> {
+    ids(connection.prepare_cached(WAKE)?.query(params![micros(from), micros(now), limit])?)
+}
+
+/// `Records::wake_waiting`.
+pub(super) fn wake_waiting(connection: &Connection, at: Timestamp) -> Result<u64, RecordsError> {
+    let woken = connection.prepare_cached(WAKE_WAITING)?.execute([micros(at)])?;
+    Ok(woken as u64)
 }
 
 /// `Records::held_posts`.

@@ -168,8 +168,12 @@ impl Records for SqliteRecords {
         self.read(move |connection| links::find(connection, secret))
     }
 
-    fn to_wake(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
-        self.read(move |connection| lives::to_wake(connection, now, limit))
+    fn to_wake(&self, from: Timestamp, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
+        self.read(move |connection| lives::to_wake(connection, from, now, limit))
+    }
+
+    fn wake_waiting(&self, at: Timestamp) -> Answer<'_, u64> {
+        self.write(move |connection| lives::wake_waiting(connection, at))
     }
 
     fn held_posts(&self, after: Option<PostId>, limit: u32) -> Answer<'_, Vec<PostId>> {

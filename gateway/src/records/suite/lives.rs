@@ -185,9 +185,12 @@ pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
         assert!(store.advance(advance).await.unwrap());
     }
     keep(&store, 4, TargetState::Published).await;
-    assert!(store.to_wake(at(9), 10).await.unwrap().is_empty());
-    assert_eq!(store.to_wake(at(20), 10).await.unwrap(), [post_id(2), post_id(3)]);
-    assert_eq!(store.to_wake(at(30), 1).await.unwrap(), [post_id(2)], "the longest waiting first");
+    assert!(store.to_wake(at(-1), at(9), 10).await.unwrap().is_empty());
+    assert_eq!(store.to_wake(at(-1), at(20), 10).await.unwrap(), [post_id(2), post_id(3)]);
+    assert_eq!(store.to_wake(at(-1), at(30), 1).await.unwrap(), [post_id(2)], "the longest waiting first");
+    assert_eq!(store.to_wake(at(10), at(30), 9).await.unwrap(), [post_id(3), post_id(1)], "after a time");
+    assert_eq!(store.wake_waiting(at(5)).await.unwrap(), 3);
+    assert_eq!(store.to_wake(at(-1), at(5), 9).await.unwrap().len(), 3);
     assert_eq!(store.held_posts(None, 2).await.unwrap().len(), 2);
     let second = store.held_posts(None, 2).await.unwrap().pop();
     assert_eq!(store.held_posts(second, 10).await.unwrap().len(), 1);
