@@ -28,7 +28,7 @@ const DUE: usize = 5_000;
 /// That minute.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Between the first request for one of these and the minute: they are planned, and the program is started, within it.
-const LEAD: SignedDuration = SignedDuration::from_secs(120);
+const LEAD: SignedDuration = SignedDuration::from_secs(90);
 /// Connections that plan them.
 const PLANNERS: usize = 64;
 const STARTS: usize = 3;
@@ -89,7 +89,7 @@ async fn run() -> Measured {
         .await;
     let template = fill::template(&gate).await;
     end(&mut gate).await;
-    fill::copies(&gate, template, waiting().saturating_sub(DUE as u64 + 1)).await;
+    fill::copies(&gate, &template, waiting().saturating_sub(DUE as u64 + 1));
     gate.restart().await;
 
     let first = whole_ms(SystemClock.now() + LEAD);
