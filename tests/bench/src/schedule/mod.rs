@@ -45,8 +45,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const CALLED: &str = "acme-mastodon";
 const PLANNED: &str = "planned-mastodon";
 const STATUSES: &str = "/api/v1/statuses";
-/// Before the number in the text of a post that is due.
-const MARK: &str = "due-";
+/// How each text ends. Before it stands the number of a post that is due.
+const SIGNED: &str = " Váš Acme";
 
 /// What was measured.
 struct Measured {
@@ -142,7 +142,7 @@ async fn plan(gate: &GateProcess, first: Timestamp) {
         running.spawn(async move {
             for number in (planner..DUE).step_by(PLANNERS) {
                 let text = &texts[number % texts.len()];
-                let text = text.replacen("Váš Acme", &format!("{MARK}{number} Váš Acme"), 1);
+                let text = text.replacen(SIGNED, &format!(" {number:x}{SIGNED}"), 1);
                 schedule(&caller, &text, &json!({ "at": due(first, number).to_string() })).await;
             }
         });
@@ -189,7 +189,8 @@ fn lateness_s(timeline: &[Value], first: Timestamp) -> Vec<f64> {
     let mut late_s: Vec<Option<f64>> = vec![None; DUE];
     for status in timeline {
         let text = status["text"].as_str().expect("a text");
-        let number = text.split_once(MARK).and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
+        let number =
+            text.split_once(SIGNED).and_then(|(said, _)| usize::from_str_radix(said.rsplit(' ').next()?, 16).ok());
         let number = number.unwrap_or_else(|| panic!("it was not due: {text}"));
         let sent: Timestamp = status["created_at"].as_str().expect("a time").parse().expect("a time");
         let late = sent.duration_since(due(first, number)).as_secs_f64();
