@@ -28,7 +28,7 @@ const DUE: usize = 5_000;
 /// That minute.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Between the first request for one of these and the minute: they are planned, and the program is started, within it.
-const LEAD: SignedDuration = SignedDuration::from_secs(90);
+const LEAD: SignedDuration = SignedDuration::from_secs(60);
 /// Connections that plan them.
 const PLANNERS: usize = 64;
 const STARTS: usize = 3;
