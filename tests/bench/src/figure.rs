@@ -5,6 +5,8 @@
 pub enum Bar {
     /// Less than that.
     Below(f64),
+    /// That or less.
+    AtMost(f64),
     /// That or more.
     AtLeast(f64),
     /// It is only reported.
@@ -49,6 +51,7 @@ impl Figure {
     pub fn verdict(&self) -> &'static str {
         let met = match self.bar {
             Bar::Below(most) => self.value < most,
+            Bar::AtMost(most) => self.value <= most,
             Bar::AtLeast(least) => self.value >= least,
             Bar::None => return "-",
         };
@@ -76,6 +79,7 @@ pub fn table(figures: &[Figure]) -> String {
 fn row(figure: &Figure) -> [String; 6] {
     let bar = match figure.bar {
         Bar::Below(most) => format!("< {}", short(most)),
+        Bar::AtMost(most) => format!("≤ {}", short(most)),
         Bar::AtLeast(least) => format!("≥ {}", short(least)),
         Bar::None => "-".to_owned(),
     };
@@ -104,6 +108,8 @@ mod tests {
         let figure = |value: f64, bar: Bar| Figure::once("x", value, "µs").bar(bar).verdict();
         assert_eq!(figure(19.99, Bar::Below(20.0)), "met");
         assert_eq!(figure(20.0, Bar::Below(20.0)), "missed");
+        assert_eq!(figure(2.0, Bar::AtMost(2.0)), "met");
+        assert_eq!(figure(2.01, Bar::AtMost(2.0)), "missed");
         assert_eq!(figure(1000.0, Bar::AtLeast(1000.0)), "met");
         assert_eq!(figure(999.9, Bar::AtLeast(1000.0)), "missed");
         assert_eq!(figure(1.0, Bar::None), "-");
@@ -112,6 +118,7 @@ mod tests {
     #[test]
     fn nothing_measured_is_never_met() {
         assert_eq!(Figure::of_rounds("x", &[], "µs").bar(Bar::Below(20.0)).verdict(), "missed");
+        assert_eq!(Figure::of_rounds("x", &[], "ms").bar(Bar::AtMost(100.0)).verdict(), "missed");
         assert_eq!(Figure::of_rounds("x", &[], "calls/s").bar(Bar::AtLeast(0.0)).verdict(), "missed");
     }
 

@@ -9,6 +9,7 @@ mod crowd;
 mod disk;
 mod export;
 mod figure;
+mod freeze;
 mod load;
 mod machine;
 mod native;
@@ -17,6 +18,7 @@ mod policies;
 mod publish;
 mod reading;
 mod rounds;
+mod schedule;
 mod summary;
 
 use std::process::ExitCode;
@@ -31,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 10] = [
     ("plugins", plugins::measure),
     ("policies", policies::measure),
     ("publish", publish::measure),
@@ -40,6 +42,8 @@ const BENCHES: [Bench; 8] = [
     ("audit", audit::measure),
     ("export", export::measure),
     ("reading", reading::measure),
+    ("schedule", schedule::measure),
+    ("freeze", freeze::measure),
 ];
 
 /// No figure: where the time of native calls goes.
