@@ -100,6 +100,7 @@ pub fn again(gateway: &Arc<Gateway>, post: PostId, account: AccountId, purpose: 
     let span = spans::continued(Bond::Link, post.as_str(), account.as_str());
     spawn(gateway, span, |gateway| async move {
         let (gateway, _running) = (&gateway, running);
+        let Some(_turn) = gateway.attempts.turn(&account).await else { return };
         if let Err(refusal) = claim_and_attempt(gateway, &post, &account, purpose).await {
             tracing::error!(%post, %account, %refusal, "an attempt could not begin");
         }

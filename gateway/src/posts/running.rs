@@ -2,15 +2,18 @@
 //! the same, so that nobody works on it beside it.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::model::{AccountId, PostId};
 
 type Target = (PostId, AccountId);
+
+/// Attempts on one account at once that nobody waits for.
+const AT_ONCE: usize = 8;
 
 /// The targets that are being worked on. Clones are the same set.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,7 @@ pub struct RunningAttempts(Arc<Running>);
 #[derive(Debug, Default)]
 struct Running {
     targets: Mutex<HashSet<Target>>,
+    turns: Mutex<HashMap<AccountId, Arc<Semaphore>>>,
     ended: Notify,
 }
 
@@ -34,6 +38,16 @@ impl RunningAttempts {
     pub fn begin(&self, post: &PostId, account: &AccountId) -> Option<RunningAttempt> {
         let target = (post.clone(), account.clone());
         self.lock().insert(target.clone()).then(|| RunningAttempt { attempts: self.clone(), target })
+    }
+
+    /// Waits until few attempts run on the account that nobody waits for, so that many posts that fall due at once leave room in its
+    /// plugin for calls. None where the gateway ends.
+    pub async fn turn(&self, account: &AccountId) -> Option<OwnedSemaphorePermit> {
+        let turns = {
+            let mut all = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(account.clone()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+        };
+        turns.acquire_owned().await.ok()
     }
 
     /// True while an attempt runs.
