@@ -217,14 +217,8 @@ async fn edit(
     let mut new = written(gateway, &id, &asked, &grants, Vec::new())?;
     drop(grants);
     committed::of_post(gateway, &Caller::of(&author), &mut new).await?;
-    let draft = new.targets.first().map(|target| &target.draft);
-    let content = Content {
-        digest: covered(&new.salt, &new.digest, &plan).into(),
-        targets: new.targets.iter().map(|target| target.account.as_str().into()).collect(),
-        labels: draft.map(|draft| draft.labels.iter().map(|label| label.as_str().into()).collect()).unwrap_or_default(),
-        campaign: draft.and_then(|draft| draft.campaign.as_deref()).map(Into::into),
-        plan,
-    };
+    let targets = new.targets.iter().map(|target| (&target.account, &target.draft));
+    let content = life::content(&covered(&new.salt, &new.digest, &plan), targets, plan);
     decide(turn, Command::Edit { saw, content }, None)?;
     let mut extra = Extra { plan: planned.kept, openings: std::mem::take(&mut new.openings), ..Extra::default() };
     if is_submitted(turn) {
@@ -347,9 +341,4 @@ async fn judged(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, calls: Vec<Call>) -
 pub async fn seen(gateway: &Gateway, caller: &Caller, id: &PostId) -> Result<PostRecord, Refusal> {
     let post = read(gateway, id).await?;
     if sees(gateway, caller, &post) { Ok(post) } else { Err(not_found(id)) }
-}
-
-/// The life of a post, as it is now.
-pub fn life_of(post: &PostRecord) -> pressgate_workflow::Life {
-    life::of(post)
 }

@@ -127,7 +127,7 @@ pub async fn edit(
         let saw = if_match(&headers)?;
         let patch: Value = json::read(&body?)?;
         let post = posts::write::seen(&gateway, &caller, &id).await?;
-        if posts::write::life_of(&post).version().number != saw {
+        if posts::life::of(&post).version().number != saw {
             let detail = "The post changed since you read it. Read it again.";
             return Err(Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail));
         }

@@ -18,10 +18,7 @@ use crate::{
         problem::Problem,
     },
     gateway::Gateway,
-    posts::{
-        sight::may_write,
-        write::{life_of, seen},
-    },
+    posts::{life, sight::may_write, write::seen},
     records::PostRecord,
     refusal::{Refusal, Stage, problem},
 };
@@ -42,7 +39,7 @@ pub async fn request(
             let detail = "Only the author, or who may publish on every account of the post, reads its request.";
             return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
         }
-        Ok((life_of(&post).version().number, request_of(&post)?))
+        Ok((life::of(&post).version().number, request_of(&post)?))
     };
     let (version, request) = match read.await {
         Ok(read) => read,
@@ -73,7 +70,7 @@ pub fn request_of(post: &PostRecord) -> Result<Value, Refusal> {
 
 /// How its time is asked for now; none where it leaves at once. A slot of a queue is the instant that it got.
 fn schedule(post: &PostRecord) -> Option<Value> {
-    let life = life_of(post);
+    let life = life::of(post);
     let plan = &life.content().plan;
     if matches!(plan, Plan::Unplanned | Plan::Now { until: None }) {
         return None;

@@ -8,7 +8,7 @@ use pressgate_workflow::{
     life::{Content, Event, Plan},
 };
 
-use super::{Known, leaves, turn::actor, wake::wake_at};
+use super::{Known, leaves, made::content, turn::actor, wake::wake_at};
 use crate::{
     audit::Leaf,
     call::{Caller, Judgement, approve::holds},
@@ -29,15 +29,8 @@ pub struct Fresh {
 impl Fresh {
     /// Of a new post.
     pub fn of(gateway: &Gateway, post: &NewPost, plan: Plan) -> Self {
-        let draft = post.targets.first().map(|target| &target.draft);
-        let labels = draft.map(|draft| draft.labels.as_slice()).unwrap_or_default();
-        let content = Content {
-            digest: covered(&post.salt, &post.digest, &plan).into(),
-            targets: post.targets.iter().map(|target| target.account.as_str().into()).collect(),
-            labels: labels.iter().map(|label| label.as_str().into()).collect(),
-            campaign: draft.and_then(|draft| draft.campaign.as_deref()).map(Into::into),
-            plan,
-        };
+        let targets = post.targets.iter().map(|target| (&target.account, &target.draft));
+        let content = content(&covered(&post.salt, &post.digest, &plan), targets, plan);
         let known = Known::about(gateway, &post.author, actor(&post.author));
         Self::begin(known, actor(&post.author), post.id.as_str(), content, post.created_at)
     }
@@ -45,14 +38,9 @@ impl Fresh {
     /// Of a single call, which leaves now or never.
     pub fn of_call(gateway: &Gateway, judgement: &Judgement) -> Self {
         let call = judgement.call();
-        let (author, draft) = (call.caller().author(), call.draft());
-        let content = Content {
-            digest: call.post().as_str().into(),
-            targets: vec![call.account().id.as_str().into()],
-            labels: draft.labels.iter().map(|label| label.as_str().into()).collect(),
-            campaign: draft.campaign.as_deref().map(Into::into),
-            plan: Plan::Now { until: None },
-        };
+        let author = call.caller().author();
+        let target = (&call.account().id, call.draft());
+        let content = content(call.post().as_str(), std::iter::once(target), Plan::Now { until: None });
         let known = Known::about(gateway, &author, actor(&author));
         let at = known.now();
         let mut fresh = Self::begin(known, actor(&author), call.post().as_str(), content, at);

@@ -62,7 +62,7 @@ fn one(
 ) -> Option<Leaf> {
     let at_ms = event.at.as_millisecond();
     let (who, key) = match by {
-        // What follows by rule is the gateway's own.
+        // What time or delivery brought is the gateway's own; what follows from somebody's act is theirs.
         _ if matches!(event.by, Actor::Gate) => (Who::default(), None),
         By::Caller(caller) => (journey::who(caller), Some(caller.key().to_string())),
         By::Link(_) | By::Gate => (Who::default(), None),

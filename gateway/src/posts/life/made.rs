@@ -7,7 +7,12 @@ use pressgate_workflow::{
 };
 
 use super::{follow::follow, turn::actor};
-use crate::{call::approve::holds, model::TargetState, posts::plan::covered, records::PostRecord};
+use crate::{
+    call::approve::holds,
+    model::{AccountId, Draft, TargetState},
+    posts::plan::covered,
+    records::PostRecord,
+};
 
 /// The life as it is now, the number of its last event that is kept, and those that are not.
 pub(super) fn current(post: &PostRecord) -> (Life, u64, Vec<Event>) {
@@ -26,21 +31,30 @@ pub(super) fn current(post: &PostRecord) -> (Life, u64, Vec<Event>) {
     }
 }
 
-/// What a post says, where and when, as its life knows it.
-pub(super) fn content(post: &PostRecord, plan: Plan) -> Content {
-    let draft = post.targets.first().map(|target| &target.draft);
-    Content {
-        digest: covered(&post.salt, &post.digest, &plan).into(),
-        targets: post.targets.iter().map(|target| target.account.as_str().into()).collect(),
-        labels: draft.map(|draft| draft.labels.iter().map(|label| label.as_str().into()).collect()).unwrap_or_default(),
-        campaign: draft.and_then(|draft| draft.campaign.as_deref()).map(Into::into),
-        plan,
+/// What a version says, where and when, as its life knows it. Labels and campaign are the same in each draft of a post.
+pub(in crate::posts) fn content<'a>(
+    digest: &str,
+    targets: impl Iterator<Item = (&'a AccountId, &'a Draft)>,
+    plan: Plan,
+) -> Content {
+    let mut content =
+        Content { digest: digest.into(), targets: Vec::new(), labels: Default::default(), campaign: None, plan };
+    for (account, draft) in targets {
+        if content.targets.is_empty() {
+            content.labels = draft.labels.iter().map(|label| label.as_str().into()).collect();
+            content.campaign = draft.campaign.as_deref().map(Into::into);
+        }
+        content.targets.push(account.as_str().into());
     }
+    content
 }
 
 fn begin(post: &PostRecord) -> (Life, Vec<Event>) {
     let by = actor(&post.author);
-    let content = content(post, Plan::Now { until: None });
+    let plan = Plan::Now { until: None };
+    let digest = covered(&post.salt, &post.digest, &plan);
+    let targets = post.targets.iter().map(|target| (&target.account, &target.draft));
+    let content = content(&digest, targets, plan);
     let accounts = content.targets.clone();
     let (mut life, first) = Life::created(post.id.as_str().into(), content, by.clone(), post.created_at);
     let mut events = vec![first];

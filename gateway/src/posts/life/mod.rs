@@ -20,6 +20,7 @@ use std::{
 
 pub use facts::Known;
 pub use fresh::Fresh;
+pub(super) use made::content;
 pub use no::refusal;
 use pressgate_workflow::{
     Command, Life,
@@ -169,31 +170,29 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// Log or records can't be used.
-pub async fn set_aside(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId, why: &str) -> Result<bool, Refusal> {
+pub async fn set_aside(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId, why: &str) -> Result<(), Refusal> {
     let _alone = gateway.lives.alone(id).await;
     let mut turn = Turn::begin(gateway, read(gateway, id).await?, By::Gate);
-    if turn.decide(Command::SetAside { account: account.as_str().into() }, Some(why)).is_err() {
-        return Ok(false);
+    if let Err(refused) = turn.decide(Command::SetAside { account: account.as_str().into() }, Some(why)) {
+        tracing::warn!(post = %id, %account, %refused, "nobody is told what stopped a post");
     }
-    turn.keep(Extra::default()).await?;
-    Ok(true)
+    turn.keep(Extra::default()).await
 }
 
 /// Policies find reasons, or rules ask for people, that were not there when people agreed: they are asked again.
 ///
 /// # Errors
 /// Log or records can't be used.
-pub async fn ask_again(gateway: &Arc<Gateway>, id: &PostId, verdicts: Vec<Verdict>) -> Result<bool, Refusal> {
+pub async fn ask_again(gateway: &Arc<Gateway>, id: &PostId, verdicts: Vec<Verdict>) -> Result<(), Refusal> {
     let _alone = gateway.lives.alone(id).await;
     let mut turn = Turn::begin(gateway, read(gateway, id).await?, By::Gate);
     let version = turn.life().version().number;
     let verdict = Reviewed::Pass(holds(&verdicts));
     if let Err(refused) = turn.decide(Command::Reviewed { version, verdict }, None) {
         tracing::warn!(post = %id, %refused, "nobody can be asked again");
-        return Ok(false);
+        return Ok(());
     }
-    turn.keep(Extra { verdicts: Some(verdicts), ..Extra::default() }).await?;
-    Ok(true)
+    turn.keep(Extra { verdicts: Some(verdicts), ..Extra::default() }).await
 }
 
 /// A post's life as it is now, with what delivery did since it was kept.
