@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pressgate::audit::Event;
+use pressgate::audit::{Event, Leaf};
 use pressgate::clock::{Clock, SystemClock};
-use sample_network::{Fault, Plan};
 use serde_json::Value;
 use tests::harness::caller::JSON;
 use tests::harness::{Caller, Gate, GateProcess, intents, network};
@@ -21,18 +20,22 @@ const CONNECTIONS: u64 = 8;
 /// The kill comes within this time after the load began.
 const LOAD_MS: u64 = 700;
 
-/// Posts that fall due around each kill, and within which time.
-const POSTS_DUE: u64 = 25;
-const DUE_WITHIN_MS: u64 = 1_500;
-
 /// Texts that one sender posted, each with the post's id where it was acknowledged.
 type Answers = Vec<(String, Option<String>)>;
 
 /// Random numbers from a seed that the test prints (xorshift64*).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// From `PRESSGATE_SEED`, else from the time of day.
+    pub fn seeded() -> Self {
+        let seed = setting("PRESSGATE_SEED").unwrap_or(SystemClock.now().as_millisecond().unsigned_abs());
+        println!("PRESSGATE_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// A number from 0 to one less than `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -49,16 +52,16 @@ struct Ledger {
     unanswered: BTreeSet<String>,
 }
 
-fn setting(name: &str) -> Option<u64> {
+/// A number from the environment.
+pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heavy_counted_kill9_loses_nothing_and_repeats_nothing() {
     let kills = setting("PRESSGATE_SOAK").unwrap_or(KILLS);
-    let seed = setting("PRESSGATE_SEED").unwrap_or(SystemClock.now().as_millisecond().unsigned_abs());
-    println!("PRESSGATE_SEED={seed}, {kills} kills");
-    let mut random = Random(seed | 1);
+    println!("{kills} kills");
+    let mut random = Random::seeded();
     let net = network().await;
     let mut gate = Gate::new().account("acme-mastodon", &net).spawn().await;
     let mut ledger = Ledger::default();
@@ -72,38 +75,6 @@ async fn heavy_counted_kill9_loses_nothing_and_repeats_nothing() {
     }
     println!("{} acknowledged, {} unanswered", ledger.acknowledged.len(), ledger.unanswered.len());
     assert!(ledger.acknowledged.len() as u64 >= kills, "there was a load");
-    settle(&gate, &mut ledger).await;
-    check(&gate, &net, &ledger).await;
-}
-
-/// Posts fall due while the program is killed, and the network stays silent at random, having stored what was sent or not.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heavy_counted_kill9_while_posts_fall_due_forgets_none_and_repeats_none() {
-    let kills = setting("PRESSGATE_SOAK").unwrap_or(KILLS / 2);
-    let seed = setting("PRESSGATE_SEED").unwrap_or(SystemClock.now().as_millisecond().unsigned_abs());
-    println!("PRESSGATE_SEED={seed}, {kills} kills");
-    let mut random = Random(seed | 1);
-    let net = network().await;
-    let mut gate = Gate::new().account("acme-mastodon", &net).spawn().await;
-    let mut ledger = Ledger::default();
-    for round in 0..kills {
-        for number in 0..POSTS_DUE {
-            let text = format!("due {round}.{number}");
-            let after = Duration::from_millis(300 + random.below(DUE_WITHIN_MS));
-            let at = SystemClock.now() + after;
-            let mut body = post("acme-mastodon", &text);
-            body["schedule"] = serde_json::json!({ "at": at.to_string() });
-            let made = gate.caller("app:newsroom").post("/v1/posts", &body).await;
-            note(&mut ledger, text, Some(id(&made.expect(202))));
-        }
-        let stored = random.below(2) == 0;
-        let silence = Fault::NoAnswer { stored, how: sample_network::Silence::default() };
-        net.set_fault(Plan { skip: 1, ..Plan::next(3, "POST", STATUSES, silence) }).await;
-        tokio::time::sleep(Duration::from_millis(random.below(DUE_WITHIN_MS))).await;
-        gate.kill9().await;
-        gate.restart().await;
-    }
-    assert_eq!(ledger.acknowledged.len() as u64, kills * POSTS_DUE);
     settle(&gate, &mut ledger).await;
     check(&gate, &net, &ledger).await;
 }
@@ -215,32 +186,36 @@ async fn check(gate: &GateProcess, net: &sample_network::Running, ledger: &Ledge
         assert_eq!(view["targets"][0]["platform_id"], status["id"], "{view}");
     }
     // Each request that the network counted has its intent in the log.
-    let leaves = gate.leaves();
-    let mut intended: HashMap<String, usize> = HashMap::new();
-    for (_, intent) in intents(&leaves) {
-        *intended.entry(intent.post).or_default() += 1;
-    }
-    let mut counted: HashMap<String, usize> = HashMap::new();
+    let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     for request in net.requests().await {
         if request.method == "POST" && request.path == STATUSES {
             let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-            *counted.entry(body["status"].as_str().expect("a text").to_owned()).or_default() += 1;
+            let text = body["status"].as_str().expect("a text");
+            *counted.entry(ledger.acknowledged[text].clone()).or_default() += 1;
         }
     }
-    for (text, count) in &counted {
-        let post = &ledger.acknowledged[text];
-        let intended = intended.get(post).copied().unwrap_or(0);
-        assert!(*count <= intended, "{text}: {count} requests at the network, {intended} intents in the log");
+    check_log(&gate.leaves(), &counted);
+}
+
+/// The log accounts for what reached the networks: no more requests for a post than it has intents, and each intent has its
+/// outcome.
+pub fn check_log(leaves: &[Leaf], requests: &BTreeMap<String, usize>) {
+    let mut intended: HashMap<String, usize> = HashMap::new();
+    for (_, intent) in intents(leaves) {
+        *intended.entry(intent.post).or_default() += 1;
     }
-    // Each intent was answered for, and nothing was answered for that was not intended.
-    let mut open: BTreeSet<u64> = intents(&leaves).into_iter().map(|(index, _)| index).collect();
+    for (post, count) in requests {
+        let intended = intended.get(post).copied().unwrap_or(0);
+        assert!(*count <= intended, "{post}: {count} requests at the network, {intended} intents in the log");
+    }
+    let mut open: BTreeSet<u64> = intents(leaves).into_iter().map(|(index, _)| index).collect();
     let all = open.clone();
-    for leaf in &leaves {
+    for leaf in leaves {
         if let Event::Outcome(outcome) = &leaf.event {
             assert!(all.contains(&outcome.intent), "an outcome of no intent: {outcome:?}");
             open.remove(&outcome.intent);
         }
     }
     assert!(open.is_empty(), "intents without an outcome: {open:?}");
-    println!("{} leaves, {} requests, {} posts", leaves.len(), counted.values().sum::<usize>(), stands.len());
+    println!("{} leaves, {} requests, {} posts", leaves.len(), requests.values().sum::<usize>(), requests.len());
 }

@@ -226,6 +226,29 @@ async fn a_recurring_post_goes_out_each_time_once() {
     assert_eq!(names.iter().filter(|name| *name == "rearmed").count(), 2, "{names:?}");
 }
 
+/// However long ago it was accepted.
+#[tokio::test]
+async fn a_post_that_waited_for_its_time_is_tried_again_as_any_other() {
+    let (net, clock) = (network().await, gate::clock());
+    let gate = Gate::new().account(ACCOUNT, &net).clock(&clock).start().await;
+    let mut body = post(ACCOUNT, "in two days");
+    body["schedule"] = json!({"at": after(&gate, 2 * 86_400)});
+    let post = id(&gate.publish(&body).await.expect(202));
+    let busy = sample_network::Fault::Status { status: 503, stored: false };
+    net.set_fault(sample_network::Plan::next(2, "POST", STATUSES, busy)).await;
+    clock.advance(SignedDuration::from_hours(48) + SignedDuration::from_secs(1));
+    for attempts in 1..=2 {
+        until("an attempt ended", || async {
+            let view = gate.read(&post).await;
+            (view["targets"][0]["attempts"].as_array().map(Vec::len) == Some(attempts)).then_some(())
+        })
+        .await;
+        assert_eq!(gate.read(&post).await["state"], "publishing");
+        clock.advance(SignedDuration::from_secs(5));
+    }
+    gate.until_state(&post, "published").await;
+}
+
 #[tokio::test]
 async fn what_is_late_waits_for_a_person() {
     let (net, clock) = (network().await, gate::clock());
@@ -278,8 +301,11 @@ async fn who_lapsed_before_friday_is_told_and_the_post_waits() {
     gate.until_state(&post, "scheduled").await;
     gate.restart().await;
     clock.advance(SignedDuration::from_hours(4 * 24) + SignedDuration::from_secs(1));
-    let held = gate.until_state(&post, "held").await;
-    assert_eq!(held["targets"][0]["waits_for"], "attention");
+    // Delivery sets it aside, and its life follows.
+    until("it waits for somebody", || async {
+        (gate.read(&post).await["targets"][0]["waits_for"] == "attention").then_some(())
+    })
+    .await;
     assert_eq!(net.count("POST", STATUSES).await, 0);
     let told = gate.caller("person:chief-1").get(&format!("/v1/posts/{post}/explain")).await.expect(200);
     assert_eq!(told["waits"][0]["waits_for"], "attention");

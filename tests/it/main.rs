@@ -28,6 +28,7 @@ mod credentials;
 mod crowd;
 mod deadline;
 mod drain;
+mod due;
 mod erasure;
 mod events;
 mod exchanged;

@@ -133,7 +133,7 @@ pub struct SessionView {
 pub struct PerformCall {
     /// The same for every attempt on this target.
     pub key: [u8; 32],
-    /// When the call was accepted; the same for every attempt.
+    /// When the first attempt began; the same for every attempt.
     pub created_at: Timestamp,
     /// From 1.
     pub attempt: u32,

@@ -20,7 +20,7 @@ use crate::{
         journey::Journey,
         record::record,
         review::review,
-        send::send,
+        send::{ATTEMPTS_MAX, Series, send},
     },
     gateway::Gateway,
     model::{AccountId, Action, PostId, PostState, TargetState, Verdict},
@@ -33,7 +33,10 @@ use crate::{
     },
 };
 
-/// Longest wait between attempts that log or records put off, in seconds.
+/// Wait between attempts that were put off where nobody asks for another, in seconds: because of log or records, and of anything else.
+const OUTAGE_WAIT_S: i64 = 5;
+const PUT_OFF_S: i64 = 30;
+/// Longest wait between attempts that were put off, in seconds.
 const PUT_OFF_S_MAX: i64 = 60;
 /// How long an attempt that nobody waits for stands in line for the network's budget before it is put off.
 const BUDGET_WAIT: Duration = Duration::from_secs(5);
@@ -87,7 +90,8 @@ pub fn first(gateway: &Arc<Gateway>, post: Arc<PostRecord>, clearance: Clearance
                 return tracing::error!(post = %post.id, %account, %error, "the first attempt waits for its lease to end");
             }
         };
-        let claim = Claim { attempt: 1, post: PostRecord::clone(&post), steps: Vec::new(), note };
+        let (begun_at, post_now) = (post.created_at, PostRecord::clone(&post));
+        let claim = Claim { attempt: 1, begun_at, post: post_now, steps: Vec::new(), note };
         let result = attempt(gateway, claim.clone(), clearance).await;
         let result = result.map_err(Stopped::from);
         conclude(gateway, &post.id, &account, &claim, ClaimFor::Publish, waited, result).await;
@@ -353,12 +357,14 @@ fn put_off(
     let recalling = purpose == ClaimFor::Recall;
     let unknown_step = target.and_then(|target| target.unknown_step.clone()).filter(|_| !recalling);
     let now = gateway.clock.now();
-    let asked_s = i64::try_from(refusal.retry_after_s.unwrap_or(30)).unwrap_or(30).max(1);
-    let wait_s = asked_s.max(1 << claim.attempt.saturating_sub(1).min(8)).min(PUT_OFF_S_MAX.max(asked_s));
-    let later = now.checked_add(jiff::SignedDuration::from_secs(wait_s)).ok();
-    // An outage of log or records is no fault of the post, and uses up no attempts.
+    // An outage of log or records is no fault of the post, uses up no attempts, and is over at any moment.
     let ours = [problem::AUDIT_UNAVAILABLE, problem::STATE_UNAVAILABLE].contains(&refusal.problem);
-    let left = ours || claim.attempt < crate::call::send::ATTEMPTS_MAX;
+    let unasked_s = if ours { OUTAGE_WAIT_S } else { PUT_OFF_S };
+    let asked_s = refusal.retry_after_s.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(unasked_s).max(1);
+    let used = Series::of(target.map(|target| target.attempts.as_slice()).unwrap_or_default()).used;
+    let wait_s = asked_s.max(1 << used.min(8)).min(PUT_OFF_S_MAX.max(asked_s));
+    let later = now.checked_add(jiff::SignedDuration::from_secs(wait_s)).ok();
+    let left = ours || used + 1 < ATTEMPTS_MAX;
     let retry = refusal.retry && left && !recalling && !give_up;
     let frozen = refusal.problem == problem::FROZEN;
     let mendable = kept && MENDABLE.contains(&refusal.problem);

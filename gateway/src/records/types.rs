@@ -267,6 +267,8 @@ pub enum ClaimFor {
 pub struct Claim {
     /// Number of this attempt, from 1; counted on for recalls.
     pub attempt: u32,
+    /// When the first attempt on what the target says now began: the same for all attempts after it.
+    pub begun_at: Timestamp,
     /// The post.
     pub post: PostRecord,
     /// Answered steps of this target.

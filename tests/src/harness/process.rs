@@ -7,6 +7,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use pressgate::clock::{Clock, SystemClock};
 use pressgate_audit::{Leaf, LogReader, RealDisk};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -39,7 +41,12 @@ pub(super) struct Place {
     pub(super) user: Option<u32>,
     /// The processors that all its threads stay on, as `taskset -c` takes them.
     pub(super) cores: Option<String>,
+    /// How far its time of day is ahead of the machine's.
+    pub(super) ahead: Duration,
 }
+
+/// Where Debian puts the library that tells a program another time of day.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 impl GateProcess {
     /// Starts it.
@@ -91,6 +98,20 @@ impl GateProcess {
         assert!(sent.success());
         let ended = tokio::time::timeout(Duration::from_secs(30), child.wait()).await;
         ended.expect("an end in time").expect("a state").code()
+    }
+
+    /// The time of day that it sees.
+    pub fn now(&self) -> Timestamp {
+        SystemClock.now() + self.place.ahead
+    }
+
+    /// Moves its time of day on, from the next start.
+    ///
+    /// # Panics
+    /// Where Debian's `faketime` is not installed.
+    pub fn move_clock(&mut self, by: Duration) {
+        assert!(std::fs::exists(FAKETIME).is_ok_and(|there| there), "{FAKETIME} is not there; run `make deps`");
+        self.place.ahead += by;
     }
 
     /// Starts it again on the same folder.
@@ -186,6 +207,11 @@ async fn spawn(site: &Site, place: &Place) -> (Child, String) {
     if let Some(user) = place.user {
         site.give_to(user);
         command.uid(user).gid(user);
+    }
+    if !place.ahead.is_zero() {
+        // Timers go on by the machine's own clock.
+        command.env("LD_PRELOAD", FAKETIME).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.env("FAKETIME", format!("+{}s", place.ahead.as_secs()));
     }
     let mut child = command
         .arg("serve")

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     approved,
+    series::Series,
     wire::{Denied, Trace, Wire},
 };
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
 /// An answer's body is kept with the attempt up to this length.
 pub(super) const BODY_BYTES_MAX: usize = 4096;
 /// Attempts on one target before it is given up.
-pub const ATTEMPTS_MAX: u32 = 8;
-/// No attempt begins later than this after the post was accepted.
+pub const ATTEMPTS_MAX: usize = 8;
+/// No attempt begins later by itself than this after the first of its series.
 const DEADLINE_S: i64 = 3600;
 /// An unknown step is looked up this often when the attempts are used up; only reads are sent.
 const UNKNOWN_AGAIN_S: i64 = 3600;
@@ -332,17 +333,20 @@ impl End<'_> {
     }
 
     fn retry_at(&self, wait_ms: Option<u64>) -> Option<Timestamp> {
-        let claim = self.intent.claim();
-        if claim.attempt >= ATTEMPTS_MAX || self.recalling() {
+        if self.recalling() {
             return None;
         }
-        let step = usize::try_from(claim.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-        let backoff = BACKOFF_S.get(step).or(BACKOFF_S.last()).copied().unwrap_or(60);
+        let now = self.intent.gateway().clock.now();
+        let series = Series::of(&self.intent.target().attempts);
+        if series.used + 1 >= ATTEMPTS_MAX {
+            return None;
+        }
+        let backoff = BACKOFF_S.get(series.used).or(BACKOFF_S.last()).copied().unwrap_or(60);
         let wait = wait_ms
             .and_then(|ms| i64::try_from(ms).ok())
             .map_or(SignedDuration::from_secs(backoff), SignedDuration::from_millis);
-        let at = self.intent.gateway().clock.now().checked_add(wait).ok()?;
-        let deadline = claim.post.created_at.checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
+        let at = now.checked_add(wait).ok()?;
+        let deadline = series.begun_at.unwrap_or(now).checked_add(SignedDuration::from_secs(DEADLINE_S)).ok()?;
         (at <= deadline).then_some(at)
     }
 }

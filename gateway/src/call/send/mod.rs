@@ -7,6 +7,7 @@ mod approved;
 mod conclude;
 mod outgoing;
 pub mod relay;
+mod series;
 mod settle;
 mod watched;
 mod wire;
@@ -26,6 +27,7 @@ use crate::{
 };
 use conclude::Conclusion;
 pub use conclude::{ATTEMPTS_MAX, FROZEN_BEGUN};
+pub use series::Series;
 use settle::Settled;
 use wire::Wire;
 
@@ -54,7 +56,7 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
     let perform = PerformCall {
         key: unhex(&intent.target().call_key)
             .ok_or_else(|| Refusal::new(problem::INTERNAL, Stage::Send, "The call's key can't be read."))?,
-        created_at: intent.claim().post.created_at,
+        created_at: intent.claim().begun_at,
         attempt: intent.claim().attempt,
         account: Arc::clone(call.account()),
         draft: call.draft().clone(),

@@ -44,11 +44,13 @@ pub(super) fn claim(
     target.standing =
         Standing { state: working_state(claim), purpose: claim, lease_until: Some(lease_until), retry_at: None };
     target.attempt = target.attempt.saturating_add(1);
-    let attempt = target.attempt;
+    let (attempt, begun_at) = (target.attempt, target.begun_at.unwrap_or(now));
+    target.begun_at = Some(begun_at);
     target.write(connection, post, account, Some(now))?;
     let Some(record) = posts::read(connection, post)? else { return Err(RecordsError::Missing(post.to_string())) };
     Ok(Some(Claim {
         attempt,
+        begun_at,
         post: record,
         steps: steps(connection, post, account)?,
         note: last_note(connection, account)?,

@@ -147,6 +147,7 @@ fn move_target(connection: &Connection, post: &PostId, moved: &TargetMove, at: T
     }
     if let Some(key) = &moved.anew {
         found.published.clear();
+        found.begun_at = None;
         connection
             .prepare_cached("DELETE FROM steps WHERE post = ?1 AND account = ?2")?
             .execute([post.as_str(), moved.account.as_str()])?;
@@ -183,7 +184,7 @@ fn replace(connection: &Connection, post: &PostId, new: &NewContent, at: Timesta
         connection
             .prepare_cached(
                 "UPDATE targets SET position = ?3, state = ?4, campaign = ?5, digest = ?6, grant_id = ?7, draft = ?8,
-                     commitments = ?9, due_at = NULL, retry_at = NULL WHERE post = ?1 AND account = ?2",
+                     commitments = ?9, due_at = NULL, retry_at = NULL, begun_at = NULL WHERE post = ?1 AND account = ?2",
             )?
             .execute(params![
                 post.as_str(),

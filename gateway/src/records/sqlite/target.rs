@@ -12,11 +12,11 @@ use crate::{
 };
 
 pub(super) const READ: &str =
-    "SELECT state, purpose, attempt, lease_until, retry_at, due_at, leaf, unknown_step, published
+    "SELECT state, purpose, attempt, lease_until, retry_at, due_at, leaf, unknown_step, published, begun_at
     FROM targets WHERE post = ?1 AND account = ?2";
 pub(super) const WRITE: &str =
     "UPDATE targets SET state = ?3, purpose = ?4, attempt = ?5, lease_until = ?6, retry_at = ?7,
-    due_at = ?8, leaf = ?9, unknown_step = ?10, published = ?11 WHERE post = ?1 AND account = ?2";
+    due_at = ?8, leaf = ?9, unknown_step = ?10, published = ?11, begun_at = ?12 WHERE post = ?1 AND account = ?2";
 pub(super) const STATES: &str = "SELECT state FROM targets WHERE post = ?1";
 pub(super) const SUM_UP: &str = "UPDATE posts SET state = ?2, updated_at = max(updated_at, ?3) WHERE id = ?1";
 pub(super) const SUM_UP_TARGETS: &str = "UPDATE targets SET post_state = ?2 WHERE post = ?1 AND post_state <> ?2";
@@ -30,6 +30,8 @@ pub(super) struct Target {
     pub(super) leaf: Option<u64>,
     pub(super) unknown_step: Option<UnknownStep>,
     pub(super) published: Vec<PublishedPart>,
+    /// When the first attempt on what it says now began.
+    pub(super) begun_at: Option<Timestamp>,
 }
 
 /// How a target is named to people.
@@ -62,6 +64,7 @@ impl Target {
             leaf: row.get::<_, Option<i64>>(6)?.map(|leaf| unsigned(leaf, "a leaf's index")).transpose()?,
             unknown_step: unknown_step.map(|text| from_json(&text, "targets.unknown_step")).transpose()?,
             published: from_json(&published, "targets.published")?,
+            begun_at: maybe_time(row.get(9)?)?,
         }))
     }
 
@@ -93,6 +96,7 @@ impl Target {
             self.leaf.map(|leaf| signed(leaf, "a leaf's index")).transpose()?,
             unknown_step,
             to_json(&self.published, "targets.published")?,
+            self.begun_at.map(micros),
         ])?;
         sum_up(connection, post, at.unwrap_or(Timestamp::UNIX_EPOCH))
     }
