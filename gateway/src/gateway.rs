@@ -29,7 +29,7 @@ use crate::{
     openings::Openings,
     people::People,
     plugins::Shelf,
-    posts::{life::Lives, mark::OpenIntents, running::RunningAttempts},
+    posts::{life::Lives, mark::OpenIntents, running::RunningAttempts, unattempted::Unattempted},
     records::Records,
     reveals::Reveals,
     stop::{Phase, Stop},
@@ -123,6 +123,8 @@ pub struct Gateway {
     pub lives: Lives,
     /// Attempts that run.
     pub attempts: RunningAttempts,
+    /// What is due and was not attempted.
+    pub unattempted: Arc<Unattempted>,
     /// Wakes the worker that looks for due targets.
     pub due: Notify,
     /// Told whenever an attempt ended.

@@ -69,6 +69,7 @@ mod streaming;
 mod syscalls;
 mod telemetry;
 mod tree;
+mod unattempted;
 mod upload;
 mod verifying;
 mod witness;

@@ -361,6 +361,7 @@ pub async fn vote(
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail).into());
     }
     turn.decide(Command::Vote { saw, approve }, why).map_err(|refused| refusal(&refused))?;
+    turn.settle();
     turn.keep(Extra::default()).await?;
     Ok(())
 }
@@ -374,6 +375,18 @@ pub fn carries(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
     let known = life::Known::of(gateway, post, &life);
     let facts = known.facts(&pressgate_workflow::ids::Actor::Gate);
     !mailed && part_in(&life, &facts, &person.as_str().into()).is_none()
+}
+
+/// Where the links of a post went that were voted with, by their public ids; of addresses that are the party's still.
+pub fn addresses(gateway: &Gateway, post: &PostRecord) -> Vec<(String, String)> {
+    let Some(kept) = &post.life else { return Vec::new() };
+    let governance = gateway.governance.load();
+    let of = |link: &Link| {
+        let mut known = governance.externals.get(&link.external)?.iter();
+        let address = known.find(|address| voice(&post.salt, address) == voice_of(&link.id))?;
+        Some((link.id.to_string(), address.as_str().to_owned()))
+    };
+    kept.life.links().iter().filter(|link| link.used).filter_map(of).collect()
 }
 
 /// It is for the current version, and either still to be used or its approval counts.

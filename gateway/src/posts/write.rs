@@ -13,7 +13,7 @@ use super::{
     accept::{Asked, all, verdicts, written},
     life::{self, By, Extra, Turn, refusal},
     not_found,
-    plan::{Planned, covered},
+    plan::{Planned, covered, rule_of},
     read,
     sight::{may_write, sees},
     times,
@@ -33,7 +33,7 @@ use crate::{
     gateway::Gateway,
     model::{AccountId, Action, PersonId, PostId, Principal, Verdict},
     records::{ClaimFor, CommentRecord, NewContent, NewTarget, PostRecord, TargetRecord},
-    refusal::{Refusal, Stage, problem},
+    refusal::{Fault, Refusal, Stage, problem},
 };
 
 /// What is asked of a post.
@@ -51,7 +51,12 @@ pub enum Wish {
     /// The author is done.
     Submit,
     /// Another time.
-    Schedule(Planned),
+    Schedule {
+        /// When it leaves.
+        planned: Planned,
+        /// A post that recurs may become one that leaves once.
+        ends_series: bool,
+    },
     /// Nobody wants what is not out yet.
     Cancel,
     /// What was denied, rejected, cancelled or expired becomes a draft again.
@@ -109,7 +114,7 @@ async fn go(
         let detail = "Only the author, or who may publish on every account of the post, changes it.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
-    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule(_) | Wish::Cancel | Wish::Reopen) {
+    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule { .. } | Wish::Cancel | Wish::Reopen) {
         nothing_unanswered(&post)?;
     }
     let mut turn = Turn::begin(gateway, post, By::Caller(caller));
@@ -125,7 +130,10 @@ async fn go(
             extra = edit(gateway, caller, &mut turn, saw, (*submission, raw), planned).await?;
         }
         Wish::Submit => extra = submit(gateway, &mut turn, saw).await?,
-        Wish::Schedule(planned) => extra = schedule(gateway, &mut turn, saw, planned).await?,
+        Wish::Schedule { planned, ends_series } => {
+            series_goes_on(turn.post(), &planned, ends_series)?;
+            extra = schedule(gateway, &mut turn, saw, planned).await?;
+        }
         Wish::Cancel => decide(&mut turn, Command::Cancel { saw }, why)?,
         Wish::Reopen => decide(&mut turn, Command::Reopen { saw }, why)?,
         Wish::Comment(text) => {
@@ -143,6 +151,7 @@ async fn go(
             decide(&mut turn, Command::Resolve { account: account.as_str().into(), resolution }, why)?;
         }
     }
+    turn.settle();
     turn.keep(extra).await?;
     read(gateway, id).await
 }
@@ -239,6 +248,28 @@ async fn submit(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32) -> Result
     let calls = calls_of(gateway, turn.post())?;
     let verdicts = judged(gateway, turn, calls).await?;
     Ok(Extra { verdicts: Some(verdicts), ..Extra::default() })
+}
+
+/// A series ends by somebody's word only: one more time is not the end of the others.
+fn series_goes_on(post: &PostRecord, planned: &Planned, ends_series: bool) -> Result<(), Refusal> {
+    let recurs = |plan: &Plan| matches!(plan, Plan::At(timing) if timing.recurs);
+    let Some(kept) = post.life.as_ref().filter(|kept| recurs(&kept.life.content().plan)) else { return Ok(()) };
+    if ends_series || recurs(&planned.plan) {
+        return Ok(());
+    }
+    let rule = kept.plan.as_deref().and_then(rule_of).unwrap_or_default();
+    let text = format!(
+        "the post recurs ({rule}), and this time does not: send `rule` with it, or `\"repeat\": false` (`--no-repeat`) where the series shall end"
+    );
+    let fault = Fault {
+        pointer: Some("/repeat".to_owned()),
+        account: None,
+        code: "recurs".to_owned(),
+        message: text.clone(),
+        measured: None,
+        allowed: None,
+    };
+    Err(Refusal::new(problem::TIME_INVALID, Stage::Door, format!("{text}.")).with_faults(vec![fault]))
 }
 
 /// Within its window a post is moved without asking anybody; another window is another version.

@@ -1,6 +1,7 @@
 //! The publish door: our own API, `/v1`.
 
 pub mod accounts;
+pub mod calendar;
 mod check;
 pub mod invite;
 pub mod me;

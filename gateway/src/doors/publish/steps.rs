@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    posts::view_for,
+    posts::{view_for, warnings},
     refused,
     request::{PostRequest, ScheduleBody},
     view::PostView,
@@ -75,6 +75,8 @@ pub struct CommentRequest {
 pub struct ScheduleRequest {
     /// When it leaves.
     pub schedule: ScheduleBody,
+    /// `false` where a post that recurs shall leave once and no more: without it, and without a `rule`, that is refused.
+    pub repeat: Option<bool>,
     /// The version that was seen; without it the post as it is now.
     pub version: Option<u32>,
 }
@@ -203,7 +205,8 @@ fn if_match(headers: &HeaderMap) -> Result<u32, Refusal> {
 
 /// The post as the caller sees it, with the version that the next change names.
 pub(super) fn tagged(gateway: &Gateway, caller: &Caller, post: PostRecord) -> Response {
-    let view = view_for(gateway, caller, post);
+    let warnings = warnings(gateway, &post);
+    let view = PostView { warnings, ..view_for(gateway, caller, post) };
     let tag = HeaderValue::from_str(&format!("\"{}\"", view.version)).ok();
     let mut response = Json(view).into_response();
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
@@ -318,7 +321,8 @@ pub async fn schedule(
         let post = posts::write::seen(&gateway, &caller, &id).await?;
         let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
         let planned = times::planned(&gateway, request.schedule.into(), &accounts, "/schedule").await?;
-        Ok((request.version, Wish::Schedule(planned), None))
+        let ends_series = request.repeat == Some(false);
+        Ok((request.version, Wish::Schedule { planned, ends_series }, None))
     };
     let asked = asked.await;
     step(&gateway, &caller, &id, asked).await

@@ -24,7 +24,7 @@ pub(super) use made::content;
 pub use no::refusal;
 use pressgate_workflow::{
     Command, Life,
-    decide::Verdict as Reviewed,
+    decide::{self, Verdict as Reviewed},
     ids::{Actor, LinkId},
     life::{Plan, Wait},
 };
@@ -103,6 +103,7 @@ pub async fn act(
     let _alone = gateway.lives.alone(id).await;
     let mut turn = Turn::begin(gateway, read(gateway, id).await?, by);
     turn.decide(command, why).map_err(|refused| refusal(&refused))?;
+    turn.settle();
     let extra = extra(turn.life());
     turn.keep(extra).await?;
     read(gateway, id).await
@@ -236,6 +237,14 @@ pub async fn lately(gateway: &Gateway, post: &PostRecord, count: u64) -> Result<
     }
     events.extend(unkept);
     Ok(events)
+}
+
+/// The freeze that stops a post on an account now.
+pub fn frozen_by(gateway: &Gateway, post: &PostRecord, account: &AccountId) -> Option<String> {
+    let life = of(post);
+    let known = Known::of(gateway, post, &life);
+    let freeze = decide::frozen_by(&life, &account.as_str().into(), &known.facts(&Actor::Gate));
+    freeze.map(|freeze| freeze.to_string())
 }
 
 /// Targets that a person may let go on after all.

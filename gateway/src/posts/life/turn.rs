@@ -111,6 +111,15 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// Lets time go on after what was decided, so that who decided it hears what truly is: that a freeze stops it, or that votes are missing.
+    pub fn settle(&mut self) {
+        let ticked = decide(&self.life, Command::Tick, None, &self.known.facts(&Actor::Gate));
+        let taken = ticked.and_then(|events| events.into_iter().try_for_each(|event| self.take(event)));
+        if let Err(refused) = taken {
+            tracing::error!(post = %self.post.id, %refused, "time can't go on for a post");
+        }
+    }
+
     fn take(&mut self, event: Event) -> Result<(), Refused> {
         self.life.apply(&event).map_err(|_| Refused::WrongState(self.life.state()))?;
         self.events.push(event);

@@ -3,7 +3,7 @@
 use pressgate_workflow::{
     Life,
     ids::Actor,
-    life::{Change, Content, Plan},
+    life::{Change, Content, Plan, Timing},
 };
 
 use super::*;
@@ -54,6 +54,21 @@ async fn next(store: &impl Records, post: PostId, seconds: i64) -> Advance {
         links: Vec::new(),
         at: at(seconds),
     }
+}
+
+/// The same, of a post that is due then.
+async fn timed(store: &impl Records, post: PostId, seconds: i64) -> Advance {
+    let mut advance = next(store, post, 1).await;
+    let due = at(seconds);
+    let timing = Timing { due, earliest: due, latest: due, until: None, late_max_s: None, recurs: false };
+    let content = Content { plan: Plan::At(timing), ..advance.life.content().clone() };
+    let (life, event) = Life::created(post_life(&advance), content, Actor::Gate, at(1));
+    (advance.life, advance.events) = (life, vec![event]);
+    advance
+}
+
+fn post_life(advance: &Advance) -> pressgate_workflow::ids::PostId {
+    advance.post.as_str().into()
 }
 
 fn moved(account: &AccountId, state: TargetState, retry_at: Option<Timestamp>) -> TargetMove {
@@ -189,6 +204,16 @@ pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
     assert_eq!(store.to_wake(at(-1), at(20), 10).await.unwrap(), [post_id(2), post_id(3)]);
     assert_eq!(store.to_wake(at(-1), at(30), 1).await.unwrap(), [post_id(2)], "the longest waiting first");
     assert_eq!(store.to_wake(at(10), at(30), 9).await.unwrap(), [post_id(3), post_id(1)], "after a time");
+    assert!(store.unattempted(at(1_000), 10).await.unwrap().is_empty(), "what waits for people is not late");
+    keep(&store, 5, TargetState::Scheduled).await;
+    let timed = Advance { wake_at: Some(at(40)), ..timed(&store, post_id(5), 40).await };
+    assert!(store.advance(timed).await.unwrap());
+    keep(&store, 6, TargetState::Accepted).await;
+    decide_from(&store, post_id(6), TargetState::Accepted, TargetState::Accepted, 30, Some(at(35))).await;
+    assert_eq!(store.unattempted(at(35), 10).await.unwrap(), []);
+    assert_eq!(store.unattempted(at(36), 10).await.unwrap(), [(account("a"), at(35))]);
+    assert_eq!(store.unattempted(at(41), 10).await.unwrap(), [(account("a"), at(35)), (account("a"), at(40))]);
+    assert_eq!(store.unattempted(at(41), 1).await.unwrap(), [(account("a"), at(35))], "the longest waiting first");
     assert_eq!(store.wake_waiting(at(5)).await.unwrap(), 3);
     assert_eq!(store.to_wake(at(-1), at(5), 9).await.unwrap().len(), 3);
     assert_eq!(store.held_posts(None, 2).await.unwrap().len(), 2);
