@@ -27,7 +27,7 @@ use crate::{
     call::{Caller, digest, journey::Journey, record},
     config::EmailAddress,
     gateway::Gateway,
-    model::{Action, PostId, Principal},
+    model::{PostId, Principal},
     notices::{Address, Kind, Notice},
     records::{LinkRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
@@ -177,7 +177,7 @@ pub async fn invite(
     valid_for: SignedDuration,
     saw: Option<u32>,
 ) -> Result<(PostRecord, Vec<Made>), Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let journey = Journey::begin(caller).trying("post.invite", Some(id));
     match go(gateway, caller, id, party, valid_for, saw).await {
         Ok(made) => Ok(made),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     call::{Caller, journey::Journey, record},
     gateway::Gateway,
-    model::{Action, PersonId, PostId, PostState, Principal},
+    model::{PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote},
     refusal::{Refusal, Stage, problem},
 };
@@ -33,7 +33,8 @@ pub struct Ballot {
 
 /// Counts a vote. A refusal is in the log when this returns.
 pub async fn vote(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ballot) -> Result<PostRecord, Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let step = if ballot.approve { "post.approve" } else { "post.reject" };
+    let journey = Journey::begin(caller).trying(step, Some(id));
     match cast(gateway, caller, id, ballot).await {
         Ok(post) => Ok(post),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),

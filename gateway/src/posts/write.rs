@@ -31,7 +31,7 @@ use crate::{
         review::review,
     },
     gateway::Gateway,
-    model::{AccountId, Action, PersonId, PostId, Principal, Verdict},
+    model::{AccountId, PersonId, PostId, Principal, Verdict},
     records::{ClaimFor, CommentRecord, NewContent, NewTarget, PostRecord, TargetRecord},
     refusal::{Fault, Refusal, Stage, problem},
 };
@@ -76,6 +76,23 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// What is tried, as the log names it.
+    fn step(&self) -> &'static str {
+        match self {
+            Self::Edit { .. } => "post.edit",
+            Self::Submit => "post.submit",
+            Self::Schedule { .. } => "post.schedule",
+            Self::Cancel => "post.cancel",
+            Self::Reopen => "post.reopen",
+            Self::Comment(_) => "post.comment",
+            Self::CloseComment(_) => "post.comment-close",
+            Self::Retry(_) => "post.retry",
+            Self::Resolve { .. } => "post.resolve",
+        }
+    }
+}
+
 /// Does it, for the version that the caller saw. A refusal is in the log when this returns.
 ///
 /// # Errors
@@ -88,9 +105,15 @@ pub async fn write(
     wish: Wish,
     why: Option<String>,
 ) -> Result<PostRecord, Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let journey = Journey::begin(caller).trying(wish.step(), Some(id));
+    let edits = matches!(wish, Wish::Edit { .. });
     match go(gateway, caller, id, saw, wish, why.as_deref()).await {
         Ok(post) => Ok(post),
+        // Whoever edits named the version as a condition, and hears that it does not hold, however close the race was.
+        Err(refusal) if edits && refusal.problem == problem::CONTENT_CHANGED => {
+            let refusal = Refusal::new(problem::VERSION_MISMATCH, Stage::Door, refusal.detail);
+            Err(journey.refuse(gateway, refusal).await)
+        }
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
     }
 }
@@ -114,15 +137,14 @@ async fn go(
         let detail = "Only the author, or who may publish on every account of the post, changes it.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
-    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule { .. } | Wish::Cancel | Wish::Reopen) {
-        nothing_unanswered(&post)?;
-    }
     let mut turn = Turn::begin(gateway, post, By::Caller(caller));
     let current = turn.life().version().number;
     let saw = saw.unwrap_or(current);
     if saw != current {
-        let detail = format!("You saw version {saw}; the post is at version {current} now. Read it again.");
-        return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Door, detail));
+        return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Door, another_version(saw, current)));
+    }
+    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule { .. } | Wish::Cancel | Wish::Reopen) {
+        nothing_unanswered(turn.post())?;
     }
     let mut extra = Extra::default();
     match wish {
@@ -154,6 +176,14 @@ async fn go(
     turn.settle();
     turn.keep(extra).await?;
     read(gateway, id).await
+}
+
+/// Somebody was quicker.
+pub fn another_version(saw: u32, current: u32) -> String {
+    format!(
+        "You saw version {saw}; the post is at version {current} now. Read it again (GET /v1/posts/{{id}}), and name that version, an edit by \
+         sending its `ETag` in `If-Match`."
+    )
 }
 
 /// A request that was sent and not answered may have arrived: the post must not look as if nothing of it were out, nor go out anew.

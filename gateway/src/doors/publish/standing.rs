@@ -9,7 +9,7 @@ use pressgate_workflow::{
     ids::Actor,
     life::{Change, Event, Wait},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 

@@ -129,8 +129,9 @@ pub async fn edit(
         let saw = if_match(&headers)?;
         let patch: Value = json::read(&body?)?;
         let post = posts::write::seen(&gateway, &caller, &id).await?;
-        if posts::life::of(&post).version().number != saw {
-            let detail = "The post changed since you read it. Read it again.";
+        let current = posts::life::of(&post).version().number;
+        if current != saw {
+            let detail = posts::write::another_version(saw, current);
             return Err(Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail));
         }
         Ok((saw, patched(&gateway, &post, patch).await?))
@@ -193,12 +194,13 @@ fn merge(target: &mut Value, patch: Value) {
 /// The version that `If-Match` names (RFC 9110, section 13.1.1).
 fn if_match(headers: &HeaderMap) -> Result<u32, Refusal> {
     let Some(tag) = headers.get(header::IF_MATCH) else {
-        let detail = "Send `If-Match` with the `ETag` of the post as you read it.";
+        let detail = "Send `If-Match` with the `ETag` of the post as you read it: its version in quotes, as \"3\". GET /v1/posts/{id} has both.";
         return Err(Refusal::new(problem::VERSION_NEEDED, Stage::Door, detail));
     };
     let tag = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
     tag.ok_or_else(|| {
-        let detail = "`If-Match` must be the `ETag` of the post: its version in quotes, as \"3\".";
+        let detail =
+            "`If-Match` must be one `ETag` of the post, strong and as you read it: its version in quotes, as \"3\".";
         Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail)
     })
 }
