@@ -11,7 +11,7 @@ use super::{
     sight::{may_write, sees},
 };
 use crate::{
-    call::{Caller, journey::Journey, record},
+    call::{Caller, duties, journey::Journey, record},
     gateway::Gateway,
     model::{PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote},
@@ -64,6 +64,10 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     if !ballot.approve && is_partly_out(&post) {
         let detail = "A part of it is on the network already. Approve it, so that it goes on; then it can be deleted.";
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail));
+    }
+    if ballot.approve {
+        // A no is always welcome.
+        duties::of_voter(gateway, &person, post.targets.iter().map(|target| &target.account))?;
     }
     let saw = ballot.version.unwrap_or_else(|| life.version().number);
     if !votes {

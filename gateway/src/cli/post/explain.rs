@@ -121,15 +121,21 @@ fn stage(number_of: usize, stage: &Value) -> String {
         .collect();
     let wanted = number(stage, "wanted");
     let has = if agreed.is_empty() { "nobody".to_owned() } else { agreed.join(", ") };
-    let can = names(stage, "can_vote");
+    let (can, lacking) = (names(stage, "can_vote"), names(stage, "lacking"));
     let then = match (agreed.len() >= wanted, stage.get("open").and_then(Value::as_bool) == Some(true)) {
         (true, _) => "That is enough.".to_owned(),
         (false, false) => "Its turn has not come.".to_owned(),
         (false, true) if text(of, "kind") == "external" => "They vote by the link that was sent to them.".to_owned(),
+        (false, true) if can.is_empty() && !lacking.is_empty() => {
+            format!("Nobody could vote now; a course or guidelines keep back: {}.", lacking.join(", "))
+        }
         (false, true) if can.is_empty() => {
             "NOBODY is left who could: change approvals.toml, or ask another author.".to_owned()
         }
-        (false, true) => format!("Could vote now: {}.", can.join(", ")),
+        (false, true) if lacking.is_empty() => format!("Could vote now: {}.", can.join(", ")),
+        (false, true) => {
+            format!("Could vote now: {}; a course or guidelines keep back: {}.", can.join(", "), lacking.join(", "))
+        }
     };
     format!("  {number_of}. {} {whom}. Agreed: {has}. {then}", counted(wanted, "person", "people"))
 }

@@ -15,14 +15,14 @@ use utoipa::ToSchema;
 
 use super::{posts::view_for, refused, view::PostView};
 use crate::{
-    call::Caller,
+    call::{Caller, duties},
     doors::{
         caller::{Known, PostPath},
         problem::Problem,
         words::PostStates,
     },
     gateway::Gateway,
-    model::{Principal, TargetState},
+    model::{PersonId, Principal, TargetState},
     posts::{self, life, write::seen},
     records::{CommentRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
@@ -165,6 +165,8 @@ pub struct StageView {
     pub open: bool,
     /// People who could vote now and have not.
     pub can_vote: Vec<String>,
+    /// People who could, did they not lack a course or an acknowledgement that a role of theirs asks for.
+    pub lacking: Vec<String>,
 }
 
 /// A vote that counts.
@@ -285,12 +287,20 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
             |event: &&Event| matches!(&event.change, Change::Held { accounts, .. } if accounts.contains(account));
         events.iter().rev().find(held).and_then(|event| event.why.clone())
     };
-    let stage = |stage: approval::ExplainedStage| StageView {
-        wanted: stage.wanted,
-        of: WhoView::from(&stage.who),
-        counted: stage.counted.iter().map(counted).collect(),
-        open: stage.open,
-        can_vote: stage.can_vote.iter().map(ToString::to_string).collect(),
+    let fit = |person: &String| {
+        let accounts = post.targets.iter().map(|target| &target.account);
+        duties::of_voter(gateway, &PersonId::new(person.clone()), accounts).is_ok()
+    };
+    let stage = |stage: approval::ExplainedStage| {
+        let (can_vote, lacking) = stage.can_vote.iter().map(ToString::to_string).partition(fit);
+        StageView {
+            wanted: stage.wanted,
+            of: WhoView::from(&stage.who),
+            counted: stage.counted.iter().map(counted).collect(),
+            open: stage.open,
+            can_vote,
+            lacking,
+        }
     };
     let next = |next: approval::Upcoming| {
         let (what, rule, to) = match &next.what {
