@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pressgate_workflow::Life;
 pub use pressgate_workflow::life::Event as LifeEvent;
 
-use super::{NewTarget, Opening, PublishedPart, Vote};
+use super::{NewNotice, NewTarget, Opening, PublishedPart, Vote};
 use crate::model::{AccountId, MediaId, PersonId, PostId, TargetState, Verdict};
 
 /// The life of a new post.
@@ -60,6 +60,8 @@ pub struct Advance {
     pub openings: Vec<Opening>,
     /// Links that outside parties got.
     pub links: Vec<LinkRecord>,
+    /// What those who got links are told: with the links or not at all, since what opens one is kept nowhere else.
+    pub notices: Vec<NewNotice>,
     /// When.
     pub at: Timestamp,
 }

@@ -162,9 +162,7 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
     let made = links::make_wanted(&mut turn, gateway)?;
-    turn.keep(Extra { anew, links: links::records(&made), ..Extra::default() }).await?;
-    links::send(gateway, &made).await;
-    Ok(())
+    turn.keep(Extra { anew, ..links::kept(gateway, &made) }).await
 }
 
 /// An attempt was refused before anything left, for a reason that a person must mend.

@@ -15,7 +15,8 @@ use crate::{
     model::{AccountId, Principal, Verdict},
     posts::{plan, unavailable},
     records::{
-        Advance, Author, CommentRecord, LinkRecord, NewContent, Opening, PostRecord, PublishedPart, TargetMove, Vote,
+        Advance, Author, CommentRecord, LinkRecord, NewContent, NewNotice, Opening, PostRecord, PublishedPart,
+        TargetMove, Vote,
     },
     refusal::{Refusal, Stage, problem},
 };
@@ -37,6 +38,8 @@ pub struct Extra {
     pub openings: Vec<Opening>,
     /// Links that outside parties got.
     pub links: Vec<LinkRecord>,
+    /// What they are told.
+    pub notices: Vec<NewNotice>,
     /// Another occurrence begins: nothing that was answered before counts.
     pub anew: bool,
     /// Somebody took the post out of the approvers' hands.
@@ -179,6 +182,7 @@ impl<'a> Turn<'a> {
         }
         let targets = self.moves(extra.anew, extra.version.is_some())?;
         let wakes = targets.iter().any(|moved| moved.state == T::Accepted);
+        let tells = !extra.notices.is_empty();
         let advance = Advance {
             post: self.post.id.clone(),
             from: self.from,
@@ -193,12 +197,16 @@ impl<'a> Turn<'a> {
             verdicts: extra.verdicts,
             openings: extra.openings,
             links: extra.links,
+            notices: extra.notices,
             at: self.known.now(),
         };
         if !self.gateway.records.advance(advance).await.map_err(|error| unavailable(&error))? {
             // Nothing else decides while this turn lasts; only another process on the same records could.
             let detail = "The post changed at the same time. Read it again.";
             return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Approve, detail));
+        }
+        if tells {
+            self.gateway.notices.put_elsewhere();
         }
         if wakes {
             self.gateway.due.notify_one();

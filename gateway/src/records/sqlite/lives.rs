@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     accept,
     codec::{from_json, maybe_time, micros, signed, to_json},
-    links, openings,
+    links, notices, openings,
     target::{self, Target},
 };
 use crate::{
@@ -91,6 +91,7 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
     }
     openings::put(connection, &advance.openings)?;
     links::put(connection, &advance.links, advance.at)?;
+    notices::put(connection, &advance.notices)?;
     target::sum_up(connection, post, advance.at)?;
     Ok(true)
 }

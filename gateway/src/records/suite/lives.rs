@@ -52,6 +52,7 @@ async fn next(store: &impl Records, post: PostId, seconds: i64) -> Advance {
         verdicts: None,
         openings: Vec::new(),
         links: Vec::new(),
+        notices: Vec::new(),
         at: at(seconds),
     }
 }
