@@ -240,6 +240,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         started_ms,
         strangers: Default::default(),
         lives: Default::default(),
+        repeats: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),

@@ -57,8 +57,13 @@ impl Default for Lives {
 impl Lives {
     /// Until this is dropped nothing else is decided on the post.
     pub async fn alone(&self, post: &PostId) -> Option<MutexGuard<'_, ()>> {
+        self.alone_on(post).await
+    }
+
+    /// The same of anything else that is done once at a time.
+    pub async fn alone_on(&self, what: &impl Hash) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
-        post.hash(&mut hasher);
+        what.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
         match self.0.get(index) {
             Some(lock) => Some(lock.lock().await),

@@ -182,6 +182,10 @@ impl<'a> Turn<'a> {
         }
         let targets = self.moves(extra.anew, extra.version.is_some())?;
         let wakes = targets.iter().any(|moved| moved.state == T::Accepted);
+        let once = match self.by {
+            By::Caller(caller) => caller.once().cloned(),
+            By::Link(_) | By::Gate => None,
+        };
         let tells = !extra.notices.is_empty();
         let advance = Advance {
             post: self.post.id.clone(),
@@ -198,6 +202,7 @@ impl<'a> Turn<'a> {
             openings: extra.openings,
             links: extra.links,
             notices: extra.notices,
+            once,
             at: self.known.now(),
         };
         if !self.gateway.records.advance(advance).await.map_err(|error| unavailable(&error))? {

@@ -58,6 +58,9 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
     if seq.unwrap_or_default() != signed(advance.from, "an event's number")? {
         return Ok(false);
     }
+    if let Some(once) = &advance.once {
+        accept::keep_once(connection, once, post, advance.at)?;
+    }
     put(connection, post, &advance.life, advance.wake_at)?;
     if advance.plan.is_some() {
         connection

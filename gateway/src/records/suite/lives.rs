@@ -53,6 +53,7 @@ async fn next(store: &impl Records, post: PostId, seconds: i64) -> Advance {
         openings: Vec::new(),
         links: Vec::new(),
         notices: Vec::new(),
+        once: None,
         at: at(seconds),
     }
 }
