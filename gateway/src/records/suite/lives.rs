@@ -194,6 +194,38 @@ pub(in super::super) async fn another_occurrence_begins_anew<P: Place>(place: P)
     assert_eq!((claim.attempt, claim.steps.len()), (2, 0), "what was answered before counts no more");
 }
 
+pub(in super::super) async fn what_goes_with_a_decision_is_kept_with_it_or_not_at_all<P: Place>(place: P) {
+    let store = place.open();
+    keep(&store, 1, TargetState::Held).await;
+    let text = NoticeText {
+        addressee: "external:agency-x".to_owned(),
+        about: "post/v1/link/1".to_owned(),
+        kind: "vote-wanted".to_owned(),
+        post: Some(post_id(1)),
+        account: None,
+        line: "x".to_owned(),
+        link_path: "/approve/secret".to_owned(),
+        address: Some("a@agency-x.example".to_owned()),
+        at: at(1),
+    };
+    let notice = NewNotice { text, channels: vec![(NoticeChannel::Mail, at(1))], put_at: at(1) };
+    let key = IdempotencyKey { scope: "person:p post.comment".to_owned(), key: "k".to_owned() };
+    let once = IdempotencyUse { key: key.clone(), fingerprint: "f".to_owned() };
+    let wish = Advance { notices: vec![notice], once: Some(once.clone()), ..next(&store, post_id(1), 1).await };
+    let late = Advance { from: 7, ..wish.clone() };
+    assert!(!store.advance(late).await.unwrap(), "another was first");
+    assert!(store.due_notices(NoticeChannel::Mail, at(9), 9).await.unwrap().is_none());
+    assert!(store.repeated(once.clone()).await.unwrap().is_none());
+    assert!(store.advance(wish).await.unwrap());
+    assert!(store.due_notices(NoticeChannel::Mail, at(9), 9).await.unwrap().is_some());
+    let found = store.repeated(once.clone()).await.unwrap();
+    assert!(matches!(found, Some(Accepted::Repeated { post, answer: None }) if post == post_id(1)));
+    // Another part of the same request.
+    assert!(store.advance(Advance { once: Some(once.clone()), ..next(&store, post_id(1), 2).await }).await.unwrap());
+    store.save_answer(key, StoredAnswer { status: 200, body: "{}".to_owned() }).await.unwrap();
+    assert!(matches!(store.repeated(once).await.unwrap(), Some(Accepted::Repeated { answer: Some(_), .. })));
+}
+
 pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
     let store = place.open();
     for (number, wake) in [(1, 30), (2, 10), (3, 20)] {
