@@ -29,7 +29,7 @@ use crate::{
     openings::Openings,
     people::People,
     plugins::Shelf,
-    posts::{life::Lives, mark::OpenIntents, running::RunningAttempts},
+    posts::{life::Lives, mark::OpenIntents, running::RunningAttempts, unattempted::Unattempted},
     records::Records,
     reveals::Reveals,
     stop::{Phase, Stop},
@@ -121,8 +121,12 @@ pub struct Gateway {
     pub open_intents: OpenIntents,
     /// One decision at a time on each post.
     pub lives: Lives,
+    /// One request at a time on each idempotency key of a step.
+    pub repeats: Lives,
     /// Attempts that run.
     pub attempts: RunningAttempts,
+    /// What is due and was not attempted.
+    pub unattempted: Arc<Unattempted>,
     /// Wakes the worker that looks for due targets.
     pub due: Notify,
     /// Told whenever an attempt ended.

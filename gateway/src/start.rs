@@ -44,7 +44,7 @@ use crate::{
     },
     people::People,
     plugins::{Shelf, ShelfError},
-    posts::{mark::OpenIntents, recover},
+    posts::{mark::OpenIntents, recover, unattempted::Unattempted},
     pulse,
     records::{
         GovernanceRecord, Records, RecordsError,
@@ -202,6 +202,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         notices(&config, governance, (&records, &egress, &clock), &vault, &audit, &metrics).await?;
     Ok(Arc::new(Gateway {
         connections: Connections::measured(&egress, &metrics),
+        unattempted: Unattempted::measured(&metrics),
         identities: Identities::new(Arc::clone(&egress), Arc::clone(&clock)),
         people: people(&config, &vault, records.as_ref()).await?,
         governance,
@@ -239,6 +240,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         started_ms,
         strangers: Default::default(),
         lives: Default::default(),
+        repeats: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),

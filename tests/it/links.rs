@@ -10,7 +10,7 @@ use pressgate::clock::ManualClock;
 use serde_json::{Value, json};
 use tests::harness::caller::JSON;
 use tests::harness::gate::clock;
-use tests::harness::{Gate, Governance, Running, network, problem, until};
+use tests::harness::{Gate, Governance, Running, intents, network, problem, until};
 use tests::http::{self, Answer};
 
 use crate::samples::{PNG, STATUSES, id, texts};
@@ -141,8 +141,19 @@ async fn an_agency_approves_once() {
     }
     assert_eq!(net.count("POST", STATUSES).await, 0);
     says(&approve(&gate, &path).await, 200, "Thank you");
-    gate.until_state(&post, "published").await;
+    let published = gate.until_state(&post, "published").await;
     assert_eq!(texts(&net).await, ["Crisps & <b>dips</b>"]);
+    // Who sees the post sees who agreed, and people where the link went; the intent names them too.
+    let external = |address: Value| json!({"party": "agency-x", "link": told["id"], "address": address});
+    let approval = |post: &Value| post["approvals"][0].clone();
+    assert_eq!(
+        (&approval(&published)["external"], &approval(&published)["person"]),
+        (&external(Value::Null), &Value::Null)
+    );
+    let seen = gate.caller("person:chief-1").get(&format!("/v1/posts/{post}")).await.expect(200);
+    assert_eq!((&approval(&seen)["external"], &approval(&seen)["counts"]), (&external(json!(ADDRESS)), &json!(true)));
+    let named = format!("external:agency-x/{}", told["id"].as_str().expect("an id"));
+    assert_eq!(intents(&gate.leaves()).last().expect("an intent").1.approvals, [named]);
     for again in
         [look(&gate, &path).await, approve(&gate, &path).await, look(&gate, &format!("{path}/media/{medium}")).await]
     {
@@ -318,6 +329,26 @@ async fn a_stage_that_opens_asks_by_itself() {
         "by the gateway"
     );
     assert!(asked[0].link.is_some() && asked[0].link != asked[1].link);
+}
+
+#[tokio::test]
+async fn a_link_whose_time_is_over_is_made_again_three_times() {
+    let net = network().await;
+    let (gate, clock) = open(&net, "", 1, &[ADDRESS]).await;
+    let post = held(&gate, &launch("crisps")).await;
+    for count in 1..=4_usize {
+        clock.advance(SignedDuration::from_hours(if count == 1 { 1 } else { 49 }));
+        let what = format!("link {count} is made");
+        until(&what, || async { (transitions(&gate, "invited").len() == count).then_some(()) }).await;
+    }
+    for _ in 0..3 {
+        clock.advance(SignedDuration::from_hours(49));
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    }
+    assert_eq!(transitions(&gate, "invited").len(), 4, "and not for ever");
+    assert_eq!(gate.read(&post).await["state"], "held");
+    // Somebody may ask for more.
+    assert_eq!(links(&gate, &post, json!({})).await.len(), 1);
 }
 
 #[tokio::test]

@@ -10,13 +10,13 @@ use pressgate_workflow::{
 };
 
 use super::{Call, Judgement};
-use crate::model::{Action, Outcome, PersonId, Verdict};
+use crate::model::{Action, Outcome, Verdict};
 
 /// Proof that nobody's agreement is missing.
 #[derive(Clone)]
 pub struct Approval {
     judgement: Judgement,
-    by: Vec<PersonId>,
+    by: Vec<String>,
     approved_at: Option<Timestamp>,
     version: u32,
 }
@@ -30,8 +30,8 @@ impl Approval {
     pub fn judgement(&self) -> &Judgement {
         &self.judgement
     }
-    /// Who agreed; empty where nobody had to.
-    pub fn by(&self) -> &[PersonId] {
+    /// Who agreed, as leaves name them: `chief-1`, `external:agency-x/link_…`; empty where nobody had to.
+    pub fn by(&self) -> &[String] {
         &self.by
     }
     /// Since when nobody's agreement is missing.
@@ -63,9 +63,13 @@ pub fn approve(judgement: Judgement, life: &Life, facts: &Facts<'_>) -> Approved
     }
     let version = life.version().number;
     let counted = life.votes().iter().filter(|vote| vote.approve && !vote.void && vote.version == version);
-    let by = counted.filter_map(|vote| match &vote.voter {
-        Voter::Person(person) => Some(PersonId::new(person.as_str())),
-        Voter::Link(_) => None,
+    let by = counted.map(|vote| match &vote.voter {
+        Voter::Person(person) => person.to_string(),
+        // Its id commits to the address that it went to, under the post's salt.
+        Voter::Link(id) => match life.link(id) {
+            Some(link) => format!("external:{}/{id}", link.external),
+            None => id.to_string(),
+        },
     });
     Approved::Yes(Box::new(Approval { by: by.collect(), approved_at: life.approved_at(), version, judgement }))
 }

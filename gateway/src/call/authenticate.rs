@@ -8,7 +8,7 @@ use crate::{
     identity::{Issuer, TokenRefused},
     keys::{KeyRefused, Session, SessionRefused, Sessions},
     model::{AccountId, KeyId, PersonId, Principal},
-    records::{Author, Commitment, KeyRecord},
+    records::{Author, Commitment, IdempotencyUse, KeyRecord},
     refusal::{Problem, Refusal, Stage, problem},
 };
 
@@ -22,6 +22,7 @@ pub struct Caller {
     door: &'static str,
     session: Option<Session>,
     kept: Vec<Commitment>,
+    once: Option<IdempotencyUse>,
 }
 
 /// What stands for a key where somebody is signed in in a browser.
@@ -77,6 +78,18 @@ impl Caller {
         self
     }
 
+    /// The key by which this request can be repeated; it is kept with what the request changes of a post.
+    pub fn once(&self) -> Option<&IdempotencyUse> {
+        self.once.as_ref()
+    }
+
+    /// The same caller, whose request can be repeated by a key.
+    #[must_use]
+    pub fn asking_once(mut self, usage: Option<IdempotencyUse>) -> Self {
+        self.once = usage;
+        self
+    }
+
     /// The same caller at another door.
     #[must_use]
     pub fn at_door(mut self, door: &'static str) -> Self {
@@ -109,6 +122,7 @@ impl Caller {
             door: PUBLISH,
             session: None,
             kept: Vec::new(),
+            once: None,
         }
     }
 
@@ -301,6 +315,7 @@ fn caller(key: KeyId, principal: Principal, source: IpAddr) -> Caller {
         door: PUBLISH,
         session: None,
         kept: Vec::new(),
+        once: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::Caller;
 use crate::{
     config::{Decision, Governance, GuidelineVersion, decide_among},
     gateway::Gateway,
-    model::{Account, Action, BrandPath, Grant, GrantId, PersonId, Principal},
+    model::{Account, AccountId, Action, BrandPath, Grant, GrantId, PersonId, Principal},
     people::Standing,
     refusal::{Refusal, Stage, problem},
 };
@@ -28,6 +28,7 @@ enum Duty {
 /// Who is asked, where and when.
 struct Asked<'a> {
     gateway: &'a Gateway,
+    deed: &'static str,
     governance: &'a Governance,
     person: Option<&'a PersonId>,
     now: Timestamp,
@@ -48,7 +49,7 @@ pub(super) fn check(
     if action.is_read() || action == Action::POST_DELETE {
         return Ok(None);
     }
-    let asked = Asked { gateway, governance, person: acting(caller), now: gateway.clock.now() };
+    let asked = Asked { gateway, deed: "publish on", governance, person: acting(caller), now: gateway.clock.now() };
     let mut lacking = asked.by_roles(account);
     let of_decided: Vec<Lacking> = decided.into_iter().flatten().flat_map(|grant| asked.by_grant(grant)).collect();
     if of_decided.is_empty() && lacking.is_empty() {
@@ -64,6 +65,27 @@ pub(super) fn check(
     }
     lacking.extend(of_decided);
     Err(refusal(&asked, account, &lacking))
+}
+
+/// Checks what a person's roles ask for before they agree to a post for these accounts. A vote that was given before something lapsed stays.
+///
+/// # Errors
+/// As for a call, for the first account whose brand asks for what they lack.
+pub fn of_voter<'a>(
+    gateway: &Gateway,
+    person: &PersonId,
+    accounts: impl IntoIterator<Item = &'a AccountId>,
+) -> Result<(), Refusal> {
+    let governance = gateway.governance.load();
+    let (person, now) = (Some(person), gateway.clock.now());
+    let asked = Asked { gateway, deed: "agree to a post for", governance: &governance, person, now };
+    for account in accounts.into_iter().filter_map(|account| governance.accounts.get(account)) {
+        let lacking = asked.by_roles(account);
+        if !lacking.is_empty() {
+            return Err(Refusal { stage: Stage::Approve, ..refusal(&asked, account, &lacking) });
+        }
+    }
+    Ok(())
 }
 
 /// The person whose duties count: who calls, or for whom an app does.
@@ -117,8 +139,9 @@ fn refusal(asked: &Asked<'_>, account: &Account, lacking: &[Lacking]) -> Refusal
     let mut parts = Vec::new();
     match asked.person {
         Some(person) if !courses.is_empty() => parts.push(format!(
-            "`{person}` may not publish on `{}` without the course {}. Pass it, and have an operator record it: `pressgate \
+            "`{person}` may not {} `{}` without the course {}. Pass it, and have an operator record it: `pressgate \
              training import`.",
+            asked.deed,
             account.id,
             courses.join(", ")
         )),
@@ -131,8 +154,9 @@ fn refusal(asked: &Asked<'_>, account: &Account, lacking: &[Lacking]) -> Refusal
     }
     match asked.person {
         Some(person) if !guidelines.is_empty() => parts.push(format!(
-            "`{person}` may not publish on `{}` before they have acknowledged {}. Read and acknowledge them there, or with \
+            "`{person}` may not {} `{}` before they have acknowledged {}. Read and acknowledge them there, or with \
              POST /v1/guidelines/{{brand}}/acknowledgements.",
+            asked.deed,
             account.id,
             guidelines.join(", ")
         )),

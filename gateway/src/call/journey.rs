@@ -19,7 +19,7 @@ const OTHER_METHOD: &str = "OTHER";
 #[derive(Debug, Clone, Default)]
 pub struct Journey {
     caller: Option<Caller>,
-    action: Option<Action>,
+    action: Option<&'static str>,
     post: Option<PostId>,
     said: Option<String>,
     asked: Option<(String, String)>,
@@ -41,8 +41,14 @@ impl Journey {
 
     /// Notes what the caller wants.
     #[must_use]
-    pub fn wanting(mut self, action: Action, post: Option<&PostId>) -> Self {
-        self.action = Some(action);
+    pub fn wanting(self, action: Action, post: Option<&PostId>) -> Self {
+        self.trying(action.as_str(), post)
+    }
+
+    /// Notes which step the caller tries on a post, where that is no action of its own: `post.approve`.
+    #[must_use]
+    pub fn trying(mut self, step: &'static str, post: Option<&PostId>) -> Self {
+        self.action = Some(step);
         self.post = post.cloned();
         self
     }
@@ -155,7 +161,7 @@ impl Journey {
             on_behalf_of: who.on_behalf_of,
             key: self.caller.as_ref().map(|caller| caller.key().to_string()),
             account,
-            action: self.action.map(|action| action.to_string()),
+            action: self.action.map(str::to_owned),
             post: self.post.as_ref().map(ToString::to_string),
             codes,
             door: self.caller.as_ref().map(|caller| caller.door().to_owned()),

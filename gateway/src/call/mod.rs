@@ -65,7 +65,7 @@ pub mod clear;
 pub mod record;
 pub mod send;
 pub mod digest;
-mod duties;
+pub mod duties;
 pub mod committed;
 pub mod facts;
 pub mod strangers;

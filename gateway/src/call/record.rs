@@ -182,7 +182,7 @@ impl Intent {
             adapter: call.adapter().label().to_owned(),
             adapter_digest: call.adapter().digest().to_owned(),
             verdicts: journey::notes(judgement.verdicts()),
-            approvals: self.clearance.approval().by().iter().map(ToString::to_string).collect(),
+            approvals: self.clearance.approval().by().to_vec(),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     gateway::Readiness,
     operator::{
         served,
-        wire::{CredentialView, StatusView},
+        wire::{CredentialView, StatusView, UnattemptedView},
     },
     plugins::Shelf,
     start::{self, StartError},
@@ -184,6 +184,7 @@ async fn running(context: &Context, shelf: &Shelf, findings: &mut Findings) {
             findings.add("components", if differ.is_empty() { Ok(same) } else { Err(differ.join("\n")) });
             exports::running(&status.exports, findings);
             witnesses::running(&status.witnesses, findings);
+            findings.add("due posts", unattempted(&status.unattempted));
         }
         Err(failure) => findings.add("operator key", Err(failure.to_string())),
     }
@@ -260,6 +261,20 @@ fn same(context: &Context, applied: &str) -> Result<String, String> {
             Err("the governance folder holds something else than what is applied; run `pressgate apply`".to_owned())
         }
         Err(_) => Err("the governance folder can't be read".to_owned()),
+    }
+}
+
+/// What is due and was not attempted.
+fn unattempted(all: &[UnattemptedView]) -> Result<String, String> {
+    let line = |UnattemptedView { account, targets, since }: &UnattemptedView| {
+        format!(
+            "{account}: {} due since {since} and not attempted; the gateway's own log says why",
+            counted(*targets as usize, "post is", "posts are")
+        )
+    };
+    match all {
+        [] => Ok("whatever is due was attempted".to_owned()),
+        _ => Err(all.iter().map(line).collect::<Vec<_>>().join("\n")),
     }
 }
 

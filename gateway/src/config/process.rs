@@ -54,6 +54,8 @@ pub struct Config {
     pub sign_in: Option<SignIn>,
     /// How people are told that something waits for them; nobody is without it.
     pub notices: Option<Notices>,
+    /// Posts that wait for their time.
+    pub posts: Posts,
     /// Limits of requests.
     pub limits: Limits,
     /// HTTP out.
@@ -165,6 +167,13 @@ pub struct Audit {
 pub struct Plugins {
     /// Folder of built components, `*.wasm`.
     pub dir: PathBuf,
+}
+
+/// Posts that wait for their time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posts {
+    /// What is due for so long and was not attempted is an alarm.
+    pub unattempted_alarm_seconds: u64,
 }
 
 /// Limits of requests.

@@ -103,8 +103,8 @@ impl Facets {
             brand: text("brand").map(BrandPath::new),
             action: text("action")
                 .or_else(|| text("what").filter(|_| kind == "read"))
-                .or_else(|| text("transition").filter(|_| kind == "transition"))
-                .map(str::to_owned),
+                .map(str::to_owned)
+                .or_else(|| of_post(leaf, &kind)),
             outcome: outcome(leaf, &kind),
             kind,
             words: Vec::new(),
@@ -122,6 +122,18 @@ impl Facets {
 
 fn several<'l>(leaf: &'l Map<String, Value>, name: &str) -> impl Iterator<Item = &'l str> {
     leaf.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What happened to a post as a whole, as its events are named: `post.approved`.
+fn of_post(leaf: &Map<String, Value>, kind: &str) -> Option<String> {
+    let transition = || leaf.get("transition").and_then(Value::as_str);
+    match kind {
+        "transition" => transition().map(|transition| format!("post.{transition}")),
+        "held" => Some("post.held".to_owned()),
+        "vote" => Some("post.voted".to_owned()),
+        "withdrawal" => Some("post.withdrawn".to_owned()),
+        _ => None,
+    }
 }
 
 fn actors(leaf: &Map<String, Value>, kind: &str) -> Vec<String> {
@@ -235,7 +247,7 @@ mod tests {
         let leaf = json!({"v": 1, "at_ms": 1, "kind": "transition", "post": "post_1", "transition": "scheduled", "seq": 4,
             "version": 2, "accounts": ["acme-m"], "person": "editor-7", "content_digest": "ab"});
         let facets = Facets::of(leaf.to_string().as_bytes());
-        assert_eq!((facets.kind.as_str(), facets.action.as_deref()), ("transition", Some("scheduled")));
+        assert_eq!((facets.kind.as_str(), facets.action.as_deref()), ("transition", Some("post.scheduled")));
         assert_eq!((facets.actors, facets.accounts), (vec!["person:editor-7".to_owned()], vec!["acme-m".to_owned()]));
     }
 

@@ -9,7 +9,7 @@ use super::SearchError;
 use crate::{audit::AuditLog, model::hex::hex};
 
 /// Changes with the tables or with what is taken from leaves: a file of another version is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Pages of a connection's cache, in KiB.
 const CACHE_KIB: i64 = 16 * 1024;
 /// Pages in the write-ahead file after which they are moved into the database.

@@ -240,15 +240,25 @@ impl Notices {
     /// # Errors
     /// The records can't keep them; put them again.
     pub async fn put(&self, notices: Vec<Notice>) -> Result<u64, RecordsError> {
-        let put_at = self.clock.now();
-        let keep = |notice| NewNotice { channels: self.channels(&notice, put_at), text: text::safe(notice), put_at };
-        let kept: Vec<NewNotice> = notices.into_iter().map(keep).filter(|new| !new.channels.is_empty()).collect();
+        let kept = self.prepared(notices);
         if kept.is_empty() {
             return Ok(0);
         }
         let fresh = self.records.put_notices(kept).await?;
-        self.wake.notify_waiters();
+        self.put_elsewhere();
         Ok(fresh)
+    }
+
+    /// What [`Notices::put`] would keep, for whoever keeps it together with what it tells of.
+    pub fn prepared(&self, notices: Vec<Notice>) -> Vec<NewNotice> {
+        let put_at = self.clock.now();
+        let keep = |notice| NewNotice { channels: self.channels(&notice, put_at), text: text::safe(notice), put_at };
+        notices.into_iter().map(keep).filter(|new| !new.channels.is_empty()).collect()
+    }
+
+    /// Prepared notices were kept: what is due is sent soon.
+    pub fn put_elsewhere(&self) {
+        self.wake.notify_waiters();
     }
 
     /// What carries a notice, and from when on.

@@ -30,7 +30,7 @@ use super::{
     wire::{
         Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
         DiffView, ErasureRequest, ErasureView, KeyRequest, KeyView, RevokedView, StatusView, TrainingImported,
-        TrainingRequest, TrainingView,
+        TrainingRequest, TrainingView, UnattemptedView,
     },
 };
 use crate::{
@@ -165,6 +165,16 @@ async fn status(State(gateway): Shared, _operator: Operator) -> Answer<StatusVie
         components: served::running(&serving),
         exports: gateway.exports.status(),
         witnesses: gateway.witnesses.status(),
+        unattempted: gateway
+            .unattempted
+            .all()
+            .into_iter()
+            .map(|(account, late)| UnattemptedView {
+                account: account.to_string(),
+                targets: late.targets,
+                since: late.since,
+            })
+            .collect(),
     })
 }
 

@@ -377,6 +377,20 @@ pub struct StatusView {
     /// Who cosigns its checkpoints, and what each cosigned last.
     #[serde(default)]
     pub witnesses: Vec<WitnessStatus>,
+    /// Accounts with posts that are due and were not attempted.
+    #[serde(default)]
+    pub unattempted: Vec<UnattemptedView>,
+}
+
+/// An account with posts that are due and were not attempted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnattemptedView {
+    /// The account.
+    pub account: String,
+    /// How many targets.
+    pub targets: u32,
+    /// Since when the first of them is due.
+    pub since: Timestamp,
 }
 
 /// Reads values straight into secrets, and refuses a name that stands twice.

@@ -27,7 +27,7 @@ use crate::{
     call::{Caller, digest, journey::Journey, record},
     config::EmailAddress,
     gateway::Gateway,
-    model::{Action, PostId, Principal},
+    model::{PostId, Principal},
     notices::{Address, Kind, Notice},
     records::{LinkRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
@@ -37,6 +37,8 @@ use crate::{
 pub const VALID_FOR: SignedDuration = SignedDuration::from_hours(48);
 /// How long one may work.
 pub const VALID_FOR_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// So many links one address gets for a version without anybody's asking: the first, and three when its time is over.
+const MADE_MAX: usize = 4;
 /// Characters of a link's id that tell the voice.
 const VOICE_CHARS: usize = 24;
 
@@ -139,8 +141,9 @@ impl From<Refusal> for NotCounted {
     }
 }
 
-/// Hands links to those they are for. Only here does a link's secret leave the gateway by itself.
-pub async fn send(gateway: &Gateway, links: &[Made]) {
+/// What is kept of new links: their digests, and the notices that hand them to those they are for. Only here does a link's secret leave the
+/// gateway by itself.
+pub(super) fn kept(gateway: &Gateway, links: &[Made]) -> Extra {
     let notices = links.iter().map(|link| Notice {
         to: Address::External {
             party: link.party.to_string(),
@@ -155,13 +158,8 @@ pub async fn send(gateway: &Gateway, links: &[Made]) {
         link_path: String::new(),
         at: link.at,
     });
-    let notices: Vec<Notice> = notices.collect();
-    if notices.is_empty() {
-        return;
-    }
-    if let Err(error) = gateway.notices.put(notices).await {
-        tracing::error!(%error, "links for an outside party are not sent; invite it again");
-    }
+    let notices = gateway.notices.prepared(notices.collect());
+    Extra { links: links.iter().map(Made::record).collect(), notices, ..Extra::default() }
 }
 
 /// Makes links for a party: one for each of its addresses that has not voted on this version. A link that went to the same address before
@@ -177,7 +175,7 @@ pub async fn invite(
     valid_for: SignedDuration,
     saw: Option<u32>,
 ) -> Result<(PostRecord, Vec<Made>), Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let journey = Journey::begin(caller).trying("post.invite", Some(id));
     match go(gateway, caller, id, party, valid_for, saw).await {
         Ok(made) => Ok(made),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
@@ -215,9 +213,8 @@ async fn go(
         let detail = "Every address of this party has voted on this version.";
         return Err(Refusal::new(problem::ALREADY_VOTED, Stage::Approve, detail));
     }
-    turn.keep(Extra { links: made.iter().map(Made::record).collect(), ..Extra::default() }).await?;
+    turn.keep(kept(gateway, &made)).await?;
     drop(alone);
-    send(gateway, &made).await;
     Ok((read(gateway, id).await?, made))
 }
 
@@ -256,7 +253,7 @@ fn make(
     Ok(made)
 }
 
-/// Outside parties whose stage is open and who have not got their links: each is asked once for a version.
+/// Outside parties whose stage is open and who have not got their links, or whose links' time is over.
 pub(super) fn wanting(life: &Life, facts: &Facts<'_>) -> Vec<External> {
     if !life.targets().iter().any(|target| target.wait() == Some(Wait::Votes)) {
         return Vec::new();
@@ -265,18 +262,25 @@ pub(super) fn wanting(life: &Life, facts: &Facts<'_>) -> Vec<External> {
     for stage in explain(life, facts).rules.iter().flat_map(|rule| &rule.stages).filter(|stage| stage.open) {
         let Who::External(party) = &stage.who else { continue };
         let addresses = facts.governance.rules.externals.get(party).map_or(0, |known| known.addresses as usize);
-        let asked: BTreeSet<&str> = life
-            .links()
-            .iter()
-            .filter(|link| link.external == *party && stands(life, link))
-            .map(|link| voice_of(&link.id))
-            .collect();
+        let links: Vec<&Link> = life.links().iter().filter(|link| link.external == *party).collect();
+        let asked = served(life, &links, facts.now);
         let room = life.links().len() + addresses <= SAID_MAX;
         if asked.len() < addresses && room && !parties.contains(party) {
             parties.push(party.clone());
         }
     }
     parties
+}
+
+/// Voices that need no link made for them: theirs works still or was voted with, or they got enough of them for this version.
+fn served<'a>(life: &Life, links: &[&'a Link], now: Timestamp) -> BTreeSet<&'a str> {
+    let current = life.version().number;
+    let got = |voice: &str| {
+        links.iter().filter(|link| link.version == current && voice_of(&link.id) == voice).count() >= MADE_MAX
+    };
+    let works = |link: &Link| link.used || now < link.expires_at;
+    let standing = links.iter().copied().filter(|link| stands(life, link));
+    standing.filter(|link| works(link) || got(voice_of(&link.id))).map(|link| voice_of(&link.id)).collect()
 }
 
 /// Makes what [`wanting`] says, for those who have none yet.
@@ -287,19 +291,14 @@ pub(super) fn make_wanted(turn: &mut Turn<'_>, gateway: &Gateway) -> Result<Vec<
     for party in parties {
         let salt = turn.post().salt.clone();
         let (life, saw) = (turn.life(), turn.life().version().number);
-        let asked: Vec<&str> =
-            life.links().iter().filter(|link| stands(life, link)).map(|link| voice_of(&link.id)).collect();
+        let links: Vec<&Link> = life.links().iter().collect();
+        let asked = served(life, &links, turn.facts().now);
         let fresh = |address: &&EmailAddress| !asked.contains(&voice(&salt, address).as_str());
         let addresses: Vec<EmailAddress> =
             governance.externals.get(&party).into_iter().flatten().filter(fresh).cloned().collect();
         made.extend(make(turn, &party, &addresses, VALID_FOR, saw)?);
     }
     Ok(made)
-}
-
-/// What is kept of new links.
-pub(super) fn records(made: &[Made]) -> Vec<LinkRecord> {
-    made.iter().map(Made::record).collect()
 }
 
 /// What a link shows. Nothing is used up by looking, so that whatever opens links in mails does no harm.
@@ -361,6 +360,7 @@ pub async fn vote(
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail).into());
     }
     turn.decide(Command::Vote { saw, approve }, why).map_err(|refused| refusal(&refused))?;
+    turn.settle();
     turn.keep(Extra::default()).await?;
     Ok(())
 }
@@ -374,6 +374,18 @@ pub fn carries(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
     let known = life::Known::of(gateway, post, &life);
     let facts = known.facts(&pressgate_workflow::ids::Actor::Gate);
     !mailed && part_in(&life, &facts, &person.as_str().into()).is_none()
+}
+
+/// Where the links of a post went that were voted with, by their public ids; of addresses that are the party's still.
+pub fn addresses(gateway: &Gateway, post: &PostRecord) -> Vec<(String, String)> {
+    let Some(kept) = &post.life else { return Vec::new() };
+    let governance = gateway.governance.load();
+    let of = |link: &Link| {
+        let mut known = governance.externals.get(&link.external)?.iter();
+        let address = known.find(|address| voice(&post.salt, address) == voice_of(&link.id))?;
+        Some((link.id.to_string(), address.as_str().to_owned()))
+    };
+    kept.life.links().iter().filter(|link| link.used).filter_map(of).collect()
 }
 
 /// It is for the current version, and either still to be used or its approval counts.

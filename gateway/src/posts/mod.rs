@@ -12,6 +12,7 @@ pub mod running;
 pub mod sight;
 pub mod thaw;
 pub mod times;
+pub mod unattempted;
 pub mod vote;
 pub mod work;
 pub mod write;

@@ -138,6 +138,23 @@ pub fn next_due(kept: &str, after: Timestamp, now: Timestamp) -> Option<Timestam
     series.next_after(after.max(missed)).map(|occurrence| occurrence.at)
 }
 
+/// The times of a recurring post from an instant on and before another, as its kept wish says, so many at most.
+pub fn occurrences(kept: &str, from: Timestamp, until: Timestamp, limit: usize) -> Vec<Timestamp> {
+    let series = || {
+        let wish: Wish = serde_json::from_str(kept).ok()?;
+        wish.rule.as_ref()?;
+        let wall = WallTime::parse(wish.local.as_deref()?, wish.zone.as_deref()?).ok()?;
+        series(&wish, &wall, wish.asked_at?).ok()
+    };
+    let Some(series) = series() else { return Vec::new() };
+    series.from(from).map(|occurrence| occurrence.at).take_while(|at| *at < until).take(limit).collect()
+}
+
+/// The rule that a kept wish recurs by.
+pub fn rule_of(kept: &str) -> Option<String> {
+    serde_json::from_str::<Wish>(kept).ok()?.rule
+}
+
 /// The digest of what an approval covers: the content, and the window in which it leaves.
 pub fn covered(salt: &str, content: &str, plan: &Plan) -> String {
     let window = match plan {
@@ -266,6 +283,13 @@ mod tests {
         assert!(timing.permits(next));
         let late: Timestamp = "2027-04-04T00:00:00Z".parse().unwrap();
         assert_eq!(next_due(&kept, timing.due, late).unwrap().to_string(), "2027-04-05T07:00:00Z");
+        let all = occurrences(&kept, timing.due, Timestamp::MAX, 100);
+        let told: Vec<String> = all.iter().map(ToString::to_string).collect();
+        let expected = ["2027-03-22T08:00:00Z", "2027-03-29T07:00:00Z", "2027-04-05T07:00:00Z", "2027-04-12T07:00:00Z"];
+        assert_eq!(told, expected);
+        assert_eq!(occurrences(&kept, late, all[3], 100), [all[2]], "from then, and before");
+        assert_eq!(occurrences(&kept, timing.due, Timestamp::MAX, 1), [timing.due], "so many");
+        assert_eq!(rule_of(&kept).as_deref(), Some("FREQ=WEEKLY;COUNT=4"));
         let over: Timestamp = "2027-05-01T00:00:00Z".parse().unwrap();
         assert_eq!(next_due(&kept, timing.due, over), None);
     }

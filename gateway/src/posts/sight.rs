@@ -1,8 +1,12 @@
-//! Who may see a post: its author, whoever may read posts of one of its accounts, and whoever may vote on it.
+//! Who may see a post: its author, whoever may read posts of one of its accounts, and whoever may vote on it or had a say in it.
 
 use std::collections::BTreeSet;
 
-use pressgate_workflow::{approval::wanted, ids::Actor};
+use pressgate_workflow::{
+    Facts,
+    approval::{Voter, wanted},
+    ids::Actor,
+};
 
 use crate::{
     call::Caller,
@@ -34,6 +38,25 @@ pub fn sees(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
         || any_of(post, &readable(gateway, caller))
         || answers_for(gateway, caller, post)
         || is_asked(gateway, caller, post)
+        || had_a_say(gateway, caller, post)
+}
+
+/// The caller voted on the post, said something of it, or was asked for a vote: what became of it stays theirs to read, also when their
+/// time as a substitute is over.
+fn had_a_say(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
+    let Principal::Person(person) = caller.principal() else { return false };
+    let life = life::of(post);
+    let voter = Voter::Person(person.as_str().into());
+    let voted =
+        post.votes.iter().any(|vote| vote.person == *person) || life.votes().iter().any(|vote| vote.voter == voter);
+    let by_person = |by: &Actor| matches!(by, Actor::Person { person: known } if known.as_str() == person.as_str());
+    if voted || life.comments().iter().any(|comment| by_person(&comment.by)) {
+        return true;
+    }
+    let Some(asked_at) = life.asked_at() else { return false };
+    let known = life::Known::of(gateway, post, &life);
+    let facts = Facts { now: asked_at, ..known.facts(&Actor::Gate) };
+    wanted(&life, &facts, &person.as_str().into())
 }
 
 /// The caller answers for the app that made it.

@@ -12,11 +12,14 @@ use super::{
 use crate::{
     gateway::Gateway,
     model::AccountId,
+    records::PostRecord,
     refusal::{Fault, Refusal, Stage, problem},
 };
 
 /// Slots are looked for so far ahead.
 const QUEUE_AHEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// Occurrences of a series; no post has more.
+pub const SERIES_MAX: usize = 1_000;
 /// Posts that a queue is looked through for.
 const QUEUED_MAX: u32 = 10_000;
 
@@ -105,28 +108,65 @@ pub fn is_free(
         Plan::At(timing) => timing.due,
         Plan::Now { .. } | Plan::Unplanned => gateway.clock.now(),
     };
+    match in_the_way(gateway, accounts, labels, campaign, at) {
+        Some(why) => Err(no("/schedule", &why)),
+        None => Ok(()),
+    }
+}
+
+/// What is in the way of a post at an instant: the first blackout or embargo.
+fn in_the_way(
+    gateway: &Gateway,
+    accounts: &[AccountId],
+    labels: &[String],
+    campaign: Option<&str>,
+    at: Timestamp,
+) -> Option<String> {
     let governance = gateway.governance.load();
     for account in accounts {
         let Some(known) = governance.accounts.get(account) else { continue };
         let blackouts = governance.calendars.blackouts_for(&known.brand);
         if let Some(block) = blackouts.blocked_at(at) {
             let next = blackouts.next_free(at).map(|free| format!("; the next free instant is {free}"));
-            let text = format!(
+            return Some(format!(
                 "`{}` of the calendar `{}` blocks `{account}` from {} until {}{}",
                 block.event,
                 block.calendar,
                 block.from,
                 block.to,
                 next.unwrap_or_default()
-            );
-            return Err(no("/schedule", &text));
+            ));
         }
         if let Some(embargo) = governance.calendars.embargoes_for(&known.brand).holds(labels, campaign, at) {
-            let text = format!("the embargo `{}` holds it back until {}", embargo.name, embargo.until);
-            return Err(no("/schedule", &text));
+            return Some(format!("the embargo `{}` holds it back until {}", embargo.name, embargo.until));
         }
     }
-    Ok(())
+    None
+}
+
+/// An occurrence that will not leave by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// When it is due.
+    pub at: Timestamp,
+    /// What is in the way.
+    pub why: String,
+}
+
+/// Occurrences of a recurring post still to come that a blackout or an embargo is in the way of, as the calendars are now.
+pub fn blocked_occurrences(gateway: &Gateway, post: &PostRecord) -> Vec<Blocked> {
+    let Some((kept, due)) = post.life.as_ref().and_then(|kept| Some((kept.plan.as_deref()?, kept.life.due()?))) else {
+        return Vec::new();
+    };
+    let Some(draft) = post.targets.first().map(|target| &target.draft) else { return Vec::new() };
+    let accounts: Vec<AccountId> = post.targets.iter().map(|target| target.account.clone()).collect();
+    let from = due.max(gateway.clock.now());
+    let times = plan::occurrences(kept, from, Timestamp::MAX, SERIES_MAX);
+    let blocked = times.into_iter().filter_map(|at| {
+        let why = in_the_way(gateway, &accounts, &draft.labels, draft.campaign.as_deref(), at)?;
+        Some(Blocked { at, why })
+    });
+    blocked.collect()
 }
 
 fn no(pointer: &str, text: &str) -> Refusal {

@@ -11,9 +11,9 @@ use super::{
     sight::{may_write, sees},
 };
 use crate::{
-    call::{Caller, journey::Journey, record},
+    call::{Caller, duties, journey::Journey, record},
     gateway::Gateway,
-    model::{Action, PersonId, PostId, PostState, Principal},
+    model::{PersonId, PostId, PostState, Principal},
     records::{PostRecord, Vote},
     refusal::{Refusal, Stage, problem},
 };
@@ -33,7 +33,8 @@ pub struct Ballot {
 
 /// Counts a vote. A refusal is in the log when this returns.
 pub async fn vote(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ballot) -> Result<PostRecord, Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let step = if ballot.approve { "post.approve" } else { "post.reject" };
+    let journey = Journey::begin(caller).trying(step, Some(id));
     match cast(gateway, caller, id, ballot).await {
         Ok(post) => Ok(post),
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
@@ -63,6 +64,10 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
     if !ballot.approve && is_partly_out(&post) {
         let detail = "A part of it is on the network already. Approve it, so that it goes on; then it can be deleted.";
         return Err(Refusal::new(problem::NOT_RECALLABLE, Stage::Approve, detail));
+    }
+    if ballot.approve {
+        // A no is always welcome.
+        duties::of_voter(gateway, &person, post.targets.iter().map(|target| &target.account))?;
     }
     let saw = ballot.version.unwrap_or_else(|| life.version().number);
     if !votes {

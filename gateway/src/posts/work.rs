@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{deliver, life};
+use super::{deliver, life, unattempted};
 use crate::{connections, gateway::Gateway, model::PostId, pulse};
 
 /// Targets that one look takes.
@@ -33,6 +33,7 @@ pub async fn work(gateway: Arc<Gateway>) {
         connections::watch(&gateway),
         gateway.openings.keep_up(gateway.stopping.wait()),
         wake_up(Arc::clone(&gateway)),
+        unattempted::watch(&gateway),
         deliver_and_clean(&gateway)
     );
 }

@@ -13,7 +13,7 @@ use super::{
     accept::{Asked, all, verdicts, written},
     life::{self, By, Extra, Turn, refusal},
     not_found,
-    plan::{Planned, covered},
+    plan::{Planned, covered, rule_of},
     read,
     sight::{may_write, sees},
     times,
@@ -31,9 +31,9 @@ use crate::{
         review::review,
     },
     gateway::Gateway,
-    model::{AccountId, Action, PersonId, PostId, Principal, Verdict},
+    model::{AccountId, PersonId, PostId, Principal, Verdict},
     records::{ClaimFor, CommentRecord, NewContent, NewTarget, PostRecord, TargetRecord},
-    refusal::{Refusal, Stage, problem},
+    refusal::{Fault, Refusal, Stage, problem},
 };
 
 /// What is asked of a post.
@@ -51,7 +51,12 @@ pub enum Wish {
     /// The author is done.
     Submit,
     /// Another time.
-    Schedule(Planned),
+    Schedule {
+        /// When it leaves.
+        planned: Planned,
+        /// A post that recurs may become one that leaves once.
+        ends_series: bool,
+    },
     /// Nobody wants what is not out yet.
     Cancel,
     /// What was denied, rejected, cancelled or expired becomes a draft again.
@@ -71,6 +76,23 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// What is tried, as the log names it.
+    fn step(&self) -> &'static str {
+        match self {
+            Self::Edit { .. } => "post.edit",
+            Self::Submit => "post.submit",
+            Self::Schedule { .. } => "post.schedule",
+            Self::Cancel => "post.cancel",
+            Self::Reopen => "post.reopen",
+            Self::Comment(_) => "post.comment",
+            Self::CloseComment(_) => "post.comment-close",
+            Self::Retry(_) => "post.retry",
+            Self::Resolve { .. } => "post.resolve",
+        }
+    }
+}
+
 /// Does it, for the version that the caller saw. A refusal is in the log when this returns.
 ///
 /// # Errors
@@ -83,9 +105,15 @@ pub async fn write(
     wish: Wish,
     why: Option<String>,
 ) -> Result<PostRecord, Refusal> {
-    let journey = Journey::begin(caller).wanting(Action::POST_CREATE, Some(id));
+    let journey = Journey::begin(caller).trying(wish.step(), Some(id));
+    let edits = matches!(wish, Wish::Edit { .. });
     match go(gateway, caller, id, saw, wish, why.as_deref()).await {
         Ok(post) => Ok(post),
+        // Whoever edits named the version as a condition, and hears that it does not hold, however close the race was.
+        Err(refusal) if edits && refusal.problem == problem::CONTENT_CHANGED => {
+            let refusal = Refusal::new(problem::VERSION_MISMATCH, Stage::Door, refusal.detail);
+            Err(journey.refuse(gateway, refusal).await)
+        }
         Err(refusal) => Err(journey.refuse(gateway, refusal).await),
     }
 }
@@ -109,15 +137,14 @@ async fn go(
         let detail = "Only the author, or who may publish on every account of the post, changes it.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
-    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule(_) | Wish::Cancel | Wish::Reopen) {
-        nothing_unanswered(&post)?;
-    }
     let mut turn = Turn::begin(gateway, post, By::Caller(caller));
     let current = turn.life().version().number;
     let saw = saw.unwrap_or(current);
     if saw != current {
-        let detail = format!("You saw version {saw}; the post is at version {current} now. Read it again.");
-        return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Door, detail));
+        return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Door, another_version(saw, current)));
+    }
+    if matches!(wish, Wish::Edit { .. } | Wish::Submit | Wish::Schedule { .. } | Wish::Cancel | Wish::Reopen) {
+        nothing_unanswered(turn.post())?;
     }
     let mut extra = Extra::default();
     match wish {
@@ -125,7 +152,10 @@ async fn go(
             extra = edit(gateway, caller, &mut turn, saw, (*submission, raw), planned).await?;
         }
         Wish::Submit => extra = submit(gateway, &mut turn, saw).await?,
-        Wish::Schedule(planned) => extra = schedule(gateway, &mut turn, saw, planned).await?,
+        Wish::Schedule { planned, ends_series } => {
+            series_goes_on(turn.post(), &planned, ends_series)?;
+            extra = schedule(gateway, &mut turn, saw, planned).await?;
+        }
         Wish::Cancel => decide(&mut turn, Command::Cancel { saw }, why)?,
         Wish::Reopen => decide(&mut turn, Command::Reopen { saw }, why)?,
         Wish::Comment(text) => {
@@ -143,8 +173,17 @@ async fn go(
             decide(&mut turn, Command::Resolve { account: account.as_str().into(), resolution }, why)?;
         }
     }
+    turn.settle();
     turn.keep(extra).await?;
     read(gateway, id).await
+}
+
+/// Somebody was quicker.
+pub fn another_version(saw: u32, current: u32) -> String {
+    format!(
+        "You saw version {saw}; the post is at version {current} now. Read it again (GET /v1/posts/{{id}}), and name that version, an edit by \
+         sending its `ETag` in `If-Match`."
+    )
 }
 
 /// A request that was sent and not answered may have arrived: the post must not look as if nothing of it were out, nor go out anew.
@@ -239,6 +278,28 @@ async fn submit(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32) -> Result
     let calls = calls_of(gateway, turn.post())?;
     let verdicts = judged(gateway, turn, calls).await?;
     Ok(Extra { verdicts: Some(verdicts), ..Extra::default() })
+}
+
+/// A series ends by somebody's word only: one more time is not the end of the others.
+fn series_goes_on(post: &PostRecord, planned: &Planned, ends_series: bool) -> Result<(), Refusal> {
+    let recurs = |plan: &Plan| matches!(plan, Plan::At(timing) if timing.recurs);
+    let Some(kept) = post.life.as_ref().filter(|kept| recurs(&kept.life.content().plan)) else { return Ok(()) };
+    if ends_series || recurs(&planned.plan) {
+        return Ok(());
+    }
+    let rule = kept.plan.as_deref().and_then(rule_of).unwrap_or_default();
+    let text = format!(
+        "the post recurs ({rule}), and this time does not: send `rule` with it, or `\"repeat\": false` (`--no-repeat`) where the series shall end"
+    );
+    let fault = Fault {
+        pointer: Some("/repeat".to_owned()),
+        account: None,
+        code: "recurs".to_owned(),
+        message: text.clone(),
+        measured: None,
+        allowed: None,
+    };
+    Err(Refusal::new(problem::TIME_INVALID, Stage::Door, format!("{text}.")).with_faults(vec![fault]))
 }
 
 /// Within its window a post is moved without asking anybody; another window is another version.

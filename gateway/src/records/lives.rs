@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pressgate_workflow::Life;
 pub use pressgate_workflow::life::Event as LifeEvent;
 
-use super::{NewTarget, Opening, PublishedPart, Vote};
+use super::{IdempotencyUse, NewNotice, NewTarget, Opening, PublishedPart, Vote};
 use crate::model::{AccountId, MediaId, PersonId, PostId, TargetState, Verdict};
 
 /// The life of a new post.
@@ -60,6 +60,10 @@ pub struct Advance {
     pub openings: Vec<Opening>,
     /// Links that outside parties got.
     pub links: Vec<LinkRecord>,
+    /// What those who got links are told: with the links or not at all, since what opens one is kept nowhere else.
+    pub notices: Vec<NewNotice>,
+    /// The key by which whoever decided may ask again; one that is kept already stays.
+    pub once: Option<IdempotencyUse>,
     /// When.
     pub at: Timestamp,
 }

@@ -78,6 +78,11 @@ pub trait Records: Send + Sync + 'static {
     fn held_posts(&self, after: Option<PostId>, limit: u32) -> Answer<'_, Vec<PostId>>;
     /// Posts with a life that are, or were, due from `from` and before `until`, by that time.
     fn planned(&self, from: Timestamp, until: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Posts that recur and are, or were, due next before `before`, the latest first: others of their times may lie after it.
+    fn recurring(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
+    /// Targets whose time came before `before` and that nothing works on, each with when that was; so many at most, the longest waiting
+    /// first. Those of a post that only waits for its time, and of one whose attempt is due.
+    fn unattempted(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<(AccountId, Timestamp)>>;
     /// Targets that wait for work at `now`: accepted and unclaimed, retries that are due, unknown ones, leases that ran out.
     fn due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<(PostId, AccountId, ClaimFor)>>;
     /// At start, before anything is claimed: no lease of an earlier process holds any more.

@@ -95,7 +95,7 @@ pub struct IdempotencyKey {
 }
 
 /// An idempotency key with what it stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyUse {
     /// The key.
     pub key: IdempotencyKey,

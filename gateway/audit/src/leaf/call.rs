@@ -61,7 +61,8 @@ pub struct Intent {
     /// What the policies said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<VerdictNote>,
-    /// Person ids of those who approved.
+    /// Who approved: person ids, and of an outside party its name and its link, `external:agency-x/link_…`. The link's id is a keyed digest
+    /// of the address that it went to, under the post's salt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<String>,
 }

@@ -21,6 +21,8 @@ pub fn post_of(event: &Event) -> Option<&str> {
 
 /// The decision of a vote that releases a post.
 const APPROVE: &str = "approve";
+/// The transition that is the vote of an outside party.
+const VOTED: &str = "voted";
 
 /// What the leaves of a post say, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +84,7 @@ pub struct Effect {
     pub adapter_digest: String,
     /// What the policies said.
     pub verdicts: Vec<VerdictNote>,
-    /// Person ids of those who approved.
+    /// Who approved: person ids, and `external:agency-x/link_…` of an outside party.
     pub approvals: Vec<String>,
     /// Indices of their votes for exactly this post digest; empty where the intent has none.
     #[serde(default)]
@@ -139,9 +141,9 @@ pub struct Voted {
     pub leaf: u64,
     /// When, in milliseconds since 1970-01-01 UTC.
     pub at_ms: i64,
-    /// Person id.
+    /// Person id; of an outside party the id of its link.
     pub person: String,
-    /// Id of the Pressgate key.
+    /// Id of the Pressgate key; empty of an outside party.
     pub key: String,
     /// `approve` or `reject`.
     pub decision: String,
@@ -220,10 +222,11 @@ impl Summary {
     pub fn unsupported(&self) -> impl Iterator<Item = (u64, &str, bool)> {
         self.effects.iter().filter(|effect| effect.post_digest.is_some()).flat_map(|effect| {
             let before = || self.votes.iter().filter(|vote| vote.leaf < effect.intent);
-            let missing = effect.approvals.iter().filter(move |person| {
-                !before().any(|vote| vote.person == **person && effect.votes.contains(&vote.leaf))
-            });
-            missing.map(move |person| (effect.intent, person.as_str(), before().any(|vote| vote.person == *person)))
+            let missing = effect
+                .approvals
+                .iter()
+                .filter(move |person| !before().any(|vote| is_of(vote, person) && effect.votes.contains(&vote.leaf)));
+            missing.map(move |person| (effect.intent, person.as_str(), before().any(|vote| is_of(vote, person))))
         })
     }
 
@@ -255,6 +258,17 @@ impl Summary {
                 decision: vote.decision,
                 content_digest: vote.content_digest,
             }),
+            Event::Transition(voted) if voted.transition == VOTED => {
+                let Some(link) = voted.link else { return };
+                self.votes.push(Voted {
+                    leaf,
+                    at_ms,
+                    person: link,
+                    key: String::new(),
+                    decision: voted.detail.unwrap_or_default(),
+                    content_digest: voted.content_digest,
+                });
+            }
             Event::Refused(refused) => self.refusals.push(Refusal {
                 leaf,
                 at_ms,
@@ -283,6 +297,12 @@ impl Summary {
             _ => {}
         }
     }
+}
+
+/// The vote is of whom an intent names.
+fn is_of(vote: &Voted, named: &str) -> bool {
+    let link = named.strip_prefix("external:").and_then(|external| external.split_once('/')).map(|(_, link)| link);
+    vote.person == link.unwrap_or(named)
 }
 
 impl Effect {
@@ -316,7 +336,7 @@ impl Effect {
     /// True for a vote that the intent may rest on: by somebody whom it names, for the digest that it names.
     fn rests_on(&self, vote: &Voted) -> bool {
         vote.decision == APPROVE
-            && self.approvals.contains(&vote.person)
+            && self.approvals.iter().any(|named| is_of(vote, named))
             && self.post_digest.as_ref() == Some(&vote.content_digest)
     }
 }

@@ -86,7 +86,8 @@ pub fn row(item: &Value) -> Vec<String> {
     let index = item.get("index").map(ToString::to_string).unwrap_or_default();
     let at = leaf.get("at_ms").and_then(Value::as_i64).and_then(|at| Timestamp::from_millisecond(at).ok());
     let kind = text("kind").unwrap_or("unknown").to_owned();
-    let what = match first(&["action", "what", "event", "decision"]) {
+    let went_on = || text("transition").map(|transition| format!("post.{transition}"));
+    let what = match first(&["action", "what", "event", "decision"]).or_else(went_on) {
         Some(action) => format!("{kind} {action}"),
         None => kind,
     };

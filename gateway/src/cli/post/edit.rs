@@ -15,7 +15,7 @@ use super::{
     merge::difference,
     path, read,
     steps::{also, changed},
-    told::told,
+    told::{text, told},
     when::When,
     words::Words,
 };
@@ -23,7 +23,7 @@ use crate::{
     call::digest::random_hex,
     cli::{
         client::Client,
-        outcome::{Failure, Report},
+        outcome::{Failure, Report, safe},
     },
 };
 
@@ -41,6 +41,9 @@ pub struct Edit {
     words: Words,
     #[command(flatten)]
     when: When,
+    /// A series ends: the post leaves once more, at the time that is given.
+    #[arg(long, conflicts_with = "rule")]
+    no_repeat: bool,
     /// It leaves as soon as nobody's agreement is missing.
     #[arg(long, conflicts_with = "When")]
     at_once: bool,
@@ -57,7 +60,7 @@ pub struct Edit {
 
 /// Edits it.
 pub async fn edit(client: &Client, edit: Edit) -> Result<Report, Failure> {
-    let Edit { id, words, when, at_once, request, editor, saw } = edit;
+    let Edit { id, words, when, no_repeat, at_once, request, editor, saw } = edit;
     if editor {
         return by_hand(client, &id, saw).await;
     }
@@ -65,6 +68,9 @@ pub async fn edit(client: &Client, edit: Edit) -> Result<Report, Failure> {
         let wanted = parsed(&file, &read(&file)?)?;
         let (tag, current) = fetched(client, &id).await?;
         return send(client, &id, &tagged(saw, tag), difference(&current, &wanted)).await;
+    }
+    if when.is_one_time() && !no_repeat {
+        series_goes_on(client, &id).await?;
     }
     let mut patch = words.fields()?;
     let schedule = if at_once { Some(Value::Null) } else { when.patch() };
@@ -80,6 +86,19 @@ pub async fn edit(client: &Client, edit: Edit) -> Result<Report, Failure> {
         })?,
     };
     send(client, &id, &tag, Value::Object(patch)).await
+}
+
+/// A series ends by somebody's word only.
+async fn series_goes_on(client: &Client, id: &str) -> Result<(), Failure> {
+    let (_, request) = fetched(client, id).await?;
+    let rule = request.get("schedule").map(|schedule| text(schedule, "rule")).unwrap_or_default();
+    if rule.is_empty() {
+        return Ok(());
+    }
+    let rule = safe(rule);
+    Err(Failure::refused(format!(
+        "the post recurs ({rule}): say --rule with the time, or --no-repeat where the series shall end"
+    )))
 }
 
 /// The request as it is, and the `ETag` that goes with it.

@@ -30,7 +30,12 @@ fn explained(view: &Value) -> String {
     let mut lines = vec![format!("{id} is {state}, version {}.", number(view, "version"))];
     let waits: Vec<&Value> = several(view, "waits").collect();
     lines.extend(waits.iter().map(|wait| waiting(wait, &id)));
-    if waits.is_empty() {
+    if waits.iter().any(|wait| wait.get("votes_missing").and_then(Value::as_bool) == Some(true)) {
+        lines.push("Votes are missing too: once it is confirmed it waits for them.".to_owned());
+    }
+    let frozen: Vec<&Value> = several(view, "frozen").collect();
+    lines.extend(frozen.iter().map(|stopped| self::frozen(stopped)));
+    if waits.is_empty() && frozen.is_empty() {
         lines.extend(standing(&state, &id));
     }
     for rule in several(view, "rules") {
@@ -75,6 +80,15 @@ fn waiting(wait: &Value, id: &str) -> String {
     }
 }
 
+/// One account that a freeze stops.
+fn frozen(stopped: &Value) -> String {
+    let (account, freeze) = (safe(text(stopped, "account")), safe(text(stopped, "freeze")));
+    match freeze.as_str() {
+        "" => format!("{account} was stopped by a freeze that has just ended."),
+        _ => format!("{account} is stopped by the freeze {freeze}: pressgate freeze list says why, and who ends it."),
+    }
+}
+
 /// Where nothing waits for anybody.
 fn standing(state: &str, id: &str) -> Option<String> {
     Some(match state {
@@ -83,7 +97,6 @@ fn standing(state: &str, id: &str) -> Option<String> {
             format!("It ended. Its author may write it anew: pressgate post reopen {id}.")
         }
         "failed" | "partial" => format!("Not every account took it: pressgate post retry {id} tries those again."),
-        "frozen" => "A freeze stops it: pressgate freeze list says which, and who ends it.".to_owned(),
         "unknown" => {
             format!("A request was sent and not answered; where nobody can look it up: pressgate post resolve {id}.")
         }
@@ -108,15 +121,21 @@ fn stage(number_of: usize, stage: &Value) -> String {
         .collect();
     let wanted = number(stage, "wanted");
     let has = if agreed.is_empty() { "nobody".to_owned() } else { agreed.join(", ") };
-    let can = names(stage, "can_vote");
+    let (can, lacking) = (names(stage, "can_vote"), names(stage, "lacking"));
     let then = match (agreed.len() >= wanted, stage.get("open").and_then(Value::as_bool) == Some(true)) {
         (true, _) => "That is enough.".to_owned(),
         (false, false) => "Its turn has not come.".to_owned(),
         (false, true) if text(of, "kind") == "external" => "They vote by the link that was sent to them.".to_owned(),
+        (false, true) if can.is_empty() && !lacking.is_empty() => {
+            format!("Nobody could vote now; a course or guidelines keep back: {}.", lacking.join(", "))
+        }
         (false, true) if can.is_empty() => {
             "NOBODY is left who could: change approvals.toml, or ask another author.".to_owned()
         }
-        (false, true) => format!("Could vote now: {}.", can.join(", ")),
+        (false, true) if lacking.is_empty() => format!("Could vote now: {}.", can.join(", ")),
+        (false, true) => {
+            format!("Could vote now: {}; a course or guidelines keep back: {}.", can.join(", "), lacking.join(", "))
+        }
     };
     format!("  {number_of}. {} {whom}. Agreed: {has}. {then}", counted(wanted, "person", "people"))
 }
@@ -167,6 +186,12 @@ mod tests {
     #[test]
     fn what_stopped_a_post_is_told_with_what_to_do() {
         let wait = json!({"account": "acme", "waits_for": "attention", "why": "the grant is over\u{7}"});
+        let both = json!({"post": "post_1", "state": "held", "version": 1, "approved": false,
+            "waits": [{"account": "acme", "waits_for": "thawed", "why": null, "votes_missing": true}]});
+        assert!(explained(&both).contains("Votes are missing too"), "{}", explained(&both));
+        let stopped = json!({"post": "post_1", "state": "frozen", "version": 1,
+            "frozen": [{"account": "acme", "freeze": "freeze_1"}]});
+        assert!(explained(&stopped).contains("acme is stopped by the freeze freeze_1"), "{}", explained(&stopped));
         let told = waiting(&wait, "post_1");
         assert!(told.contains("(the grant is over\\u{7})") && told.contains("post confirm post_1"), "{told}");
         assert!(standing("draft", "p").unwrap().contains("post submit p"));

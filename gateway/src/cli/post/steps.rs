@@ -62,6 +62,9 @@ pub struct Schedule {
     id: String,
     #[command(flatten)]
     when: When,
+    /// A series ends: the post leaves once more, at this time.
+    #[arg(long, conflicts_with = "rule")]
+    no_repeat: bool,
     /// Only if it is still at this version.
     #[arg(long, value_name = "VERSION")]
     saw: Option<u32>,
@@ -134,7 +137,15 @@ impl Step {
         // What is confirmed is what was looked at.
         let saw = self.saw.map_or_else(|| post.get("version").cloned().unwrap_or_default(), |saw| json!(saw));
         let body = fields([("version", saw), ("note", json!(self.note))]);
-        ask(client, &self.id, "approve", &body).await
+        let report = ask(client, &self.id, "approve", &body).await?;
+        // It was stopped for a reason of its own, and votes are missing besides.
+        let votes = several(&report.json, "targets").any(|target| text(target, "waits_for") == "votes");
+        let more = format!(
+            "\nIt is confirmed, and still waits for votes: pressgate post explain {} says whose.",
+            safe(&self.id)
+        );
+        let more = if votes { more } else { String::new() };
+        Ok(Report { text: format!("{}{more}", report.text), ..report })
     }
 }
 
@@ -167,7 +178,8 @@ impl Schedule {
         let Some(schedule) = self.when.body() else {
             return Err(Failure::Usage("say when: --at, --local with --zone, or --queue".to_owned()));
         };
-        let body = fields([("schedule", schedule), ("version", json!(self.saw))]);
+        let repeat = if self.no_repeat { json!(false) } else { Value::Null };
+        let body = fields([("schedule", schedule), ("repeat", repeat), ("version", json!(self.saw))]);
         ask(client, &self.id, "schedule", &body).await
     }
 }

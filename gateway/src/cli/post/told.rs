@@ -40,20 +40,29 @@ pub fn told(post: &Value) -> String {
     if !labels.is_empty() {
         lines.push(format!("labels  {}", labels.join(", ")));
     }
+    lines.extend(several(post, "warnings").map(|warning| format!("warning {}", safe(text(warning, "message")))));
     for target in several(post, "targets") {
         lines.extend(told_target(target));
     }
     lines.extend(several(post, "verdicts").map(verdict));
     for vote in several(post, "approvals") {
-        let (person, decision, note) = (text(vote, "person"), text(vote, "decision"), text(vote, "note"));
+        let (decision, note) = (text(vote, "decision"), text(vote, "note"));
         // Of an earlier version, or of what nobody had seen then.
         let void = vote.get("counts").and_then(Value::as_bool) == Some(false);
         let version = vote.get("version").and_then(Value::as_u64).unwrap_or_default();
         let void = if void { format!(" (void: for version {version})") } else { String::new() };
-        let line = format!("vote    {}: {}{void} {}", safe(person), safe(decision), safe(note));
+        let line = format!("vote    {}: {}{void} {}", voter(vote), safe(decision), safe(note));
         lines.push(line.trim_end().to_owned());
     }
     lines.join("\n")
+}
+
+/// A person, or an outside party with the address that its link went to.
+fn voter(vote: &Value) -> String {
+    let external = vote.get("external").filter(|external| external.is_object());
+    let Some(external) = external else { return safe(text(vote, "person")) };
+    let (party, address) = (safe(text(external, "party")), safe(text(external, "address")));
+    if address.is_empty() { party } else { format!("{party} <{address}>") }
 }
 
 /// How its time was asked for: all that an approval covers beside the content.
@@ -137,7 +146,9 @@ mod tests {
         let post = json!({
             "id": "post_1", "state": "held", "version": 3, "due_at": "T", "digest": "ab", "campaign": "spring", "labels": ["launch"],
             "schedule": { "local": "2027-03-01T09:00", "rule": "FREQ=DAILY;COUNT=9", "late_max_s": 60 },
-            "approvals": [{ "person": "p", "decision": "approve", "version": 2, "counts": false, "note": "fine" }],
+            "approvals": [{ "person": "p", "decision": "approve", "version": 2, "counts": false, "note": "fine" },
+                          { "person": null, "external": { "party": "agency-x", "link": "link_1", "address": "a@x.example" },
+                            "decision": "approve", "version": 3, "counts": true, "note": null }],
             "author": { "app": "newsroom", "person": null, "on_behalf_of": "ada" },
             "targets": [
                 { "account": "acme", "state": "held\u{1b}[2J", "waits_for": "votes", "content": {

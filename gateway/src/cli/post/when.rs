@@ -84,6 +84,11 @@ impl When {
         (!body.is_empty()).then_some(Value::Object(body))
     }
 
+    /// A time is given, and no rule.
+    pub fn is_one_time(&self) -> bool {
+        self.rule.is_none() && (self.at.is_some() || self.local.is_some() || self.queue)
+    }
+
     /// The same as a merge patch on another `schedule`, of which nothing stays.
     pub fn patch(&self) -> Option<Value> {
         let mut body = self.body()?;

@@ -12,7 +12,7 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, SharedLimits, export::RawExport,
+    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits, export::RawExport,
     forward::RawForward, listen::RawListen, notices::RawNotices, sign_in::RawSignIn, telemetry::RawTelemetry,
     witness::RawWitness,
 };
@@ -35,6 +35,7 @@ const RETENTION_DAYS: Number = Number { default: 0, allowed: 1..=11_000 };
 const LOW_DISK_PERCENT: Number = Number { default: 5, allowed: 0..=50 };
 const SLOW_MS: Number = Number { default: 50, allowed: 1..=60_000 };
 const BLOCKED_MS: Number = Number { default: 2_000, allowed: 100..=60_000 };
+const UNATTEMPTED_SECONDS: Number = Number { default: 60, allowed: 1..=86_400 };
 const HEARTBEAT_SECONDS: Number = Number { default: 30, allowed: 1..=3_600 };
 const CALLS_PER_MINUTE: Number = Number { default: 600, allowed: 1..=6_000_000 };
 const BURST: Number = Number { default: 60, allowed: 1..=6_000_000 };
@@ -69,6 +70,7 @@ struct Raw {
     forward: RawForward,
     sign_in: Option<Spanned<RawSignIn>>,
     notices: Option<Spanned<RawNotices>>,
+    posts: RawPosts,
     limits: RawLimits,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
@@ -111,6 +113,12 @@ struct RawPlugins {
 struct RawNative {
     domain: Option<Spanned<String>>,
     listeners: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawPosts {
+    unattempted_alarm_seconds: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -196,6 +204,13 @@ impl Checker<'_> {
             native: Native { domain: self.domain(raw.native.domain), listeners: self.listeners(raw.native.listeners) },
             sign_in: self.sign_in(raw.sign_in),
             notices: self.notices(raw.notices),
+            posts: Posts {
+                unattempted_alarm_seconds: self.number(
+                    "posts.unattempted_alarm_seconds",
+                    raw.posts.unattempted_alarm_seconds,
+                    &UNATTEMPTED_SECONDS,
+                ),
+            },
             limits: Limits {
                 json_bytes_max: self.number("limits.json_bytes_max", raw.limits.json_bytes_max, &JSON_BYTES),
                 media_bytes_max: self.number("limits.media_bytes_max", raw.limits.media_bytes_max, &MEDIA_BYTES),

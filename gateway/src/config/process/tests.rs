@@ -81,6 +81,7 @@ fn faults_name_their_line() {
     only("[limits]\n\nburst = 0\n", 3, "limits.burst: 0 is not within 1 and");
     only("[limits]\njson_bytes_max = -1\n", 2, "not within");
     only("[audit]\nsegment_bytes = 1\n", 2, "not within");
+    only("[posts]\nunattempted_alarm_seconds = 0\n", 2, "posts.unattempted_alarm_seconds: 0 is not within 1 and 86400");
     only("[audit]\nheartbeat_seconds = 0\n", 2, "audit.heartbeat_seconds: 0 is not within 1 and 3600");
     only("[audit]\nlow_disk_percent = 51\n", 2, "not within");
     only("[audit]\nblocked_ms = 99\n", 2, "not within");

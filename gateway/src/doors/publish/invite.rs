@@ -2,13 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{posts::view_for, refused, view::PostView};
+use super::{
+    once::{Repeats, Step},
+    posts::view_for,
+    refused_step,
+    view::PostView,
+};
 use crate::{
+    call::Caller,
     doors::{
         body::JsonBody,
         caller::{Known, PostPath},
@@ -63,30 +75,36 @@ pub struct LinkView {
 /// Makes links by which an outside party votes on the post: one for each of its addresses, good once, for this version, until their time
 /// is over. An earlier link for the same address works no longer. For whoever may write the post, or is asked to approve it.
 #[utoipa::path(post, path = "/v1/posts/{id}/invite", operation_id = "invitePost", tag = "approvals", request_body = InviteRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 201, body = InvitedView, description = "The links were made."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn invite(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<InvitedView>), Problem> {
-    let asked = body.and_then(|body| json::read::<InviteRequest>(&body)).and_then(checked);
-    let (request, valid_for) = match asked {
-        Ok(asked) => asked,
-        Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
+) -> Result<Response, Problem> {
+    let step = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.invite", headers: &headers };
+    let work = async |caller: Caller, body: Result<Bytes, Refusal>| {
+        let asked = body.and_then(|body| json::read::<InviteRequest>(&body)).and_then(checked);
+        let (request, valid_for) = match asked {
+            Ok(asked) => asked,
+            Err(refusal) => return Err(refused_step(&gateway, &caller, "post.invite", &id, refusal).await),
+        };
+        let (post, made) = links::invite(&gateway, &caller, &id, &request.external, valid_for, request.version).await?;
+        let carries = links::carries(&gateway, &caller, &post);
+        let view = |made: &Made| LinkView {
+            id: made.id.to_string(),
+            expires_at: made.expires_at,
+            address: carries.then(|| made.address.as_str().to_owned()),
+            url: carries.then(|| format!("{}{}", origin(&gateway), made.path())),
+        };
+        let links = made.iter().map(view).collect();
+        let invited = InvitedView { post: view_for(&gateway, &caller, post), links };
+        Ok((StatusCode::CREATED, Json(invited)).into_response())
     };
-    let (post, made) = links::invite(&gateway, &caller, &id, &request.external, valid_for, request.version).await?;
-    let carries = links::carries(&gateway, &caller, &post);
-    let view = |made: &Made| LinkView {
-        id: made.id.to_string(),
-        expires_at: made.expires_at,
-        address: carries.then(|| made.address.as_str().to_owned()),
-        url: carries.then(|| format!("{}{}", origin(&gateway), made.path())),
-    };
-    let links = made.iter().map(view).collect();
-    Ok((StatusCode::CREATED, Json(InvitedView { post: view_for(&gateway, &caller, post), links })))
+    step.once(body, work).await
 }
 
 /// Where the gateway is reached from outside; empty where nobody said so.

@@ -17,7 +17,7 @@ use super::{
     refused,
     request::PostRequest,
     steps::tagged,
-    view::{AttemptView, PostView, PostsView, WouldState, WouldView},
+    view::{AttemptView, PostView, PostsView, WarningView, WouldState, WouldView},
 };
 use crate::{
     call::{Caller, clear::paused, digest},
@@ -31,16 +31,17 @@ use crate::{
         words::PostStates,
     },
     gateway::Gateway,
-    model::{AccountId, PostId, PostState, TargetState},
+    model::{AccountId, PostId, PostState, Principal, TargetState},
     posts::{
         self,
         accept::{Accepted, Asked, accept},
+        links,
         plan::Planned,
         recall, settled,
         sight::{deletable, is_own, readable},
         times,
     },
-    records::{IdempotencyKey, IdempotencyUse, PostFilter, PostRecord, StoredAnswer},
+    records::{IdempotencyKey, IdempotencyUse, PostFilter, PostRecord, StoredAnswer, TargetRecord},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -175,7 +176,8 @@ async fn made(
         Some(wait) => settled(gateway, id, wait).await?,
         None => posts::read(gateway, id).await?,
     };
-    let view = PostView::of(post);
+    let warnings = warnings(gateway, &post);
+    let view = PostView { warnings, ..PostView::of(post) };
     let answer = answer(gateway, view.clone(), wait.is_some());
     if let Some(key) = key
         && !(wait.is_some() && view.is_open())
@@ -313,7 +315,13 @@ pub async fn list(
     }
     let visible = filter.accounts.clone();
     let page = gateway.records.posts(filter).await.map_err(|error| posts::unavailable(&error))?;
-    let views = page.posts.into_iter().map(|post| shown(post, &visible)).collect();
+    let view = |post: PostRecord| {
+        let frozen = frozen(&gateway, &post);
+        let mut view = shown(post, &visible);
+        name_freezes(&mut view, &frozen);
+        view
+    };
+    let views = page.posts.into_iter().map(view).collect();
     Ok(Json(PostsView { posts: views, next: page.next.map(|id| id.to_string()) }))
 }
 
@@ -413,7 +421,53 @@ fn failed_recall(gateway: &Gateway, before: &PostRecord, after: &PostRecord) -> 
 pub(super) fn view_for(gateway: &Gateway, caller: &Caller, post: PostRecord) -> PostView {
     let visible = readable(gateway, caller);
     let asked = !post.targets.iter().any(|target| visible.contains(&target.account));
-    if is_own(caller, &post) || asked { PostView::of(post) } else { shown(post, &visible) }
+    let addresses = match caller.principal() {
+        Principal::Person(_) => links::addresses(gateway, &post),
+        Principal::App(_) => Vec::new(),
+    };
+    let frozen = frozen(gateway, &post);
+    let mut view = if is_own(caller, &post) || asked { PostView::of(post) } else { shown(post, &visible) };
+    name_freezes(&mut view, &frozen);
+    for external in view.approvals.iter_mut().filter_map(|vote| vote.external.as_mut()) {
+        let found = addresses.iter().find(|(link, _)| *link == external.link);
+        external.address = found.map(|(_, address)| address.clone());
+    }
+    view
+}
+
+/// Accounts that a freeze stops now, and the freeze.
+fn frozen(gateway: &Gateway, post: &PostRecord) -> Vec<(AccountId, String)> {
+    let stopped = post.targets.iter().filter(|target| target.state == TargetState::Frozen);
+    let named =
+        |target: &TargetRecord| Some((target.account.clone(), posts::life::frozen_by(gateway, post, &target.account)?));
+    stopped.filter_map(named).collect()
+}
+
+fn name_freezes(view: &mut PostView, frozen: &[(AccountId, String)]) {
+    for target in &mut view.targets {
+        let found = frozen.iter().find(|(account, _)| account.as_str() == target.account);
+        target.frozen_by = found.map(|(_, freeze)| freeze.clone());
+    }
+}
+
+/// Warnings that an answer names.
+const WARNINGS_MAX: usize = 20;
+
+/// What will not go as it was asked for.
+pub(super) fn warnings(gateway: &Gateway, post: &PostRecord) -> Vec<WarningView> {
+    let blocked = times::blocked_occurrences(gateway, post);
+    let more = blocked.len().saturating_sub(WARNINGS_MAX);
+    let warn = |blocked: times::Blocked| WarningView {
+        code: "occurrence-blocked",
+        message: format!("The occurrence of {} is held then: {}.", blocked.at, blocked.why),
+        at: Some(blocked.at),
+    };
+    let mut warnings: Vec<WarningView> = blocked.into_iter().take(WARNINGS_MAX).map(warn).collect();
+    if more > 0 {
+        let message = format!("{more} more of its occurrences are held for such a reason.");
+        warnings.push(WarningView { code: "more", message, at: None });
+    }
+    warnings
 }
 
 fn shown(mut post: crate::records::PostRecord, visible: &BTreeSet<AccountId>) -> PostView {

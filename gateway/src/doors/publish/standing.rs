@@ -1,50 +1,35 @@
-//! How posts stand: their history, what they wait for and why, what waits for me, and the calendar.
+//! How posts stand: their history, what they wait for and why, and what waits for me.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Query, State, rejection::QueryRejection},
-    http::header,
-    response::{IntoResponse, Response},
-};
-use jiff::{SignedDuration, Timestamp};
-use pressgate_calendar::ics::{Entry, Feed, Status, write};
+use axum::{Json, extract::State};
+use jiff::Timestamp;
 use pressgate_workflow::{
-    Life, PostState,
     approval::{self, Counted, UpcomingWhat, Voter, Who},
     ids::Actor,
-    life::{Change, Event},
+    life::{Change, Event, Wait},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{posts::view_for, refused, view::PostView};
 use crate::{
-    call::Caller,
+    call::{Caller, duties},
     doors::{
         caller::{Known, PostPath},
         problem::Problem,
-        query::{parameter, unread},
         words::PostStates,
     },
     gateway::Gateway,
-    model::{AccountId, Principal},
-    posts::{self, life, sight::readable, write::seen},
+    model::{PersonId, Principal, TargetState},
+    posts::{self, life, write::seen},
     records::{CommentRecord, PostRecord},
     refusal::{Refusal, Stage, problem},
 };
 
-/// Posts that one look at a calendar has.
-const PLANNED_MAX: u32 = 1_000;
 /// Held posts that are looked through for what waits for somebody.
 const HELD_MAX: u32 = 5_000;
-/// A calendar that nobody gives a time begins so long ago and ends so far ahead.
-const CALENDAR_BACK: SignedDuration = SignedDuration::from_hours(31 * 24);
-const CALENDAR_AHEAD: SignedDuration = SignedDuration::from_hours(92 * 24);
-/// Characters of a post that its line in a calendar has.
-const SUMMARY_CHARS: usize = 60;
 
 /// Who did something.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -180,6 +165,8 @@ pub struct StageView {
     pub open: bool,
     /// People who could vote now and have not.
     pub can_vote: Vec<String>,
+    /// People who could, did they not lack a course or an acknowledgement that a role of theirs asks for.
+    pub lacking: Vec<String>,
 }
 
 /// A vote that counts.
@@ -227,6 +214,18 @@ pub struct WaitView {
     /// Why, where something stopped it.
     #[schema(required = true)]
     pub why: Option<String>,
+    /// It waits for a person's word, and votes are missing besides: once it is confirmed it waits for those.
+    pub votes_missing: bool,
+}
+
+/// A target that a freeze stops.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoppedView {
+    /// Account.
+    pub account: String,
+    /// The freeze; none where it was lifted a moment ago.
+    #[schema(required = true)]
+    pub freeze: Option<String>,
 }
 
 /// Which rule wants whom, and why.
@@ -252,6 +251,8 @@ pub struct ExplainView {
     pub blocked_by_comments: Option<String>,
     /// What each held target waits for.
     pub waits: Vec<WaitView>,
+    /// What a freeze stops.
+    pub frozen: Vec<StoppedView>,
     /// What comes by itself, soonest first.
     pub next: Vec<NextView>,
 }
@@ -286,12 +287,20 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
             |event: &&Event| matches!(&event.change, Change::Held { accounts, .. } if accounts.contains(account));
         events.iter().rev().find(held).and_then(|event| event.why.clone())
     };
-    let stage = |stage: approval::ExplainedStage| StageView {
-        wanted: stage.wanted,
-        of: WhoView::from(&stage.who),
-        counted: stage.counted.iter().map(counted).collect(),
-        open: stage.open,
-        can_vote: stage.can_vote.iter().map(ToString::to_string).collect(),
+    let fit = |person: &String| {
+        let accounts = post.targets.iter().map(|target| &target.account);
+        duties::of_voter(gateway, &PersonId::new(person.clone()), accounts).is_ok()
+    };
+    let stage = |stage: approval::ExplainedStage| {
+        let (can_vote, lacking) = stage.can_vote.iter().map(ToString::to_string).partition(fit);
+        StageView {
+            wanted: stage.wanted,
+            of: WhoView::from(&stage.who),
+            counted: stage.counted.iter().map(counted).collect(),
+            open: stage.open,
+            can_vote,
+            lacking,
+        }
     };
     let next = |next: approval::Upcoming| {
         let (what, rule, to) = match &next.what {
@@ -305,6 +314,12 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
         account: account.to_string(),
         waits_for: (*wait).into(),
         why: why(account),
+        votes_missing: *wait != Wait::Votes && !told.approved,
+    });
+    let frozen = post.targets.iter().filter(|target| target.state == TargetState::Frozen);
+    let frozen = frozen.map(|target| StoppedView {
+        account: target.account.to_string(),
+        freeze: life::frozen_by(gateway, post, &target.account),
     });
     Ok(ExplainView {
         post: post.id.to_string(),
@@ -312,6 +327,7 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
         version: told.version,
         approved: told.approved,
         waits: waits.collect(),
+        frozen: frozen.collect(),
         rules: told
             .rules
             .into_iter()
@@ -389,173 +405,4 @@ pub(in crate::doors) fn asking(gateway: &Gateway, post: &PostRecord, person: &st
     let asks = |stage: &approval::ExplainedStage| stage.can_vote.iter().any(|known| known.as_str() == person);
     let rules = told.rules.iter().filter(|rule| rule.stages.iter().any(asks));
     rules.map(|rule| rule.name.to_string()).collect()
-}
-
-/// A post with a time.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PlannedView {
-    /// Post.
-    pub post: String,
-    /// When it is due, or was.
-    #[schema(value_type = String, format = DateTime)]
-    pub due_at: Timestamp,
-    /// Where it stands.
-    #[schema(value_type = PostStates)]
-    pub state: &'static str,
-    /// Accounts that it is for.
-    pub accounts: Vec<String>,
-    /// The beginning of its text.
-    pub summary: String,
-    /// The campaign that the author named.
-    #[schema(required = true)]
-    pub campaign: Option<String>,
-    /// Labels that the author set.
-    pub labels: Vec<String>,
-    /// It recurs; this is its next time, or the last.
-    pub recurs: bool,
-}
-
-/// Posts with a time, soonest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CalendarView {
-    /// From here on.
-    #[schema(value_type = String, format = DateTime)]
-    pub from: Timestamp,
-    /// Before here.
-    #[schema(value_type = String, format = DateTime)]
-    pub until: Timestamp,
-    /// At most 1,000.
-    pub posts: Vec<PlannedView>,
-    /// There are more.
-    pub more: bool,
-}
-
-/// Which part of the calendar.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct CalendarQuery {
-    /// From this instant on; a month ago where it is left out.
-    #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<String>,
-    /// Before this instant; three months ahead where it is left out.
-    #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<String>,
-    /// Only posts for this account.
-    account: Option<String>,
-}
-
-type CalendarParams = Result<Query<CalendarQuery>, QueryRejection>;
-
-/// Posts with a time on accounts whose posts the caller may read, and its own.
-#[utoipa::path(get, path = "/v1/calendar", operation_id = "readCalendar", tag = "posts", params(CalendarQuery),
-    responses((status = 200, body = CalendarView, description = "The calendar."),
-              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
-pub async fn calendar(
-    State(gateway): State<Arc<Gateway>>,
-    Known(caller): Known,
-    query: CalendarParams,
-) -> Result<Json<CalendarView>, Problem> {
-    match planned(&gateway, &caller, query).await {
-        Ok((view, _)) => Ok(Json(view)),
-        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
-    }
-}
-
-/// The same for calendar programs (RFC 5545).
-#[utoipa::path(get, path = "/v1/calendar.ics", operation_id = "subscribeCalendar", tag = "posts", params(CalendarQuery),
-    responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar."),
-              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
-pub async fn calendar_ics(
-    State(gateway): State<Arc<Gateway>>,
-    Known(caller): Known,
-    query: CalendarParams,
-) -> Result<Response, Problem> {
-    let feed = Feed { name: "Pressgate".to_owned(), product: "-//Pressgate//Calendar//EN".to_owned() };
-    let text = planned(&gateway, &caller, query).await.and_then(|(view, posts)| {
-        let entries: Vec<Entry> = view.posts.iter().zip(&posts).map(|(view, post)| entry(view, post)).collect();
-        write(&feed, &entries).map_err(|error| {
-            Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error)
-        })
-    });
-    match text {
-        Ok(text) => Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response()),
-        Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
-    }
-}
-
-fn entry(view: &PlannedView, post: &PostRecord) -> Entry {
-    let life = life::of(post);
-    let over = matches!(
-        life.state(),
-        PostState::Cancelled | PostState::Rejected | PostState::Denied | PostState::Expired | PostState::Recalled
-    );
-    let certain = matches!(life.state(), PostState::Scheduled | PostState::Publishing | PostState::Published);
-    Entry {
-        uid: format!("{}@pressgate", view.post),
-        summary: format!("{} ({})", view.summary, view.state),
-        at: view.due_at,
-        length: SignedDuration::ZERO,
-        status: match (over, certain) {
-            (true, _) => Status::Cancelled,
-            (false, true) => Status::Confirmed,
-            (false, false) => Status::Tentative,
-        },
-        sequence: u32::try_from(life.seq()).unwrap_or(u32::MAX),
-        modified: post.updated_at,
-        categories: view.labels.clone(),
-        extra: Vec::new(),
-    }
-}
-
-async fn planned(
-    gateway: &Gateway,
-    caller: &Caller,
-    query: CalendarParams,
-) -> Result<(CalendarView, Vec<PostRecord>), Refusal> {
-    let Query(query) = query.map_err(|rejection| unread(&rejection))?;
-    let now = gateway.clock.now();
-    let time = |name: &str, text: Option<String>, otherwise: Option<Timestamp>| match text {
-        Some(text) => pressgate_calendar::parse_instant(&text).map_err(|error| parameter(name, error.to_string())),
-        None => Ok(otherwise.unwrap_or(now)),
-    };
-    let from = time("from", query.from, now.checked_sub(CALENDAR_BACK).ok())?;
-    let until = time("until", query.until, now.checked_add(CALENDAR_AHEAD).ok())?;
-    let mut visible = readable(gateway, caller);
-    if let Some(account) = &query.account {
-        visible.retain(|known| known.as_str() == account);
-    }
-    let ids =
-        gateway.records.planned(from, until, PLANNED_MAX + 1).await.map_err(|error| posts::unavailable(&error))?;
-    let more = ids.len() > PLANNED_MAX as usize;
-    let mut posts = Vec::new();
-    for id in ids.into_iter().take(PLANNED_MAX as usize) {
-        let post = posts::read(gateway, &id).await?;
-        let wanted = |account: &AccountId| query.account.as_deref().is_none_or(|wanted| wanted == account.as_str());
-        let own = posts::sight::is_own(caller, &post) && post.targets.iter().any(|target| wanted(&target.account));
-        if own || posts::sight::any_of(&post, &visible) {
-            posts.push(post);
-        }
-    }
-    let views = posts.iter().filter_map(|post| planned_view(caller, post, &visible)).collect();
-    Ok((CalendarView { from, until, posts: views, more }, posts))
-}
-
-fn planned_view(caller: &Caller, post: &PostRecord, visible: &BTreeSet<AccountId>) -> Option<PlannedView> {
-    let life: Life = life::of(post);
-    let own = posts::sight::is_own(caller, post);
-    let targets: Vec<_> = post.targets.iter().filter(|target| own || visible.contains(&target.account)).collect();
-    let draft = targets.first().map(|target| &target.draft)?;
-    let text = draft.parts.first().map(|part| part.text.as_str()).unwrap_or_default();
-    let recurs = matches!(&life.content().plan, pressgate_workflow::life::Plan::At(timing) if timing.recurs);
-    Some(PlannedView {
-        post: post.id.to_string(),
-        due_at: life.due()?,
-        state: post.state.as_str(),
-        accounts: targets.iter().map(|target| target.account.to_string()).collect(),
-        summary: text.chars().take(SUMMARY_CHARS).collect(),
-        campaign: draft.campaign.clone(),
-        labels: draft.labels.clone(),
-        recurs,
-    })
 }

@@ -14,8 +14,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    posts::view_for,
-    refused,
+    once::{Repeats, Step},
+    posts::{view_for, warnings},
+    refused_step,
     request::{PostRequest, ScheduleBody},
     view::PostView,
     written::request_of,
@@ -30,7 +31,7 @@ use crate::{
         text::{NOTE_CHARS_MAX, fault, too_long},
     },
     gateway::Gateway,
-    model::{AccountId, PostId},
+    model::AccountId,
     posts::{
         self, times,
         vote::{Ballot, vote},
@@ -75,6 +76,8 @@ pub struct CommentRequest {
 pub struct ScheduleRequest {
     /// When it leaves.
     pub schedule: ScheduleBody,
+    /// `false` where a post that recurs shall leave once and no more: without it, and without a `rule`, that is refused.
+    pub repeat: Option<bool>,
     /// The version that was seen; without it the post as it is now.
     pub version: Option<u32>,
 }
@@ -113,7 +116,7 @@ pub struct ResolveRequest {
 /// voids what was approved.
 #[utoipa::path(patch, path = "/v1/posts/{id}", operation_id = "editPost", tag = "posts",
     request_body(content = BTreeMap<String, Value>, content_type = "application/json", description = "Fields of the request that made the post, as they shall be; `null` takes one away."),
-    params(("id" = String, Path, description = "The post."), ("If-Match" = String, Header, description = "The `ETag` of the post as it was read.")),
+    params(("id" = String, Path, description = "The post."), ("If-Match" = String, Header, description = "The `ETag` of the post as it was read."), Repeats),
     responses((status = 200, body = PostView, description = "The post after the edit."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn edit(
@@ -123,22 +126,27 @@ pub async fn edit(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let edited = async {
-        let saw = if_match(&headers)?;
-        let patch: Value = json::read(&body?)?;
-        let post = posts::write::seen(&gateway, &caller, &id).await?;
-        if posts::life::of(&post).version().number != saw {
-            let detail = "The post changed since you read it. Read it again.";
-            return Err(Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail));
-        }
-        Ok((saw, patched(&gateway, &post, patch).await?))
+    let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.edit", headers: &headers };
+    let work = async |caller: Caller, body: Result<Bytes, Refusal>| {
+        let edited = async {
+            let saw = if_match(&headers)?;
+            let patch: Value = json::read(&body?)?;
+            let post = posts::write::seen(&gateway, &caller, &id).await?;
+            let current = posts::life::of(&post).version().number;
+            if current != saw {
+                let detail = posts::write::another_version(saw, current);
+                return Err(Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail));
+            }
+            Ok((saw, patched(&gateway, &post, patch).await?))
+        };
+        let (saw, wish) = match edited.await {
+            Ok(edited) => edited,
+            Err(refusal) => return Err(refused_step(&gateway, &caller, "post.edit", &id, refusal).await),
+        };
+        let post = write(&gateway, &caller, &id, Some(saw), wish, None).await?;
+        Ok(tagged(&gateway, &caller, post))
     };
-    let (saw, wish) = match edited.await {
-        Ok(edited) => edited,
-        Err(refusal) => return Err(refused(&gateway, &caller, refusal).await),
-    };
-    let post = write(&gateway, &caller, &id, Some(saw), wish, None).await?;
-    Ok(tagged(&gateway, &caller, post))
+    asked.once(body, work).await
 }
 
 /// The edit that a patch amounts to.
@@ -191,19 +199,21 @@ fn merge(target: &mut Value, patch: Value) {
 /// The version that `If-Match` names (RFC 9110, section 13.1.1).
 fn if_match(headers: &HeaderMap) -> Result<u32, Refusal> {
     let Some(tag) = headers.get(header::IF_MATCH) else {
-        let detail = "Send `If-Match` with the `ETag` of the post as you read it.";
+        let detail = "Send `If-Match` with the `ETag` of the post as you read it: its version in quotes, as \"3\". GET /v1/posts/{id} has both.";
         return Err(Refusal::new(problem::VERSION_NEEDED, Stage::Door, detail));
     };
     let tag = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
     tag.ok_or_else(|| {
-        let detail = "`If-Match` must be the `ETag` of the post: its version in quotes, as \"3\".";
+        let detail =
+            "`If-Match` must be one `ETag` of the post, strong and as you read it: its version in quotes, as \"3\".";
         Refusal::new(problem::VERSION_MISMATCH, Stage::Door, detail)
     })
 }
 
 /// The post as the caller sees it, with the version that the next change names.
 pub(super) fn tagged(gateway: &Gateway, caller: &Caller, post: PostRecord) -> Response {
-    let view = view_for(gateway, caller, post);
+    let warnings = warnings(gateway, &post);
+    let view = PostView { warnings, ..view_for(gateway, caller, post) };
     let tag = HeaderValue::from_str(&format!("\"{}\"", view.version)).ok();
     let mut response = Json(view).into_response();
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
@@ -213,23 +223,29 @@ pub(super) fn tagged(gateway: &Gateway, caller: &Caller, post: PostRecord) -> Re
 type Asked = (Option<u32>, Wish, Option<String>);
 
 async fn step(
-    gateway: &Arc<Gateway>,
-    caller: &Caller,
-    id: &PostId,
-    asked: Result<Asked, Refusal>,
+    step: Step<'_>,
+    body: Result<Bytes, Refusal>,
+    read: impl AsyncFnOnce(Bytes) -> Result<Asked, Refusal>,
 ) -> Result<Response, Problem> {
-    let (saw, wish, why) = match asked {
-        Ok(asked) => asked,
-        Err(refusal) => return Err(refused(gateway, caller, refusal).await),
+    let Step { gateway, post, name, .. } = step;
+    let work = async |caller: Caller, body: Result<Bytes, Refusal>| {
+        let asked = match body {
+            Ok(body) => read(body).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (saw, wish, why) = match asked {
+            Ok(asked) => asked,
+            Err(refusal) => return Err(refused_step(gateway, &caller, name, post, refusal).await),
+        };
+        let post = write(gateway, &caller, post, saw, wish, why).await?;
+        Ok(tagged(gateway, &caller, post))
     };
-    let post = write(gateway, caller, id, saw, wish, why).await?;
-    Ok(tagged(gateway, caller, post))
+    step.once(body, work).await
 }
 
 /// A body that may be left out.
-fn plain(body: Result<Bytes, Refusal>) -> Result<StepRequest, Refusal> {
-    let body = body?;
-    let request: StepRequest = if body.is_empty() { StepRequest::default() } else { json::read(&body)? };
+fn plain(body: &Bytes) -> Result<StepRequest, Refusal> {
+    let request: StepRequest = if body.is_empty() { StepRequest::default() } else { json::read(body)? };
     Ok(StepRequest { note: noted(request.note)?, ..request })
 }
 
@@ -246,44 +262,51 @@ fn invalid(faults: Vec<crate::refusal::Fault>) -> Refusal {
 }
 
 macro_rules! simple_steps {
-    ($($(#[doc = $doc:literal])* $name:ident = $path:literal, $operation:literal, $wish:expr;)*) => {$(
+    ($($(#[doc = $doc:literal])* $name:ident = $path:literal, $operation:literal, $name_of:literal, $wish:expr;)*) => {$(
         $(#[doc = $doc])*
         #[utoipa::path(post, path = $path, operation_id = $operation, tag = "posts", request_body = StepRequest,
-            params(("id" = String, Path, description = "The post.")),
+            params(("id" = String, Path, description = "The post."), Repeats),
             responses((status = 200, body = PostView, description = "The post after it."),
                       (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
         pub async fn $name(
             State(gateway): State<Arc<Gateway>>,
             Known(caller): Known,
             PostPath(id): PostPath,
+            headers: HeaderMap,
             JsonBody(body): JsonBody,
         ) -> Result<Response, Problem> {
-            step(&gateway, &caller, &id, plain(body).map(|request| (request.version, $wish, request.note))).await
+            let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: $name_of, headers: &headers };
+            step(asked, body, async |body| {
+                plain(&body).map(|request| (request.version, $wish, request.note))
+            }).await
         }
     )*};
 }
 
 simple_steps! {
     /// The author is done: policies look at the post, people are asked, and it goes out when all agreed and its time has come.
-    submit = "/v1/posts/{id}/submit", "submitPost", Wish::Submit;
+    submit = "/v1/posts/{id}/submit", "submitPost", "post.submit", Wish::Submit;
     /// Nobody wants what is not out yet.
-    cancel = "/v1/posts/{id}/cancel", "cancelPost", Wish::Cancel;
+    cancel = "/v1/posts/{id}/cancel", "cancelPost", "post.cancel", Wish::Cancel;
     /// A post that was denied, rejected, cancelled or expired becomes a draft again.
-    reopen = "/v1/posts/{id}/reopen", "reopenPost", Wish::Reopen;
+    reopen = "/v1/posts/{id}/reopen", "reopenPost", "post.reopen", Wish::Reopen;
 }
 
 /// Says something of a version, or resolves what was said. Rules may keep a post from going on while comments are open.
 #[utoipa::path(post, path = "/v1/posts/{id}/comment", operation_id = "commentPost", tag = "posts", request_body = CommentRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn comment(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let asked = body.and_then(|body| json::read::<CommentRequest>(&body)).and_then(|request| {
+    let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.comment", headers: &headers };
+    step(asked, body, async |body| {
+        let request: CommentRequest = json::read(&body)?;
         let wish = match (request.text, request.resolves) {
             (Some(text), None) if !text.trim().is_empty() => {
                 if let Some(fault) = too_long("/text", "A comment", &text, COMMENT_CHARS_MAX) {
@@ -298,63 +321,69 @@ pub async fn comment(
             }
         };
         Ok((request.version, wish, None))
-    });
-    step(&gateway, &caller, &id, asked).await
+    })
+    .await
 }
 
 /// Sets another time. Within its window a post is moved without asking anybody again; another window is a new version.
 #[utoipa::path(post, path = "/v1/posts/{id}/schedule", operation_id = "schedulePost", tag = "posts", request_body = ScheduleRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn schedule(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let asked = async {
-        let request: ScheduleRequest = json::read(&body?)?;
+    let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.schedule", headers: &headers };
+    step(asked, body, async |body| {
+        let request: ScheduleRequest = json::read(&body)?;
         let post = posts::write::seen(&gateway, &caller, &id).await?;
         let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
         let planned = times::planned(&gateway, request.schedule.into(), &accounts, "/schedule").await?;
-        Ok((request.version, Wish::Schedule(planned), None))
-    };
-    let asked = asked.await;
-    step(&gateway, &caller, &id, asked).await
+        let ends_series = request.repeat == Some(false);
+        Ok((request.version, Wish::Schedule { planned, ends_series }, None))
+    })
+    .await
 }
 
 /// Tries failed targets again.
 #[utoipa::path(post, path = "/v1/posts/{id}/retry", operation_id = "retryPost", tag = "posts", request_body = RetryRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn retry(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let asked = body.and_then(|body| {
+    let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.retry", headers: &headers };
+    step(asked, body, async |body| {
         let request: RetryRequest = if body.is_empty() { RetryRequest::default() } else { json::read(&body)? };
         Ok((None, Wish::Retry(request.account.map(AccountId::new)), noted(request.note)?))
-    });
-    step(&gateway, &caller, &id, asked).await
+    })
+    .await
 }
 
 /// A person says what became of a target that is `unknown` and that the network can't tell about.
 #[utoipa::path(post, path = "/v1/posts/{id}/resolve", operation_id = "resolvePost", tag = "posts", request_body = ResolveRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn resolve(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let asked = body.and_then(|body| json::read::<ResolveRequest>(&body)).and_then(|request| {
-        let ResolveRequest { account, published, platform_id, url, note } = request;
+    let asked = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.resolve", headers: &headers };
+    step(asked, body, async |body| {
+        let ResolveRequest { account, published, platform_id, url, note } = json::read(&body)?;
         let texts = [("/platform_id", "An id", &platform_id), ("/url", "An address", &url)];
         for (pointer, name, text) in texts {
             let text = text.as_deref().unwrap_or_default();
@@ -371,51 +400,53 @@ pub async fn resolve(
             }
         };
         Ok((None, Wish::Resolve { account: AccountId::new(account), published }, noted(Some(note))?))
-    });
-    step(&gateway, &caller, &id, asked).await
+    })
+    .await
 }
 
-async fn ballot(
-    gateway: &Arc<Gateway>,
-    caller: &Caller,
-    id: &PostId,
-    body: Result<Bytes, Refusal>,
-    approve: bool,
-) -> Result<Response, Problem> {
-    let StepRequest { version, note } = match plain(body) {
-        Ok(request) => request,
-        Err(refusal) => return Err(refused(gateway, caller, refusal).await),
+async fn ballot(step: Step<'_>, body: Result<Bytes, Refusal>, approve: bool) -> Result<Response, Problem> {
+    let Step { gateway, post, name, .. } = step;
+    let work = async |caller: Caller, body: Result<Bytes, Refusal>| {
+        let StepRequest { version, note } = match body.and_then(|body| plain(&body)) {
+            Ok(request) => request,
+            Err(refusal) => return Err(refused_step(gateway, &caller, name, post, refusal).await),
+        };
+        let post = vote(gateway, &caller, post, Ballot { approve, digest: None, version, note }).await?;
+        Ok(tagged(gateway, &caller, post))
     };
-    let post = vote(gateway, caller, id, Ballot { approve, digest: None, version, note }).await?;
-    Ok(tagged(gateway, caller, post))
+    step.once(body, work).await
 }
 
 /// Agrees to the version that was seen; or says that something late, frozen or set aside goes after all.
 #[utoipa::path(post, path = "/v1/posts/{id}/approve", operation_id = "approvePost", tag = "approvals", request_body = StepRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post after the vote."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn approve(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    ballot(&gateway, &caller, &id, body, true).await
+    let step = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.approve", headers: &headers };
+    ballot(step, body, true).await
 }
 
 /// Says no to the version that was seen, with a reason.
 #[utoipa::path(post, path = "/v1/posts/{id}/reject", operation_id = "rejectPost", tag = "approvals", request_body = StepRequest,
-    params(("id" = String, Path, description = "The post.")),
+    params(("id" = String, Path, description = "The post."), Repeats),
     responses((status = 200, body = PostView, description = "The post after the vote."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn reject(
     State(gateway): State<Arc<Gateway>>,
     Known(caller): Known,
     PostPath(id): PostPath,
+    headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    ballot(&gateway, &caller, &id, body, false).await
+    let step = Step { gateway: &gateway, caller: &caller, post: &id, name: "post.reject", headers: &headers };
+    ballot(step, body, false).await
 }
 
 #[cfg(test)]

@@ -57,6 +57,21 @@ pub struct PostView {
     pub verdicts: Vec<VerdictView>,
     /// Votes.
     pub approvals: Vec<VoteView>,
+    /// What will not go as it was asked for: occurrences of a series that a calendar is in the way of. Where posts are listed it is left
+    /// empty.
+    pub warnings: Vec<WarningView>,
+}
+
+/// Something that will not go as it was asked for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WarningView {
+    /// Stable identifier: `occurrence-blocked`, `more`.
+    pub code: &'static str,
+    /// What, in a sentence.
+    pub message: String,
+    /// Of the occurrence that is due then.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub at: Option<Timestamp>,
 }
 
 /// Who made a post.
@@ -125,6 +140,9 @@ pub struct TargetView {
     /// What a held target waits for.
     #[schema(required = true)]
     pub waits_for: Option<WaitBody>,
+    /// The freeze that stops it now, where its state is `frozen`.
+    #[schema(required = true)]
+    pub frozen_by: Option<String>,
     /// What is said there.
     pub content: ContentView,
     /// The network's id of the first entry.
@@ -249,8 +267,12 @@ pub struct VoteView {
     pub version: u32,
     /// It is for the version as it is now, and nothing voided it.
     pub counts: bool,
-    /// Who.
-    pub person: String,
+    /// Who; none where an outside party voted.
+    #[schema(required = true)]
+    pub person: Option<String>,
+    /// The outside party that voted by a link.
+    #[schema(required = true)]
+    pub external: Option<ExternalVoterView>,
     /// What the voter decided.
     pub decision: Decision,
     /// When.
@@ -259,6 +281,18 @@ pub struct VoteView {
     /// A note for the author.
     #[schema(required = true)]
     pub note: Option<String>,
+}
+
+/// An outside party that voted.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ExternalVoterView {
+    /// As approvals.toml names it.
+    pub party: String,
+    /// The public id of the link; it opens nothing.
+    pub link: String,
+    /// Where the link went. Only for people, and while approvals.toml has the address.
+    #[schema(required = true)]
+    pub address: Option<String>,
 }
 
 /// A page of posts.
@@ -328,13 +362,16 @@ impl PostView {
             VoteView {
                 version,
                 counts,
-                person: vote.person.to_string(),
+                person: Some(vote.person.to_string()),
+                external: None,
                 decision: if vote.approve { Decision::Approve } else { Decision::Reject },
                 at: vote.at,
                 note: vote.note.clone(),
             }
         });
-        let approvals: Vec<VoteView> = approvals.collect();
+        let mut approvals: Vec<VoteView> = approvals.collect();
+        approvals.extend(life.into_iter().flat_map(outside_votes));
+        approvals.sort_by_key(|vote| vote.at);
         let timed = life.filter(|life| matches!(life.content().plan, Plan::At(_)));
         let wait = |account: &AccountId| life?.target(&account.as_str().into())?.wait().map(WaitBody::from);
         let targets = post.targets.iter().map(|target| {
@@ -356,6 +393,7 @@ impl PostView {
             labels,
             verdicts: post.verdicts.into_iter().map(Into::into).collect(),
             approvals,
+            warnings: Vec::new(),
         }
     }
 
@@ -363,6 +401,24 @@ impl PostView {
     pub fn is_open(&self) -> bool {
         [PostState::Publishing, PostState::Unknown, PostState::Held].iter().any(|state| state.as_str() == self.state)
     }
+}
+
+/// Votes by links. What they said is in the history alone.
+fn outside_votes(life: &Life) -> impl Iterator<Item = VoteView> {
+    let current = life.version().number;
+    life.votes().iter().filter_map(move |vote| {
+        let Voter::Link(id) = &vote.voter else { return None };
+        let party = life.link(id).map(|link| link.external.to_string()).unwrap_or_default();
+        Some(VoteView {
+            version: vote.version,
+            counts: !vote.void && vote.version == current,
+            person: None,
+            external: Some(ExternalVoterView { party, link: id.to_string(), address: None }),
+            decision: if vote.approve { Decision::Approve } else { Decision::Reject },
+            at: vote.at,
+            note: None,
+        })
+    })
 }
 
 impl From<Author> for AuthorView {
@@ -402,6 +458,7 @@ impl From<TargetRecord> for TargetView {
             account: target.account.to_string(),
             state: target.state.as_str(),
             waits_for: None,
+            frozen_by: None,
             content: target.draft.into(),
             platform_id: first.map(|part| part.platform_id.clone()),
             url: first.and_then(|part| part.url.clone()),

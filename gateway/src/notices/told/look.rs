@@ -44,6 +44,7 @@ pub(super) async fn at(gateway: &Arc<Gateway>, sight: &Sight) -> Result<Vec<Noti
     match sight {
         Sight::Post(id) => post(gateway, id).await,
         Sight::Connection(name) => connection(gateway, name).await,
+        Sight::Unattempted(account, at_ms) => Ok(unattempted(gateway, account, *at_ms)),
     }
 }
 
@@ -65,6 +66,28 @@ async fn connection(gateway: &Gateway, name: &str) -> Result<Vec<Notice>, String
         at: since,
     };
     Ok(whom::operators(&gateway.governance.load()).into_iter().map(notice).collect())
+}
+
+/// For those who look after the brand, who know what should have gone out, and the operators, who can find out why it did not.
+fn unattempted(gateway: &Gateway, account: &AccountId, at_ms: i64) -> Vec<Notice> {
+    let governance = gateway.governance.load();
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let old = gateway.clock.now().checked_sub(NEWS_FOR).unwrap_or(Timestamp::MIN);
+    let mut people = whom::approvers(&governance, std::slice::from_ref(account));
+    people.extend(whom::operators(&governance));
+    let notice = |person| Notice {
+        to: Address::Person(person),
+        kind: Kind::NeedsAttention,
+        post: None,
+        account: Some(account.clone()),
+        about: format!("{account}/unattempted-{at_ms}"),
+        line: format!(
+            "Posts for {account} are due and were not attempted; an operator finds out more with: pressgate doctor."
+        ),
+        link_path: "/people".to_owned(),
+        at,
+    };
+    people.into_iter().filter(|_| at >= old).map(notice).collect()
 }
 
 async fn post(gateway: &Arc<Gateway>, id: &PostId) -> Result<Vec<Notice>, String> {

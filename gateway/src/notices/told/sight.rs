@@ -3,7 +3,8 @@
 use crate::{
     audit::{Leaf, leaf},
     connections::RECONNECT_NEEDED,
-    model::{PostId, TargetState},
+    model::{AccountId, PostId, TargetState},
+    posts::unattempted::DUE_UNATTEMPTED,
 };
 
 /// Decisions after which somebody may be to be told.
@@ -18,6 +19,8 @@ pub(super) enum Sight {
     Post(PostId),
     /// A connection of an account: `acme-main/token`.
     Connection(String),
+    /// Posts of an account were due and not attempted then, in milliseconds since 1970-01-01 UTC.
+    Unattempted(AccountId, i64),
 }
 
 /// What the leaf gives occasion to look at.
@@ -36,6 +39,9 @@ pub(super) fn of(leaf: &Leaf) -> Option<Sight> {
         }
         Leaves::Alarm(alarm) if alarm.raised && alarm.code == RECONNECT_NEEDED => {
             Some(Sight::Connection(alarm.subject.clone()))
+        }
+        Leaves::Alarm(alarm) if alarm.raised && alarm.code == DUE_UNATTEMPTED => {
+            Some(Sight::Unattempted(AccountId::new(alarm.subject.clone()), leaf.at_ms))
         }
         Leaves::Transition(_)
         | Leaves::Finished(_)
@@ -86,7 +92,10 @@ mod tests {
             |door: &str| leaf::Refused { post: Some(id.into()), door: Some(door.into()), ..leaf::Refused::default() };
         let alarm = |code: &str, raised| leaf::Alarm { code: code.into(), subject: "a/token".into(), raised };
         let connection = Some(Sight::Connection("a/token".to_owned()));
-        let table: [(leaf::Event, Option<Sight>); 8] = [
+        let late = Some(Sight::Unattempted(AccountId::new("a/token"), 0));
+        let table: [(leaf::Event, Option<Sight>); 10] = [
+            (alarm(DUE_UNATTEMPTED, true).into(), late),
+            (alarm(DUE_UNATTEMPTED, false).into(), None),
             (finished("failed").into(), seen.clone()),
             (finished("unknown").into(), seen.clone()),
             (finished("published").into(), None),

@@ -24,7 +24,7 @@ pub(super) use made::content;
 pub use no::refusal;
 use pressgate_workflow::{
     Command, Life,
-    decide::Verdict as Reviewed,
+    decide::{self, Verdict as Reviewed},
     ids::{Actor, LinkId},
     life::{Plan, Wait},
 };
@@ -57,8 +57,13 @@ impl Default for Lives {
 impl Lives {
     /// Until this is dropped nothing else is decided on the post.
     pub async fn alone(&self, post: &PostId) -> Option<MutexGuard<'_, ()>> {
+        self.alone_on(post).await
+    }
+
+    /// The same of anything else that is done once at a time.
+    pub async fn alone_on(&self, what: &impl Hash) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
-        post.hash(&mut hasher);
+        what.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
         match self.0.get(index) {
             Some(lock) => Some(lock.lock().await),
@@ -103,6 +108,7 @@ pub async fn act(
     let _alone = gateway.lives.alone(id).await;
     let mut turn = Turn::begin(gateway, read(gateway, id).await?, by);
     turn.decide(command, why).map_err(|refused| refusal(&refused))?;
+    turn.settle();
     let extra = extra(turn.life());
     turn.keep(extra).await?;
     read(gateway, id).await
@@ -161,9 +167,7 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
     let made = links::make_wanted(&mut turn, gateway)?;
-    turn.keep(Extra { anew, links: links::records(&made), ..Extra::default() }).await?;
-    links::send(gateway, &made).await;
-    Ok(())
+    turn.keep(Extra { anew, ..links::kept(gateway, &made) }).await
 }
 
 /// An attempt was refused before anything left, for a reason that a person must mend.
@@ -236,6 +240,14 @@ pub async fn lately(gateway: &Gateway, post: &PostRecord, count: u64) -> Result<
     }
     events.extend(unkept);
     Ok(events)
+}
+
+/// The freeze that stops a post on an account now.
+pub fn frozen_by(gateway: &Gateway, post: &PostRecord, account: &AccountId) -> Option<String> {
+    let life = of(post);
+    let known = Known::of(gateway, post, &life);
+    let freeze = decide::frozen_by(&life, &account.as_str().into(), &known.facts(&Actor::Gate));
+    freeze.map(|freeze| freeze.to_string())
 }
 
 /// Targets that a person may let go on after all.

@@ -15,7 +15,8 @@ use crate::{
     model::{AccountId, Principal, Verdict},
     posts::{plan, unavailable},
     records::{
-        Advance, Author, CommentRecord, LinkRecord, NewContent, Opening, PostRecord, PublishedPart, TargetMove, Vote,
+        Advance, Author, CommentRecord, LinkRecord, NewContent, NewNotice, Opening, PostRecord, PublishedPart,
+        TargetMove, Vote,
     },
     refusal::{Refusal, Stage, problem},
 };
@@ -37,6 +38,8 @@ pub struct Extra {
     pub openings: Vec<Opening>,
     /// Links that outside parties got.
     pub links: Vec<LinkRecord>,
+    /// What they are told.
+    pub notices: Vec<NewNotice>,
     /// Another occurrence begins: nothing that was answered before counts.
     pub anew: bool,
     /// Somebody took the post out of the approvers' hands.
@@ -111,6 +114,15 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// Lets time go on after what was decided, so that who decided it hears what truly is: that a freeze stops it, or that votes are missing.
+    pub fn settle(&mut self) {
+        let ticked = decide(&self.life, Command::Tick, None, &self.known.facts(&Actor::Gate));
+        let taken = ticked.and_then(|events| events.into_iter().try_for_each(|event| self.take(event)));
+        if let Err(refused) = taken {
+            tracing::error!(post = %self.post.id, %refused, "time can't go on for a post");
+        }
+    }
+
     fn take(&mut self, event: Event) -> Result<(), Refused> {
         self.life.apply(&event).map_err(|_| Refused::WrongState(self.life.state()))?;
         self.events.push(event);
@@ -170,6 +182,11 @@ impl<'a> Turn<'a> {
         }
         let targets = self.moves(extra.anew, extra.version.is_some())?;
         let wakes = targets.iter().any(|moved| moved.state == T::Accepted);
+        let once = match self.by {
+            By::Caller(caller) => caller.once().cloned(),
+            By::Link(_) | By::Gate => None,
+        };
+        let tells = !extra.notices.is_empty();
         let advance = Advance {
             post: self.post.id.clone(),
             from: self.from,
@@ -184,12 +201,17 @@ impl<'a> Turn<'a> {
             verdicts: extra.verdicts,
             openings: extra.openings,
             links: extra.links,
+            notices: extra.notices,
+            once,
             at: self.known.now(),
         };
         if !self.gateway.records.advance(advance).await.map_err(|error| unavailable(&error))? {
             // Nothing else decides while this turn lasts; only another process on the same records could.
             let detail = "The post changed at the same time. Read it again.";
             return Err(Refusal::new(problem::CONTENT_CHANGED, Stage::Approve, detail));
+        }
+        if tells {
+            self.gateway.notices.put_elsewhere();
         }
         if wakes {
             self.gateway.due.notify_one();

@@ -78,6 +78,19 @@ pub(super) fn earlier(connection: &Connection, idempotency: &IdempotencyUse) -> 
     Ok(Some(Accepted::Repeated { post, answer }))
 }
 
+/// The key of a decision; another part of the same may have kept it.
+pub(super) fn keep_once(
+    connection: &Connection,
+    idempotency: &IdempotencyUse,
+    post: &PostId,
+    at: Timestamp,
+) -> Result<(), RecordsError> {
+    match earlier(connection, idempotency)? {
+        Some(_) => Ok(()),
+        None => keep_key(connection, idempotency, post, at),
+    }
+}
+
 fn keep_key(
     connection: &Connection,
     idempotency: &IdempotencyUse,

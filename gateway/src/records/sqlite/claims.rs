@@ -22,6 +22,11 @@ const DUE_MAX: u32 = 10_000;
 
 pub(super) const DUE: &str = "SELECT post, account, state, purpose, retry_at FROM targets
     WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+pub(super) const UNATTEMPTED: &str = "SELECT account, due_at FROM targets WHERE due_at < ?1 ORDER BY due_at LIMIT ?2";
+/// What a life has not let go: the look that its time asks for was not made.
+pub(super) const UNWOKEN: &str =
+    "SELECT targets.account, lives.due_at FROM lives CROSS JOIN targets ON targets.post = lives.post
+    WHERE lives.wake_at < ?1 AND lives.due_at < ?1 AND targets.state = 'scheduled' ORDER BY lives.wake_at LIMIT ?2";
 pub(super) const STEPS: &str = "SELECT step, kind, attempt, request_digest, status, headers, body, at
     FROM steps WHERE post = ?1 AND account = ?2 ORDER BY rowid";
 pub(super) const RELEASE: &str = "UPDATE targets SET lease_until = NULL, due_at = 0 WHERE lease_until IS NOT NULL";
@@ -193,6 +198,25 @@ pub(super) fn due(
         }
     }
     Ok(due)
+}
+
+/// `Records::unattempted`.
+pub(super) fn unattempted(
+    connection: &Connection,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<(AccountId, Timestamp)>, RecordsError> {
+    let mut found = Vec::new();
+    for sql in [UNATTEMPTED, UNWOKEN] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![micros(before), limit.min(DUE_MAX)])?;
+        while let Some(row) = rows.next()? {
+            found.push((AccountId::new(row.get::<_, String>(0)?), time(row.get(1)?)?));
+        }
+    }
+    found.sort_by_key(|(_, since)| *since);
+    found.truncate(limit as usize);
+    Ok(found)
 }
 
 /// `Records::release_leases`.

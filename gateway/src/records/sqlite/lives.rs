@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     accept,
     codec::{from_json, maybe_time, micros, signed, to_json},
-    links, openings,
+    links, notices, openings,
     target::{self, Target},
 };
 use crate::{
@@ -23,6 +23,9 @@ pub(super) const WAKE_WAITING: &str = "UPDATE lives SET wake_at = min(coalesce(w
     WHERE post IN (SELECT post FROM targets WHERE state = 'held')";
 pub(super) const PLANNED: &str =
     "SELECT post FROM lives WHERE due_at >= ?1 AND due_at < ?2 ORDER BY due_at, post LIMIT ?3";
+/// The condition is that of the index, letter by letter.
+pub(super) const RECURRING: &str = "SELECT post FROM lives WHERE instr(plan, '\"rule\":') > 0 AND due_at < ?1
+    ORDER BY due_at DESC LIMIT ?2";
 pub(super) const HELD: &str =
     "SELECT DISTINCT post FROM targets WHERE state = 'held' AND post > ?1 ORDER BY post LIMIT ?2";
 pub(super) const EVENTS: &str = "SELECT event FROM life_events WHERE post = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
@@ -54,6 +57,9 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
         .optional()?;
     if seq.unwrap_or_default() != signed(advance.from, "an event's number")? {
         return Ok(false);
+    }
+    if let Some(once) = &advance.once {
+        accept::keep_once(connection, once, post, advance.at)?;
     }
     put(connection, post, &advance.life, advance.wake_at)?;
     if advance.plan.is_some() {
@@ -88,6 +94,7 @@ pub(super) fn advance(connection: &Connection, advance: &Advance) -> Result<bool
     }
     openings::put(connection, &advance.openings)?;
     links::put(connection, &advance.links, advance.at)?;
+    notices::put(connection, &advance.notices)?;
     target::sum_up(connection, post, advance.at)?;
     Ok(true)
 }
@@ -260,6 +267,11 @@ pub(super) fn planned(
     limit: u32,
 ) -> Result<Vec<PostId>, RecordsError> {
     ids(connection.prepare_cached(PLANNED)?.query(params![micros(from), micros(until), limit])?)
+}
+
+/// `Records::recurring`.
+pub(super) fn recurring(connection: &Connection, before: Timestamp, limit: u32) -> Result<Vec<PostId>, RecordsError> {
+    ids(connection.prepare_cached(RECURRING)?.query(params![micros(before), limit])?)
 }
 
 fn ids(mut rows: rusqlite::Rows<'_>) -> Result<Vec<PostId>, RecordsError> {

@@ -168,6 +168,14 @@ impl Records for SqliteRecords {
         self.read(move |connection| links::find(connection, secret))
     }
 
+    fn recurring(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
+        self.read(move |connection| lives::recurring(connection, before, limit))
+    }
+
+    fn unattempted(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<(AccountId, Timestamp)>> {
+        self.read(move |connection| claims::unattempted(connection, before, limit))
+    }
+
     fn to_wake(&self, from: Timestamp, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {
         self.read(move |connection| lives::to_wake(connection, from, now, limit))
     }

@@ -3,7 +3,7 @@
 use pressgate_workflow::{
     Life,
     ids::Actor,
-    life::{Change, Content, Plan},
+    life::{Change, Content, Plan, Timing},
 };
 
 use super::*;
@@ -52,8 +52,25 @@ async fn next(store: &impl Records, post: PostId, seconds: i64) -> Advance {
         verdicts: None,
         openings: Vec::new(),
         links: Vec::new(),
+        notices: Vec::new(),
+        once: None,
         at: at(seconds),
     }
+}
+
+/// The same, of a post that is due then.
+async fn timed(store: &impl Records, post: PostId, seconds: i64) -> Advance {
+    let mut advance = next(store, post, 1).await;
+    let due = at(seconds);
+    let timing = Timing { due, earliest: due, latest: due, until: None, late_max_s: None, recurs: false };
+    let content = Content { plan: Plan::At(timing), ..advance.life.content().clone() };
+    let (life, event) = Life::created(post_life(&advance), content, Actor::Gate, at(1));
+    (advance.life, advance.events) = (life, vec![event]);
+    advance
+}
+
+fn post_life(advance: &Advance) -> pressgate_workflow::ids::PostId {
+    advance.post.as_str().into()
 }
 
 fn moved(account: &AccountId, state: TargetState, retry_at: Option<Timestamp>) -> TargetMove {
@@ -177,6 +194,38 @@ pub(in super::super) async fn another_occurrence_begins_anew<P: Place>(place: P)
     assert_eq!((claim.attempt, claim.steps.len()), (2, 0), "what was answered before counts no more");
 }
 
+pub(in super::super) async fn what_goes_with_a_decision_is_kept_with_it_or_not_at_all<P: Place>(place: P) {
+    let store = place.open();
+    keep(&store, 1, TargetState::Held).await;
+    let text = NoticeText {
+        addressee: "external:agency-x".to_owned(),
+        about: "post/v1/link/1".to_owned(),
+        kind: "vote-wanted".to_owned(),
+        post: Some(post_id(1)),
+        account: None,
+        line: "x".to_owned(),
+        link_path: "/approve/secret".to_owned(),
+        address: Some("a@agency-x.example".to_owned()),
+        at: at(1),
+    };
+    let notice = NewNotice { text, channels: vec![(NoticeChannel::Mail, at(1))], put_at: at(1) };
+    let key = IdempotencyKey { scope: "person:p post.comment".to_owned(), key: "k".to_owned() };
+    let once = IdempotencyUse { key: key.clone(), fingerprint: "f".to_owned() };
+    let wish = Advance { notices: vec![notice], once: Some(once.clone()), ..next(&store, post_id(1), 1).await };
+    let late = Advance { from: 7, ..wish.clone() };
+    assert!(!store.advance(late).await.unwrap(), "another was first");
+    assert!(store.due_notices(NoticeChannel::Mail, at(9), 9).await.unwrap().is_none());
+    assert!(store.repeated(once.clone()).await.unwrap().is_none());
+    assert!(store.advance(wish).await.unwrap());
+    assert!(store.due_notices(NoticeChannel::Mail, at(9), 9).await.unwrap().is_some());
+    let found = store.repeated(once.clone()).await.unwrap();
+    assert!(matches!(found, Some(Accepted::Repeated { post, answer: None }) if post == post_id(1)));
+    // Another part of the same request.
+    assert!(store.advance(Advance { once: Some(once.clone()), ..next(&store, post_id(1), 2).await }).await.unwrap());
+    store.save_answer(key, StoredAnswer { status: 200, body: "{}".to_owned() }).await.unwrap();
+    assert!(matches!(store.repeated(once).await.unwrap(), Some(Accepted::Repeated { answer: Some(_), .. })));
+}
+
 pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
     let store = place.open();
     for (number, wake) in [(1, 30), (2, 10), (3, 20)] {
@@ -189,6 +238,16 @@ pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
     assert_eq!(store.to_wake(at(-1), at(20), 10).await.unwrap(), [post_id(2), post_id(3)]);
     assert_eq!(store.to_wake(at(-1), at(30), 1).await.unwrap(), [post_id(2)], "the longest waiting first");
     assert_eq!(store.to_wake(at(10), at(30), 9).await.unwrap(), [post_id(3), post_id(1)], "after a time");
+    assert!(store.unattempted(at(1_000), 10).await.unwrap().is_empty(), "what waits for people is not late");
+    keep(&store, 5, TargetState::Scheduled).await;
+    let timed = Advance { wake_at: Some(at(40)), ..timed(&store, post_id(5), 40).await };
+    assert!(store.advance(timed).await.unwrap());
+    keep(&store, 6, TargetState::Accepted).await;
+    decide_from(&store, post_id(6), TargetState::Accepted, TargetState::Accepted, 30, Some(at(35))).await;
+    assert_eq!(store.unattempted(at(35), 10).await.unwrap(), []);
+    assert_eq!(store.unattempted(at(36), 10).await.unwrap(), [(account("a"), at(35))]);
+    assert_eq!(store.unattempted(at(41), 10).await.unwrap(), [(account("a"), at(35)), (account("a"), at(40))]);
+    assert_eq!(store.unattempted(at(41), 1).await.unwrap(), [(account("a"), at(35))], "the longest waiting first");
     assert_eq!(store.wake_waiting(at(5)).await.unwrap(), 3);
     assert_eq!(store.to_wake(at(-1), at(5), 9).await.unwrap().len(), 3);
     assert_eq!(store.held_posts(None, 2).await.unwrap().len(), 2);

@@ -46,7 +46,7 @@ macro_rules! record_suite {
                 what_is_sealed_under_a_new_key_stays, openings_go_with_their_leaves, whose_it_is_and_what_was_asked,
                 what_a_person_was_told_is_erased;
             lives: votes_move_posts, of_two_decisions_one_is_kept, an_edit_takes_the_place_of_what_was,
-                another_occurrence_begins_anew, what_waits_for_time_is_found, what_was_said_is_erased,
+                another_occurrence_begins_anew, what_goes_with_a_decision_is_kept_with_it_or_not_at_all, what_waits_for_time_is_found, what_was_said_is_erased,
                 links_are_found_by_their_secret;
             notices: notices_come_once, notices_end;
             model: random_sequences;

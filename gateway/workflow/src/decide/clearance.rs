@@ -3,8 +3,10 @@
 use super::work::Work;
 use crate::{
     approval::tally,
+    facts::Facts,
     freeze::{Effect, EffectKind, PostEffect, may_send},
-    life::{Plan, Target},
+    ids::{AccountId, FreezeId},
+    life::{Life, Plan, Target},
     plant::{Plant, planted},
     refused::Refused,
     time::seconds_between,
@@ -17,6 +19,25 @@ pub(super) enum Point {
     Claim,
     /// Before an effect of an attempt.
     Effect,
+}
+
+/// The freeze that stops a post on an account now.
+pub fn frozen_by(life: &Life, account: &AccountId, facts: &Facts<'_>) -> Option<FreezeId> {
+    let known = facts.governance.accounts.get(account)?;
+    let content = life.content();
+    let effect = Effect {
+        kind: EffectKind::Change,
+        account,
+        brand: &known.brand,
+        campaign: content.campaign.as_ref(),
+        post: Some(PostEffect {
+            id: life.id(),
+            version: life.version().number,
+            labels: &content.labels,
+            approved_at: life.approved_at(),
+        }),
+    };
+    may_send(facts.freezes, &effect).err().map(|freeze| freeze.id.clone())
 }
 
 impl Work<'_> {
@@ -40,23 +61,10 @@ impl Work<'_> {
     }
 
     fn not_frozen(&self, target: &Target) -> Result<(), Refused> {
-        let Some(account) = self.facts.governance.accounts.get(target.account()) else {
+        if !self.facts.governance.accounts.contains_key(target.account()) {
             return Err(Refused::AccountGone(target.account().clone()));
-        };
-        let content = self.life.content();
-        let effect = Effect {
-            kind: EffectKind::Change,
-            account: target.account(),
-            brand: &account.brand,
-            campaign: content.campaign.as_ref(),
-            post: Some(PostEffect {
-                id: self.life.id(),
-                version: self.life.version().number,
-                labels: &content.labels,
-                approved_at: self.life.approved_at(),
-            }),
-        };
-        may_send(self.facts.freezes, &effect).map_err(|freeze| Refused::Frozen(freeze.id.clone()))
+        }
+        frozen_by(&self.life, target.account(), self.facts).map_or(Ok(()), |freeze| Err(Refused::Frozen(freeze)))
     }
 
     fn not_overdue(&self, target: &Target) -> Result<(), Refused> {

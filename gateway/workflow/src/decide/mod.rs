@@ -8,6 +8,7 @@ mod ticking;
 mod work;
 mod writing;
 
+pub use clearance::frozen_by;
 pub use command::{Attempt, Command, Finding, Outcome, Resolution, Verdict};
 
 use crate::{

@@ -81,6 +81,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "freezes",
             "limits",
             "notices",
+            // What is due and was not attempted is measured.
+            "metrics",
             "telemetry",
         ],
     ),

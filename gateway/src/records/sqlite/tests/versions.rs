@@ -24,7 +24,8 @@ const ADDED: &[&str] = &[
      VALUES ('person:editor-7', 'x', 'mail', 'vote-wanted', 'l', '/', 1767225600000000, 1767225600000000, 'waiting');",
     include_str!("../fixtures/0010.sql"),
     "INSERT INTO links VALUES (x'00', 'link_1', 'post_01', 'agency-x', 1767225600000000);",
-    // Version 12 has a column that follows from the others.
+    // Version 12 has a column that follows from the others, version 13 another index.
+    "",
     "",
 ];
 
