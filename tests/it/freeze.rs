@@ -1,5 +1,7 @@
 //! Freezes: what is stopped, what passes, and that nothing of what was stopped goes out by itself.
 
+mod doors;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -298,6 +300,120 @@ async fn who_may_freeze_and_what_is_asked_for() {
     assert!(text.contains("campaign drill") && !text.contains("spring"), "a campaign's name is in no leaf");
     assert_eq!(texts(&mine).await, ["x", "y"]);
     assert!(texts(&theirs).await.is_empty());
+}
+
+/// Subjects of the log's leaves about freezes, by their action.
+fn told(gate: &Running, action: &str) -> Vec<(String, String)> {
+    let change = |event| match event {
+        Event::Change(change) if change.what == Changed::Freeze && change.action == action => {
+            Some((change.subject, change.by))
+        }
+        _ => None,
+    };
+    gate.leaves().into_iter().filter_map(|leaf| change(leaf.event)).collect()
+}
+
+#[tokio::test]
+async fn whoever_freezes_what_is_frozen_hears_by_whom_and_the_log_keeps_why() {
+    let (mine, theirs) = (network().await, network().await);
+    let gate = plan(&mine, &theirs).start().await;
+    let (chief, ops) = (gate.caller("person:chief-1"), gate.caller("person:ops-1"));
+    let first = freeze(&chief, "brand:acme/snacks").await;
+    assert!(first["already"].is_null(), "{first}");
+    let wish = |labels: Value| json!({"scope": "brand:acme/snacks", "reason": "lawsuit", "permit_labels": labels});
+    let again = ops.post("/v1/freezes", &wish(json!(["holding", "more"]))).await.expect(200);
+    assert_eq!((&again["already"], &again["id"]), (&json!(true), &first["id"]));
+    let known = [("by", json!("chief-1")), ("reason", json!("data-leak")), ("permit_labels", json!(["holding"]))];
+    for (field, value) in known {
+        assert_eq!(again[field], value, "{again}");
+    }
+    assert_eq!(again["since"], first["since"]);
+    let subject = format!("{} brand:acme/snacks lawsuit", id(&first));
+    assert_eq!(told(&gate, "freeze-again"), [(subject, "ops-1".to_owned())]);
+    // Who wants more stopped than the first freeze stops gets it.
+    let stricter = ops.post("/v1/freezes", &wish(json!([]))).await.expect(201);
+    assert_ne!(stricter["id"], first["id"]);
+    problem(&gate.publish(&labelled(FROZEN, "We are looking into it")).await, "frozen");
+}
+
+#[tokio::test]
+async fn a_statement_written_in_the_crisis_passes_by_the_word_of_another() {
+    let (mine, theirs) = (network().await, network().await);
+    let gate = plan(&mine, &theirs)
+        .grant("editor-writes", "person:editor-7", "brand:acme", &["post.create", "post.read"])
+        .grant("chief-writes", "person:chief-1", "brand:acme", &["post.create", "post.read"])
+        .start()
+        .await;
+    let (chief, ops, editor) =
+        (gate.caller("person:chief-1"), gate.caller("person:ops-1"), gate.caller("person:editor-7"));
+    let scheduled = async |who: &Caller, text: &str| {
+        let at = gate.gateway().clock.now().checked_add(SignedDuration::from_secs(1)).expect("a time");
+        let mut body = post(FROZEN, text);
+        body["schedule"] = json!({"at": at.to_string()});
+        id(&who.post("/v1/posts", &body).await.expect(202))
+    };
+    let (statement, own) = (scheduled(&editor, "We are sorry").await, scheduled(&chief, "Mine").await);
+    let frozen = freeze(&ops, "brand:acme/snacks").await;
+    for post in [&statement, &own] {
+        gate.until_state(post, "frozen").await;
+    }
+    let permit = async |who: &Caller, post: &str, version: Value| {
+        who.post(&format!("/v1/freezes/{}/permit", id(&frozen)), &json!({"post": post, "version": version})).await
+    };
+    problem(&permit(&editor, &statement, Value::Null).await, "no-grant");
+    problem(&permit(&gate.caller("app:newsroom"), &statement, Value::Null).await, "no-grant");
+    problem(&permit(&chief, &own, Value::Null).await, "no-grant");
+    problem(&permit(&chief, &statement, json!(2)).await, "content-changed");
+    problem(&permit(&chief, "post_nobody", Value::Null).await, "not-found");
+    let elsewhere = gate.publish(&post(OTHER, "of another brand")).await.expect(201);
+    problem(&permit(&chief, &id(&elsewhere), Value::Null).await, "invalid-request");
+    assert_eq!(mine.count("POST", STATUSES).await, 0);
+    let view = permit(&chief, &statement, json!(1)).await.expect(200);
+    assert_eq!(view["permit_posts"], json!([{"post": statement, "version": 1}]));
+    gate.until_state(&statement, "published").await;
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(texts(&mine).await, ["We are sorry"], "and nothing else");
+    assert_eq!(gate.read(&own).await["state"], "frozen");
+    let subject = format!("{} brand:acme/snacks {statement} 1", id(&frozen));
+    assert_eq!(told(&gate, "permit"), [(subject, "chief-1".to_owned())]);
+}
+
+#[tokio::test]
+async fn people_freeze_by_the_command_line_with_their_own_keys() {
+    let (mine, theirs) = (network().await, network().await);
+    let gate = plan(&mine, &theirs).spawn().await;
+    let command = async |who: &str, line: &str| {
+        let run = tokio::process::Command::new(tests::harness::built::program())
+            .args(line.split(' '))
+            .current_dir(gate.site.folder())
+            .env_remove("PRESSGATE_OPERATOR_KEY")
+            .env("PRESSGATE_KEY", gate.site.key(who))
+            .stdin(std::process::Stdio::null())
+            .output();
+        let output = run.await.expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let begin = "freeze begin --brand acme/snacks --reason drill";
+    let (code, _, err) = command("person:editor-7", begin).await;
+    assert!(code == Some(1) && err.contains("respond or approve"), "{err}");
+    let (code, out, err) = command("person:chief-1", &format!("{begin} --json")).await;
+    assert_eq!(code, Some(0), "{err}");
+    let frozen: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(frozen["by"], "chief-1");
+    problem(&gate.publish(&post(FROZEN, "x")).await, "frozen");
+    let (code, out, err) = command("person:ops-1", &begin.replace("drill", "flood")).await;
+    assert_eq!(code, Some(0), "{err}");
+    for part in ["is frozen already, by chief-1 since 20", "(drill)", "(flood)", &id(&frozen)] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    let (_, out, _) = command("person:chief-1", "freeze list").await;
+    assert!(out.contains(&id(&frozen)) && out.contains("chief-1"), "{out}");
+    for (who, says) in [("person:chief-1", "still frozen"), ("person:ops-1", "is thawed")] {
+        let (code, out, err) = command(who, &format!("thaw {}", id(&frozen))).await;
+        assert!(code == Some(0) && out.contains(says), "{out}{err}");
+    }
+    gate.publish(&post(FROZEN, "x")).await.expect(201);
 }
 
 #[tokio::test]

@@ -356,15 +356,16 @@ async fn who_may_invite_and_who_sees_the_link() {
     let net = network().await;
     let (gate, _clock) = open(&net, "", 1, &[ADDRESS]).await;
     let post = held(&gate, &launch("crisps")).await;
-    // Whoever made it asks, and gets nothing to use themselves.
-    for who in ["app:newsroom", "person:chief-1"] {
-        let seen = invite(&gate, who, &post, json!({"version": 1, "valid_for": "2d"})).await.expect(201);
-        let shown = !seen["links"][0]["url"].is_null() && !seen["links"][0]["address"].is_null();
-        assert_eq!(shown, who == "person:chief-1", "{seen}");
-    }
+    // Nobody is mailed, so the inviter carries the link: who has a part in the post could use it, and no link is made.
+    let seen = invite(&gate, "person:chief-1", &post, json!({"version": 1, "valid_for": "2d"})).await.expect(201);
+    assert_eq!(seen["links"][0]["address"], ADDRESS, "{seen}");
+    let path = seen["links"][0]["url"].as_str().expect("an address");
     let own = id(&gate.caller("person:chief-1").publish(&launch("mine")).await.expect(202));
-    let seen = invite(&gate, "person:chief-1", &own, json!({})).await.expect(201);
-    assert_eq!((&seen["links"][0]["url"], &seen["links"][0]["address"]), (&Value::Null, &Value::Null));
+    for (who, post) in [("app:newsroom", &post), ("person:chief-1", &own)] {
+        let told = problem(&invite(&gate, who, post, json!({})).await, "no-grant");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("sends no mail")), "{told}");
+    }
+    assert_eq!(look(&gate, path).await.status, 200, "the link that was made still works");
     let told = invite(&gate, "person:editor-7", &post, json!({})).await;
     problem(&told, "no-grant");
     problem(&invite(&gate, "person:chief-drinks", &post, json!({})).await, "not-found");

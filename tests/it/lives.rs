@@ -386,8 +386,18 @@ async fn nothing_is_published_in_a_blackout_and_the_next_free_instant_is_told() 
     assert!(detail.contains("Quiet day") && detail.contains("the next free instant is"), "{detail}");
     body["schedule"] = json!({"at": after(&gate, 3_600)});
     gate.publish(&body).await.expect(202);
+    let native = |path: &str| format!("/native/{ACCOUNT}{path}");
+    let made = gate.post(&native(STATUSES), &json!({"status": "before it"})).await.expect(200);
     clock.advance(SignedDuration::from_hours(3));
     problem(&gate.publish(&post(ACCOUNT, "now")).await, "time-invalid");
+    // A client of the network's own API hears it in the network's shape; what publishes nothing passes.
+    let refused = gate.post(&native(STATUSES), &json!({"status": "by an SDK"})).await.expect(422);
+    assert_eq!(refused["error_description"], "time-invalid", "{refused}");
+    assert!(refused["error"].as_str().is_some_and(|text| text.contains("Quiet day")), "{refused}");
+    assert_eq!(texts(&net).await, ["before it"]);
+    let path = native(&format!("{STATUSES}/{}", id(&made)));
+    gate.get(&path).await.expect(200);
+    gate.send("DELETE", &path, &[], "").await.expect(200);
 }
 
 fn clock_now(clock: &pressgate::clock::ManualClock) -> Timestamp {

@@ -202,6 +202,7 @@ async fn a_mail_says_what_waits_and_where() {
     let expected = "Your vote is wanted (2026-03-01 12:00 UTC)\nPost 1 for acme-mastodon waits for your vote.\n\
         https://gate.acme.example/people/posts/1\n\nA post was rejected (2026-03-01 12:00 UTC)\n\
         Post 2 for acme-mastodon waits for your vote.\nhttps://gate.acme.example/people/posts/2\n\n\
+        The links lead to pages of the gateway; you are asked to sign in there first.\n\n\
         -- \nSent by Pressgate at https://gate.acme.example. Nobody reads answers to this address.\n";
     assert_eq!(to_editor.text().trim_end(), expected.trim_end());
     assert_eq!(to_agency.parsed().subject(), Some("Pressgate: A vote was escalated to you"));

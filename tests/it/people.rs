@@ -5,6 +5,7 @@ mod chromium;
 mod devices;
 mod guidelines;
 mod posts;
+mod session;
 mod sign_in;
 mod terminal;
 mod training;

@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod collector;
+pub mod doors;
 pub mod harness;
 pub mod http;
 pub mod networks;
@@ -19,3 +20,4 @@ pub mod skip;
 pub mod specs;
 pub mod tap;
 pub mod tunnel;
+pub mod typed;

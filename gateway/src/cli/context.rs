@@ -67,6 +67,11 @@ impl Context {
         Login::read()?.ok_or_else(none)?.client()
     }
 
+    /// The key of `--key-file`, where it is given.
+    pub fn named_key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        self.key_file.as_deref().map(key_from).transpose()
+    }
+
     /// The caller's key: from `--key-file`, else from the environment.
     pub fn key(&self, variable: &str) -> Result<Option<Zeroizing<String>>, Failure> {
         match &self.key_file {

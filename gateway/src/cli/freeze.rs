@@ -3,27 +3,73 @@
 use serde_json::json;
 
 use super::{
+    client::Client,
     context::Context,
     key::part,
     outcome::{Failure, Report, counted, safe},
-    reach::Reach,
+    reach::{Folder, OPERATOR_KEY, Reach, operator_address},
     table::table,
 };
 use crate::{
     freezes::{
         change::{Stores, Who, begin_offline, list_offline},
-        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest, PermitRequest},
     },
     operator::{OpsError, standing::PRINCIPALS},
 };
 
-/// `freeze begin|list`.
+/// The environment variable with a person's own key.
+const KEY: &str = "PRESSGATE_KEY";
+
+/// Where freezes are begun and lifted.
+enum Way<'a> {
+    /// At a running gateway, below this path: by a person's own key, or an operator's.
+    Gateway(Client, &'static str),
+    /// On the stores of a gateway that does not run.
+    Folder(Box<Folder<'a>>),
+}
+
+impl<'a> Way<'a> {
+    /// Whoever may freeze has one way or the other: a key in a file, an operator's in the environment, a person's own, or a device.
+    async fn open(context: &'a Context) -> Result<Self, Failure> {
+        let person = |client| Self::Gateway(client, "/v1/freezes");
+        let config = &context.config;
+        if config.data.is_dir()
+            && let Some(folder) = Reach::unused(context).await?
+        {
+            return Ok(Self::Folder(folder));
+        }
+        if let Some(key) = context.named_key()? {
+            return Ok(person(Client::of_apps(config, Some(key))));
+        }
+        if let Some(key) = context.key(OPERATOR_KEY)? {
+            return Ok(Self::Gateway(Client::new(operator_address(config), Some(key)), "/operator/freezes"));
+        }
+        context.person(KEY).map(person)
+    }
+}
+
+/// `freeze begin|list|permit`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Stop every effect of a scope. When this has answered, none of it reaches a network but deletions and approved statements.
     Begin(Begin),
     /// Freezes that are on, and the last that were lifted.
     List,
+    /// Let a statement pass: one version of one post, by somebody who has no part in it.
+    Permit(Permit),
+}
+
+/// What is to pass.
+#[derive(Debug, clap::Args)]
+pub struct Permit {
+    /// The freeze; `pressgate freeze list` has it.
+    id: String,
+    /// The post.
+    post: String,
+    /// The version that you saw. Without it the one that there is.
+    #[arg(long, value_name = "VERSION")]
+    saw: Option<u32>,
 }
 
 /// What is frozen, and why.
@@ -99,15 +145,16 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     match command {
         Command::Begin(begin) => self::begin(context, begin).await,
         Command::List => list(context).await,
+        Command::Permit(wanted) => permit(context, wanted).await,
     }
 }
 
 async fn begin(context: &Context, wanted: Begin) -> Result<Report, Failure> {
     let Begin { scope, reason, permit_label } = wanted;
     let wish = FreezeRequest { scope: scope.written(), reason, permit_labels: permit_label };
-    let frozen: FreezeView = match Reach::open(context).await? {
-        Reach::Gateway(client) => client.post("/operator/freezes", &wish).await?,
-        Reach::Folder(folder) => {
+    let frozen: FreezeView = match Way::open(context).await? {
+        Way::Gateway(client, path) => client.post(path, &wish).await?,
+        Way::Folder(folder) => {
             let governance = folder.standing(&context.shelf()?, PRINCIPALS).await?;
             let (audit, records) = (&folder.stores.audit, folder.stores.records.as_ref());
             let stores = Stores { audit, records, now: context.clock.now() };
@@ -122,19 +169,60 @@ async fn begin(context: &Context, wanted: Begin) -> Result<Report, Failure> {
             format!("; {} had left before and not been answered yet", counted(left, "request", "requests"))
         }
     };
-    let text = format!(
-        "{} is frozen ({}){left}\nTwo people thaw it: pressgate thaw {}",
+    let (scope, id) = (safe(&frozen.scope), safe(&frozen.id));
+    let text = if frozen.already.is_some() {
+        already(&frozen, &wish)
+    } else {
+        format!("{scope} is frozen ({}){left}\nTwo people thaw it: pressgate thaw {id}", safe(&frozen.reason))
+    };
+    Ok(Report::good(text, json!(frozen)))
+}
+
+/// It was frozen before: by whom, and what passes all the same.
+fn already(frozen: &FreezeView, wish: &FreezeRequest) -> String {
+    let passes = match frozen.permit_labels.as_slice() {
+        [] => "no label passes".to_owned(),
+        labels => format!("posts with one of these labels pass: {}", safe(&labels.join(", "))),
+    };
+    let ending = match frozen.lift_asked_by.as_slice() {
+        [] => String::new(),
+        asked => format!("\n{} asked for its end", safe(&asked.join(", "))),
+    };
+    format!(
+        "{} is frozen already, by {} since {} ({}), as {}; the log has your reason too ({}); {passes}{ending}",
         safe(&frozen.scope),
+        safe(&frozen.by),
+        frozen.since,
         safe(&frozen.reason),
-        safe(&frozen.id)
+        safe(&frozen.id),
+        safe(&wish.reason),
+    )
+}
+
+async fn permit(context: &Context, wanted: Permit) -> Result<Report, Failure> {
+    let Permit { id, post, saw } = wanted;
+    let wish = PermitRequest { post, version: saw };
+    let frozen: FreezeView = match Way::open(context).await? {
+        Way::Gateway(client, path) => client.post(&format!("{path}/{}/permit", part(&id)?), &wish).await?,
+        Way::Folder(_) => {
+            let text = "a person lets a post pass with a key of their own, on a running gateway";
+            return Err(Failure::refused(text.to_owned()));
+        }
+    };
+    let version = frozen.permit_posts.iter().find(|passes| passes.post == wish.post).map(|passes| passes.version);
+    let version = version.map_or_else(String::new, |version| format!(" in version {version}"));
+    let text = format!(
+        "{} passes{version}, once it is approved; everything else of {} stays frozen",
+        safe(&wish.post),
+        safe(&frozen.scope)
     );
     Ok(Report::good(text, json!(frozen)))
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {
-    let all: FreezesView = match Reach::open(context).await? {
-        Reach::Gateway(client) => client.get("/operator/freezes").await?,
-        Reach::Folder(folder) => list_offline(folder.stores.records.as_ref()).await.map_err(OpsError::from)?,
+    let all: FreezesView = match Way::open(context).await? {
+        Way::Gateway(client, path) => client.get(path).await?,
+        Way::Folder(folder) => list_offline(folder.stores.records.as_ref()).await.map_err(OpsError::from)?,
     };
     let row = |freeze: &FreezeView| {
         let asked = if freeze.lift_asked_by.is_empty() { "–".to_owned() } else { freeze.lift_asked_by.join(", ") };
@@ -158,9 +246,9 @@ async fn list(context: &Context) -> Result<Report, Failure> {
 pub async fn thaw(context: &Context, wanted: Thaw) -> Result<Report, Failure> {
     let Thaw { id, reason, release_every } = wanted;
     let wish = LiftRequest { reason, release_every_s: release_every };
-    let lifted: FreezeView = match Reach::open(context).await? {
-        Reach::Gateway(client) => client.post(&format!("/operator/freezes/{}/lift", part(&id)?), &wish).await?,
-        Reach::Folder(_) => {
+    let lifted: FreezeView = match Way::open(context).await? {
+        Way::Gateway(client, path) => client.post(&format!("{path}/{}/lift", part(&id)?), &wish).await?,
+        Way::Folder(_) => {
             let text = "a freeze is lifted by two people with keys of their own, on a running gateway";
             return Err(Failure::refused(text.to_owned()));
         }

@@ -60,7 +60,7 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     /// A file with your Pressgate key, which nobody else may read. Else the key is taken from PRESSGATE_OPERATOR_KEY, or for
-    /// `post`, `approvals`, `calendar`, `device` and `audit` from PRESSGATE_KEY, or from what `pressgate login` kept.
+    /// `post`, `approvals`, `calendar`, `device`, `freeze`, `thaw` and `audit` from PRESSGATE_KEY, or from what `pressgate login` kept.
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -252,6 +252,7 @@ mod tests {
         "pressgate post comment post_1 --resolves 1",
         "pressgate post resolve post_1 --account a --published 7 --url https://n.example/7 --note seen",
         "pressgate post resolve post_1 --account a --not-published --note looked",
+        "pressgate post invite post_1 agency-x --valid-for 48h --saw 2",
         "pressgate post retry post_1 --account a --note again",
         "pressgate post confirm post_1 --note go",
         "pressgate post history post_1 --json",
@@ -286,6 +287,7 @@ mod tests {
         "pressgate freeze begin --brand acme/snacks --reason data-leak --permit-label holding --permit-label news",
         "pressgate freeze begin --org --reason drill --json",
         "pressgate freeze list",
+        "pressgate freeze permit freeze_1 post_1 --saw 2 --json",
         "pressgate thaw freeze_1 --reason over --release-every 30s",
         "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
     ];

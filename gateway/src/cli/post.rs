@@ -3,6 +3,7 @@
 mod edit;
 mod explain;
 mod history;
+mod invite;
 mod make;
 mod merge;
 pub(super) mod standing;
@@ -46,6 +47,8 @@ pub enum Command {
     Confirm(steps::Step),
     /// Say something of a post, or resolve what was said.
     Comment(steps::Comment),
+    /// Ask an outside party for its vote, by links that work once.
+    Invite(invite::Invite),
     /// Set another time.
     Schedule(steps::Schedule),
     /// End a post that is not out yet.
@@ -104,6 +107,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Reject(vote) => vote.cast(&client, "reject").await,
         Command::Confirm(step) => step.confirm(&client).await,
         Command::Comment(comment) => comment.say(&client).await,
+        Command::Invite(invite) => invite.run(&client).await,
         Command::Schedule(schedule) => schedule.set(&client).await,
         Command::Cancel(step) => step.take(&client, "cancel").await,
         Command::Reopen(step) => step.take(&client, "reopen").await,
@@ -112,7 +116,10 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Withdraw { id } => withdraw(&client, &id).await,
         Command::Show { id } => {
             let post: Value = client.get(&path(&id, "")?).await?;
-            Ok(Report::good(told(&post), post))
+            let history: Value = client.get(&path(&id, "history")?).await?;
+            let said = history::comments(&history);
+            let text = if said.is_empty() { told(&post) } else { format!("{}\n{}", told(&post), said.join("\n")) };
+            Ok(Report::good(text, post))
         }
         Command::List { state, account, campaign, limit } => {
             let limit = limit.map(|limit| limit.to_string());

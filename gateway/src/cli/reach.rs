@@ -90,6 +90,15 @@ impl Drop for Folder<'_> {
 }
 
 impl<'a> Reach<'a> {
+    /// The stores of the data folder, where no gateway has them.
+    pub async fn unused(context: &'a Context) -> Result<Option<Box<Folder<'a>>>, Failure> {
+        match start::open_stores(&context.parts()).await {
+            Ok(stores) => Ok(Some(Box::new(Folder { context, stores }))),
+            Err(StartError::Locked(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
     /// Opens the stores, or finds the gateway that has them.
     pub async fn open(context: &'a Context) -> Result<Self, Failure> {
         let data = &context.config.data;
@@ -99,19 +108,16 @@ impl<'a> Reach<'a> {
                 data.display()
             )));
         }
-        match start::open_stores(&context.parts()).await {
-            Ok(stores) => Ok(Self::Folder(Box::new(Folder { context, stores }))),
-            Err(StartError::Locked(_)) => {
-                let key = context.key(OPERATOR_KEY)?.ok_or_else(|| {
-                    Failure::refused(format!(
-                        "a gateway runs on {}, so an operator's key is needed: give --key-file or {OPERATOR_KEY}",
-                        data.display()
-                    ))
-                })?;
-                Ok(Self::Gateway(Client::new(operator_address(&context.config), Some(key))))
-            }
-            Err(other) => Err(other.into()),
+        if let Some(folder) = Self::unused(context).await? {
+            return Ok(Self::Folder(folder));
         }
+        let key = context.key(OPERATOR_KEY)?.ok_or_else(|| {
+            Failure::refused(format!(
+                "a gateway runs on {}, so an operator's key is needed: give --key-file or {OPERATOR_KEY}",
+                data.display()
+            ))
+        })?;
+        Ok(Self::Gateway(Client::new(operator_address(&context.config), Some(key))))
     }
 }
 

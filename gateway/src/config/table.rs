@@ -24,9 +24,14 @@ impl Report {
         self.0.borrow_mut().push(Fault::new(file, line, message));
     }
 
-    /// True where nothing is wrong so far.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+    /// How many faults there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// True where nothing is wrong so far in these files.
+    pub(super) fn none_in(&self, files: &[&str]) -> bool {
+        self.0.borrow().iter().all(|fault| !files.contains(&fault.file.as_str()))
     }
 
     /// Sorted by file and line, each once.

@@ -16,11 +16,11 @@ use crate::{
     freezes::{
         self,
         change::Who,
-        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest, PermitRequest},
     },
     gateway::Gateway,
     model::Principal,
-    posts::thaw,
+    posts::{permit as statement, thaw},
     refusal::{Refusal, Stage, problem},
 };
 
@@ -64,6 +64,7 @@ fn asked<T: DeserializeOwned>(caller: &Caller, body: Result<Bytes, Refusal>) -> 
 /// for all that the scope covers.
 #[utoipa::path(post, path = "/v1/freezes", operation_id = "beginFreeze", tag = "freezes", request_body = FreezeRequest,
     responses((status = 201, body = FreezeView, description = "It is frozen. `under_way` counts requests that had left before."),
+              (status = 200, body = FreezeView, description = "It was frozen already, by the freeze that this tells of; the log has who wanted it too, and why."),
               (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
 pub async fn begin(
     State(gateway): State<Arc<Gateway>>,
@@ -74,7 +75,9 @@ pub async fn begin(
         Ok((by, wish)) => freezes::begin(&gateway, by, wish).await,
         Err(refusal) => Err(refusal),
     };
-    Ok((StatusCode::CREATED, Json(told(&gateway, &caller, done).await?)))
+    let frozen = told(&gateway, &caller, done).await?;
+    let status = if frozen.already.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(frozen)))
 }
 
 /// Freezes that the person may have a say in.
@@ -102,6 +105,24 @@ pub async fn lift(
 ) -> Result<Json<FreezeView>, Problem> {
     let done = match asked::<LiftRequest>(&caller, body) {
         Ok((by, wish)) => thaw::lift(&gateway, by, id, wish).await,
+        Err(refusal) => Err(refusal),
+    };
+    Ok(Json(told(&gateway, &caller, done).await?))
+}
+
+/// Lets one version of one post pass, once it is approved. Needs a person who may freeze that scope and has no part in the post.
+#[utoipa::path(post, path = "/v1/freezes/{id}/permit", operation_id = "permitPost", tag = "freezes", request_body = PermitRequest,
+    params(("id" = String, Path, description = "The freeze.")),
+    responses((status = 200, body = FreezeView, description = "The freeze, with the posts that pass it."),
+              (status = "default", content_type = "application/problem+json", body = crate::doors::problem::ProblemBody, description = "A problem.")))]
+pub async fn permit(
+    State(gateway): State<Arc<Gateway>>,
+    Known(caller): Known,
+    FreezePath(id): FreezePath,
+    JsonBody(body): JsonBody,
+) -> Result<Json<FreezeView>, Problem> {
+    let done = match asked::<PermitRequest>(&caller, body) {
+        Ok((by, wish)) => statement::permit(&gateway, by, id, wish).await,
         Err(refusal) => Err(refusal),
     };
     Ok(Json(told(&gateway, &caller, done).await?))

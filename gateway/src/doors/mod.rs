@@ -79,6 +79,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/audit/reveals/{id}/confirmations", post(reveals::confirm))
         .route("/v1/freezes", get(freezes::list).merge(post(freezes::begin)))
         .route("/v1/freezes/{id}/lift", post(freezes::lift))
+        .route("/v1/freezes/{id}/permit", post(freezes::permit))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::page))

@@ -28,7 +28,7 @@ use crate::refusal::problem;
         people::guidelines::api::list, people::guidelines::api::read, people::guidelines::api::acknowledge,
         audit::search::search, audit::search::read, audit::stream::stream, audit::export::export, audit::tree::file,
         reveals::ask, reveals::look, reveals::confirm,
-        freezes::begin, freezes::list, freezes::lift
+        freezes::begin, freezes::list, freezes::lift, freezes::permit
     ),
     modifiers(&Bearer),
     security(("key" = []))

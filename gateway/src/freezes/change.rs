@@ -1,10 +1,6 @@
 //! Beginning and lifting: the log first, then the records, then the memory that every call looks at.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     hmac,
@@ -19,14 +15,15 @@ use pressgate_workflow::{
 };
 
 use super::{
-    Place, of, read,
+    Place, of,
     view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
     who::may,
+    wish::{invalid, labels, scope, spacing, word},
     written,
 };
 use crate::{
     audit::{AuditLog, Leaf, leaf},
-    config::{Governance, did_you_mean},
+    config::Governance,
     gateway::Gateway,
     model::{AccountId, PersonId, PostId, hex::hex},
     records::{FreezeRecord, FrozenTarget, LiftedFreeze, Records, RecordsError},
@@ -35,14 +32,8 @@ use crate::{
 
 /// How long a freeze waits for what had left before it.
 const ENDS_WAIT: Duration = Duration::from_secs(2);
-/// Longest word of a reason, in bytes.
-const REASON_BYTES_MAX: usize = 64;
-/// Most labels whose posts pass.
-const LABELS_MAX: usize = 16;
-/// Longest name in a scope, and longest label, in characters: as for posts.
-const NAME_CHARS_MAX: usize = 200;
-/// Longest space between two posts that go on, in seconds.
-const EVERY_S_MAX: u32 = 24 * 60 * 60;
+/// Most posts that pass one freeze by name.
+const POSTS_MAX: usize = 100;
 /// Random bytes of an id.
 const ID_BYTES: usize = 16;
 /// Random bytes of a salt.
@@ -106,17 +97,21 @@ pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Resu
         // From here until the guard falls no effect starts.
         let no_starts = gateway.starts.write().await;
         let mut freezes = Freezes::clone(&book.on());
-        let (record, event) = begin_kept(Stores::running(&gateway), &freezes, &governance, &by, &wish).await?;
-        freezes.apply(&event);
-        book.on.store(Arc::new(freezes));
+        let Begun { record, event } =
+            begin_kept(Stores::running(&gateway), &freezes, &governance, &by, &wish).await?;
+        let already = event.is_none().then_some(true);
+        if let Some(event) = event {
+            freezes.apply(&event);
+            book.on.store(Arc::new(freezes));
+        }
         let going = book.under_way.of(&record.freeze.scope);
         drop(no_starts);
         // The next freeze need not wait for what this one waits for.
         drop(one);
         let left = book.under_way.over(going, ENDS_WAIT).await;
         let scope = written(&record.freeze.scope);
-        tracing::warn!(freeze = %record.freeze.id, %scope, by = by.name(), reason = record.freeze.why, under_way = left, "frozen");
-        Ok(FreezeView { under_way: Some(left), ..FreezeView::of(&record) })
+        tracing::warn!(freeze = %record.freeze.id, %scope, by = by.name(), reason = wish.reason, under_way = left, "frozen");
+        Ok(FreezeView { under_way: Some(left), already, ..FreezeView::of(&record) })
     })
     .await
 }
@@ -132,8 +127,15 @@ pub async fn begin_offline(
     wish: &FreezeRequest,
 ) -> Result<FreezeView, Refusal> {
     let freezes = of(&stores.records.freezes().await.map_err(|error| kept(&error))?);
-    let (record, _) = begin_kept(stores, &freezes, governance, by, wish).await?;
-    Ok(FreezeView::of(&record))
+    let Begun { record, event } = begin_kept(stores, &freezes, governance, by, wish).await?;
+    Ok(FreezeView { already: event.is_none().then_some(true), ..FreezeView::of(&record) })
+}
+
+/// What became of a wish to freeze.
+struct Begun {
+    record: FreezeRecord,
+    /// None where it was frozen already.
+    event: Option<FreezeEvent>,
 }
 
 async fn begin_kept(
@@ -142,11 +144,18 @@ async fn begin_kept(
     governance: &Governance,
     by: &Who,
     wish: &FreezeRequest,
-) -> Result<(FreezeRecord, FreezeEvent), Refusal> {
+) -> Result<Begun, Refusal> {
     let scope = scope(governance, &wish.scope)?;
     allowed(governance, by, &scope)?;
     word(&wish.reason)?;
-    let statements = Statements { labels: labels(&wish.permit_labels)?, posts: BTreeMap::new() };
+    let labels = labels(&wish.permit_labels)?;
+    // One that lets more pass than is wished for now does not do what is asked.
+    let same = |freeze: &&Freeze| freeze.scope == scope && freeze.statements.labels.is_subset(&labels);
+    if let Some(freeze) = freezes.on().iter().find(same) {
+        let record = again(stores, freeze, by, &wish.reason).await?;
+        return Ok(Begun { record, event: None });
+    }
+    let statements = Statements { labels, posts: BTreeMap::new() };
     let id = format!("freeze_{}", random::<ID_BYTES>()?);
     let about = (&by.actor(), stores.now, wish.reason.as_str());
     let event = freezes.begin(id.into(), scope, statements, about).map_err(|refused| no(&refused))?;
@@ -155,7 +164,63 @@ async fn begin_kept(
     };
     let record = FreezeRecord { freeze: freeze.clone(), salt: random::<SALT_BYTES>()?, lifted: None };
     keep(stores, "freeze", by, &record).await?;
-    Ok((record, event))
+    Ok(Begun { record, event: Some(event) })
+}
+
+/// It is frozen already: the log keeps who wanted it too, and why.
+async fn again(stores: Stores<'_>, freeze: &Freeze, by: &Who, reason: &str) -> Result<FreezeRecord, Refusal> {
+    let records = stores.records.freezes().await.map_err(|error| kept(&error))?;
+    let record = records.into_iter().find(|record| record.freeze.id == freeze.id);
+    let record = record.ok_or_else(|| missing(freeze.id.as_str()))?;
+    let subject = format!("{} {} {reason}", freeze.id, unnamed(&freeze.scope));
+    note(stores.audit, stores.now, change("freeze-again", subject, None, by)).await?;
+    Ok(record)
+}
+
+/// Lets one version of one post pass a freeze, once it is approved.
+///
+/// # Errors
+/// No such freeze, no right, and what the stores say; nothing more passes then.
+pub async fn permit(
+    gateway: &Arc<Gateway>,
+    by: &Who,
+    id: &str,
+    (post, version): (&PostId, u32),
+) -> Result<FreezeView, Refusal> {
+    let book = &gateway.freezes;
+    let governance = gateway.governance.load_full();
+    let _one = book.changing.lock().await;
+    let stores = Stores::running(gateway);
+    let mut freezes = Freezes::clone(&book.on());
+    let freeze = on(&freezes, id)?;
+    allowed(&governance, by, &freeze.scope)?;
+    if freeze.statements.posts.len() >= POSTS_MAX {
+        return Err(invalid(format!("{POSTS_MAX} posts pass this freeze already; lift it, or freeze less.")));
+    }
+    let of = (post.as_str().into(), version);
+    let event = freezes.permit(&freeze.id, of, (&by.actor(), stores.now)).map_err(|refused| no(&refused))?;
+    let records = stores.records.freezes().await.map_err(|error| kept(&error))?;
+    let record = records.into_iter().find(|record| record.freeze.id == freeze.id);
+    let mut record = record.ok_or_else(|| missing(id))?;
+    record.freeze.statements.posts.insert(post.as_str().into(), version);
+    let subject = format!("{id} {} {post} {version}", unnamed(&freeze.scope));
+    keep_told(stores, ("permit", subject), by, &record).await?;
+    freezes.apply(&event);
+    book.on.store(Arc::new(freezes));
+    tracing::warn!(freeze = id, %post, version, by = by.name(), "a post may pass a freeze");
+    Ok(FreezeView::of(&record))
+}
+
+/// A freeze that is on.
+///
+/// # Errors
+/// There is none of that id.
+pub fn on(freezes: &Freezes, id: &str) -> Result<Freeze, Refusal> {
+    freezes.on().iter().find(|freeze| freeze.id.as_str() == id).cloned().ok_or_else(|| missing(id))
+}
+
+fn missing(id: &str) -> Refusal {
+    Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."))
 }
 
 /// Asks for the end of a freeze; the second person's word ends it. What it stopped waits for a vote each, or goes out by the rule
@@ -171,16 +236,15 @@ pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest
         let _one = book.changing.lock().await;
         let stores = Stores::running(&gateway);
         let mut freezes = Freezes::clone(&book.on());
-        let missing =
-            || Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."));
-        let freeze = freezes.on().iter().find(|freeze| freeze.id.as_str() == id).cloned().ok_or_else(missing)?;
+        let freeze = on(&freezes, &id)?;
         allowed(&governance, &by, &freeze.scope)?;
         let reason = wish.reason.as_deref().unwrap_or(OVER);
         word(reason)?;
         let every_s = spacing(wish.release_every_s)?;
         let event = freezes.lift(&freeze.id, &by.actor(), stores.now, reason).map_err(|refused| no(&refused))?;
         let records = stores.records.freezes().await.map_err(|error| kept(&error))?;
-        let mut record = records.into_iter().find(|record| record.freeze.id == freeze.id).ok_or_else(missing)?;
+        let record = records.into_iter().find(|record| record.freeze.id == freeze.id);
+        let mut record = record.ok_or_else(|| missing(&id))?;
         let lifted = end(&mut record, &event);
         keep(stores, if lifted { "thaw" } else { "thaw-ask" }, &by, &record).await?;
         freezes.apply(&event);
@@ -297,11 +361,23 @@ async fn is_freed(
 /// The leaf, then the record. A record that fails after its leaf gets a second leaf that says so.
 async fn keep(stores: Stores<'_>, action: &str, by: &Who, record: &FreezeRecord) -> Result<(), Refusal> {
     let Freeze { id, scope, why, .. } = &record.freeze;
-    // A campaign's name is somebody's words: it is in the digest only.
-    let scope = if matches!(scope, Scope::Campaign(_)) { "campaign".to_owned() } else { written(scope) };
+    keep_told(stores, (action, format!("{id} {} {why}", unnamed(scope))), by, record).await
+}
+
+/// A campaign's name is somebody's words: it is in the digest only.
+fn unnamed(scope: &Scope) -> String {
+    if matches!(scope, Scope::Campaign(_)) { "campaign".to_owned() } else { written(scope) }
+}
+
+async fn keep_told(
+    stores: Stores<'_>,
+    (action, subject): (&str, String),
+    by: &Who,
+    record: &FreezeRecord,
+) -> Result<(), Refusal> {
     let whole = serde_json::to_vec(&record.freeze).unwrap_or_default();
     let digest = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, record.salt.as_bytes()), &whole).as_ref());
-    let change = |action: &str| change(action, format!("{id} {scope} {why}"), Some(digest.clone()), by);
+    let change = |action: &str| change(action, subject.clone(), Some(digest.clone()), by);
     note(stores.audit, stores.now, change(action)).await?;
     let Err(error) = stores.records.put_freeze(record.clone()).await else { return Ok(()) };
     if let Err(error) = note(stores.audit, stores.now, change(&format!("{action}-failed"))).await {
@@ -322,7 +398,11 @@ async fn note(audit: &AuditLog, now: Timestamp, change: leaf::Change) -> Result<
     })
 }
 
-fn allowed(governance: &Governance, by: &Who, scope: &Scope) -> Result<(), Refusal> {
+/// Whether somebody may begin and lift a freeze of that scope.
+///
+/// # Errors
+/// They may not.
+pub fn allowed(governance: &Governance, by: &Who, scope: &Scope) -> Result<(), Refusal> {
     let may = match by {
         Who::Person(person) => may(governance, person, scope),
         Who::Local => true,
@@ -332,62 +412,6 @@ fn allowed(governance: &Governance, by: &Who, scope: &Scope) -> Result<(), Refus
     }
     let detail = "Only operators, and people who respond or approve for all that the scope covers, freeze and thaw. Roles stand in people.toml.";
     Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail))
-}
-
-fn scope(governance: &Governance, text: &str) -> Result<Scope, Refusal> {
-    let form = "`scope` is `org`, `brand:…`, `account:…` or `campaign:…`.";
-    let scope = read(text).ok_or_else(|| invalid(form.to_owned()))?;
-    let unknown = |kind: &str, id: &str, known: Vec<&str>| {
-        let hint = did_you_mean(id, known);
-        Err(invalid(format!("There is no {kind} of that name{}.", hint.trim_end_matches('?'))))
-    };
-    match &scope {
-        Scope::Brand(brand) if !governance.brands.keys().any(|known| known.as_str() == brand.as_str()) => {
-            unknown("brand", brand.as_str(), governance.brands.keys().map(|known| known.as_str()).collect())
-        }
-        Scope::Account(account) if !governance.accounts.contains_key(account.as_str()) => {
-            unknown("account", account.as_str(), governance.accounts.keys().map(|known| known.as_str()).collect())
-        }
-        Scope::Campaign(campaign) if !is_name(campaign.as_str()) => {
-            Err(invalid(format!("A campaign's name is one line of 1 to {NAME_CHARS_MAX} characters.")))
-        }
-        _ => Ok(scope),
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().count() <= NAME_CHARS_MAX && !text.chars().any(char::is_control)
-}
-
-/// The log keeps the word for good, so that it can't be a sentence of somebody.
-fn word(reason: &str) -> Result<(), Refusal> {
-    let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !reason.is_empty() && reason.len() <= REASON_BYTES_MAX && reason.bytes().all(fine) {
-        return Ok(());
-    }
-    Err(invalid(format!(
-        "`reason` is one word of 1 to {REASON_BYTES_MAX} lower-case letters, digits and `-`: `data-leak`."
-    )))
-}
-
-fn labels(labels: &[String]) -> Result<BTreeSet<pressgate_workflow::ids::Label>, Refusal> {
-    if labels.len() > LABELS_MAX || !labels.iter().all(|label| is_name(label)) {
-        return Err(invalid(format!(
-            "`permit_labels` has at most {LABELS_MAX} labels, each one line of 1 to {NAME_CHARS_MAX} characters."
-        )));
-    }
-    Ok(labels.iter().map(|label| label.as_str().into()).collect())
-}
-
-fn spacing(every_s: Option<u32>) -> Result<Option<u32>, Refusal> {
-    if every_s.is_some_and(|every_s| !(1..=EVERY_S_MAX).contains(&every_s)) {
-        return Err(invalid(format!("`release_every_s` is 1 to {EVERY_S_MAX} seconds.")));
-    }
-    Ok(every_s)
-}
-
-fn invalid(detail: String) -> Refusal {
-    Refusal::new(problem::INVALID, Stage::Door, detail)
 }
 
 fn no(refused: &FreezeRefused) -> Refusal {

@@ -8,6 +8,7 @@ pub mod change;
 mod under_way;
 pub mod view;
 mod who;
+mod wish;
 
 use std::sync::Arc;
 

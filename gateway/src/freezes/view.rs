@@ -38,6 +38,27 @@ pub struct LiftRequest {
     pub release_every_s: Option<u32>,
 }
 
+/// A post that is to pass a freeze.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRequest {
+    /// The post.
+    #[schema(max_length = 64)]
+    pub post: String,
+    /// The version that was seen. Without it the one that there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+/// A post that passes a freeze, in one version.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PermittedPost {
+    /// The post.
+    pub post: String,
+    /// The version.
+    pub version: u32,
+}
+
 /// A freeze as it stands.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FreezeView {
@@ -51,6 +72,9 @@ pub struct FreezeView {
     pub reason: String,
     /// Labels of statements that pass.
     pub permit_labels: Vec<String>,
+    /// Posts that pass by name.
+    #[serde(default)]
+    pub permit_posts: Vec<PermittedPost>,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
@@ -64,6 +88,9 @@ pub struct FreezeView {
     /// When.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub lifted_at: Option<Timestamp>,
+    /// In the answer to a begin: it was frozen already, by this freeze. Nothing was added to it; the log has who wanted it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub already: Option<bool>,
     /// In the answer to its begin: effects that had left before and are not answered yet. Nothing else can leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<usize>,
@@ -94,6 +121,11 @@ impl FreezeView {
             state: state.to_owned(),
             reason: why.clone(),
             permit_labels: statements.labels.iter().map(ToString::to_string).collect(),
+            permit_posts: statements
+                .posts
+                .iter()
+                .map(|(post, version)| PermittedPost { post: post.to_string(), version: *version })
+                .collect(),
             since: *since,
             by: match by {
                 Actor::Person { person } => person.to_string(),
@@ -102,6 +134,7 @@ impl FreezeView {
             lift_asked_by: lifting.iter().map(ToString::to_string).collect(),
             lifted_by: record.lifted.as_ref().map(|lifted| lifted.by.to_string()),
             lifted_at: record.lifted.as_ref().map(|lifted| lifted.at),
+            already: None,
             under_way: None,
             released: None,
         }

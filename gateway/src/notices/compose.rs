@@ -64,6 +64,9 @@ fn body(base: &Url, notices: &[NoticeRecord]) -> String {
         let _ = write!(body, "{}\r\n\r\n", text::link(base, &text.link_path));
     }
     let origin = base.origin().ascii_serialization();
+    if notices.iter().any(|notice| notice.text.addressee.starts_with("person:")) {
+        body.push_str("The links lead to pages of the gateway; you are asked to sign in there first.\r\n\r\n");
+    }
     let _ = write!(body, "-- \r\nSent by Pressgate at {origin}. Nobody reads answers to this address.\r\n");
     body
 }

@@ -41,12 +41,12 @@ use crate::{
     freezes::{
         self,
         change::Who,
-        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
+        view::{FreezeRequest, FreezeView, FreezesView, LiftRequest, PermitRequest},
     },
     gateway::{Gateway, READY, Readiness},
     metrics::CONTENT_TYPE,
     model::KeyId,
-    posts::thaw,
+    posts::{permit, thaw},
 };
 
 /// Everything that the operator listener serves.
@@ -70,6 +70,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/webhooks/{id}/secret/rotations", post(rotate_webhook_secret))
         .route("/operator/freezes", get(list_freezes).merge(post(begin_freeze)))
         .route("/operator/freezes/{id}/lift", post(lift_freeze))
+        .route("/operator/freezes/{id}/permit", post(permit_post))
         .route("/operator/guidelines", get(list_guidelines))
         .route("/operator/guidelines/acknowledgements", get(list_acknowledgements))
         .route("/operator/audit/key", post(rotate_audit_key))
@@ -290,7 +291,9 @@ async fn begin_freeze(
     Operator(by): Operator,
     Strict(wish): Strict<FreezeRequest>,
 ) -> Result<Response, Problem> {
-    Ok(Fresh(StatusCode::CREATED, freezes::begin(&gateway, who(by), wish).await?).into_response())
+    let frozen = freezes::begin(&gateway, who(by), wish).await?;
+    let status = if frozen.already.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(Fresh(status, frozen).into_response())
 }
 
 async fn lift_freeze(
@@ -300,6 +303,15 @@ async fn lift_freeze(
     Strict(wish): Strict<LiftRequest>,
 ) -> Answer<FreezeView> {
     ok(thaw::lift(&gateway, who(by), id, wish).await?)
+}
+
+async fn permit_post(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<PermitRequest>,
+) -> Answer<FreezeView> {
+    ok(permit::permit(&gateway, who(by), id, wish).await?)
 }
 
 async fn list_guidelines(State(gateway): Shared, _operator: Operator) -> Answer<Vec<GuidelineRow>> {

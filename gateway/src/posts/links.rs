@@ -200,6 +200,10 @@ async fn go(
         let detail = "Only who may write the post, or is asked to approve it, invites somebody from outside.";
         return Err(Refusal::new(problem::NO_GRANT, Stage::Authorise, detail));
     }
+    if !mailed(gateway) && !carries(gateway, caller, &post) {
+        let detail = "This gateway sends no mail, so whoever invites carries the link, and could use it: a person without a part in the post invites, with a key of their own.";
+        return Err(Refusal::new(problem::NO_GRANT, Stage::Approve, detail));
+    }
     let mut turn = Turn::begin(gateway, post, By::Caller(caller));
     let saw = saw.unwrap_or_else(|| turn.life().version().number);
     let party = External::from(party);
@@ -368,12 +372,16 @@ pub async fn vote(
 /// May the caller see links that it asked for? Only where nobody is mailed, so that somebody must carry them; and then only a person who has
 /// no part in the post, since whoever has a link can use it.
 pub fn carries(gateway: &Gateway, caller: &Caller, post: &PostRecord) -> bool {
-    let mailed = gateway.config.notices.as_ref().is_some_and(|notices| notices.mail.is_some());
     let Principal::Person(person) = caller.principal() else { return false };
     let life = life::of(post);
     let known = life::Known::of(gateway, post, &life);
     let facts = known.facts(&pressgate_workflow::ids::Actor::Gate);
-    !mailed && part_in(&life, &facts, &person.as_str().into()).is_none()
+    !mailed(gateway) && part_in(&life, &facts, &person.as_str().into()).is_none()
+}
+
+/// Somebody is mailed, so that nobody has to carry a link.
+fn mailed(gateway: &Gateway) -> bool {
+    gateway.config.notices.as_ref().is_some_and(|notices| notices.mail.is_some())
 }
 
 /// Where the links of a post went that were voted with, by their public ids; of addresses that are the party's still.

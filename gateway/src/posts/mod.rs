@@ -5,6 +5,7 @@ pub mod deliver;
 pub mod life;
 pub mod links;
 pub mod mark;
+pub mod permit;
 pub mod plan;
 pub mod recall;
 pub mod recover;

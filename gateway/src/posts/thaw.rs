@@ -58,7 +58,7 @@ async fn go_on(gateway: &Arc<Gateway>, by: &Who, freeze: &Freeze, every_s: Optio
 }
 
 /// A post finds that it is frozen no more; with a time, its targets go on then.
-async fn thaw(gateway: &Arc<Gateway>, id: &PostId, at: Option<Timestamp>) -> Result<(), Refusal> {
+pub(super) async fn thaw(gateway: &Arc<Gateway>, id: &PostId, at: Option<Timestamp>) -> Result<(), Refusal> {
     let _alone = gateway.lives.alone(id).await;
     let mut turn = Turn::begin(gateway, read(gateway, id).await?, By::Gate);
     let waits = |turn: &Turn<'_>| -> Vec<_> {

@@ -38,7 +38,9 @@ fn explained(view: &Value) -> String {
     if waits.is_empty() && frozen.is_empty() {
         lines.extend(standing(&state, &id));
     }
-    for rule in several(view, "rules") {
+    // What has ended wants nobody.
+    let over = ["rejected", "denied", "cancelled", "expired", "published"].contains(&state.as_str());
+    for rule in several(view, "rules").filter(|_| !over) {
         lines.push(format!("Rule `{}` wants:", safe(text(rule, "rule"))));
         lines.extend(several(rule, "stages").enumerate().map(|(index, stage)| self::stage(index + 1, stage)));
     }
@@ -125,7 +127,9 @@ fn stage(number_of: usize, stage: &Value) -> String {
     let then = match (agreed.len() >= wanted, stage.get("open").and_then(Value::as_bool) == Some(true)) {
         (true, _) => "That is enough.".to_owned(),
         (false, false) => "Its turn has not come.".to_owned(),
-        (false, true) if text(of, "kind") == "external" => "They vote by the link that was sent to them.".to_owned(),
+        (false, true) if text(of, "kind") == "external" => {
+            "They vote by the link that was sent to them; `pressgate post invite` makes another.".to_owned()
+        }
         (false, true) if can.is_empty() && !lacking.is_empty() => {
             format!("Nobody could vote now; a course or guidelines keep back: {}.", lacking.join(", "))
         }
@@ -151,6 +155,11 @@ fn next(next: &Value) -> String {
         }
         "expiry" => format!("At {at} it expires{rule}."),
         "due" => format!("At {at} it is due."),
+        "retry" => {
+            let why = Some(text(next, "why")).filter(|why| !why.is_empty());
+            let why = why.map(|why| format!(": {}", safe(why))).unwrap_or_default();
+            format!("At {at} {} is tried again{why}", safe(text(next, "account")))
+        }
         other => format!("At {at}: {}{rule}.", safe(other)),
     }
 }
@@ -195,6 +204,8 @@ mod tests {
         let told = waiting(&wait, "post_1");
         assert!(told.contains("(the grant is over\\u{7})") && told.contains("post confirm post_1"), "{told}");
         assert!(standing("draft", "p").unwrap().contains("post submit p"));
+        let retry = json!({"at": "T", "what": "retry", "account": "acme", "why": "The network answered 503."});
+        assert_eq!(next(&retry), "At T acme is tried again: The network answered 503.");
         let stuck =
             json!({"wanted": 1, "of": {"kind": "people", "names": ["a"]}, "counted": [], "open": true, "can_vote": []});
         assert!(stage(1, &stuck).contains("NOBODY"), "{}", stage(1, &stuck));

@@ -42,6 +42,20 @@ pub fn who(by: &Value) -> String {
     }
 }
 
+/// What people said of a post, a line each, with the number by which it is resolved.
+pub fn comments(history: &Value) -> Vec<String> {
+    let number = |event: &Value| event.get("data")?.get("comment")?.as_u64();
+    let of = |name: &'static str| several(history, "events").filter(move |event| text(event, "event") == name);
+    let resolved: Vec<u64> = of("comment-closed").filter_map(number).collect();
+    let line = |event: &Value| {
+        let number = number(event)?;
+        let end = if resolved.contains(&number) { " (resolved)" } else { "" };
+        let by = who(event.get("by").unwrap_or(&Value::Null));
+        Some(format!("comment {number} of {by}: {}{end}", safe(text(event, "why"))))
+    };
+    of("commented").filter_map(line).collect()
+}
+
 /// What an event is about: versions, numbers, accounts, times.
 fn more(data: &Value) -> String {
     let mut words = Vec::new();
@@ -82,6 +96,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn comments_are_told_with_their_numbers() {
+        let said = |number: u64, why: &str| json!({"event": "commented", "by": {"kind": "person", "id": "ada"}, "why": why, "data": {"comment": number}});
+        let closed = json!({"event": "comment-closed", "data": {"comment": 1}});
+        let told = comments(&json!({ "events": [said(1, "shorter"), closed, said(2, "why\u{7}?")] }));
+        assert_eq!(told, ["comment 1 of ada: shorter (resolved)", "comment 2 of ada: why\\u{7}?"]);
+    }
 
     #[test]
     fn a_row_says_who_what_and_why() {

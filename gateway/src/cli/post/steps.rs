@@ -207,7 +207,7 @@ impl Resolve {
 }
 
 /// What was given.
-fn fields<const N: usize>(all: [(&str, Value); N]) -> Value {
+pub fn fields<const N: usize>(all: [(&str, Value); N]) -> Value {
     let given = all.into_iter().filter(|(_, value)| !value.is_null());
     Value::Object(given.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
 }

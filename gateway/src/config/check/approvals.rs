@@ -52,7 +52,7 @@ pub(super) struct Found {
     pub(super) rules: Rules,
     /// Where links go.
     pub(super) externals: BTreeMap<External, Vec<EmailAddress>>,
-    /// Where each rule is written.
+    /// Where each rule is written in which nothing is wrong; empty where something is wrong with those whom rules name.
     pub(super) lines: BTreeMap<RuleName, usize>,
 }
 
@@ -67,6 +67,7 @@ pub(super) fn approvals(context: &Context<'_>, document: &Document<'_>) -> Found
     let report = context.report;
     document.only(&["rule", "substitute", "rotation", "external"], report);
     Names::collect(document, "rule", "name", report);
+    let before = report.count();
     let (addresses, externals) = parties::externals(document, report);
     let parties = Parties {
         rotations: Names::of_tables(document, "rotation"),
@@ -74,18 +75,23 @@ pub(super) fn approvals(context: &Context<'_>, document: &Document<'_>) -> Found
         addresses,
     };
     let mut found = Found::default();
+    found.rules.substitutes = parties::substitutes(context, document);
+    found.rules.rotations = parties::rotations(context, document);
+    found.rules.externals = externals;
+    // Who is missing by a fault would be missed again by every rule.
+    let whole = report.count() == before;
     let entries = document.entries("rule", Some(report));
     if let Some(entry) = entries.get(RULES_MAX) {
         entry.fault(entry.line, report, format!("there may be {RULES_MAX} rules"));
     }
     for entry in &entries {
+        let before = report.count();
         let Some(rule) = rule(context, &parties, entry) else { continue };
-        found.lines.insert(rule.name.clone(), entry.line);
+        if whole && report.count() == before {
+            found.lines.insert(rule.name.clone(), entry.line);
+        }
         found.rules.rules.push(Arc::new(rule));
     }
-    found.rules.substitutes = parties::substitutes(context, document);
-    found.rules.rotations = parties::rotations(context, document);
-    found.rules.externals = externals;
     found.externals = parties.addresses;
     found
 }

@@ -23,6 +23,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use pressgate_workflow::life::Plan;
 
 pub(super) use self::{address::Addressed, voice::Voice};
 use crate::{
@@ -45,8 +46,8 @@ use crate::{
     gateway::Gateway,
     host::{PluginRequest, Release, Snapshot, TokenPlace},
     keys::Use,
-    model::{Account, AccountId, NativeHold, Outcome, PostId},
-    posts::{accept, life::Fresh},
+    model::{Account, AccountId, ActionClass, Draft, NativeHold, Outcome, PostId},
+    posts::{accept, life::Fresh, times},
     records::MediaRecord,
     refusal::{Fault, Refusal, Stage, problem},
     telemetry::{self, spans::key},
@@ -291,6 +292,7 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
             Approved::Yes(approval) => *approval,
             Approved::Held(judgement) => return Err(held(gateway, *judgement, request, says_all).await),
         };
+        in_no_blackout(gateway, approval.call().account(), approval.call().draft())?;
         clear(gateway, approval, arrival.patience).await
     };
     let clearance = match cleared.await {
@@ -310,6 +312,19 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
         Err(refusal) => return Err(close(gateway, caller, account, Some(journey()), refusal).await),
     };
     relay::relay(passage, request).await.map(Looked::Whole)
+}
+
+/// What publishes, publishes at once here: no blackout of the account's brand is on.
+fn in_no_blackout(gateway: &Gateway, account: &Account, draft: &Draft) -> Result<(), Refusal> {
+    let publishes = matches!(draft.action.class(), ActionClass::Post | ActionClass::Reply);
+    if draft.action.is_read() || !publishes {
+        return Ok(());
+    }
+    let now = Plan::Now { until: None };
+    let accounts = std::slice::from_ref(&account.id);
+    let free = times::is_free(gateway, accounts, &draft.labels, draft.campaign.as_deref(), &now);
+    // The network's own request has no place for a time.
+    free.map_err(|refusal| Refusal { faults: Vec::new(), ..refusal })
 }
 
 /// Whether anybody's agreement is missing: rules of approvals are about what says something, whichever way it comes.

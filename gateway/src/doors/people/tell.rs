@@ -207,6 +207,10 @@ fn comes(next: &NextView) -> String {
     match (next.what, &next.to) {
         ("escalation", Some(to)) => format!("At {at} rule {rule} asks {} too.", who(to)),
         ("expiry", _) => format!("At {at} it expires, as rule {rule} says."),
+        ("retry", _) => {
+            let why = next.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("At {at} {} is tried again{why}", next.account.as_deref().unwrap_or("it"))
+        }
         _ => format!("At {at} it is due."),
     }
 }

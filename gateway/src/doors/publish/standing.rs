@@ -194,7 +194,7 @@ pub struct NextView {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// `escalation`, `expiry` or `due`.
+    /// `escalation`, `expiry`, `due` or `retry`.
     pub what: &'static str,
     /// The rule.
     #[schema(required = true)]
@@ -202,6 +202,22 @@ pub struct NextView {
     /// Who is asked then.
     #[schema(required = true)]
     pub to: Option<WhoView>,
+    /// The account that is tried again.
+    #[schema(required = true)]
+    pub account: Option<String>,
+    /// Why that is needed: what the last attempt met.
+    #[schema(required = true)]
+    pub why: Option<String>,
+}
+
+/// The next attempts on accounts that the last one did not bring to an end.
+fn retries(post: &PostRecord) -> impl Iterator<Item = NextView> {
+    post.targets.iter().filter_map(|target| {
+        let last = target.attempts.last();
+        let why = last.and_then(|attempt| attempt.message.clone().or_else(|| attempt.code.clone()));
+        let account = Some(target.account.to_string());
+        Some(NextView { at: target.retry_at?, what: "retry", rule: None, to: None, account, why })
+    })
 }
 
 /// What a held target waits for.
@@ -308,8 +324,10 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
             UpcomingWhat::Expiry { rule } => ("expiry", Some(rule.to_string()), None),
             UpcomingWhat::Due => ("due", None, None),
         };
-        NextView { at: next.at, what, rule, to }
+        NextView { at: next.at, what, rule, to, account: None, why: None }
     };
+    let mut coming: Vec<NextView> = told.next.into_iter().map(next).chain(retries(post)).collect();
+    coming.sort_by_key(|next| next.at);
     let waits = told.waits.iter().map(|(account, wait)| WaitView {
         account: account.to_string(),
         waits_for: (*wait).into(),
@@ -336,7 +354,7 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
         held_by: told.holds.iter().map(ToString::to_string).collect(),
         open_comments: told.open_comments,
         blocked_by_comments: told.blocked_by_comments.map(|rule| rule.to_string()),
-        next: told.next.into_iter().map(next).collect(),
+        next: coming,
     })
 }
 

@@ -342,6 +342,31 @@ fn a_rule_that_can_never_be_satisfied_is_found_by_its_line() {
 }
 
 #[test]
+fn other_faults_hide_no_rule_that_can_never_be_satisfied() {
+    let never = "[[rule]]\nname = \"never\"\nstages = [{ n = 9, role = \"approver\" }]\n";
+    let told = |files: Files, approvals: &str| checked(files, approvals).unwrap_err().join("\n");
+    let mut files = house();
+    for (file, wrong) in [("limits.toml", "surprise = 1\n"), ("accounts.toml", "[[account]]\nid = \"half\"\n")] {
+        files.entry(file.to_owned()).or_default().insert_str(0, wrong);
+    }
+    let all = told(
+        files,
+        &format!("{never}[[rule]]\nname = \"odd\"\nsurprise = 1\nstages = [{{ n = 9, role = \"approver\" }}]\n"),
+    );
+    for part in
+        ["limits.toml:1: ", "accounts.toml:1: ", "approvals.toml:6: ", "approvals.toml:1: rule `never`: posts of"]
+    {
+        assert!(all.contains(part), "{part} in {all}");
+    }
+    assert!(!all.contains("rule `odd`: posts of"), "who knows what it was to say: {all}");
+    // Where people are missing by a fault, they are not missed twice.
+    let mut people = house();
+    people.get_mut("people.toml").unwrap().push_str("[[person]]\nid = \"x\"\nroles = [\"nonsense\"]\n");
+    let all = told(people, never);
+    assert!(all.contains("people.toml:") && !all.contains("could never be approved"), "{all}");
+}
+
+#[test]
 fn a_rule_that_the_owner_of_the_app_would_have_to_satisfy_is_found() {
     let rule = "[[rule]]\nname = \"r\"\nstages = [{ n = 1, people = [\"chief-1\"] }]\n";
     let mut files = house();
