@@ -121,8 +121,6 @@ pub struct Gateway {
     pub open_intents: OpenIntents,
     /// One decision at a time on each post.
     pub lives: Lives,
-    /// One request at a time on each idempotency key of a step.
-    pub repeats: Lives,
     /// Attempts that run.
     pub attempts: RunningAttempts,
     /// What is due and was not attempted.

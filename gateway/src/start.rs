@@ -196,8 +196,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     erase(&audit, &records, &openings, &media, &clock).await?;
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let (index, counters) = (Arc::new(index(&config, &audit)?), Arc::default());
-    let metrics = pulse::metrics(&audit, &exports, &index, &counters);
-    witnesses.measure(&metrics);
+    let metrics = measure(&audit, &exports, &index, &counters, &witnesses);
     let (governance, notices) =
         notices(&config, governance, (&records, &egress, &clock), &vault, &audit, &metrics).await?;
     Ok(Arc::new(Gateway {
@@ -240,7 +239,6 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         started_ms,
         strangers: Default::default(),
         lives: Default::default(),
-        repeats: Default::default(),
         attempts: Default::default(),
         due: Notify::new(),
         changed: Notify::new(),
@@ -250,6 +248,19 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// A registry with what the parts measure that there are before the others.
+fn measure(
+    audit: &AuditLog,
+    exports: &Arc<Exports>,
+    index: &Arc<AuditIndex>,
+    counters: &Arc<Counters>,
+    witnesses: &Witnesses,
+) -> Metrics {
+    let metrics = pulse::metrics(audit, exports, index, counters);
+    witnesses.measure(&metrics);
+    metrics
 }
 
 /// What is known of people, with the secret that the company's issuer knows the gateway by.

@@ -12,7 +12,7 @@ use crate::samples::{STATUSES, post};
 
 const ACCOUNT: &str = "acme-mastodon";
 /// More than a start takes up in some seconds.
-const POSTS: usize = 40;
+const POSTS: u64 = 40;
 
 /// Alarms of the log: raised, and over.
 fn alarms(gate: &Running) -> Vec<(String, bool)> {

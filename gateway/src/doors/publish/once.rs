@@ -56,7 +56,7 @@ impl Step<'_> {
             Err(refusal) => return Err(self.refused(refusal).await),
         };
         // A repetition that comes meanwhile waits, and hears what the first one did.
-        let _alone = self.gateway.repeats.alone_on(&usage.key).await;
+        let _alone = self.gateway.lives.alone_with(&usage.key).await;
         let earlier = self.gateway.records.repeated(usage.clone()).await;
         match earlier {
             Err(error) => return Err(self.refused(posts::unavailable(&error)).await),

@@ -36,39 +36,47 @@ use crate::{
     call::{Caller, approve::holds},
     gateway::Gateway,
     model::{AccountId, PostId, TargetState, Verdict},
-    records::{LifeEvent, PostRecord},
+    records::{IdempotencyKey, LifeEvent, PostRecord},
     refusal::Refusal,
 };
 
-/// Posts share this many locks.
+/// Posts share this many locks, and so do keys.
 const LOCKS: usize = 256;
 /// The lease that a life is told of; the records' own ends attempts.
 const LEASE_S: u32 = 600;
 
-/// One decision at a time on each post.
-pub struct Lives(Vec<Mutex<()>>);
+/// One decision at a time on each post, and one request at a time with each idempotency key.
+pub struct Lives {
+    posts: Vec<Mutex<()>>,
+    keys: Vec<Mutex<()>>,
+}
 
 impl Default for Lives {
     fn default() -> Self {
-        Self((0..LOCKS).map(|_| Mutex::default()).collect())
+        let locks = || (0..LOCKS).map(|_| Mutex::default()).collect();
+        Self { posts: locks(), keys: locks() }
     }
 }
 
 impl Lives {
     /// Until this is dropped nothing else is decided on the post.
     pub async fn alone(&self, post: &PostId) -> Option<MutexGuard<'_, ()>> {
-        self.alone_on(post).await
+        one_of(&self.posts, post).await
     }
 
-    /// The same of anything else that is done once at a time.
-    pub async fn alone_on(&self, what: &impl Hash) -> Option<MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        what.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
-        match self.0.get(index) {
-            Some(lock) => Some(lock.lock().await),
-            None => None,
-        }
+    /// Until this is dropped no other request with the key is served.
+    pub async fn alone_with(&self, key: &IdempotencyKey) -> Option<MutexGuard<'_, ()>> {
+        one_of(&self.keys, key).await
+    }
+}
+
+async fn one_of<'a>(locks: &'a [Mutex<()>], what: &impl Hash) -> Option<MutexGuard<'a, ()>> {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    let index = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default();
+    match locks.get(index) {
+        Some(lock) => Some(lock.lock().await),
+        None => None,
     }
 }
 
