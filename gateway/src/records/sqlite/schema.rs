@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_notices.sql"),
     include_str!("migrations/0010_lives.sql"),
     include_str!("migrations/0011_links.sql"),
+    include_str!("migrations/0012_releases.sql"),
 ];
 /// The first version that overwrites what is deleted; in files of before, deleted rows may still lie about.
 const OVERWRITING: usize = 4;

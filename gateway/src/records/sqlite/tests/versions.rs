@@ -24,6 +24,7 @@ const ADDED: &[&str] = &[
      VALUES ('person:editor-7', 'x', 'mail', 'vote-wanted', 'l', '/', 1767225600000000, 1767225600000000, 'waiting');",
     include_str!("../fixtures/0010.sql"),
     "INSERT INTO links VALUES (x'00', 'link_1', 'post_01', 'agency-x', 1767225600000000);",
+    "INSERT INTO releases VALUES ('d1', 1767225600000000, '{}'); INSERT INTO routing VALUES (1, 7, '{\"slots\":{}}');",
 ];
 
 fn refusal(folder: &Folder) -> String {
@@ -66,7 +67,7 @@ async fn reads_the_fixture(store: &SqliteRecords) {
     assert_eq!(post.targets[0].published[0].platform_id, "p1");
     assert_eq!(post.targets[1].attempts[0].status, Some(422));
     let claimed = store
-        .claim_target(PostId::new("post_02"), AccountId::new("a"), ClaimFor::Publish, suite::at(100), suite::at(160))
+        .claim_target(PostId::new("post_02"), AccountId::new("a"), ClaimFor::Publish, suite::at(100), suite::at(160), None)
         .await
         .unwrap()
         .unwrap();
