@@ -300,7 +300,8 @@ async fn routed(
     let Loading { host, shelf, releases, governance } = from;
     let mut known = records.releases().await?;
     for release in serving.adapters.values().chain(serving.policies.values()) {
-        if known.iter().any(|record| record.digest == release.digest()) && releases.store.get(release.digest()).is_ok() {
+        if known.iter().any(|record| record.digest == release.digest()) && releases.store.get(release.digest()).is_ok()
+        {
             continue;
         }
         let Some(component) = shelf.component(&release.manifest().name) else { continue };

@@ -58,6 +58,7 @@ mod platform;
 mod policies;
 mod problems;
 mod publish;
+mod releases;
 mod reveal;
 mod revoke;
 mod rights;

@@ -24,11 +24,13 @@ const FAILURE_PAUSE_S: i64 = 30;
 const FRESH_MIN_S: u32 = 10;
 const FRESH_MAX_S: u32 = 7 * 24 * 3600;
 
+type Entries = HashMap<(AccountId, String), Arc<tokio::sync::Mutex<Entry>>>;
+
 /// The facts of all accounts.
 #[derive(Default)]
 pub struct FactsBook {
     /// By account and the release that asked: what another release says of the network may have another form.
-    entries: Mutex<HashMap<(AccountId, String), Arc<tokio::sync::Mutex<Entry>>>>,
+    entries: Mutex<Entries>,
 }
 
 #[derive(Default)]

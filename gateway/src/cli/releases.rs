@@ -57,7 +57,11 @@ pub struct CanaryArgs {
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     let percent: f64 = number.parse().map_err(|_| "write a share as 10%".to_owned())?;
-    if percent > 0.0 && percent < 100.0 { Ok(percent) } else { Err("a share is more than 0 % and less than 100 %".into()) }
+    if percent > 0.0 && percent < 100.0 {
+        Ok(percent)
+    } else {
+        Err("a share is more than 0 % and less than 100 %".into())
+    }
 }
 
 /// The running gateway, for an operator.
@@ -74,7 +78,8 @@ fn gateway(context: &Context) -> Result<Client, Failure> {
         ));
     }
     let key = context.key(OPERATOR_KEY)?;
-    let key = key.ok_or_else(|| Failure::refused(format!("an operator's key is needed: give --key-file or {OPERATOR_KEY}")))?;
+    let key =
+        key.ok_or_else(|| Failure::refused(format!("an operator's key is needed: give --key-file or {OPERATOR_KEY}")))?;
     Ok(Client::new(operator_address(&context.config), Some(key)))
 }
 
@@ -90,7 +95,10 @@ pub async fn install(context: &Context, path: &Path) -> Result<Report, Failure> 
     }
     let line = |release: &ReleaseView| {
         let ReleaseView { name, version, release, .. } = release;
-        format!("installed {name} {version}\n  release  {release}\n  next     pressgate plugin canary {} SLOT --share 10%", short(release))
+        format!(
+            "installed {name} {version}\n  release  {release}\n  next     pressgate plugin canary {} SLOT --share 10%",
+            short(release)
+        )
     };
     let text = installed.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report::good(text, json!(installed)))
@@ -114,7 +122,10 @@ fn components(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     files.retain(|file| file.extension().is_some_and(|extension| extension == "wasm"));
     files.sort_unstable();
     if files.is_empty() {
-        return Err(Failure::file(path, &"there is no component (*.wasm) in it; build one with `pressgate plugin build`"));
+        return Err(Failure::file(
+            path,
+            &"there is no component (*.wasm) in it; build one with `pressgate plugin build`",
+        ));
     }
     Ok(files)
 }
@@ -167,9 +178,15 @@ fn told(slot: &SlotView) -> String {
     let mut lines = vec![format!("{}\n  active   {} ({})", slot.slot, slot.active.label, short(&slot.active.release))];
     if let Some(canary) = &slot.canary {
         let named = &canary.named;
-        lines.push(format!("  canary   {} ({}), {} % of the calls", named.label, short(&named.release), canary.share_percent));
+        lines.push(format!(
+            "  canary   {} ({}), {} % of the calls",
+            named.label,
+            short(&named.release),
+            canary.share_percent
+        ));
     }
-    lines.extend(slot.parked.as_ref().map(|parked| format!("  parked   {} ({})", parked.label, short(&parked.release))));
+    lines
+        .extend(slot.parked.as_ref().map(|parked| format!("  parked   {} ({})", parked.label, short(&parked.release))));
     lines.extend(slot.why.as_ref().map(|why| format!("  why      {why}")));
     for counted in &slot.functions {
         let broken = if counted.broken { ", not asked for the moment" } else { "" };
@@ -212,7 +229,11 @@ fn part_of(release: &str) -> Result<String, Failure> {
         return Ok(name.to_owned());
     }
     let fits = version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'+'));
-    if fits { Ok(format!("{name}@{version}")) } else { Err(Failure::refused(format!("`{}` is no release", release.escape_debug()))) }
+    if fits {
+        Ok(format!("{name}@{version}"))
+    } else {
+        Err(Failure::refused(format!("`{}` is no release", release.escape_debug())))
+    }
 }
 
 fn state(state: ReleaseState) -> &'static str {

@@ -143,8 +143,8 @@ impl Release {
         let sent = convert::call(call);
         let (answer, state) = self.call("perform", world, (&sent,)).await?;
         let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
-        let answer =
-            answers::performed(answer, &call.draft, &exchange.steps).map_err(|reason| self.nonsense("perform", reason))?;
+        let answer = answers::performed(answer, &call.draft, &exchange.steps)
+            .map_err(|reason| self.nonsense("perform", reason))?;
         // A network that asks for a pause says nothing against the release.
         if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..))) {
             self.vitals.refused("perform");
@@ -227,7 +227,8 @@ impl Release {
             let (answer,) = entry.call(store, function, params).await?;
             Ok(answer)
         };
-        let asked = self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
+        let asked =
+            self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
         let ended = self.code.run(&self.settings, function, world, run).await;
         if asked.ended(ended.as_ref().err().map(|error| &error.fault)) {
             self.code.house.failures.notify_one();

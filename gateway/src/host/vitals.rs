@@ -10,17 +10,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::error::PluginFault;
 
 /// The functions that are called after a plugin was loaded, by their names in `wit/`.
-pub const HOOKS: [&str; 9] = [
-    "review",
-    "check",
-    "classify",
-    "perform",
-    "reconcile",
-    "discover",
-    "observe",
-    "render-session",
-    "render-refusal",
-];
+pub const HOOKS: [&str; 9] =
+    ["review", "check", "classify", "perform", "reconcile", "discover", "observe", "render-session", "render-refusal"];
 /// Of the last so many calls …
 const WINDOW_CALLS: u32 = 20;
 /// … so many failed: it is asked no more.
@@ -90,7 +81,12 @@ impl Vitals {
             refused: hook.refused.load(Relaxed),
             calls: hook.calls.load(Relaxed),
         };
-        HOOKS.iter().zip(&self.0).map(|(name, hook)| (*name, count(hook))).filter(|(_, count)| count.calls > 0).collect()
+        HOOKS
+            .iter()
+            .zip(&self.0)
+            .map(|(name, hook)| (*name, count(hook)))
+            .filter(|(_, count)| count.calls > 0)
+            .collect()
     }
 
     /// The functions whose breaker is open.

@@ -448,7 +448,10 @@ async fn show_connection(
 }
 
 /// Runs a change to its end even when the client goes away between its leaf and its effect.
-pub(super) async fn to_the_end<T, F>(gateway: &Arc<Gateway>, change: impl FnOnce(Arc<Gateway>) -> F) -> Result<T, super::OpsError>
+pub(super) async fn to_the_end<T, F>(
+    gateway: &Arc<Gateway>,
+    change: impl FnOnce(Arc<Gateway>) -> F,
+) -> Result<T, super::OpsError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, super::OpsError>> + Send + 'static,

@@ -137,7 +137,8 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, accoun
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
     let plugins = gateway.registry.snapshot();
     let release = release_for(gateway, &plugins, &post, &account);
-    let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease, release).await;
+    let claim =
+        gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease, release).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     let span = spans::continued(Bond::Child, post.as_str(), account.as_str());
     spawn(gateway, span, |gateway| async move {

@@ -131,7 +131,10 @@ mod tests {
                 "network `b`",
             ]
         );
-        assert!(more(&manifest(&wider), &["GET https://cdn.example/".to_owned()], &plain).is_empty(), "less is no more");
+        assert!(
+            more(&manifest(&wider), &["GET https://cdn.example/".to_owned()], &plain).is_empty(),
+            "less is no more"
+        );
     }
 
     #[test]

@@ -57,7 +57,10 @@ impl Parts<'_> {
             match slot.plugins(self.governance) {
                 Ok(plugins) if plugins.iter().any(|plugin| plugin.as_str() == record.plugin) => {}
                 _ => {
-                    notes.push(format!("`{name}` is not of the plugin `{}` any more; its release is left aside", record.plugin));
+                    notes.push(format!(
+                        "`{name}` is not of the plugin `{}` any more; its release is left aside",
+                        record.plugin
+                    ));
                     continue;
                 }
             }
@@ -129,7 +132,13 @@ impl Parts<'_> {
         let of_slot = of_slot.into_iter().flat_map(|route| {
             std::iter::once(&route.active).chain(route.canary.as_ref().map(|canary| &canary.release))
         });
-        let known = self.loaded.iter().chain(of_slot).chain(self.before.parked.values()).chain(made.all()).chain(self.before.all());
+        let known = self
+            .loaded
+            .iter()
+            .chain(of_slot)
+            .chain(self.before.parked.values())
+            .chain(made.all())
+            .chain(self.before.all());
         let known: Vec<_> = known.filter(|release| release.digest() == digest).collect();
         let Some(any) = known.first() else { return self.load(digest, config) };
         let fitted = self.host.reconfigure(any, config).map_err(|error| error.to_string())?;
@@ -143,7 +152,8 @@ impl Parts<'_> {
     /// It is not there, was changed, or does not fit.
     pub fn load(&self, digest: &str, config: &Value) -> Result<Arc<Release>, String> {
         let component = self.releases.store.get(digest)?;
-        let accepted = self.records.iter().find(|record| record.digest == digest).map(|record| record.accepted.as_slice());
+        let accepted =
+            self.records.iter().find(|record| record.digest == digest).map(|record| record.accepted.as_slice());
         let grant = manifest(&component)
             .map(|manifest| capabilities::granted(&manifest, accepted.unwrap_or_default()))
             .unwrap_or_default();

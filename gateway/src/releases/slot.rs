@@ -29,7 +29,9 @@ impl Slot {
                 let of_network = governance.accounts.values().filter(|account| account.network == *network);
                 of_network.map(|account| account.adapter.clone()).collect()
             }
-            Self::Account(id) => governance.accounts.get(id).map(|account| account.adapter.clone()).into_iter().collect(),
+            Self::Account(id) => {
+                governance.accounts.get(id).map(|account| account.adapter.clone()).into_iter().collect()
+            }
             Self::Policy(name) => {
                 let of_name = governance.policies.iter().filter(|rule| rule.name == *name);
                 of_name.map(|rule| rule.plugin.clone()).collect()
@@ -38,7 +40,9 @@ impl Slot {
         found.sort();
         found.dedup();
         if found.is_empty() {
-            return Err(format!("the applied governance has nothing for `{self}`: name an account, a network of an account, or a policy"));
+            return Err(format!(
+                "the applied governance has nothing for `{self}`: name an account, a network of an account, or a policy"
+            ));
         }
         Ok(found)
     }

@@ -162,8 +162,10 @@ impl Vector {
 impl Expect {
     fn codes(&self, findings: &[Finding]) -> Result<(), String> {
         let Some(wanted) = &self.findings else { return Ok(()) };
-        let (mut wanted, mut found): (Vec<&str>, Vec<&str>) =
-            (wanted.iter().map(String::as_str).collect(), findings.iter().map(|finding| finding.code.as_str()).collect());
+        let (mut wanted, mut found): (Vec<&str>, Vec<&str>) = (
+            wanted.iter().map(String::as_str).collect(),
+            findings.iter().map(|finding| finding.code.as_str()).collect(),
+        );
         wanted.sort_unstable();
         found.sort_unstable();
         same("findings", Some(&wanted.join(", ")), &found.join(", "))

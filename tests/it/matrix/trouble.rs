@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pressgate::audit::{Fault, Space};
+use pressgate::host::Snapshot;
 use rusqlite::{Connection, OpenFlags};
 use sample_network::{Plan, Silence};
 use tests::harness::until;

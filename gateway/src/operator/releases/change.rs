@@ -213,7 +213,9 @@ fn configured(
     };
     let Some(plugin) = plugin else {
         let names = plugins.iter().map(|plugin| format!("`{plugin}`")).collect::<Vec<_>>().join(", ");
-        return Err(OpsError::Invalid(format!("`{slot}` is of the plugin {names} in the applied governance, and a release of another can't serve there")));
+        return Err(OpsError::Invalid(format!(
+            "`{slot}` is of the plugin {names} in the applied governance, and a release of another can't serve there"
+        )));
     };
     let serving = gateway.registry.snapshot();
     let first = match slot {
@@ -305,7 +307,12 @@ async fn capable(
     let more: Vec<String> = more.into_iter().filter(|line| !record.accepted.contains(line)).collect();
     let told = more.join("; ");
     if !more.is_empty() && !accept {
-        install::note(gateway, record, install::failed(gateway, step::CAPABILITIES, format!("waits for a person: {told}"))).await?;
+        install::note(
+            gateway,
+            record,
+            install::failed(gateway, step::CAPABILITIES, format!("waits for a person: {told}")),
+        )
+        .await?;
         return Err(OpsError::Invalid(format!(
             "{}: it may do more than what serves: {told}. Nothing was changed. If that is right, agree with --accept-capabilities",
             step::CAPABILITIES

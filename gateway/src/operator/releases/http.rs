@@ -66,7 +66,8 @@ async fn install_release(
     let component = reading.unwrap_or_else(|_| late())?;
     let installed =
         to_the_end(&gateway, move |gateway| async move { install::install(&gateway, &by, component).await }).await?;
-    let status = if installed.state == ReleaseState::Ready { StatusCode::CREATED } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status =
+        if installed.state == ReleaseState::Ready { StatusCode::CREATED } else { StatusCode::UNPROCESSABLE_ENTITY };
     if status == StatusCode::CREATED {
         return Ok(Fresh(status, installed).into_response());
     }

@@ -58,8 +58,8 @@ fn understood(component: &[u8]) -> Result<Manifest, OpsError> {
     let section = section.map_err(|error| {
         told(format!("this is not a WebAssembly component: {error}. Build it with `pressgate plugin build`"))
     })?;
-    let section =
-        section.ok_or_else(|| told("the component carries no manifest. Build it with `pressgate plugin build`".into()))?;
+    let section = section
+        .ok_or_else(|| told("the component carries no manifest. Build it with `pressgate plugin build`".into()))?;
     Manifest::from_json(section).map_err(|error| told(format!("the plugin's manifest: {error}")))
 }
 

@@ -152,9 +152,8 @@ fn shown<'a>(
         places.extend((found.parked.as_ref() == Some(&record.digest)).then(|| of("parked")));
     }
     let first = snapshot.adapters.values().chain(snapshot.policies.values());
-    places.extend(
-        first.filter(|release| release.digest() == record.digest).take(1).map(|_| "configuration".to_owned()),
-    );
+    places
+        .extend(first.filter(|release| release.digest() == record.digest).take(1).map(|_| "configuration".to_owned()));
     let ReleaseRecord { digest, name, version, kind, size_bytes, installed_at, installed_by, state, steps, accepted } =
         record;
     ReleaseView {
@@ -192,9 +191,9 @@ fn slot(
         }
         Some(_) => None,
     };
-    let releases = route.into_iter().flat_map(|route| {
-        std::iter::once(&route.active).chain(route.canary.as_ref().map(|canary| &canary.release))
-    });
+    let releases = route
+        .into_iter()
+        .flat_map(|route| std::iter::once(&route.active).chain(route.canary.as_ref().map(|canary| &canary.release)));
     let parked = record.parked.as_ref().and_then(|parked| snapshot.parked.get(parked));
     SlotView {
         slot: name.to_owned(),

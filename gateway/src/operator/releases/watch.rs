@@ -51,8 +51,14 @@ async fn look(gateway: &Arc<Gateway>) -> Result<(), OpsError> {
         let Some((release, worse)) = failing(gateway, &snapshot, &slot, record) else { continue };
         let why = format!("{} fails more often than what served before: {worse}", release.label());
         tracing::error!(%slot, release = release.label(), digest = release.digest(), %worse, "a release is taken back");
-        swap(gateway, &By::Gate, &slot, &Wish::Rollback, Swap { version: Some(routing.version), loaded: None, why: Some(why) })
-            .await?;
+        swap(
+            gateway,
+            &By::Gate,
+            &slot,
+            &Wish::Rollback,
+            Swap { version: Some(routing.version), loaded: None, why: Some(why) },
+        )
+        .await?;
         // The routing is another now.
         gateway.host.failures().notify_one();
         return Ok(());
@@ -61,12 +67,7 @@ async fn look(gateway: &Arc<Gateway>) -> Result<(), OpsError> {
 }
 
 /// The watched release of a slot, where it is worse than what served before.
-fn failing(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    slot: &Slot,
-    record: &SlotRecord,
-) -> Option<(Arc<Release>, Worse)> {
+fn failing(gateway: &Gateway, snapshot: &Snapshot, slot: &Slot, record: &SlotRecord) -> Option<(Arc<Release>, Worse)> {
     let route = route_of(&snapshot.routes, slot)?;
     let (watched, before) = match (&route.canary, &record.parked) {
         (Some(canary), _) => (&canary.release, &route.active),

@@ -58,12 +58,7 @@ pub(super) fn claim(
         connection.prepare_cached(BIND)?.execute([post.as_str(), account.as_str(), release])?;
     }
     let Some(record) = posts::read(connection, post)? else { return Err(RecordsError::Missing(post.to_string())) };
-    Ok(Some(Claim {
-        attempt,
-        post: record,
-        steps,
-        note: last_note(connection, account)?,
-    }))
+    Ok(Some(Claim { attempt, post: record, steps, note: last_note(connection, account)? }))
 }
 
 fn steps(connection: &Connection, post: &PostId, account: &AccountId) -> Result<Vec<StepRecord>, RecordsError> {

@@ -51,7 +51,8 @@ use super::{
     ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
     IdempotencyUse, KeyRecord, LeafFact, LifeEvent, LinkRecord, MediaRecord, NewNotice, NewPost, NoticeChannel,
     NoticeCounts, NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
-    Records, RecordsError, ReleaseRecord, Routing, RoutingRecord, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
+    Records, RecordsError, ReleaseRecord, Routing, RoutingRecord, SealedRecord, SignInRecord, StepRecord, StoredAnswer,
+    TargetFinish, TrainingRecord,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 

@@ -173,7 +173,8 @@ pub(in super::super) async fn another_occurrence_begins_anew<P: Place>(place: P)
     assert!(target.published.is_empty() && target.call_key != before && target.attempts.len() == 1);
     assert!(store.due(at(1_000), 10).await.unwrap().is_empty(), "it waits for its time");
     decide_from(&store, post_id(1), TargetState::Scheduled, TargetState::Accepted, 4, None).await;
-    let claim = store.claim_target(post_id(1), account("a"), ClaimFor::Publish, at(5), at(60), None).await.unwrap().unwrap();
+    let claim =
+        store.claim_target(post_id(1), account("a"), ClaimFor::Publish, at(5), at(60), None).await.unwrap().unwrap();
     assert_eq!((claim.attempt, claim.steps.len()), (2, 0), "what was answered before counts no more");
 }
 

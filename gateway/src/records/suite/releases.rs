@@ -57,7 +57,8 @@ pub(in super::super) async fn of_two_swaps_one_is_kept<P: Place>(place: P) {
 
 async fn claim_with(store: &impl Records, purpose: ClaimFor, seconds: i64, release: &str) -> Option<String> {
     let until = at(seconds + 60);
-    let claim = store.claim_target(post_id(1), account("a"), purpose, at(seconds), until, Some(release.to_owned())).await;
+    let claim =
+        store.claim_target(post_id(1), account("a"), purpose, at(seconds), until, Some(release.to_owned())).await;
     claim.unwrap().unwrap().post.targets.remove(0).release
 }
 
@@ -80,5 +81,9 @@ pub(in super::super) async fn a_started_attempt_keeps_its_release<P: Place>(plac
     assert_eq!(claim_with(&store, ClaimFor::Publish, 31, "three").await.as_deref(), Some("two"), "it goes on with it");
     store.finish_target(post_id(1), account("a"), finish(3, TargetState::Published, 40)).await.unwrap();
     assert!(store.bound_releases().await.unwrap().is_empty(), "it is over");
-    assert_eq!(claim_with(&store, ClaimFor::Recall, 50, "three").await.as_deref(), Some("three"), "a recall is new work");
+    assert_eq!(
+        claim_with(&store, ClaimFor::Recall, 50, "three").await.as_deref(),
+        Some("three"),
+        "a recall is new work"
+    );
 }

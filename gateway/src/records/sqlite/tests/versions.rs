@@ -67,7 +67,14 @@ async fn reads_the_fixture(store: &SqliteRecords) {
     assert_eq!(post.targets[0].published[0].platform_id, "p1");
     assert_eq!(post.targets[1].attempts[0].status, Some(422));
     let claimed = store
-        .claim_target(PostId::new("post_02"), AccountId::new("a"), ClaimFor::Publish, suite::at(100), suite::at(160), None)
+        .claim_target(
+            PostId::new("post_02"),
+            AccountId::new("a"),
+            ClaimFor::Publish,
+            suite::at(100),
+            suite::at(160),
+            None,
+        )
         .await
         .unwrap()
         .unwrap();
