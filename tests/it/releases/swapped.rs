@@ -7,7 +7,7 @@ use pressgate::operator::OpsError;
 use pressgate::operator::releases::change::{ChangeRequest, Kind};
 use sample_network::{Fault, Plan};
 use serde_json::json;
-use tests::harness::{Gate, Running, clock, intents, network, until};
+use tests::harness::{Gate, Running, gate::clock, intents, network, until};
 use tests::plugins::plugin;
 
 use super::{MASTODON, activated, asked, installed, made, rolled_back, stands, told, wish};
@@ -37,7 +37,7 @@ async fn a_release_serves_once_it_is_put_in_place_and_the_log_tells_by_whom() {
     rolled_back(&gate, MASTODON).await;
     gate.publish(&post("acme-mastodon", "four")).await.expect(201);
     let base = stands(&gate).await.slots[0].active.release.clone();
-    assert_eq!(sent_by(&gate), [&base, &second.release, &second.release, &base]);
+    assert_eq!(sent_by(&gate), [base.clone(), second.release.clone(), second.release, base]);
     let subject = "mastodon 0.1.0 at network:mastodon".to_owned();
     let by = |action: &str, subject: &str| (action.to_owned(), subject.to_owned(), "ops-1".to_owned());
     let log = told(gate.leaves());
