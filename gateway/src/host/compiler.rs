@@ -112,7 +112,6 @@ pub fn compile_here(memory_bytes_max: u64, wall_s_max: u64) -> Result<(), String
     let told = |error: &dyn std::fmt::Display| error.to_string();
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| told(&error))?;
     let bound = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
-    setrlimit(Resource::Data, bound(memory_bytes_max)).map_err(|error| told(&error))?;
     setrlimit(Resource::Cpu, bound(wall_s_max.saturating_mul(CPU_S_PER_S))).map_err(|error| told(&error))?;
     // What is compiled serves later; what serves now goes first.
     let _ = rustix::process::nice(10);
@@ -120,9 +119,20 @@ pub fn compile_here(memory_bytes_max: u64, wall_s_max: u64) -> Result<(), String
     let most = u64::try_from(COMPONENT_BYTES_MAX).unwrap_or(u64::MAX);
     std::io::stdin().lock().take(most).read_to_end(&mut wasm).map_err(|error| told(&error))?;
     let engine = engine::start(1).map_err(|error| told(&error))?;
+    // The engine reserves address space that it does not use here, and some systems count that.
+    let most = data_bytes().saturating_add(memory_bytes_max);
+    setrlimit(Resource::Data, bound(most)).map_err(|error| told(&error))?;
     let compiled = engine.precompile_component(&wasm).map_err(|error| format!("{error:#}"))?;
     let mut out = std::io::stdout().lock();
     out.write_all(&compiled).and_then(|()| out.flush()).map_err(|error| told(&error))
+}
+
+/// What this process has mapped for data, as the system counts it; nothing where it does not say.
+fn data_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default().saturating_mul(1024)
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ async fn a_thread_that_began_is_finished_by_the_release_that_began_it() {
     let content = json!({"text": "one", "thread": [{"text": "two"}, {"text": "three"}]});
     let body = json!({"accounts": ["acme-mastodon"], "content": content});
     let answer = gate.send("POST", "/v1/posts", &[("content-type", "application/json")], body.to_string()).await;
-    let thread = id(&answer.expect(201));
+    let thread = id(&answer.expect(202));
     let tried = || async { (net.count("POST", STATUSES).await >= 2).then_some(()) };
     until("the second entry is tried", tried).await;
     activated(&gate, MASTODON, &three).await;
@@ -111,7 +111,7 @@ async fn a_thread_that_began_is_finished_by_the_release_that_began_it() {
     gate.restart().await;
     net.clear_faults().await;
     let done = || async {
-        clock.advance(std::time::Duration::from_secs(120));
+        clock.advance(jiff::SignedDuration::from_secs(120));
         gate.gateway().due.notify_one();
         (gate.read(&thread).await["state"] == "published").then_some(())
     };
@@ -169,7 +169,7 @@ async fn a_change_of_the_configuration_compiles_nothing() {
         std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
     }
     let mut governance = gate.governance.clone();
-    governance.file("policies.toml", &governance.files()["policies.toml"].replace("cheap", "dear"));
+    governance.file("policies/house-rules.json", &rule("dear").to_string());
     gate.apply(governance).await;
     assert_eq!(std::fs::read_dir(&cache).expect("the cache").count(), 0, "nothing was compiled");
     gate.publish(&post("acme-mastodon", "cheap")).await.expect(201);
