@@ -31,6 +31,7 @@ use crate::{
     plugins::Shelf,
     posts::{life::Lives, mark::OpenIntents, running::RunningAttempts, unattempted::Unattempted},
     records::Records,
+    releases::Releases,
     reveals::Reveals,
     stop::{Phase, Stop},
     vault::Vault,
@@ -55,7 +56,7 @@ pub struct Gateway {
     pub tls: Option<Arc<Tls>>,
     /// The certificate authority of the forward door, where there is one.
     pub authority: ArcSwapOption<Authority>,
-    /// One `apply` at a time.
+    /// One `apply`, or change of what serves, at a time.
     pub applying: tokio::sync::Mutex<()>,
     /// One erasure at a time.
     pub erasing: tokio::sync::Mutex<()>,
@@ -65,6 +66,8 @@ pub struct Gateway {
     pub shelf: Shelf,
     /// The plugins that serve.
     pub registry: Registry,
+    /// Releases that operators installed.
+    pub releases: Releases,
     /// What networks say of their limits.
     pub facts: FactsBook,
     /// What did happen.

@@ -31,6 +31,7 @@ pub mod freezes;
 
 pub mod host;
 pub mod plugins;
+pub mod releases;
 pub mod egress;
 pub mod connections;
 pub mod vault;

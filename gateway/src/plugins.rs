@@ -83,7 +83,8 @@ struct Shelved {
     wasm: Vec<u8>,
 }
 
-/// The plugins that serve under a governance.
+/// The plugins that the configuration names, under a governance.
+#[derive(Default)]
 pub struct Serving {
     /// By plugin name.
     pub adapters: HashMap<PluginName, Arc<Release>>,
@@ -161,6 +162,11 @@ impl Shelf {
         Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// A plugin's component.
+    pub fn component(&self, name: &PluginName) -> Option<&[u8]> {
+        self.plugins.get(name).map(|shelved| shelved.wasm.as_slice())
+    }
+
     /// Every manifest, by name.
     pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
         self.plugins.values().map(|shelved| &shelved.manifest)
@@ -180,10 +186,23 @@ impl Shelf {
             serving.adapters.insert(account.adapter.clone(), loaded);
         }
         for rule in &governance.policies {
-            let loaded = match serving.policies.values().find(|release| release.manifest().name == rule.plugin) {
-                Some(release) => host
-                    .reconfigure(release, &rule.config)
-                    .map_err(|error| ShelfError::Load { plugin: rule.plugin.to_string(), error })?,
+            let known = before.and_then(|before| before.policies.get(&rule.name));
+            let others = before.into_iter().flat_map(|before| before.policies.values());
+            let mut of_plugin = known
+                .into_iter()
+                .chain(others)
+                .chain(serving.policies.values())
+                .filter(|release| release.manifest().name == rule.plugin);
+            let loaded = match of_plugin.next() {
+                // Nothing is compiled for a change of the configuration, and nothing is changed where that is as it was.
+                Some(release) => {
+                    let fitted = host.reconfigure(release, &rule.config);
+                    let fitted = fitted.map_err(|error| ShelfError::Load { plugin: rule.plugin.to_string(), error })?;
+                    let same = known.filter(|known| {
+                        known.digest() == fitted.digest() && known.config_digest() == fitted.config_digest()
+                    });
+                    same.map_or(fitted, Arc::clone)
+                }
                 None => self.release(host, &rule.plugin, &rule.config)?,
             };
             serving.policies.insert(rule.name.clone(), loaded);

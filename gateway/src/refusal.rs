@@ -160,6 +160,8 @@ pub mod problem {
             "The rule asks its stages one after the other. GET /v1/posts/{id}/explain says whose turn it is. You may reject at any time.";
         VERSION_MISMATCH = "version-mismatch", 412, Caller, false, "The post changed since you read it",
             "`If-Match` names another version than the post is at. Read it again, make your change on what it says now, and send its `ETag`.";
+        ROUTING_CHANGED = "routing-changed", 409, Caller, false, "Somebody changed what serves since you looked",
+            "The detail says what stands now. Look at it with `pressgate plugin list`, and make your change on that.";
         VERSION_NEEDED = "version-needed", 428, Caller, false, "Say which version you change",
             "Send `If-Match` with the `ETag` of the post as you read it, so that two people who edit at once don't overwrite each other.";
         TIME_INVALID = "time-invalid", 422, Caller, false, "The post can't be scheduled for then",

@@ -136,6 +136,7 @@ async fn bulk(gateway: Arc<Gateway>, number: u64, text: &str) -> Vec<Commitment>
         grant: GrantId::new("own-editor-7"),
         lease_until: None,
         commitments: committed.commitments.clone(),
+        release: None,
     };
     let author =
         Author { principal: Principal::Person(PersonId::new("editor-7")), key: KeyId::new("bulk"), on_behalf_of: None };

@@ -59,6 +59,7 @@ mod platform;
 mod policies;
 mod problems;
 mod publish;
+mod releases;
 mod reveal;
 mod revoke;
 mod rights;

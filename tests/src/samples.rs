@@ -15,7 +15,7 @@ pub const CACHE_KEY: [u8; 32] = [7; 32];
 /// # Panics
 /// The machine lacks what the engine needs.
 pub fn host(cache_dir: Option<PathBuf>) -> Arc<Host> {
-    let options = HostOptions { cache_dir, cache_key: CACHE_KEY, instances_max: 200 };
+    let options = HostOptions { cache_dir, cache_key: CACHE_KEY, instances_max: 200, compiler: None };
     Host::new(options, Arc::new(SystemClock)).expect("the host starts")
 }
 

@@ -84,8 +84,8 @@ pub async fn classify(
     let mut faults = Vec::new();
     let mut found = Vec::new();
     for (position, id) in submission.accounts.iter().enumerate() {
-        match governance.accounts.get(id).and_then(|account| Some((account, snapshot.adapters.get(&account.adapter)?)))
-        {
+        let account = governance.accounts.get(id);
+        match account.and_then(|account| Some((account, snapshot.adapter_for(account, &call_name(post, id))?))) {
             Some((account, adapter)) => found.push((Arc::clone(account), Arc::clone(adapter))),
             None => faults.push(fault(
                 format!("/accounts/{position}"),
@@ -121,17 +121,30 @@ pub async fn classify(
     Ok(calls)
 }
 
-/// The call of a kept target, to go on with it or to take it back, under the governance and plugins of this moment.
+/// How a call is named where it is counted towards a share: the same name for every attempt.
+pub fn call_name(post: &PostId, account: &AccountId) -> String {
+    format!("{post}/{account}")
+}
+
+/// The adapter's release that an attempt on this target uses, where nothing of it was sent yet.
+pub fn release_for(gateway: &Gateway, snapshot: &Snapshot, post: &PostId, account: &AccountId) -> Option<String> {
+    let governance = gateway.governance.load();
+    let adapter = snapshot.adapter_for(governance.accounts.get(account)?, &call_name(post, account));
+    adapter.map(|release| release.digest().to_owned())
+}
+
+/// The call of a kept target, to go on with it or to take it back, under the governance of this moment and with these plugins. What was
+/// started goes on with the release that started it, while there is one.
 #[tracing::instrument(target = "pressgate::span", name = "classify", skip_all)]
 pub fn resume(
     gateway: &Gateway,
+    snapshot: Arc<Snapshot>,
     caller: Caller,
     post: &PostRecord,
     target: &TargetRecord,
     purpose: ClaimFor,
 ) -> Result<Call, Refusal> {
     let governance = gateway.governance.load_full();
-    let snapshot = gateway.registry.snapshot();
     let gone = || {
         Refusal::new(
             problem::UNKNOWN_ACCOUNT,
@@ -140,7 +153,13 @@ pub fn resume(
         )
     };
     let account = governance.accounts.get(&target.account).map(Arc::clone).ok_or_else(gone)?;
-    let adapter = snapshot.adapters.get(&account.adapter).map(Arc::clone).ok_or_else(gone)?;
+    let routed = || snapshot.adapter_for(&account, &call_name(&post.id, &account.id));
+    let bound = target.release.as_deref().and_then(|digest| snapshot.adapter_of(digest));
+    let bound = bound.filter(|release| release.manifest().name == account.adapter);
+    if let (Some(digest), None) = (&target.release, bound) {
+        tracing::warn!(post = %post.id, account = %account.id, digest, "the release that began is gone; another goes on");
+    }
+    let adapter = bound.or_else(routed).map(Arc::clone).ok_or_else(gone)?;
     let mut draft = target.draft.clone();
     if purpose == ClaimFor::Recall {
         draft.action = Action::POST_DELETE;

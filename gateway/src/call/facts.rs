@@ -14,7 +14,7 @@ use super::{
 use crate::{
     audit::AuditHealth,
     gateway::Gateway,
-    host::{Facts, Release},
+    host::{Facts, Release, Snapshot},
     model::{Account, AccountId},
 };
 
@@ -24,10 +24,13 @@ const FAILURE_PAUSE_S: i64 = 30;
 const FRESH_MIN_S: u32 = 10;
 const FRESH_MAX_S: u32 = 7 * 24 * 3600;
 
+type Entries = HashMap<(AccountId, String), Arc<tokio::sync::Mutex<Entry>>>;
+
 /// The facts of all accounts.
 #[derive(Default)]
 pub struct FactsBook {
-    entries: Mutex<HashMap<AccountId, Arc<tokio::sync::Mutex<Entry>>>>,
+    /// By account and the release that asked: what another release says of the network may have another form.
+    entries: Mutex<Entries>,
 }
 
 #[derive(Default)]
@@ -42,7 +45,7 @@ impl FactsBook {
     /// The account's facts, asked for where they are missing or old. One question at a time for each account; without an answer
     /// the old facts hold on, or there are none.
     pub async fn of(&self, gateway: &Gateway, account: &Arc<Account>, adapter: &Arc<Release>) -> Option<Facts> {
-        let entry = Arc::clone(self.entries.lock().ok()?.entry(account.id.clone()).or_default());
+        let entry = Arc::clone(self.entries.lock().ok()?.entry(name(account, adapter)).or_default());
         let mut entry = entry.lock().await;
         if entry.endpoint != account.origin() {
             *entry = Entry { endpoint: account.origin(), ..Entry::default() };
@@ -82,8 +85,9 @@ impl FactsBook {
     }
 
     /// What is known without asking, and what went wrong when it was asked last.
-    pub async fn known(&self, account: &AccountId) -> (Option<Facts>, Option<String>) {
-        let entry = self.entries.lock().ok().and_then(|entries| entries.get(account).map(Arc::clone));
+    pub async fn known(&self, account: &Account, adapter: &Release) -> (Option<Facts>, Option<String>) {
+        let name = name(account, adapter);
+        let entry = self.entries.lock().ok().and_then(|entries| entries.get(&name).map(Arc::clone));
         match entry {
             Some(entry) => {
                 let entry = entry.lock().await;
@@ -92,4 +96,15 @@ impl FactsBook {
             None => (None, None),
         }
     }
+
+    /// Forgets what releases asked that are here no more.
+    pub fn keep(&self, snapshot: &Snapshot) {
+        if let Ok(mut entries) = self.entries.lock() {
+            entries.retain(|(_, digest), _| snapshot.adapter_of(digest).is_some());
+        }
+    }
+}
+
+fn name(account: &Account, adapter: &Release) -> (AccountId, String) {
+    (account.id.clone(), adapter.digest().to_owned())
 }

@@ -1,6 +1,6 @@
 //! Review: does the content fit the network, and do the policies allow it? Deny wins, then hold.
 
-use super::{Admission, Call};
+use super::{Admission, Call, classify::call_name};
 use crate::{
     gateway::Gateway,
     host::{PluginError, PluginFault, ReviewContext},
@@ -124,7 +124,7 @@ async fn verdicts(gateway: &Gateway, call: &Call) -> Result<Vec<Verdict>, Refusa
     let media = gateway.media.files(call.draft());
     let mut verdicts = Vec::new();
     for rule in governance.policies_of(brand) {
-        let Some(release) = call.snapshot().policies.get(&rule.name) else {
+        let Some(release) = call.snapshot().policy_for(&rule.name, &call_name(call.post(), &call.account().id)) else {
             let detail = format!("The policy `{}` is not loaded, so nothing passes.", rule.name);
             return Err(Refusal::new(problem::PLUGIN_FAILED, Stage::Review, detail));
         };
@@ -158,6 +158,9 @@ fn fault(call: &Call, finding: &Finding) -> Fault {
 pub fn plugin_failure(stage: Stage, error: &PluginError) -> Refusal {
     match error.fault {
         PluginFault::Busy { retry_after_ms } => Refusal::new(problem::PLUGIN_BUSY, stage, error.to_string())
+            .retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S)),
+        PluginFault::Broken { retry_after_ms } => Refusal::new(problem::PLUGIN_FAILED, stage, error.to_string())
+            .with_retry(true)
             .retry_after(retry_after_ms.div_ceil(1000).max(BUSY_RETRY_S)),
         PluginFault::Internal(_) => {
             let detail = format!("{} could not be run.", error.plugin);

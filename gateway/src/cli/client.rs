@@ -136,6 +136,11 @@ impl Client {
         self.sent(method, path, headers, Some((JSON, Zeroizing::new(body)))).await
     }
 
+    /// Posts bytes of a kind and gives whatever comes back.
+    pub async fn send_bytes(&self, path: &str, kind: &'static str, bytes: Vec<u8>) -> Result<Reply, Failure> {
+        self.sent(Method::POST, path, &[], Some((kind, Zeroizing::new(bytes)))).await
+    }
+
     /// Posts a form and gives whatever comes back. The form is wiped when it has been sent.
     pub async fn send_form(&self, path: &str, form: Zeroizing<Vec<u8>>) -> Result<Reply, Failure> {
         self.sent(Method::POST, path, &[], Some((FORM, form))).await

@@ -29,6 +29,7 @@ mod pinned;
 mod plugins;
 mod post;
 mod reach;
+mod releases;
 mod reply;
 mod restore;
 mod secret_input;
@@ -129,7 +130,7 @@ enum Command {
     Restore(restore::Args),
     /// Look for what would keep the gateway from working, and say what to do.
     Doctor,
-    /// Build and list plugins.
+    /// Build plugins, and change which release serves.
     #[command(subcommand)]
     Plugin(plugins::Command),
 }
@@ -151,8 +152,15 @@ pub fn run() -> u8 {
         (true, Command::Audit(audit::Command::Witness(args))) if args.serves() => Form::JsonLines,
         (true, _) => Form::Json,
     };
+    if let Command::Plugin(plugins::Command::CompileFromPipe { memory_bytes_max, wall_s_max }) = cli.command {
+        // Its output is the compiled code and nothing else.
+        return match crate::host::compile_here(memory_bytes_max, wall_s_max) {
+            Ok(()) => outcome::EXIT_OK,
+            Err(error) => finish(Err(Failure::refused(error)), Form::Text),
+        };
+    }
     // Building a plugin runs compilers, which are worth a core dump; everything else may hold secrets.
-    if !matches!(cli.command, Command::Plugin(_))
+    if !matches!(cli.command, Command::Plugin(plugins::Command::Build(_)))
         && let Err(error) = crate::vault::harden_process()
     {
         return finish(Err(Failure::Unreachable(format!("the process can't be protected from dumps: {error}"))), form);
@@ -218,8 +226,8 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Backup(args) => backup::run(&context, &args).await,
         Command::Restore(args) => restore::run(&context, &args),
         Command::Doctor => doctor::run(&context).await,
-        Command::Plugin(plugins::Command::List) => plugins::list(&context),
-        Command::Init(_) | Command::Plugin(_) => Err(Failure::Usage("this command was handled before".into())),
+        Command::Plugin(command) => plugins::run(&context, command).await,
+        Command::Init(_) => Err(Failure::Usage("this command was handled before".into())),
     }
 }
 
@@ -288,6 +296,12 @@ mod tests {
         "pressgate freeze begin --org --reason drill --json",
         "pressgate freeze list",
         "pressgate freeze permit freeze_1 post_1 --saw 2 --json",
+        "pressgate plugin install target/plugins",
+        "pressgate plugin show mastodon@0.2.0 --json",
+        "pressgate plugin activate 0123abcd network:mastodon --accept-capabilities --saw 3",
+        "pressgate plugin canary mastodon@0.2.0 account:acme-mastodon --share 10%",
+        "pressgate plugin promote network:mastodon",
+        "pressgate plugin rollback policy:house-rules --key-file k",
         "pressgate thaw freeze_1 --reason over --release-every 30s",
         "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
     ];
@@ -312,6 +326,10 @@ mod tests {
         "pressgate ca init --new-key",
         "pressgate login https://gate.acme.example",
         "pressgate training",
+        "pressgate plugin install",
+        "pressgate plugin canary mastodon@0.2.0 network:mastodon",
+        "pressgate plugin canary mastodon@0.2.0 network:mastodon --share 100%",
+        "pressgate plugin promote",
         "pressgate notices",
         "pressgate webhook secret rotate",
         "pressgate freeze begin --org",

@@ -88,7 +88,9 @@ impl From<OpsError> for Failure {
     fn from(error: OpsError) -> Self {
         match error {
             OpsError::Governance(faults) | OpsError::Faults(faults) => Self::faults(&faults),
-            OpsError::Missing(_) | OpsError::Invalid(_) | OpsError::Plugins(_) => Self::refused(error.to_string()),
+            OpsError::Missing(_) | OpsError::Invalid(_) | OpsError::Conflict(_) | OpsError::Plugins(_) => {
+                Self::refused(error.to_string())
+            }
             OpsError::Start(error) => error.into(),
             other => Self::Unreachable(other.to_string()),
         }

@@ -17,10 +17,13 @@ use wit_component::ComponentEncoder;
 use crate::clock::SystemClock;
 use crate::host::manifest::{self, Manifest, ManifestError};
 use crate::host::{Host, HostError, LoadError};
+use crate::releases::vectors::{self, Vectors};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "plugin";
 const MANIFEST_FILE: &str = "plugin.toml";
+/// What the plugin says that it answers, if it says so.
+const SELF_TEST_FILE: &str = "self-test.json";
 /// For the linker: a stack of 256 KiB instead of 1 MiB. After each call the gateway looks through all of an instance's memory.
 const LINK_CONFIG: &str = "target.wasm32-unknown-unknown.rustflags=['-Clink-arg=-zstack-size=262144']";
 /// Where the profile is written down. cargo gets it from here, since a package outside of this workspace does not know it.
@@ -145,6 +148,7 @@ struct Package {
     crate_name: String,
     manifest: Manifest,
     manifest_json: String,
+    self_test: Option<String>,
 }
 
 impl Package {
@@ -164,14 +168,22 @@ impl Package {
             })?;
         let (manifest, manifest_json) = Manifest::source(&text(MANIFEST_FILE)?, |file| schema(dir, file))
             .map_err(|error| BuildError::Manifest { path: dir.join(MANIFEST_FILE), error })?;
-        Ok(Self { dir: dir.to_owned(), crate_name, manifest, manifest_json })
+        let self_test = if dir.join(SELF_TEST_FILE).exists() { Some(text(SELF_TEST_FILE)?) } else { None };
+        if let Some(vectors) = &self_test {
+            let fault = |reason: String| BuildError::Package { path: dir.join(SELF_TEST_FILE), reason };
+            Vectors::read(vectors.as_bytes()).map_err(fault)?;
+        }
+        Ok(Self { dir: dir.to_owned(), crate_name, manifest, manifest_json, self_test })
     }
 
     fn finish(&self, host: &Host, module: &Path, out_dir: &Path) -> Result<Built, BuildError> {
         let name = self.manifest.name.as_str().to_owned();
         let file = |path: PathBuf| move |error| BuildError::File { path, error };
         let core = fs::read(module).map_err(file(module.to_owned()))?;
-        let component = encode(&name, &core, &self.manifest_json)?;
+        let mut component = encode(&name, &core, &self.manifest_json)?;
+        if let Some(vectors) = &self.self_test {
+            manifest::append(&mut component, vectors::SECTION, vectors.as_bytes());
+        }
         host.judge(&component).map_err(|error| BuildError::Load { path: self.dir.clone(), error })?;
         let path = out_dir.join(format!("{name}.wasm"));
         fs::write(&path, &component).map_err(file(path.clone()))?;

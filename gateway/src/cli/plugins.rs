@@ -1,4 +1,4 @@
-//! `pressgate plugin`: builds plugins, and lists those in the plugin folder and whether they load.
+//! `pressgate plugin`: builds plugins, lists those in the plugin folder and whether they load, and changes what serves.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,18 +10,60 @@ use serde_json::{Value, json};
 use super::{
     context::Context,
     outcome::{Failure, Report},
-    plugin,
+    plugin, releases,
     table::table,
 };
 use crate::host::Host;
 
-/// `plugin build|list`.
+/// `plugin build|list|install|…`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Make components of Rust packages that use the SDK.
     Build(Build),
-    /// The plugins in the plugin folder.
+    /// The plugins in the plugin folder; of a running gateway also the releases that are installed, and what serves where.
     List,
+    /// Bring releases to the running gateway: try each out, and keep it. Nothing serves yet.
+    Install {
+        /// A component, or a folder of components.
+        path: PathBuf,
+    },
+    /// One release, with every step of its way and what became of it.
+    Show {
+        /// Its digest, the beginning of it, or name@version.
+        release: String,
+    },
+    /// Put a release in place for all calls of a network, an account or a policy.
+    Activate(releases::Activate),
+    /// Try a release on a share of the calls.
+    Canary(releases::CanaryArgs),
+    /// Put the canary in place for all calls; without a canary, watch what serves no more.
+    Promote(releases::Place),
+    /// Take the canary away; without a canary, put back what served before.
+    Rollback(releases::Place),
+    /// Compile what comes in on standard input. The gateway starts this itself.
+    #[command(hide = true, name = "compile-from-pipe")]
+    CompileFromPipe {
+        /// Memory that it may use.
+        memory_bytes_max: u64,
+        /// Seconds that it may take.
+        wall_s_max: u64,
+    },
+}
+
+/// Everything but building and compiling.
+pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
+    match command {
+        Command::List => list(context).await,
+        Command::Install { path } => releases::install(context, &path).await,
+        Command::Show { release } => releases::show(context, &release).await,
+        Command::Activate(args) => releases::activate(context, args).await,
+        Command::Canary(args) => releases::canary(context, args).await,
+        Command::Promote(place) => releases::promote(context, place).await,
+        Command::Rollback(place) => releases::rollback(context, place).await,
+        Command::Build(_) | Command::CompileFromPipe { .. } => {
+            Err(Failure::Usage("this command was handled before".into()))
+        }
+    }
 }
 
 /// `plugin build`.
@@ -65,7 +107,7 @@ fn target_of(package: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Lists, and tries to load each as the gateway would.
-pub fn list(context: &Context) -> Result<Report, Failure> {
+async fn list(context: &Context) -> Result<Report, Failure> {
     let shelf = context.shelf()?;
     let mut rows = Vec::new();
     let mut entries = Vec::new();
@@ -91,5 +133,10 @@ pub fn list(context: &Context) -> Result<Report, Failure> {
         rows.push(vec![none(), none(), none(), none(), format!("no plugin: {stray}")]);
         entries.push(json!({ "name": null, "path": stray.path, "fault": stray.reason }));
     }
-    Ok(Report::good(table(&["name", "version", "kind", "networks", "state"], &rows), entries.into()))
+    let mut text = table(&["name", "version", "kind", "networks", "state"], &rows);
+    if let Some((more, installed)) = releases::listed(context).await {
+        text.push_str(&format!("\n\n{more}"));
+        entries.extend(installed);
+    }
+    Ok(Report::good(text, entries.into()))
 }

@@ -80,6 +80,7 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     }
     let tasks = [
         tokio::spawn(work::work(Arc::clone(&gateway))),
+        tokio::spawn(operator::releases::watch::watch(Arc::clone(&gateway))),
         tokio::spawn(export(Arc::clone(&gateway))),
         tokio::spawn(retention::run(Arc::clone(&gateway))),
         tokio::spawn(ask_witnesses(Arc::clone(&gateway))),
@@ -185,7 +186,7 @@ async fn apply(gateway: &Arc<Gateway>) {
 async fn drain(
     gateway: &Arc<Gateway>,
     mut listeners: Vec<JoinHandle<()>>,
-    tasks: [JoinHandle<()>; 6],
+    tasks: [JoinHandle<()>; 7],
     signals: &mut Signals,
 ) -> bool {
     let announced = Duration::from_millis(gateway.config.listen.stop_announced_ms);

@@ -167,6 +167,10 @@ pub struct Audit {
 pub struct Plugins {
     /// Folder of built components, `*.wasm`.
     pub dir: PathBuf,
+    /// How long compiling one may take.
+    pub compile_ms_max: u64,
+    /// How much memory compiling one may use.
+    pub compile_bytes_max: u64,
 }
 
 /// Posts that wait for their time.
@@ -305,6 +309,11 @@ impl Config {
     /// Folder of what the witnesses' runners remember: which alarms stand.
     pub fn witness_dir(&self) -> PathBuf {
         self.data.join("witness")
+    }
+
+    /// Folder of the components of installed releases, which only the gateway writes.
+    pub fn releases_dir(&self) -> PathBuf {
+        self.data.join("releases")
     }
 
     /// Folder of compiled plugins, which only the gateway writes.

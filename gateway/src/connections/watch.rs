@@ -116,7 +116,7 @@ impl Seen {
         let serving = gateway.registry.snapshot();
         for (account, label, connection) in self.all.values() {
             let ends = connection.expires_at.is_some_and(|expires| expires <= soon);
-            let Some(adapter) = serving.adapters.get(&account.adapter) else { continue };
+            let Some(adapter) = serving.adapter(account) else { continue };
             if !ends || connection.reconnect_since.is_some() {
                 continue;
             }

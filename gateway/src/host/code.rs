@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tracing::Instrument;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
@@ -51,6 +51,8 @@ pub(super) struct House {
     pub(super) trials: Mutex<()>,
     /// Turns of guests that compute for long.
     pub(super) lane: Arc<Semaphore>,
+    /// Told whenever a call of any plugin ended badly.
+    pub(super) failures: Notify,
 }
 
 /// What an adapter said of itself, or how it failed to.

@@ -20,10 +20,10 @@ const CALL_STACK_BYTES: usize = 2 << 20;
 /// Up to this size a used memory or table is wiped in place, which costs no system call that stops other threads.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// A component is its own module and two small ones that the encoder adds; each has a table.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
 /// For trial instances, which do not queue with calls.
 const SPARE_INSTANCES: u32 = 1;
-const TABLE_ELEMENTS: usize = 20_000;
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
 /// The engine's exact version and what of the host's own making compiled code depends on. A compiled component of any other
 /// is not loaded.
 const CODE_VERSION: &str = "wasmtime 48.0.8, pressgate host 1, contract ";

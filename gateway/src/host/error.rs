@@ -85,6 +85,40 @@ pub enum LoadError {
     Trial(PluginError),
 }
 
+/// The steps of a release's way, by the words that operators read.
+pub mod step {
+    /// The bytes are a component with a manifest.
+    pub const VERIFY: &str = "verify";
+    /// It fits the contract of its kind.
+    pub const CONTRACT: &str = "contract";
+    /// The host can give an instance what it needs.
+    pub const FIT: &str = "fit";
+    /// It was compiled, within bounds of time and memory.
+    pub const COMPILE: &str = "compile";
+    /// An instance starts, and an adapter describes itself.
+    pub const INSTANTIATE: &str = "instantiate";
+    /// It answers its own test vectors as they say.
+    pub const SELF_TEST: &str = "self-test";
+    /// It may do no more than what serves, or a person accepted it.
+    pub const CAPABILITIES: &str = "capabilities";
+    /// Its configuration fits, and instances are warm.
+    pub const PREWARM: &str = "prewarm";
+}
+
+impl LoadError {
+    /// The step that was not passed.
+    pub fn step(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } | Self::NotAComponent(_) | Self::NoManifest | Self::Manifest(_) => step::VERIFY,
+            Self::Contract { .. } | Self::Import(_) | Self::World(_) | Self::Schema(_) => step::CONTRACT,
+            Self::Resources(_) => step::FIT,
+            Self::Compile(_) => step::COMPILE,
+            Self::Describe(_) | Self::Trial(_) => step::INSTANTIATE,
+            Self::Config { .. } | Self::Patterns(_) => step::PREWARM,
+        }
+    }
+}
+
 /// One place where a configuration does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{pointer}: {message}")]
@@ -144,6 +178,12 @@ pub enum PluginFault {
         /// When a repetition makes sense.
         retry_after_ms: u64,
     },
+    /// It failed again and again, and is left alone for a while.
+    #[error("the plugin failed too often and is not asked for the moment; it is tried again in {retry_after_ms} ms")]
+    Broken {
+        /// When it is tried again.
+        retry_after_ms: u64,
+    },
     /// It answered what the contract does not allow.
     #[error("the plugin's answer makes no sense: {0}")]
     BadAnswer(String),
@@ -163,6 +203,7 @@ impl PluginFault {
             Self::HostCallBytes { .. } => "host-call-bytes",
             Self::BadAnswer(_) => "bad-answer",
             Self::Busy { .. } => "busy",
+            Self::Broken { .. } => "broken",
             Self::Internal(_) => "internal",
         }
     }

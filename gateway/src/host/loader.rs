@@ -4,23 +4,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::adapter::Description;
-use super::cache::{CodeCache, Origin};
+use super::cache::{self, CodeCache, Origin};
 use super::code::{Code, House, LogAllowance};
+use super::compiler::Compiler;
 use super::convert::answers;
 use super::engine;
 use super::entry::Entry;
-use super::error::{HostError, LoadError, PluginFault};
+use super::error::{HostError, LoadError, PluginFault, step};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
 use super::manifest::{CONTRACT, Manifest, PluginKind, extract};
 use super::release::Release;
 use super::settings::Settings;
+use super::shape::Shape;
+use super::vitals::Vitals;
 use crate::clock::Clock;
 use crate::model::hex::hex;
 
@@ -38,6 +41,8 @@ pub struct HostOptions {
     pub cache_key: [u8; 32],
     /// Instances at the same time, over all plugins.
     pub instances_max: u32,
+    /// Compiles in a process of its own; without it, in this one.
+    pub compiler: Option<Compiler>,
 }
 
 /// Loads plugins. One for the process.
@@ -46,6 +51,7 @@ pub struct Host {
     adapters: Linker<CallState>,
     policies: Linker<CallState>,
     cache: Option<CodeCache>,
+    compiler: Option<Compiler>,
     clock: Arc<dyn Clock>,
     house: Arc<House>,
 }
@@ -67,12 +73,14 @@ impl Host {
             instances: Semaphore::new(usize::try_from(options.instances_max.max(1)).unwrap_or(1)),
             trials: Mutex::new(()),
             lane: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
+            failures: Notify::new(),
         };
         Ok(Arc::new(Self {
             adapters: imports::adapter_linker(&engine).map_err(fault)?,
             policies: imports::policy_linker(&engine).map_err(fault)?,
             engine,
             cache,
+            compiler: options.compiler,
             clock,
             house: Arc::new(house),
         }))
@@ -83,7 +91,7 @@ impl Host {
     /// # Errors
     /// The machine lacks what the engine needs.
     pub fn for_judging(clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
-        Self::new(HostOptions { cache_dir: None, cache_key: [0; 32], instances_max: 1 }, clock)
+        Self::new(HostOptions { cache_dir: None, cache_key: [0; 32], instances_max: 1, compiler: None }, clock)
     }
 
     /// Would [`Self::load`] take this plugin? Everything is tried but a configuration, which nobody has written yet.
@@ -91,7 +99,26 @@ impl Host {
     /// # Errors
     /// The first reason why it is not accepted.
     pub fn judge(&self, wasm: &[u8]) -> Result<Arc<Release>, LoadError> {
-        self.prepare(wasm, &PluginGrant::default(), Settings::unset).map(|(release, _)| release)
+        self.prepare(wasm, &PluginGrant::default(), Settings::unset, &mut |_, _| ()).map(|(release, _)| release)
+    }
+
+    /// As [`Self::judge`], with what an operator granted, and tells each step that was passed and what was found. The step that was
+    /// not is [`LoadError::step`].
+    ///
+    /// # Errors
+    /// The first reason why it is not accepted.
+    pub fn try_out(
+        &self,
+        wasm: &[u8],
+        grant: &PluginGrant,
+        tell: &mut dyn FnMut(&'static str, String),
+    ) -> Result<Arc<Release>, LoadError> {
+        self.prepare(wasm, grant, Settings::unset, tell).map(|(release, _)| release)
+    }
+
+    /// Told whenever a call of any plugin ended badly.
+    pub fn failures(&self) -> &Notify {
+        &self.house.failures
     }
 
     /// Loads a plugin. Compiles where the cache does not help, so it may take seconds: call it where blocking is allowed.
@@ -117,7 +144,7 @@ impl Host {
         grant: &PluginGrant,
         config: &serde_json::Value,
     ) -> Result<(Arc<Release>, Origin), LoadError> {
-        self.prepare(wasm, grant, |manifest| Settings::new(manifest, config))
+        self.prepare(wasm, grant, |manifest| Settings::new(manifest, config), &mut |_, _| ())
     }
 
     fn prepare(
@@ -125,19 +152,26 @@ impl Host {
         wasm: &[u8],
         grant: &PluginGrant,
         settings: impl FnOnce(&Manifest) -> Result<Settings, LoadError>,
+        tell: &mut dyn FnMut(&'static str, String),
     ) -> Result<(Arc<Release>, Origin), LoadError> {
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { size_bytes: wasm.len(), max_bytes: COMPONENT_BYTES_MAX });
         }
         let json = extract(wasm).map_err(LoadError::NotAComponent)?.ok_or(LoadError::NoManifest)?;
         let manifest = Manifest::from_json(json)?;
+        let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
+        tell(step::VERIFY, format!("{}, {} bytes, sha256 {digest}, not signed", manifest.label(), wasm.len()));
         if manifest.wit != CONTRACT {
             return Err(LoadError::Contract { wanted: manifest.wit, offered: CONTRACT });
         }
         foreign_imports(wasm)?;
+        let shape = Shape::read(wasm)?;
+        shape.is_of(manifest.kind)?;
+        tell(step::CONTRACT, format!("contract {CONTRACT}, nothing imported but its interfaces"));
         let settings = Arc::new(settings(&manifest)?);
-        let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
+        tell(step::FIT, shape.fits(&manifest.limits)?);
         let (component, origin) = self.compiled(wasm, &digest)?;
+        tell(step::COMPILE, if origin == Origin::Cache { "from the cache" } else { "compiled" }.into());
         component.initialize_copy_on_write_image().map_err(|error| LoadError::Resources(format!("{error:#}")))?;
         let code = Arc::new(Code {
             entry: self.entry(manifest.kind, &component)?,
@@ -152,7 +186,8 @@ impl Host {
             digest,
         });
         let description = described(&code, &settings)?;
-        Ok((Arc::new(Release { code, settings, description }), origin))
+        tell(step::INSTANTIATE, "an instance starts".into());
+        Ok((Arc::new(Release { code, settings, description, vitals: Vitals::default() }), origin))
     }
 
     /// The same plugin with another configuration. Compiles nothing, and shares the plugin's bulkhead.
@@ -165,15 +200,26 @@ impl Host {
             Some(_) => described(&release.code, &settings)?,
             None => None,
         };
-        Ok(Arc::new(Release { code: Arc::clone(&release.code), settings, description }))
+        Ok(Arc::new(Release { code: Arc::clone(&release.code), settings, description, vitals: Vitals::default() }))
+    }
+
+    /// Makes so many instances and throws them away: the first calls find the pool's places warm.
+    ///
+    /// # Errors
+    /// An instance fails.
+    pub fn prewarm(&self, release: &Arc<Release>, instances: usize) -> Result<(), LoadError> {
+        (0..instances).try_for_each(|_| described(&release.code, &release.settings).map(drop))
     }
 
     fn compiled(&self, wasm: &[u8], digest: &str) -> Result<(Component, Origin), LoadError> {
         if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
             return Ok((component, Origin::Cache));
         }
-        let component =
-            Component::from_binary(&self.engine, wasm).map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let fault = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let component = match &self.compiler {
+            Some(compiler) => cache::fresh(&self.engine, &compiler.compile(wasm)?).map_err(fault)?,
+            None => Component::from_binary(&self.engine, wasm).map_err(fault)?,
+        };
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }

@@ -23,6 +23,7 @@ mod policy;
 mod bindings;
 mod cache;
 mod code;
+mod compiler;
 mod convert;
 mod engine;
 mod entry;
@@ -30,6 +31,8 @@ mod imports;
 mod memory;
 mod meter;
 mod settings;
+mod shape;
+mod vitals;
 
 pub use adapter::{
     Budget, Classification, Classified, Description, Facts, Failure, Login, PerformCall, Performed, RateClass,
@@ -38,7 +41,8 @@ pub use adapter::{
 pub(crate) use loader::foreign_imports;
 
 pub use cache::Origin;
-pub use error::{ConfigFault, HostError, LoadError, PluginError, PluginFault};
+pub use compiler::{Compiler, compile_here};
+pub use error::{ConfigFault, HostError, LoadError, PluginError, PluginFault, step};
 pub use exchange::{
     FormField, FormValue, Outbound, PluginRequest, PluginResponse, RequestBody, Safety, SendError, Sending, StepKind,
     UnknownSafety,
@@ -49,5 +53,6 @@ pub use manifest::{Manifest, ManifestError};
 pub use media::MediaFiles;
 pub use options::OptionSchema;
 pub use policy::ReviewContext;
-pub use registry::{Registry, Snapshot};
+pub use registry::{Canary, Registry, Route, Routes, SHARE_WHOLE_BP, Snapshot};
 pub use release::Release;
+pub use vitals::{Count, HOOKS, Vitals};

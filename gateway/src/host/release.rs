@@ -18,6 +18,7 @@ use super::manifest::Manifest;
 use super::media::MediaFiles;
 use super::policy::ReviewContext;
 use super::settings::Settings;
+use super::vitals::Vitals;
 use crate::model::{Account, Draft, Finding, Outcome};
 
 /// A loaded plugin with one version of its configuration. Each call runs in a fresh instance, and dropping a call's future
@@ -27,6 +28,7 @@ pub struct Release {
     pub(super) code: Arc<Code>,
     pub(super) settings: Arc<Settings>,
     pub(super) description: Option<Arc<Description>>,
+    pub(super) vitals: Vitals,
 }
 
 impl Release {
@@ -55,6 +57,22 @@ impl Release {
         self.description.as_ref()
     }
 
+    /// How it fares.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    /// The same release with nothing counted yet: for another time of serving.
+    #[must_use]
+    pub fn afresh(&self) -> Arc<Self> {
+        Arc::new(Self {
+            code: Arc::clone(&self.code),
+            settings: Arc::clone(&self.settings),
+            description: self.description.clone(),
+            vitals: Vitals::default(),
+        })
+    }
+
     /// A policy's verdict on one draft for one account.
     ///
     /// # Errors
@@ -69,7 +87,7 @@ impl Release {
         let sent = convert::draft(draft);
         let world = CallWorld::pure(media.clone());
         let (verdict, _) = self.call("review", world, (&sent, &context)).await?;
-        answers::verdict(verdict, draft).map_err(|reason| self.nonsense(reason))
+        answers::verdict(verdict, draft).map_err(|reason| self.nonsense("review", reason))
     }
 
     /// Can this draft be published with these facts? A finding of severity `error` stops the post.
@@ -85,7 +103,7 @@ impl Release {
     ) -> Result<Vec<Finding>, PluginError> {
         let (account, sent, facts) = (convert::account(account), convert::draft(draft), facts.map(convert::facts));
         let (answer, _) = self.call("check", CallWorld::pure(media.clone()), (&account, &sent, facts.as_ref())).await?;
-        answers::findings(answer, draft).map_err(|reason| self.nonsense(reason))
+        answers::findings(answer, draft).map_err(|reason| self.nonsense("check", reason))
     }
 
     /// Asks the network for its limits. The inner error's sentence goes to the operators.
@@ -102,7 +120,7 @@ impl Release {
         };
         let account = convert::account(account);
         let (answer, _) = self.call("discover", world, (&account,)).await?;
-        answers::facts(answer).map_err(|reason| self.nonsense(reason))
+        answers::facts(answer).map_err(|reason| self.nonsense("discover", reason))
     }
 
     /// What does this request of the network's own API do? Its address may be absolute or start with `/`.
@@ -110,7 +128,7 @@ impl Release {
     pub async fn classify(&self, account: &Account, request: &PluginRequest) -> Result<Classification, PluginError> {
         let (account, request) = (convert::account(account), convert::request_out(request));
         let (answer, _) = self.call("classify", CallWorld::pure(MediaFiles::none()), (&account, &request)).await?;
-        answers::classification(answer).map_err(|reason| self.nonsense(reason))
+        answers::classification(answer).map_err(|reason| self.nonsense("classify", reason))
     }
 
     /// Does the call. With the answer comes the plugin's new note for the account, where it set one.
@@ -125,8 +143,13 @@ impl Release {
         let sent = convert::call(call);
         let (answer, state) = self.call("perform", world, (&sent,)).await?;
         let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
-        let answer =
-            answers::performed(answer, &call.draft, &exchange.steps).map_err(|reason| self.nonsense(reason))?;
+        let answer = answers::performed(answer, &call.draft, &exchange.steps)
+            .map_err(|reason| self.nonsense("perform", reason))?;
+        // A network that asks for a pause says nothing against the release.
+        if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..))) {
+            self.vitals.refused("perform");
+            self.code.house.failures.notify_one();
+        }
         Ok((answer, exchange.new_note))
     }
 
@@ -141,7 +164,7 @@ impl Release {
         let world = replayed(call, Purpose::Reconcile, out, MediaFiles::none());
         let sent = convert::call(call);
         let (answer, _) = self.call("reconcile", world, (&sent, step)).await?;
-        answers::reconciliation(answer).map_err(|reason| self.nonsense(reason))
+        answers::reconciliation(answer).map_err(|reason| self.nonsense("reconcile", reason))
     }
 
     /// What do the headers of an answer say about limits?
@@ -152,7 +175,7 @@ impl Release {
             return Ok(Vec::new());
         }
         let (answer, _) = self.call("observe", CallWorld::pure(MediaFiles::none()), (status, headers)).await?;
-        answers::budgets(answer).map_err(|reason| self.nonsense(reason))
+        answers::budgets(answer).map_err(|reason| self.nonsense("observe", reason))
     }
 
     /// The answer to a login in the network's own shape.
@@ -169,7 +192,7 @@ impl Release {
         let (answer, _) = self
             .call("render-session", CallWorld::pure(MediaFiles::none()), (&account, login, &session, &request))
             .await?;
-        answers::response(answer).map_err(|reason| self.nonsense(reason))
+        answers::response(answer).map_err(|reason| self.nonsense("render-session", reason))
     }
 
     /// The gateway's refusal in the network's own error shape.
@@ -182,7 +205,7 @@ impl Release {
         let (refusal, request) = (convert::refusal(refusal), convert::request_out(request));
         let (answer, _) =
             self.call("render-refusal", CallWorld::pure(MediaFiles::none()), (&refusal, &request)).await?;
-        answers::refusal(answer).map_err(|reason| self.nonsense(reason))
+        answers::refusal(answer).map_err(|reason| self.nonsense("render-refusal", reason))
     }
 
     /// Calls one function of the plugin; what it answers is a tuple of one.
@@ -204,14 +227,22 @@ impl Release {
             let (answer,) = entry.call(store, function, params).await?;
             Ok(answer)
         };
-        self.code.run(&self.settings, function, world, run).await
+        let asked =
+            self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
+        let ended = self.code.run(&self.settings, function, world, run).await;
+        if asked.ended(ended.as_ref().err().map(|error| &error.fault)) {
+            self.code.house.failures.notify_one();
+        }
+        ended
     }
 
     fn failed(&self, fault: PluginFault) -> PluginError {
         self.code.failed(fault)
     }
 
-    fn nonsense(&self, reason: String) -> PluginError {
+    fn nonsense(&self, function: &'static str, reason: String) -> PluginError {
+        self.vitals.nonsense(function);
+        self.code.house.failures.notify_one();
         self.failed(PluginFault::BadAnswer(reason))
     }
 }

@@ -72,7 +72,7 @@ impl Ops<'_> {
         }
         let (person, reason) = match by {
             By::Person(person) => (Some(person.to_string()), None),
-            By::Local | By::LocalSignal => (None, Some(by.to_string())),
+            By::Local | By::LocalSignal | By::Gate => (None, Some(by.to_string())),
         };
         let count = u64::try_from(rows).ok();
         let read =

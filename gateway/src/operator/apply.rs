@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     By, Ops, OpsError, caution,
     ops::leaf_of,
-    served,
+    releases, served,
     wire::{Applied, ApplyRequest, ChangeView, DiffView},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     gateway::Gateway,
     plugins::{Serving, Shelf},
     records::GovernanceRecord,
+    releases::serve::Built,
     start::{self, Stores},
 };
 
@@ -77,16 +78,19 @@ async fn apply_here(gateway: &Arc<Gateway>, by: &By, wish: ApplyRequest) -> Resu
     notes.extend(caution::issuers(&new, gateway.config.sign_in.as_ref()).iter().map(ToString::to_string));
     notes.extend(exchanged(gateway).await);
     let (new, serving) = load(gateway, new).await?;
+    let components = served::components(&serving);
+    let Built { snapshot, notes: left } = releases::change::build(gateway, &new, serving, Vec::new(), None).await?;
+    notes.extend(left);
     let new = Arc::new(new);
     let changes = views(&Governance::diff(&old, &new));
     let digest = new.digest.clone();
-    let components = served::components(&serving);
 
     // From here until the guard falls no call starts.
     let no_starts = gateway.starts.write().await;
     served::note(&gateway.audit, &gateway.vault, gateway.clock.now(), &components, Some(by)).await?;
     keep(ops, by, &new).await?;
-    gateway.registry.replace(serving.adapters, serving.policies);
+    gateway.registry.replace(snapshot);
+    gateway.facts.keep(&gateway.registry.snapshot());
     gateway.governance.store(Arc::clone(&new));
     if let Err(error) = gateway.records.wake_waiting(gateway.clock.now()).await {
         tracing::warn!(%error, "posts that wait for people hear of the new rules within minutes");

@@ -13,6 +13,8 @@ pub enum By {
     Local,
     /// A signal to the process.
     LocalSignal,
+    /// The gateway itself.
+    Gate,
 }
 
 impl fmt::Display for By {
@@ -21,6 +23,7 @@ impl fmt::Display for By {
             Self::Person(person) => write!(f, "{person}"),
             Self::Local => f.write_str("local"),
             Self::LocalSignal => f.write_str("local-signal"),
+            Self::Gate => f.write_str("pressgate"),
         }
     }
 }

@@ -142,7 +142,7 @@ fn scope_of(gateway: &Gateway, account: &AccountId) -> Result<Scope, OpsError> {
     let governance = gateway.governance.load_full();
     let serving = gateway.registry.snapshot();
     let found = governance.accounts.get(account.as_str());
-    let found = found.and_then(|account| Some((account, serving.adapters.get(&account.adapter)?)));
+    let found = found.and_then(|account| Some((account, serving.adapter(account)?)));
     let Some((account, adapter)) = found else {
         return Err(OpsError::Missing(format!("no account `{account}` with an adapter that serves")));
     };

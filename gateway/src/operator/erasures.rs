@@ -132,7 +132,7 @@ pub async fn confirm(gateway: &Arc<Gateway>, by: &By, id: &str, wish: ErasureReq
 fn operator(by: &By) -> Result<PersonId, OpsError> {
     match by {
         By::Person(person) => Ok(person.clone()),
-        By::Local | By::LocalSignal => Err(OpsError::Invalid(
+        By::Local | By::LocalSignal | By::Gate => Err(OpsError::Invalid(
             "an erasure needs two operators with keys of their own, and a running gateway".into(),
         )),
     }

@@ -20,6 +20,9 @@ pub enum OpsError {
     /// What was asked for can't be.
     #[error("{0}")]
     Invalid(String),
+    /// Somebody else was first: what stands is told.
+    #[error("{0}")]
+    Conflict(String),
     /// The governance folder holds faults; nothing was changed.
     #[error("the governance folder holds {}; nothing was changed", count(.0.len()))]
     Governance(Vec<Fault>),
@@ -65,6 +68,7 @@ impl From<OpsError> for Refusal {
         let detail = error.to_string();
         match error {
             OpsError::Missing(_) => Self::new(problem::NOT_FOUND, Stage::Door, detail),
+            OpsError::Conflict(_) => Self::new(problem::ROUTING_CHANGED, Stage::Door, detail),
             OpsError::Invalid(_) | OpsError::Vault(VaultError::Invalid(_)) | OpsError::Plugins(_) => {
                 Self::new(problem::INVALID, Stage::Door, detail)
             }

@@ -36,7 +36,7 @@ impl Ops<'_> {
         let (key, mut record): (SecretString, KeyRecord) = self.keys.draft(holder, wish.expires_at, note, now)?;
         record.made_by = match by {
             By::Person(person) => Some(person.clone()),
-            By::Local | By::LocalSignal => None,
+            By::Local | By::LocalSignal | By::Gate => None,
         };
         let info = view(&record, self);
         let change = leaf_of(Changed::Key, "create", subject(&record), None, by);

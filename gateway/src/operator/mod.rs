@@ -16,6 +16,7 @@ pub mod error;
 pub mod keys;
 pub mod notices;
 pub mod ops;
+pub mod releases;
 pub mod served;
 pub mod standing;
 pub mod training;

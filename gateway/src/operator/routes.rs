@@ -25,7 +25,7 @@ use super::{
     guard::Operator,
     guidelines::{AcknowledgementRow, GuidelineRow},
     notices::{self, NoticeRow},
-    served,
+    releases, served,
     webhooks::{self, ReplayRequest, ReplayView, RotationRequest, SecretRequest, SecretView},
     wire::{
         Applied, ApplyRequest, AuditKeyView, ConnectionRequest, ConnectionView, CredentialRequest, CredentialView,
@@ -51,7 +51,7 @@ use crate::{
 
 /// Everything that the operator listener serves.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
+    releases::http::routes(Router::new())
         .route("/livez", get(livez))
         .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
@@ -92,7 +92,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 /// An answer that no cache may keep.
-struct Fresh<T>(StatusCode, T);
+pub(super) struct Fresh<T>(pub StatusCode, pub T);
 
 impl<T: Serialize> IntoResponse for Fresh<T> {
     fn into_response(self) -> Response {
@@ -102,10 +102,10 @@ impl<T: Serialize> IntoResponse for Fresh<T> {
     }
 }
 
-type Answer<T> = Result<Fresh<T>, Problem>;
-type Shared = State<Arc<Gateway>>;
+pub(super) type Answer<T> = Result<Fresh<T>, Problem>;
+pub(super) type Shared = State<Arc<Gateway>>;
 
-fn ok<T>(value: T) -> Answer<T> {
+pub(super) fn ok<T>(value: T) -> Answer<T> {
     Ok(Fresh(StatusCode::OK, value))
 }
 
@@ -278,7 +278,7 @@ async fn rotate_webhook_secret(
 fn who(by: By) -> Who {
     match by {
         By::Person(person) => Who::Person(person),
-        By::Local | By::LocalSignal => Who::Local,
+        By::Local | By::LocalSignal | By::Gate => Who::Local,
     }
 }
 
@@ -470,7 +470,10 @@ async fn show_connection(
 }
 
 /// Runs a change to its end even when the client goes away between its leaf and its effect.
-async fn to_the_end<T, F>(gateway: &Arc<Gateway>, change: impl FnOnce(Arc<Gateway>) -> F) -> Result<T, super::OpsError>
+pub(super) async fn to_the_end<T, F>(
+    gateway: &Arc<Gateway>,
+    change: impl FnOnce(Arc<Gateway>) -> F,
+) -> Result<T, super::OpsError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, super::OpsError>> + Send + 'static,

@@ -258,6 +258,12 @@ async fn set_out(
         let caller = first.call().caller().clone();
         committed::of_post(gateway, &caller, &mut post).await?;
     }
+    for clearance in &clearances {
+        let call = clearance.call();
+        if let Some(target) = post.targets.iter_mut().find(|target| target.account == call.account().id) {
+            target.release = Some(call.adapter().digest().to_owned());
+        }
+    }
     let id = post.id.clone();
     let record = deliver::as_kept(&post, gateway.clock.now());
     match gateway.records.accept_post(post).await.map_err(|error| unavailable(&error))? {
@@ -321,6 +327,7 @@ pub(super) fn written(
             grant: grant.clone(),
             lease_until: None,
             commitments: Vec::new(),
+            release: None,
         });
     }
     let author = calls.first().map(|(call, _)| call.caller().author());

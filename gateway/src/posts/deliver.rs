@@ -14,7 +14,7 @@ use crate::{
         approve::{approve, approve_unasked},
         authenticate::stands,
         authorise::authorise,
-        classify::resume,
+        classify::{release_for, resume},
         clear::{clear, clear_unanswered},
         committed, digest,
         journey::Journey,
@@ -23,6 +23,7 @@ use crate::{
         send::{ATTEMPTS_MAX, Series, send},
     },
     gateway::Gateway,
+    host::Snapshot,
     model::{AccountId, Action, PostId, PostState, TargetState, Verdict},
     openings::Committed,
     records::{Attempt, Claim, ClaimFor, NewPost, PostRecord, TargetFinish, TargetRecord},
@@ -57,6 +58,7 @@ pub fn as_kept(post: &NewPost, now: Timestamp) -> Arc<PostRecord> {
         retry_at: None,
         unknown_step: None,
         commitments: target.commitments.clone(),
+        release: target.release.clone(),
     });
     Arc::new(PostRecord {
         id: post.id.clone(),
@@ -137,12 +139,15 @@ pub async fn recall(gateway: &Arc<Gateway>, caller: Caller, post: PostId, accoun
     let caller = caller.keeping(commitments);
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-    let claim = gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease).await;
+    let plugins = gateway.registry.snapshot();
+    let release = release_for(gateway, &plugins, &post, &account);
+    let claim =
+        gateway.records.claim_target(post.clone(), account.clone(), ClaimFor::Recall, now, lease, release).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     let span = spans::continued(Bond::Child, post.as_str(), account.as_str());
     spawn(gateway, span, |gateway| async move {
         let (gateway, _running) = (&gateway, running);
-        let result = match reenter(gateway, caller.clone(), &claim, &account, ClaimFor::Recall).await {
+        let result = match reenter(gateway, plugins, caller.clone(), &claim, &account, ClaimFor::Recall).await {
             Ok(clearance) => attempt(gateway, claim.clone(), clearance).await.map_err(Stopped::from),
             Err(stopped) => {
                 let journey = Journey::begin(&caller).wanting(Action::POST_DELETE, Some(&post));
@@ -165,7 +170,10 @@ async fn claim_and_attempt(
     }
     let now = gateway.clock.now();
     let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-    let claim = gateway.records.claim_target(post.clone(), account.clone(), purpose, now, lease).await;
+    // Loaded once: what the claim says that the attempt uses, it uses.
+    let plugins = gateway.registry.snapshot();
+    let release = release_for(gateway, &plugins, post, account);
+    let claim = gateway.records.claim_target(post.clone(), account.clone(), purpose, now, lease, release).await;
     let Some(claim) = claim.map_err(|error| unavailable(&error))? else { return Ok(()) };
     if purpose == ClaimFor::Recall {
         // Who asked for it is not known any more, and the log must not say that the author did.
@@ -177,7 +185,7 @@ async fn claim_and_attempt(
     let target = claim.post.targets.iter().find(|target| target.account == *account);
     let commitments = target.map(|target| target.commitments.clone()).unwrap_or_default();
     let caller = Caller::of(&claim.post.author).keeping(commitments);
-    let result = match reenter(gateway, caller.clone(), &claim, account, purpose).await {
+    let result = match reenter(gateway, plugins, caller.clone(), &claim, account, purpose).await {
         Ok(clearance) => attempt(gateway, claim.clone(), clearance).await.map_err(Stopped::from),
         Err(stopped) => {
             let journey = Journey::begin(&caller).wanting(Action::POST_CREATE, Some(post));
@@ -191,6 +199,7 @@ async fn claim_and_attempt(
 /// A post that waited re-enters at `authorise` under the governance of this moment.
 async fn reenter(
     gateway: &Arc<Gateway>,
+    plugins: Arc<Snapshot>,
     caller: Caller,
     claim: &Claim,
     account: &AccountId,
@@ -213,7 +222,7 @@ async fn reenter(
     if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
         key_stands(gateway, &caller)?;
     }
-    let call = resume(gateway, caller, post, target, purpose)?;
+    let call = resume(gateway, plugins, caller, post, target, purpose)?;
     let permit = authorise(gateway, call)?;
     if purpose == ClaimFor::Publish && target.unknown_step.is_none() {
         let (draft, now) = (&target.draft, Plan::Now { until: None });

@@ -56,7 +56,7 @@ async fn start(
     }
     let mut allowed = Vec::with_capacity(wanted.len());
     for target in wanted {
-        let call = resume(gateway, caller.clone(), &post, target, ClaimFor::Recall)?;
+        let call = resume(gateway, gateway.registry.snapshot(), caller.clone(), &post, target, ClaimFor::Recall)?;
         let permit = authorise(gateway, call)?;
         if target.state == TargetState::Published {
             is_free(gateway, permit.call()).await?;

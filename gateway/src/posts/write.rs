@@ -346,6 +346,7 @@ fn salted_anew(post: &PostRecord) -> Result<NewContent, Refusal> {
         grant: target.grant.clone(),
         lease_until: None,
         commitments: target.commitments.clone(),
+        release: None,
     };
     let targets: Vec<NewTarget> = post.targets.iter().map(target).collect();
     let digest = digest::of_post(&salt, targets.iter().map(|target| target.digest.as_str()));
@@ -370,8 +371,9 @@ fn is_submitted(turn: &Turn<'_>) -> bool {
 }
 
 fn calls_of(gateway: &Gateway, post: &PostRecord) -> Result<Vec<Call>, Refusal> {
-    let caller = Caller::of(&post.author);
-    all(post.targets.iter().map(|target| resume(gateway, caller.clone(), post, target, ClaimFor::Publish)))
+    let (caller, plugins) = (Caller::of(&post.author), gateway.registry.snapshot());
+    let call = |target| resume(gateway, Arc::clone(&plugins), caller.clone(), post, target, ClaimFor::Publish);
+    all(post.targets.iter().map(call))
 }
 
 /// What the policies say, under the rights of the author, in whose name it will be sent.

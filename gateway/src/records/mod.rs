@@ -7,6 +7,7 @@ mod erasable;
 mod error;
 mod lives;
 mod notices;
+mod releases;
 mod rules;
 pub mod sqlite;
 pub mod types;
@@ -21,6 +22,7 @@ pub use error::RecordsError;
 use jiff::Timestamp;
 pub use lives::*;
 pub use notices::*;
+pub use releases::*;
 pub use types::*;
 
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
@@ -46,7 +48,8 @@ pub trait Records: Send + Sync + 'static {
     /// Posts, newest first, that have a target among `filter.accounts`.
     fn posts(&self, filter: PostFilter) -> Answer<'_, PostPage>;
     /// Claims a target for an attempt: from `accepted`, `unknown` or a retry that is due (or `published` to `recalling`);
-    /// none where it is in another state or claimed by somebody whose lease runs.
+    /// none where it is in another state or claimed by somebody whose lease runs. `release` is what the attempt will use where
+    /// nothing of the target was sent yet; else it goes on with the one that began, which the claim's target names.
     fn claim_target(
         &self,
         post: PostId,
@@ -54,6 +57,7 @@ pub trait Records: Send + Sync + 'static {
         claim: ClaimFor,
         now: Timestamp,
         lease_until: Timestamp,
+        release: Option<String>,
     ) -> Answer<'_, Option<Claim>>;
     /// Keeps the answer to a `prepare` or `effect` step.
     fn journal_step(&self, post: PostId, account: AccountId, step: StepRecord) -> Answer<'_, ()>;
@@ -220,6 +224,17 @@ pub trait Records: Send + Sync + 'static {
     fn put_governance(&self, applied: GovernanceRecord) -> Answer<'_, ()>;
     /// The governance files that were applied last.
     fn governance(&self) -> Answer<'_, Option<GovernanceRecord>>;
+
+    /// Keeps a release of a plugin, or what became of it.
+    fn put_release(&self, release: ReleaseRecord) -> Answer<'_, ()>;
+    /// Every release, the one that was installed first before the others.
+    fn releases(&self) -> Answer<'_, Vec<ReleaseRecord>>;
+    /// Which release serves where.
+    fn routing(&self) -> Answer<'_, RoutingRecord>;
+    /// Replaces the routing where it is at this version still; false, and nothing is changed, where another was first.
+    fn swap_routing(&self, expected: u64, routing: Routing) -> Answer<'_, bool>;
+    /// Digests of the releases that started attempts go on with.
+    fn bound_releases(&self) -> Answer<'_, Vec<String>>;
 
     /// Deletes idempotency keys from before `before`.
     fn forget_idempotency(&self, before: Timestamp) -> Answer<'_, u64>;

@@ -83,6 +83,8 @@ pub struct NewTarget {
     pub lease_until: Option<Timestamp>,
     /// What its leaves commit to.
     pub commitments: Vec<Commitment>,
+    /// The adapter's release that its first attempt uses, for `publishing`.
+    pub release: Option<String>,
 }
 
 /// An `Idempotency-Key` within its scope (the API key's holder and the route).
@@ -182,6 +184,8 @@ pub struct TargetRecord {
     pub unknown_step: Option<UnknownStep>,
     /// What its leaves commit to.
     pub commitments: Vec<Commitment>,
+    /// The adapter's release that the last attempt used, by digest.
+    pub release: Option<String>,
 }
 
 /// One entry as the network has it.

@@ -11,7 +11,8 @@ use serde_json::json;
 use tests::{plugins, samples};
 
 fn host_with_key(folder: &Path, key: u8) -> Result<Arc<Host>, HostError> {
-    let options = HostOptions { cache_dir: Some(folder.to_owned()), cache_key: [key; 32], instances_max: 4 };
+    let options =
+        HostOptions { cache_dir: Some(folder.to_owned()), cache_key: [key; 32], instances_max: 4, compiler: None };
     Host::new(options, Arc::new(SystemClock))
 }
 

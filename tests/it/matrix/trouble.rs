@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pressgate::audit::{Fault, Space};
+use pressgate::host::Snapshot;
 use rusqlite::{Connection, OpenFlags};
 use sample_network::{Plan, Silence};
 use tests::harness::until;
@@ -137,7 +138,7 @@ impl Trouble {
             Self::NoPlugin => {
                 let registry = &bench.gate.gateway().registry;
                 let before = registry.snapshot();
-                registry.replace(Default::default(), before.policies.clone());
+                registry.replace(Snapshot { policies: before.policies.clone(), ..Snapshot::default() });
                 Relief::Plugins(before)
             }
             Self::NetDown => {
@@ -163,7 +164,7 @@ impl Relief {
                 store.execute_batch("ALTER TABLE targets_away RENAME TO targets").expect("renamed back");
             }
             Self::Plugins(before) => {
-                bench.gate.gateway().registry.replace(before.adapters.clone(), before.policies.clone());
+                bench.gate.gateway().registry.replace(Snapshot::clone(&before));
             }
         }
     }

@@ -208,6 +208,7 @@ async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Liv
         doors.push(tokio::spawn(pressgate::doors::forward::serve(Arc::clone(&gateway), listener)));
     }
     let work = tokio::spawn(pressgate::posts::work::work(Arc::clone(&gateway)));
+    doors.push(tokio::spawn(pressgate::operator::releases::watch::watch(Arc::clone(&gateway))));
     let telling = Arc::clone(&gateway);
     doors.push(tokio::spawn(async move { telling.webhooks.run(&telling).await }));
     let telling = Arc::clone(&gateway);

@@ -6,7 +6,7 @@ use super::{Call, media_ref, supported};
 use crate::{
     call::{Caller, sources::Sources},
     gateway::Gateway,
-    host::{Classification, Classified, FormValue, Login, PluginRequest, RequestBody},
+    host::{Classification, Classified, FormValue, Login, PluginRequest, Release, RequestBody, Snapshot},
     model::{Account, Action, Draft, MediaId, MediaRef, Part, PostId, Principal},
     records::MediaRecord,
     refusal::{Refusal, Stage, problem},
@@ -22,10 +22,10 @@ pub enum Asked {
 }
 
 /// Understands a request for an account as the call that it would be. What its adapter does not know is refused. `uploaded` is the
-/// medium that the request carries.
+/// medium that the request carries. The plugins are those that the request met when it came.
 ///
 /// # Errors
-/// `unknown-account`, `not-classified`, `unsupported-action`, `media-unknown`, or the failure of the adapter.
+/// `not-classified`, `unsupported-action`, `media-unknown`, or the failure of the adapter.
 #[tracing::instrument(target = "pressgate::span", name = "classify", skip_all)]
 pub async fn native(
     gateway: &Gateway,
@@ -34,13 +34,9 @@ pub async fn native(
     account: &Arc<Account>,
     request: &PluginRequest,
     uploaded: Option<&MediaRecord>,
+    (snapshot, adapter): (Arc<Snapshot>, Arc<Release>),
 ) -> Result<Asked, Refusal> {
     let governance = gateway.governance.load_full();
-    let snapshot = gateway.registry.snapshot();
-    let Some(adapter) = snapshot.adapters.get(&account.adapter).map(Arc::clone) else {
-        let detail = format!("The adapter of `{}` is not loaded.", account.id);
-        return Err(Refusal::new(problem::UNKNOWN_ACCOUNT, Stage::Classify, detail));
-    };
     let classified = adapter
         .classify(account, request)
         .await

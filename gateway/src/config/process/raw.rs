@@ -23,6 +23,8 @@ use crate::{
 
 /// Bounds and defaults of the numbers, in the unit that each name ends in.
 const JSON_BYTES: Number = Number { default: 1_048_576, allowed: 1_024..=16_777_216 };
+const COMPILE_MS: Number = Number { default: 60_000, allowed: 100..=600_000 };
+const COMPILE_BYTES: Number = Number { default: 1_073_741_824, allowed: 134_217_728..=17_179_869_184 };
 const MEDIA_BYTES: Number = Number { default: 536_870_912, allowed: 1_024..=17_179_869_184 };
 const MEDIA_UNUSED_BYTES: Number = Number { default: 2_147_483_648, allowed: 1_024..=1_099_511_627_776 };
 const BODY_TIMEOUT_MS: Number = Number { default: 30_000, allowed: 100..=600_000 };
@@ -106,6 +108,8 @@ struct RawAudit {
 #[serde(deny_unknown_fields, default)]
 struct RawPlugins {
     dir: Option<Spanned<String>>,
+    compile_ms_max: Option<Spanned<i64>>,
+    compile_bytes_max: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -200,7 +204,15 @@ impl Checker<'_> {
             governance: self.path("governance", raw.governance, "governance"),
             kek,
             audit: self.audit(raw.audit, &data),
-            plugins: Plugins { dir: self.path("plugins.dir", raw.plugins.dir, "plugins") },
+            plugins: Plugins {
+                dir: self.path("plugins.dir", raw.plugins.dir, "plugins"),
+                compile_ms_max: self.number("plugins.compile_ms_max", raw.plugins.compile_ms_max, &COMPILE_MS),
+                compile_bytes_max: self.number(
+                    "plugins.compile_bytes_max",
+                    raw.plugins.compile_bytes_max,
+                    &COMPILE_BYTES,
+                ),
+            },
             native: Native { domain: self.domain(raw.native.domain), listeners: self.listeners(raw.native.listeners) },
             sign_in: self.sign_in(raw.sign_in),
             notices: self.notices(raw.notices),

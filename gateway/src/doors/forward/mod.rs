@@ -130,7 +130,7 @@ fn place_of(gateway: &Gateway, account: &AccountId, host: &str, port: u16) -> Op
     let governance = gateway.governance.load();
     let account = governance.accounts.get(account)?;
     let snapshot = gateway.registry.snapshot();
-    let adapter = snapshot.adapters.get(&account.adapter)?;
+    let adapter = snapshot.adapter(account)?;
     places(account, Some(adapter.manifest())).into_iter().find(|place| place.host == host && place.port == port)
 }
 

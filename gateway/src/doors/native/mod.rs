@@ -33,7 +33,10 @@ use crate::{
         approve::{approve, approve_unasked},
         authenticate::{NATIVE, client},
         authorise::authorise,
-        classify::native::{Asked, native as understand},
+        classify::{
+            call_name,
+            native::{Asked, native as understand},
+        },
         clear::clear,
         journey::Journey,
         record, review,
@@ -82,6 +85,8 @@ pub fn router(gateway: Arc<Gateway>, account: AccountId) -> Router {
 struct Arrival {
     account: Arc<Account>,
     adapter: Arc<Release>,
+    /// The plugins as they were when it came.
+    snapshot: Arc<Snapshot>,
     caller: Caller,
     call: PostId,
     /// Without token and body of the client, for an answer in the network's shape.
@@ -103,6 +108,8 @@ struct Way<'a> {
     presented: Option<&'a str>,
     account: &'a Arc<Account>,
     adapter: &'a Arc<Release>,
+    call: &'a PostId,
+    snapshot: &'a Arc<Snapshot>,
 }
 
 /// Why a request goes no further, and who hears it.
@@ -130,8 +137,9 @@ pub(super) async fn serve_as(
     }
     let governance = gateway.governance.load_full();
     let account = governance.accounts.get(addressed.account.as_str()).map(Arc::clone);
+    let call = PostId::fresh(gateway.clock.now());
     let found = account.and_then(|account| {
-        let adapter = snapshot.adapters.get(&account.adapter).map(Arc::clone)?;
+        let adapter = snapshot.adapter_for(&account, &call_name(&call, &account.id)).map(Arc::clone)?;
         Some((account, adapter))
     });
     let Some((account, adapter)) = found else {
@@ -140,7 +148,7 @@ pub(super) async fn serve_as(
     };
     let origin = addressed.origin.clone().unwrap_or_else(|| account.origin());
     let mut shown = request::shown(&origin, &addressed, &parts);
-    let way = Way { door, presented, account: &account, adapter: &adapter };
+    let way = Way { door, presented, account: &account, adapter: &adapter, call: &call, snapshot: &snapshot };
     let answer = match arrive(gateway, way, &parts, body, &mut shown).await {
         Ok(arrival) => pass(gateway, arrival).await,
         Err(Turned::Caller(refusal)) => Err(refusal),
@@ -165,7 +173,7 @@ async fn arrive(
     body: Body,
     shown: &mut PluginRequest,
 ) -> Result<Arrival, Turned> {
-    let Way { presented, account, adapter, door } = way;
+    let Way { presented, account, adapter, door, call, snapshot } = way;
     let description = adapter.description();
     let places = description.map(|description| description.client_token.as_slice()).unwrap_or_default();
     let headers = description.map(|description| description.client_headers.as_slice()).unwrap_or_default();
@@ -178,9 +186,10 @@ async fn arrive(
             let named = presented.and_then(|_| token::take_from_body(places, shown));
             let token_left = token.as_deref().is_some_and(|token| token::is_left(shown, token));
             let (account, adapter) = (Arc::clone(account), Arc::clone(adapter));
-            let call = PostId::fresh(gateway.clock.now());
+            let (call, snapshot) = (call.clone(), Arc::clone(snapshot));
             let patience = wait(&parts.headers);
-            Ok(Arrival { account, adapter, caller, call, request: shown.clone(), named, token_left, medium, patience })
+            let request = shown.clone();
+            Ok(Arrival { account, adapter, snapshot, caller, call, request, named, token_left, medium, patience })
         }
         Err(refusal) => Err(Turned::Caller(close(gateway, &caller, account, None, refusal).await)),
     }
@@ -251,7 +260,8 @@ async fn pass(gateway: &Arc<Gateway>, arrival: Arrival) -> Result<Looked, Refusa
     let Arrival { account, caller, call, request, medium, .. } = &arrival;
     let safe = request::is_safe(request);
     let asking = || Journey::begin(caller).asking(&request.method, trail::of(&arrival.adapter, request));
-    let classified = understand(gateway, caller, call, account, request, medium.as_ref()).await;
+    let plugins = (Arc::clone(&arrival.snapshot), Arc::clone(&arrival.adapter));
+    let classified = understand(gateway, caller, call, account, request, medium.as_ref(), plugins).await;
     let (call, says_all) = match classified {
         Ok(Asked::Call(call, says_all)) => (call, says_all),
         Ok(Asked::Login(wanted)) => {

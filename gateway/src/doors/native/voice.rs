@@ -85,9 +85,7 @@ pub(super) fn unaddressed(addressed: &Addressed, parts: &Parts) -> PluginRequest
 }
 
 fn adapters(snapshot: &Snapshot) -> Vec<&Arc<Release>> {
-    let mut adapters: Vec<_> = snapshot.adapters.iter().collect();
-    adapters.sort_by_key(|(name, _)| *name);
-    adapters.into_iter().map(|(_, adapter)| adapter).collect()
+    snapshot.serving_adapters()
 }
 
 /// How many segments of the path an adapter's API has, at its beginning.

@@ -109,9 +109,9 @@ async fn view(
     account: &Account,
 ) -> Result<Option<AccountView>, Problem> {
     let snapshot = gateway.registry.snapshot();
-    let Some(adapter) = snapshot.adapters.get(&account.adapter) else { return Ok(None) };
+    let Some(adapter) = snapshot.adapter(account) else { return Ok(None) };
     let Some(description) = adapter.description() else { return Ok(None) };
-    let (facts, trouble) = gateway.facts.known(&account.id).await;
+    let (facts, trouble) = gateway.facts.known(account, adapter).await;
     let paused = gateway.pauses.left(&account.id, gateway.clock.now()).is_some()
         || full(gateway, governance, caller, account, description);
     let health = match (credentials(gateway, account, adapter).await?, paused, trouble) {

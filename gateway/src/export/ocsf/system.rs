@@ -28,10 +28,9 @@ pub(super) fn change(draft: &mut Draft, change: &Change) {
     let subject = draft.text("subject").unwrap_or_default();
     if change.what == Changed::Plugin {
         draft.class(LIFECYCLE, plugin_activity(word));
-        let (name, version) = match subject.rsplit_once(' ') {
-            Some((name, version)) => (name, Some(json!(version))),
-            None => (subject.as_str(), None),
-        };
+        // Behind name and version may stand where it serves, and why.
+        let mut words = subject.split(' ');
+        let (name, version) = (words.next().unwrap_or_default(), words.next().map(|version| json!(version)));
         let digest = draft.text("digest").map(Value::String);
         draft.set("app", object([("name", Some(json!(name))), ("version", version), ("uid", digest)]));
         // In this class an actor is an attribute of the profile.
@@ -76,7 +75,7 @@ fn plugin_activity(action: &str) -> (u32, &str) {
         "unload" | "remove" => (2, "Remove"),
         "enable" => (6, "Enable"),
         "disable" => (7, "Disable"),
-        "replace" | "update" | "promote" | "rollback" => (8, "Update"),
+        "replace" | "update" | "activate" | "canary" | "promote" | "rollback" => (8, "Update"),
         other => (OTHER, other),
     }
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub use check::ManifestError;
 pub use oauth2::{CLIENT_ID, CLIENT_SECRET, ClientAuthentication, Endpoint, OAuth2Decl};
-pub use section::{SECTION, embed, extract};
+pub use section::{SECTION, append, embed, extract, section};
 
 use crate::model::PluginName;
 

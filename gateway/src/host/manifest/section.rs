@@ -12,6 +12,14 @@ pub const SECTION: &str = "pressgate:manifest";
 /// # Errors
 /// The bytes are no WebAssembly component.
 pub fn extract(component: &[u8]) -> Result<Option<&[u8]>, String> {
+    section(component, SECTION)
+}
+
+/// The content of a custom section at a component's top level, or none where there is none of that name.
+///
+/// # Errors
+/// The bytes are no WebAssembly component, or the section is there twice.
+pub fn section<'a>(component: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, String> {
     if !Parser::is_component(component) {
         return Err("the first bytes are not those of a component".into());
     }
@@ -21,7 +29,7 @@ pub fn extract(component: &[u8]) -> Result<Option<&[u8]>, String> {
         match payload.map_err(|error| error.to_string())? {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 0 && section.name() == SECTION => {
+            Payload::CustomSection(section) if depth == 0 && section.name() == name => {
                 found.push(section.data());
             }
             _ => {}
@@ -30,16 +38,21 @@ pub fn extract(component: &[u8]) -> Result<Option<&[u8]>, String> {
     match found.as_slice() {
         [] => Ok(None),
         [manifest] => Ok(Some(manifest)),
-        _ => Err(format!("the section `{SECTION}` is there twice")),
+        _ => Err(format!("the section `{name}` is there twice")),
     }
 }
 
 /// Appends the manifest to a component.
 pub fn embed(component: &mut Vec<u8>, json: &str) {
-    let mut content = Vec::with_capacity(json.len() + SECTION.len() + 5);
-    leb128(&mut content, SECTION.len());
-    content.extend_from_slice(SECTION.as_bytes());
-    content.extend_from_slice(json.as_bytes());
+    append(component, SECTION, json.as_bytes());
+}
+
+/// Appends a custom section to a component.
+pub fn append(component: &mut Vec<u8>, name: &str, bytes: &[u8]) {
+    let mut content = Vec::with_capacity(bytes.len() + name.len() + 5);
+    leb128(&mut content, name.len());
+    content.extend_from_slice(name.as_bytes());
+    content.extend_from_slice(bytes);
     component.push(0);
     leb128(component, content.len());
     component.extend_from_slice(&content);

@@ -128,6 +128,7 @@ mod tests {
                 intent: 1,
             }),
             commitments: Vec::new(),
+            release: None,
         }
     }
 

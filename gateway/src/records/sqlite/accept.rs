@@ -129,8 +129,8 @@ pub(super) fn insert_target(
     connection
         .prepare_cached(
             "INSERT INTO targets (post, account, position, state, purpose, attempt, lease_until, due_at, post_state,
-                 campaign, digest, call_key, grant_id, published, draft, commitments, begun_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14, ?15, ?16)",
+                 campaign, digest, call_key, grant_id, published, draft, commitments, begun_at, release)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '[]', ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             post.as_str(),
@@ -149,6 +149,7 @@ pub(super) fn insert_target(
             to_json(&new.draft, "targets.draft")?,
             to_json(&new.commitments, "targets.commitments")?,
             claimed.then(|| micros(at)),
+            new.release,
         ])
         .map_err(|error| exists(error, &target::name(post, &new.account)))?;
     Ok(())

@@ -30,17 +30,21 @@ pub(super) const UNWOKEN: &str =
 pub(super) const STEPS: &str = "SELECT step, kind, attempt, request_digest, status, headers, body, at
     FROM steps WHERE post = ?1 AND account = ?2 ORDER BY rowid";
 pub(super) const RELEASE: &str = "UPDATE targets SET lease_until = NULL, due_at = 0 WHERE lease_until IS NOT NULL";
+/// What an attempt goes on with.
+pub(super) const BIND: &str = "UPDATE targets SET release = ?3 WHERE post = ?1 AND account = ?2";
+/// How the steps of a recall begin.
+const RECALL_STEP: &str = "recall:";
 pub(super) const NOTE: &str = "SELECT note FROM notes WHERE account = ?1 AND plugin = ?2";
 pub(super) const LAST_NOTE: &str = "SELECT note, max(written_at) FROM notes WHERE account = ?1 GROUP BY account";
 
 /// `Records::claim_target`.
 pub(super) fn claim(
     connection: &Connection,
-    post: &PostId,
-    account: &AccountId,
+    (post, account): (&PostId, &AccountId),
     claim: ClaimFor,
     now: Timestamp,
     lease_until: Timestamp,
+    release: Option<&str>,
 ) -> Result<Option<Claim>, RecordsError> {
     let Some(mut target) = Target::read(connection, post, account)? else { return Ok(None) };
     if !target.standing.claimable(target.due_at, claim, now) {
@@ -51,15 +55,16 @@ pub(super) fn claim(
     target.attempt = target.attempt.saturating_add(1);
     let (attempt, begun_at) = (target.attempt, target.begun_at.unwrap_or(now));
     target.begun_at = Some(begun_at);
+    let unanswered = target.unknown_step.as_ref().map(|unknown| unknown.step.clone());
     target.write(connection, post, account, Some(now))?;
+    let steps = steps(connection, post, account)?;
+    let of_this = |step: &str| step.starts_with(RECALL_STEP) == (claim == ClaimFor::Recall);
+    let began = unanswered.iter().chain(steps.iter().map(|step| &step.step)).any(|step| of_this(step));
+    if let (Some(release), false) = (release, began) {
+        connection.prepare_cached(BIND)?.execute([post.as_str(), account.as_str(), release])?;
+    }
     let Some(record) = posts::read(connection, post)? else { return Err(RecordsError::Missing(post.to_string())) };
-    Ok(Some(Claim {
-        attempt,
-        begun_at,
-        post: record,
-        steps: steps(connection, post, account)?,
-        note: last_note(connection, account)?,
-    }))
+    Ok(Some(Claim { attempt, begun_at, post: record, steps, note: last_note(connection, account)? }))
 }
 
 fn steps(connection: &Connection, post: &PostId, account: &AccountId) -> Result<Vec<StepRecord>, RecordsError> {

@@ -27,6 +27,7 @@ mod notices;
 mod openings;
 mod people;
 mod posts;
+mod releases;
 mod sealed;
 mod sessions;
 mod subject_keys;
@@ -50,7 +51,8 @@ use super::{
     ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
     IdempotencyUse, KeyRecord, LeafFact, LifeEvent, LinkRecord, MediaRecord, NewNotice, NewPost, NoticeChannel,
     NoticeCounts, NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
-    Records, RecordsError, SealedRecord, SignInRecord, StepRecord, StoredAnswer, TargetFinish, TrainingRecord,
+    Records, RecordsError, ReleaseRecord, Routing, RoutingRecord, SealedRecord, SignInRecord, StepRecord, StoredAnswer,
+    TargetFinish, TrainingRecord,
 };
 use crate::model::{AccountId, KeyId, MediaId, PersonId, PluginName, PostId, Principal};
 
@@ -136,8 +138,11 @@ impl Records for SqliteRecords {
         claim: ClaimFor,
         now: Timestamp,
         lease_until: Timestamp,
+        release: Option<String>,
     ) -> Answer<'_, Option<Claim>> {
-        self.write(move |connection| claims::claim(connection, &post, &account, claim, now, lease_until))
+        self.write(move |connection| {
+            claims::claim(connection, (&post, &account), claim, now, lease_until, release.as_deref())
+        })
     }
 
     fn journal_step(&self, post: PostId, account: AccountId, step: StepRecord) -> Answer<'_, ()> {
@@ -266,6 +271,26 @@ impl Records for SqliteRecords {
 
     fn freezes(&self) -> Answer<'_, Vec<FreezeRecord>> {
         self.read(freezes::all)
+    }
+
+    fn put_release(&self, release: ReleaseRecord) -> Answer<'_, ()> {
+        self.write(move |connection| releases::put(connection, &release))
+    }
+
+    fn releases(&self) -> Answer<'_, Vec<ReleaseRecord>> {
+        self.read(releases::all)
+    }
+
+    fn routing(&self) -> Answer<'_, RoutingRecord> {
+        self.read(releases::routing)
+    }
+
+    fn swap_routing(&self, expected: u64, routing: Routing) -> Answer<'_, bool> {
+        self.write(move |connection| releases::swap(connection, expected, &routing))
+    }
+
+    fn bound_releases(&self) -> Answer<'_, Vec<String>> {
+        self.read(releases::bound)
     }
 
     fn frozen_targets(&self) -> Answer<'_, Vec<FrozenTarget>> {

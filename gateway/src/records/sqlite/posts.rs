@@ -19,7 +19,7 @@ const PAGE_MAX: u32 = 200;
 pub(super) const POST: &str =
     "SELECT created_at, updated_at, author, digest, salt, request, state, verdicts FROM posts WHERE id = ?1";
 pub(super) const TARGETS: &str =
-    "SELECT account, state, draft, digest, call_key, grant_id, published, retry_at, unknown_step, commitments
+    "SELECT account, state, draft, digest, call_key, grant_id, published, retry_at, unknown_step, commitments, release
     FROM targets WHERE post = ?1 ORDER BY position";
 pub(super) const ATTEMPTS: &str = "SELECT attempt FROM attempts WHERE post = ?1 AND account = ?2 ORDER BY number";
 pub(super) const VOTES: &str = "SELECT vote FROM votes WHERE post = ?1 ORDER BY number";
@@ -74,6 +74,7 @@ fn targets(connection: &Connection, post: &PostId) -> Result<Vec<TargetRecord>, 
             retry_at: maybe_time(row.get(7)?)?,
             unknown_step: unknown_step.map(|text| from_json(&text, "targets.unknown_step")).transpose()?,
             commitments: from_json(&row.get::<_, String>(9)?, "targets.commitments")?,
+            release: row.get(10)?,
         });
     }
     Ok(targets)

@@ -196,6 +196,6 @@ pub(in super::super) async fn notes_belong_to_plugins<P: Place>(place: P) {
     assert_eq!((note("one").await, note("two").await, note("three").await), (b"z".to_vec(), b"y".to_vec(), Vec::new()));
     assert_eq!(claim(&store, 1, Recall, 9).await.unwrap().note, b"z");
     store.accept_post(new_post(9, vec![target("b", TargetState::Accepted)])).await.unwrap();
-    let other = store.claim_target(post_id(9), account("b"), Publish, at(9), at(10)).await.unwrap().unwrap();
+    let other = store.claim_target(post_id(9), account("b"), Publish, at(9), at(10), None).await.unwrap().unwrap();
     assert!(other.note.is_empty(), "another account has none");
 }

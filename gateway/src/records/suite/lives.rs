@@ -115,7 +115,7 @@ pub(in super::super) async fn votes_move_posts<P: Place>(place: P) {
     ] {
         let targets = vec![target("a", TargetState::Held), target("b", TargetState::Held)];
         store.accept_post(new_post(number, targets)).await.unwrap();
-        let claimed = store.claim_target(post_id(number), account("a"), ClaimFor::Publish, at(1), at(2)).await;
+        let claimed = store.claim_target(post_id(number), account("a"), ClaimFor::Publish, at(1), at(2), None).await;
         assert!(claimed.unwrap().is_none(), "held is not sent");
         decide(&store, post_id(number), state, Some(vote(approve)), 7).await;
         let post = the_post(&store, number).await;
@@ -190,7 +190,8 @@ pub(in super::super) async fn another_occurrence_begins_anew<P: Place>(place: P)
     assert!(target.published.is_empty() && target.call_key != before && target.attempts.len() == 1);
     assert!(store.due(at(1_000), 10).await.unwrap().is_empty(), "it waits for its time");
     decide_from(&store, post_id(1), TargetState::Scheduled, TargetState::Accepted, 4, None).await;
-    let claim = store.claim_target(post_id(1), account("a"), ClaimFor::Publish, at(5), at(60)).await.unwrap().unwrap();
+    let claim =
+        store.claim_target(post_id(1), account("a"), ClaimFor::Publish, at(5), at(60), None).await.unwrap().unwrap();
     assert_eq!((claim.attempt, claim.steps.len()), (2, 0), "what was answered before counts no more");
 }
 

@@ -7,6 +7,7 @@ pub(super) mod lives;
 pub(super) mod model;
 pub(super) mod notices;
 pub(super) mod posts;
+pub(super) mod releases;
 pub(super) mod rest;
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +49,7 @@ macro_rules! record_suite {
             lives: votes_move_posts, of_two_decisions_one_is_kept, an_edit_takes_the_place_of_what_was,
                 another_occurrence_begins_anew, what_goes_with_a_decision_is_kept_with_it_or_not_at_all, what_waits_for_time_is_found, what_was_said_is_erased,
                 links_are_found_by_their_secret;
+            releases: releases_are_kept, of_two_swaps_one_is_kept, a_started_attempt_keeps_its_release;
             notices: notices_come_once, notices_end;
             model: random_sequences;
         }
@@ -90,6 +92,7 @@ pub(super) fn target(name: &str, state: TargetState) -> NewTarget {
         grant: GrantId::new("g1"),
         lease_until: (state == TargetState::Publishing).then(|| at(60)),
         commitments: Vec::new(),
+        release: None,
     }
 }
 
@@ -167,7 +170,7 @@ pub(super) async fn states(store: &impl Records, number: u64) -> (TargetState, P
 }
 
 pub(super) async fn claim(store: &impl Records, number: u64, purpose: ClaimFor, seconds: i64) -> Option<Claim> {
-    store.claim_target(post_id(number), account("a"), purpose, at(seconds), at(seconds + 60)).await.unwrap()
+    store.claim_target(post_id(number), account("a"), purpose, at(seconds), at(seconds + 60), None).await.unwrap()
 }
 
 pub(super) async fn due(store: &impl Records, seconds: i64) -> Vec<(PostId, AccountId, ClaimFor)> {

@@ -196,7 +196,7 @@ impl<S: Records> Run<'_, S> {
     async fn claim(&mut self, place: (usize, usize), recall: bool, lease: i64) {
         let (now, purpose) = (self.now, if recall { ClaimFor::Recall } else { ClaimFor::Publish });
         let (id, account) = (self.id(place.0), account(ACCOUNTS[place.1]));
-        let claim = self.store.claim_target(id, account, purpose, at(now), at(now + lease)).await.unwrap();
+        let claim = self.store.claim_target(id, account, purpose, at(now), at(now + lease), None).await.unwrap();
         let Some(model) = self.model(place) else { return assert!(claim.is_none()) };
         let asked = recall && model.state == TargetState::Published;
         if model.waits(now) != Some(purpose) && !asked {

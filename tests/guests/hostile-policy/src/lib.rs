@@ -14,6 +14,14 @@ mod bump;
 struct HostilePolicy;
 export!(HostilePolicy);
 
+/// What this release does besides. Tests write another letter here, and have another release of the same plugin that way.
+#[used]
+static PLAN: [u8; 16] = *b"pressgate-plan:0";
+
+fn plan() -> u8 {
+    unsafe { core::ptr::read_volatile(&raw const PLAN[15]) }
+}
+
 fn finding(code: &str) -> Finding {
     Finding {
         code: code.into(),
@@ -46,6 +54,10 @@ fn ordinary(draft: &Draft) -> Verdict {
 
 impl Guest for HostilePolicy {
     fn review(draft: Draft, context: Context) -> Verdict {
+        let sum = draft.parts[0].text.bytes().map(u32::from).sum::<u32>();
+        if plan() == b'3' && sum % 3 == 0 {
+            panic!("every third");
+        }
         match draft.parts[0].text.as_str() {
             "spin" => loop {
                 core::hint::black_box(0);

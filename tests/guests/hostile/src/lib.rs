@@ -11,6 +11,14 @@ use pressgate::plugin::{clock, config, http, log, media, random, state};
 struct Hostile;
 export!(Hostile);
 
+/// What this release does besides. Tests write another letter here, and have another release of the same plugin that way.
+#[used]
+static PLAN: [u8; 16] = *b"pressgate-plan:0";
+
+fn plan() -> u8 {
+    unsafe { core::ptr::read_volatile(&raw const PLAN[15]) }
+}
+
 fn published(id: &str) -> Published {
     Published { platform_id: id.into(), url: None }
 }
@@ -156,6 +164,11 @@ fn with_state() -> Result<Performed, Failure> {
 
 impl Guest for Hostile {
     fn describe() -> Description {
+        match plan() {
+            b'd' => panic!("in describe"),
+            b's' => spin(),
+            _ => {}
+        }
         let greeting = config::get("/greeting").unwrap_or_default();
         assert_ne!(greeting, "\"panic\"");
         Description {

@@ -71,6 +71,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "config",
             "gateway",
             "call",
+            // The snapshot of plugins that an attempt uses.
+            "host",
             "audit",
             "records",
             "openings",
@@ -91,6 +93,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records", "telemetry"]),
     ("plugins", &["model", "clock", "config", "host"]),
+    // Which release serves where; who changes that, and the log of it, is the operators' matter.
+    ("releases", &["model", "config", "folders", "host", "plugins", "records"]),
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
@@ -161,6 +165,7 @@ const HELD: &[&str] = &[
     "host",
     "index",
     "plugins",
+    "releases",
     "egress",
     "connections",
     "vault",

@@ -27,6 +27,7 @@ const ADDED: &[&str] = &[
     // Version 12 has a column that follows from the others, version 13 another index.
     "",
     "",
+    "INSERT INTO releases VALUES ('d1', 1767225600000000, '{}'); INSERT INTO routing VALUES (1, 7, '{\"slots\":{}}');",
 ];
 
 fn refusal(folder: &Folder) -> String {
@@ -69,7 +70,14 @@ async fn reads_the_fixture(store: &SqliteRecords) {
     assert_eq!(post.targets[0].published[0].platform_id, "p1");
     assert_eq!(post.targets[1].attempts[0].status, Some(422));
     let claimed = store
-        .claim_target(PostId::new("post_02"), AccountId::new("a"), ClaimFor::Publish, suite::at(100), suite::at(160))
+        .claim_target(
+            PostId::new("post_02"),
+            AccountId::new("a"),
+            ClaimFor::Publish,
+            suite::at(100),
+            suite::at(160),
+            None,
+        )
         .await
         .unwrap()
         .unwrap();
