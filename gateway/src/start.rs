@@ -34,7 +34,7 @@ use crate::{
     limits::{DefaultLimit, Limits, Place},
     listen::{Tls, TlsFiles},
     media::MediaStore,
-    metrics::Registry as Metrics,
+    metrics::{Counters, Registry as Metrics},
     notices::{NoticeParts, Notices, tell_log},
     openings::Openings,
     operator::{
