@@ -141,19 +141,8 @@ async fn an_agency_approves_once() {
     }
     assert_eq!(net.count("POST", STATUSES).await, 0);
     says(&approve(&gate, &path).await, 200, "Thank you");
-    let published = gate.until_state(&post, "published").await;
+    gate.until_state(&post, "published").await;
     assert_eq!(texts(&net).await, ["Crisps & <b>dips</b>"]);
-    // Who sees the post sees who agreed, and people where the link went; the intent names them too.
-    let external = |address: Value| json!({"party": "agency-x", "link": told["id"], "address": address});
-    let approval = |post: &Value| post["approvals"][0].clone();
-    assert_eq!(
-        (&approval(&published)["external"], &approval(&published)["person"]),
-        (&external(Value::Null), &Value::Null)
-    );
-    let seen = gate.caller("person:chief-1").get(&format!("/v1/posts/{post}")).await.expect(200);
-    assert_eq!((&approval(&seen)["external"], &approval(&seen)["counts"]), (&external(json!(ADDRESS)), &json!(true)));
-    let named = format!("external:agency-x/{}", told["id"].as_str().expect("an id"));
-    assert_eq!(intents(&gate.leaves()).last().expect("an intent").1.approvals, [named]);
     for again in
         [look(&gate, &path).await, approve(&gate, &path).await, look(&gate, &format!("{path}/media/{medium}")).await]
     {
@@ -178,6 +167,28 @@ async fn an_agency_approves_once() {
     }
     let history = gate.get(&format!("/v1/posts/{post}/history")).await.text();
     assert!(history.contains("invited") && history.contains("agency-x") && !history.contains(&secret));
+}
+
+#[tokio::test]
+async fn who_sees_the_post_sees_that_an_agency_agreed() {
+    let net = network().await;
+    let (gate, _clock) = open(&net, "", 1, &[ADDRESS]).await;
+    let post = held(&gate, &launch("crisps")).await;
+    let invited = invite(&gate, "person:chief-1", &post, json!({})).await.expect(201);
+    let told = &invited["links"][0];
+    says(&approve(&gate, told["url"].as_str().expect("an address")).await, 200, "Thank you");
+    let published = gate.until_state(&post, "published").await;
+    // People see where the link went, apps do not; the intent names party and link.
+    let external = |address: Value| json!({"party": "agency-x", "link": told["id"], "address": address});
+    let approval = |post: &Value| post["approvals"][0].clone();
+    assert_eq!(
+        (&approval(&published)["external"], &approval(&published)["person"]),
+        (&external(Value::Null), &Value::Null)
+    );
+    let seen = gate.caller("person:chief-1").get(&format!("/v1/posts/{post}")).await.expect(200);
+    assert_eq!((&approval(&seen)["external"], &approval(&seen)["counts"]), (&external(json!(ADDRESS)), &json!(true)));
+    let named = format!("external:agency-x/{}", told["id"].as_str().expect("an id"));
+    assert_eq!(intents(&gate.leaves()).last().expect("an intent").1.approvals, [named]);
 }
 
 #[tokio::test]

@@ -225,12 +225,9 @@ async fn the_log_names_the_step_and_what_happened() {
     step(&gate.caller("person:chief-drinks"), &post, "approve", json!({})).await.expect(200);
     gate.until_state(&post, "published").await;
     let ops = gate.caller("person:ops-1");
-    for (action, kind) in [
-        ("post.approved", "transition"),
-        ("post.voted", "vote"),
-        ("post.cancel", "refused"),
-        ("post.held", "transition"),
-    ] {
+    for (action, kind) in
+        [("post.approved", "transition"), ("post.voted", "vote"), ("post.cancel", "refused"), ("post.held", "held")]
+    {
         let found = until("the search has it", || async {
             let found = ops.get(&format!("/v1/audit?action={action}")).await.expect(200);
             let leaves = found["items"].as_array().expect("a list").clone();

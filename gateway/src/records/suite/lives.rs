@@ -254,7 +254,7 @@ pub(in super::super) async fn what_waits_for_time_is_found<P: Place>(place: P) {
     assert_eq!(store.held_posts(None, 2).await.unwrap().len(), 2);
     let second = store.held_posts(None, 2).await.unwrap().pop();
     assert_eq!(store.held_posts(second, 10).await.unwrap().len(), 1);
-    assert!(store.planned(at(0), at(1_000), 10).await.unwrap().is_empty(), "none has a time");
+    assert_eq!(store.planned(at(0), at(1_000), 10).await.unwrap(), [post_id(5)], "no other has a time");
 }
 
 pub(in super::super) async fn what_was_said_is_erased<P: Place>(place: P) {
