@@ -3,6 +3,7 @@
 mod belonging;
 mod log;
 mod look;
+mod plugins;
 mod restored;
 mod values;
 
@@ -27,7 +28,6 @@ use crate::{
     folders,
     freezes::FreezeBook,
     gateway::Gateway,
-    host::{Compiler, Host, HostOptions, Registry, Release, Snapshot},
     identity::Identities,
     index::AuditIndex,
     keys::{Keys, Sessions},
@@ -43,25 +43,24 @@ use crate::{
         served,
     },
     people::People,
-    plugins::{Serving, Shelf, ShelfError},
+    plugins::ShelfError,
     posts::{mark::OpenIntents, recover, unattempted::Unattempted},
     pulse,
     records::{
         GovernanceRecord, Records, RecordsError,
         sqlite::{SqliteRecords, SqliteSubjectKeys},
     },
-    releases::{ReleaseStore, Releases, serve},
     vault::{KekSource, OutsideSecret, SealedStore, Vault},
     witness::{self, WitnessParts, Witnesses},
 };
 pub use belonging::origin;
 pub use look::{LogLook, Look, look};
+use plugins::Loading;
+pub use plugins::{host, host_without_cache};
 pub use values::{Values, values};
 
 /// Appends that may wait for the log's writer.
 const AUDIT_QUEUE_MAX: usize = 65_536;
-/// Plugin instances at once.
-const INSTANCES_MAX: u32 = 512;
 /// The file in the data folder that a process locks which works on it.
 const LOCK: &str = "lock";
 
@@ -185,13 +184,11 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let Parts { config, clock, disk } = parts;
     let Stores { lock, audit, records, openings, vault, keys, sessions } = stores;
     let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
-    let (media, shelf) = (media(&config)?, shelf(&config)?);
+    let (media, shelf) = (media(&config)?, plugins::shelf(&config)?);
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
-    let serving = shelf.load(&host, &governance, None)?;
-    let components = served::components(&serving);
-    let releases = Releases::new(open_releases(&config)?);
-    let loading = Loading { host: &host, shelf: &shelf, releases: &releases, governance: &governance };
-    let registry = routed(loading, serving, records.as_ref(), clock.as_ref()).await?;
+    let from = Loading { host: &host, shelf: &shelf, governance: &governance };
+    let (serving, components) = from.serving()?;
+    let (releases, registry) = from.routed(&config, serving, records.as_ref(), clock.as_ref()).await?;
     let egress = Arc::new(egress(&config, &vault, &clock)?);
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
@@ -286,73 +283,6 @@ fn media(config: &Config) -> Result<MediaStore, StartError> {
 fn index(config: &Config, audit: &AuditLog) -> Result<AuditIndex, StartError> {
     let path = config.audit_index_path();
     AuditIndex::follow(audit.clone(), &path).map_err(|error| files(&path, &error))
-}
-
-/// The components of installed releases.
-fn open_releases(config: &Config) -> Result<ReleaseStore, StartError> {
-    let folder = config.releases_dir();
-    ReleaseStore::open(&folder).map_err(|error| files(&folder, &error))
-}
-
-/// What plugins are loaded from, and for.
-struct Loading<'a> {
-    host: &'a Host,
-    shelf: &'a Shelf,
-    releases: &'a Releases,
-    governance: &'a Governance,
-}
-
-/// What serves: what the configuration names, and what operators put in its place. The former is kept as a release too, so that posts
-/// which it began are finished by it whatever lies in the folder later.
-async fn routed(
-    from: Loading<'_>,
-    serving: Serving,
-    records: &dyn Records,
-    clock: &dyn Clock,
-) -> Result<Registry, StartError> {
-    let Loading { host, shelf, releases, governance } = from;
-    let mut known = records.releases().await?;
-    for release in serving.adapters.values().chain(serving.policies.values()) {
-        if known.iter().any(|record| record.digest == release.digest()) && releases.store.get(release.digest()).is_ok()
-        {
-            continue;
-        }
-        let Some(component) = shelf.component(&release.manifest().name) else { continue };
-        releases.store.put(component).map_err(|error| files(&shelf_path(shelf, release), &error))?;
-        let record = serve::first(release, component.len(), clock.now());
-        records.put_release(record.clone()).await?;
-        known.push(record);
-    }
-    let (routing, bound) = (records.routing().await?, records.bound_releases().await?);
-    let parts = serve::Parts {
-        host,
-        releases,
-        records: &known,
-        governance,
-        before: &Snapshot::default(),
-        loaded: &[],
-        bound: &bound,
-    };
-    let built = parts.build(serving, &routing);
-    for note in &built.notes {
-        tracing::error!("{note}");
-    }
-    let registry = Registry::default();
-    registry.replace(built.snapshot);
-    Ok(registry)
-}
-
-fn shelf_path(shelf: &Shelf, release: &Release) -> std::path::PathBuf {
-    shelf.path(&release.manifest().name).unwrap_or_default().into()
-}
-
-/// The components in the plugin folder.
-fn shelf(config: &Config) -> Result<Shelf, StartError> {
-    let shelf = Shelf::read(&config.plugins.dir)?;
-    for stray in shelf.strays() {
-        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
-    }
-    Ok(shelf)
 }
 
 /// The limits, connected where they are shared.
@@ -522,38 +452,6 @@ async fn applied(
     };
     records.put_governance(record).await?;
     Ok(governance)
-}
-
-/// The plugin host of a data folder.
-pub fn host(config: &Config, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
-    host_with(Some(config.plugin_cache_dir()), compiler(config), vault, clock)
-}
-
-/// A plugin host that keeps nothing.
-pub fn host_without_cache(vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
-    host_with(None, None, vault, clock)
-}
-
-fn host_with(
-    cache_dir: Option<std::path::PathBuf>,
-    compiler: Option<Compiler>,
-    vault: &Vault,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<Host>, StartError> {
-    let cache_key = *vault.derive("plugin-cache").as_bytes();
-    let options = HostOptions { cache_dir, cache_key, instances_max: INSTANCES_MAX, compiler };
-    Host::new(options, Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
-}
-
-/// Plugins are compiled by a child of this program, where this is the program: tests run the gateway within themselves.
-fn compiler(config: &Config) -> Option<Compiler> {
-    let program = std::env::current_exe().ok()?;
-    let is_ours = program.file_name().is_some_and(|name| name == env!("CARGO_PKG_NAME"));
-    is_ours.then_some(Compiler {
-        program,
-        wall_ms_max: config.plugins.compile_ms_max,
-        memory_bytes_max: config.plugins.compile_bytes_max,
-    })
 }
 
 fn egress(config: &Config, vault: &Arc<Vault>, clock: &Arc<dyn Clock>) -> Result<Egress, StartError> {

@@ -201,6 +201,8 @@ async function freezes(): Promise<void> {
   const begun = await api.beginFreeze({ client: chief, body, throwOnError: true })
   const { data } = await api.listFreezes({ client: chief, throwOnError: true })
   assert.deepEqual(data.freezes.map((freeze) => freeze.id), [begun.data.id])
+  const permitted = await api.permitPost({ client: chief, path: { id: begun.data.id }, body: { post: 'post_nobody' } })
+  assert.equal(permitted.response.status, 404)
   const asked = await api.liftFreeze({ client: chief, path: { id: begun.data.id }, body: {}, throwOnError: true })
   assert.equal(asked.data.id, begun.data.id)
 }

@@ -89,15 +89,8 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     ];
     tracing::info!(address = %public_at, "listening for apps");
     tracing::info!(address = %operators_at, "listening for operators");
-    if json {
-        print(&json!(listening).to_string());
-    } else {
-        let scheme = if gateway.tls.is_some() { "https" } else { "http" };
-        let tunnels = forward.map_or_else(String::new, |at| format!("\nforward listens on http://{at}"));
-        print(&format!(
-            "pressgate listens on {scheme}://{public_at}\noperator listens on http://{operators_at}{tunnels}"
-        ));
-    }
+    let encrypted = gateway.tls.is_some();
+    print(&if json { json!(listening).to_string() } else { addresses(&listening, encrypted) });
     let mut signals = signals;
     signals.until_stop(&gateway).await;
     let in_time = drain(&gateway, listeners, tasks, &mut signals).await;
@@ -108,6 +101,14 @@ pub async fn run(context: Context) -> Result<Report, Failure> {
     // The line that told where it listens was all for standard output.
     let report = Report { text: String::new(), json: json!({ "stopped": true, "in_time": in_time }), holds: true };
     Ok(report)
+}
+
+/// Where it listens, for people.
+fn addresses(listening: &Listening, encrypted: bool) -> String {
+    let Listening { address, operator, forward, .. } = listening;
+    let scheme = if encrypted { "https" } else { "http" };
+    let tunnels = forward.map_or_else(String::new, |at| format!("\nforward listens on http://{at}"));
+    format!("pressgate listens on {scheme}://{address}\noperator listens on http://{operator}{tunnels}")
 }
 
 impl Signals {

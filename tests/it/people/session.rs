@@ -99,7 +99,7 @@ async fn room(net: &sample_network::Running, folder: &Path, home: &Path) -> Opti
     let mut masks =
         vec![(url, "https://gate.acme.example".to_owned()), (net.url.clone(), "https://social.example".into())];
     let monday: Timestamp = MONDAY.parse().expect("a time");
-    masks.push((home.display().to_string(), "/home/editor-7/.config".to_owned()));
+    masks.push((home.display().to_string(), "~/.config".to_owned()));
     // The clock stands still but where the session moves it: for so many minutes, from which links and devices have their end.
     for minutes in 0..MINUTES_MAX {
         for later in [0, LINK_HOURS, DEVICE_HOURS] {

@@ -1,0 +1,128 @@
+//! Plugins at a start: the host that runs them, the folder and the store that they come from, and what serves.
+
+use std::sync::Arc;
+
+use super::{StartError, files};
+use crate::{
+    clock::Clock,
+    config::{Config, Governance},
+    host::{Compiler, Host, HostOptions, Registry, Release, Snapshot},
+    operator::served,
+    plugins::{Serving, Shelf},
+    records::Records,
+    releases::{ReleaseStore, Releases, serve},
+    vault::Vault,
+};
+
+/// Plugin instances at once.
+const INSTANCES_MAX: u32 = 512;
+
+/// The components of installed releases.
+fn open_releases(config: &Config) -> Result<Releases, StartError> {
+    let folder = config.releases_dir();
+    ReleaseStore::open(&folder).map(Releases::new).map_err(|error| files(&folder, &error))
+}
+
+/// What plugins are loaded from, and for.
+pub(super) struct Loading<'a> {
+    pub(super) host: &'a Host,
+    pub(super) shelf: &'a Shelf,
+    pub(super) governance: &'a Governance,
+}
+
+impl Loading<'_> {
+    /// What the configuration names, loaded, and what the log says of it.
+    pub(super) fn serving(&self) -> Result<(Serving, served::Components), StartError> {
+        let serving = self.shelf.load(self.host, self.governance, None)?;
+        let components = served::components(&serving);
+        Ok((serving, components))
+    }
+
+    /// What serves: what the configuration names, and what operators put in its place. The former is kept as a release too, so that posts
+    /// which it began are finished by it whatever lies in the folder later.
+    pub(super) async fn routed(
+        self,
+        config: &Config,
+        serving: Serving,
+        records: &dyn Records,
+        clock: &dyn Clock,
+    ) -> Result<(Releases, Registry), StartError> {
+        let Loading { host, shelf, governance } = self;
+        let releases = open_releases(config)?;
+        let mut known = records.releases().await?;
+        for release in serving.adapters.values().chain(serving.policies.values()) {
+            if known.iter().any(|record| record.digest == release.digest())
+                && releases.store.get(release.digest()).is_ok()
+            {
+                continue;
+            }
+            let Some(component) = shelf.component(&release.manifest().name) else { continue };
+            releases.store.put(component).map_err(|error| files(&shelf_path(shelf, release), &error))?;
+            let record = serve::first(release, component.len(), clock.now());
+            records.put_release(record.clone()).await?;
+            known.push(record);
+        }
+        let (routing, bound) = (records.routing().await?, records.bound_releases().await?);
+        let parts = serve::Parts {
+            host,
+            releases: &releases,
+            records: &known,
+            governance,
+            before: &Snapshot::default(),
+            loaded: &[],
+            bound: &bound,
+        };
+        let built = parts.build(serving, &routing);
+        for note in &built.notes {
+            tracing::error!("{note}");
+        }
+        let registry = Registry::default();
+        registry.replace(built.snapshot);
+        Ok((releases, registry))
+    }
+}
+
+fn shelf_path(shelf: &Shelf, release: &Release) -> std::path::PathBuf {
+    shelf.path(&release.manifest().name).unwrap_or_default().into()
+}
+
+/// The components in the plugin folder.
+pub(super) fn shelf(config: &Config) -> Result<Shelf, StartError> {
+    let shelf = Shelf::read(&config.plugins.dir)?;
+    for stray in shelf.strays() {
+        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
+    }
+    Ok(shelf)
+}
+
+/// The plugin host of a data folder.
+pub fn host(config: &Config, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
+    host_with(Some(config.plugin_cache_dir()), compiler(config), vault, clock)
+}
+
+/// A plugin host that keeps nothing.
+pub fn host_without_cache(vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Arc<Host>, StartError> {
+    host_with(None, None, vault, clock)
+}
+
+fn host_with(
+    cache_dir: Option<std::path::PathBuf>,
+    compiler: Option<Compiler>,
+    vault: &Vault,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Host>, StartError> {
+    let cache_key = *vault.derive("plugin-cache").as_bytes();
+    let options = HostOptions { cache_dir, cache_key, instances_max: INSTANCES_MAX, compiler };
+    Host::new(options, Arc::clone(clock)).map_err(|error| StartError::Other(error.to_string()))
+}
+
+/// Plugins are compiled by a child of this program, where this is the program: tests run the gateway within themselves.
+fn compiler(config: &Config) -> Option<Compiler> {
+    let program = std::env::current_exe().ok()?;
+    let is_ours = program.file_name().is_some_and(|name| name == env!("CARGO_PKG_NAME"));
+    is_ours.then_some(Compiler {
+        program,
+        wall_ms_max: config.plugins.compile_ms_max,
+        memory_bytes_max: config.plugins.compile_bytes_max,
+    })
+}
