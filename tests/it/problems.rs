@@ -9,6 +9,8 @@ use pressgate::audit::{self, FaultyDisk};
 use pressgate::model::PersonId;
 use pressgate::operator::By;
 use pressgate::operator::authority::{AuthorityRequest, init};
+use pressgate::operator::releases::change::{ChangeRequest, Kind, change};
+use pressgate::refusal::Refusal;
 use rusqlite::{Connection, OpenFlags};
 use sample_network::{Fault, Plan};
 use serde_json::{Value, json};
@@ -396,6 +398,12 @@ async fn plugins(judge: &Judge) {
         .setting("egress.timeout_ms", "10000")
         .start()
         .await;
+    let stale = ChangeRequest { slot: "network:mastodon".into(), version: 7, ..ChangeRequest::default() };
+    let by = By::Person(PersonId::new("ops-1"));
+    let late = change(gate.gateway(), &by, Kind::Rollback, stale).await.expect_err("nobody changed anything yet");
+    let late = format!("/problems/{}", Refusal::from(late).problem.slug);
+    assert_eq!(late, "/problems/routing-changed");
+    judge.seen.lock().expect("no thread died").insert(late);
     let mut reply = post("acme-hostile", "x");
     reply["reply_to"] = json!({"account": "acme-hostile", "ref": "1"});
     judge.saw("unsupported-action", &gate.publish(&reply).await);

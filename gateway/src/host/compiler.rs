@@ -61,7 +61,8 @@ impl Compiler {
                     let text = String::from_utf8_lossy(&message);
                     let text = text.trim();
                     let bound = format!("the compiler ended with {status}; it may use {} bytes", self.memory_bytes_max);
-                    Err(fault(if text.is_empty() { bound } else { text.to_owned() }))
+                    // Out of memory or of computing time it ends by a signal, and what it says last helps nobody.
+                    Err(fault(if text.is_empty() || status.code().is_none() { bound } else { text.to_owned() }))
                 }
             }
         })

@@ -18,7 +18,7 @@ use super::manifest::Manifest;
 use super::media::MediaFiles;
 use super::policy::ReviewContext;
 use super::settings::Settings;
-use super::vitals::Vitals;
+use super::vitals::{self, Vitals};
 use crate::model::{Account, Draft, Finding, Outcome};
 
 /// A loaded plugin with one version of its configuration. Each call runs in a fresh instance, and dropping a call's future
@@ -60,17 +60,6 @@ impl Release {
     /// How it fares.
     pub fn vitals(&self) -> &Vitals {
         &self.vitals
-    }
-
-    /// The same release with nothing counted yet: for another time of serving.
-    #[must_use]
-    pub fn afresh(&self) -> Arc<Self> {
-        Arc::new(Self {
-            code: Arc::clone(&self.code),
-            settings: Arc::clone(&self.settings),
-            description: self.description.clone(),
-            vitals: Vitals::default(),
-        })
     }
 
     /// A policy's verdict on one draft for one account.
@@ -216,7 +205,7 @@ impl Release {
         params: Params,
     ) -> Result<(Answer, CallState), PluginError>
     where
-        Params: ComponentNamedList + Lower,
+        Params: ComponentNamedList + Lower + Copy + std::fmt::Debug,
         Answer: 'static,
         (Answer,): ComponentNamedList + Lift,
     {
@@ -230,7 +219,8 @@ impl Release {
         let asked =
             self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
         let ended = self.code.run(&self.settings, function, world, run).await;
-        if asked.ended(ended.as_ref().err().map(|error| &error.fault)) {
+        let input = || vitals::fingerprint(&params);
+        if asked.ended(ended.as_ref().err().map(|error| &error.fault), input) {
             self.code.house.failures.notify_one();
         }
         ended

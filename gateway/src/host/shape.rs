@@ -7,9 +7,13 @@ use super::engine::{CORE_INSTANCES_PER_COMPONENT, TABLE_ELEMENTS};
 use super::error::LoadError;
 use super::manifest::{CONTRACT, Limits, PluginKind};
 
+/// The interface that only adapters get.
+const NETWORK: &str = "pressgate:plugin/http@";
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
+    imports: Vec<String>,
     exports: Vec<String>,
     memories: u32,
     memory_bytes: u64,
@@ -32,6 +36,11 @@ impl Shape {
             match payload.map_err(fault)? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        shape.imports.push(import.map_err(fault)?.name.name.to_owned());
+                    }
+                }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section {
                         shape.exports.push(export.map_err(fault)?.name.name.to_owned());
@@ -71,6 +80,10 @@ impl Shape {
             PluginKind::Adapter => "adapter-api",
             PluginKind::Policy => "policy-api",
         };
+        let network = self.imports.iter().find(|import| import.starts_with(NETWORK));
+        if let (PluginKind::Policy, Some(network)) = (kind, network) {
+            return Err(LoadError::World(format!("it imports `{network}`, which a policy does not get")));
+        }
         let wanted = format!("pressgate:plugin/{interface}@{CONTRACT}");
         if self.exports.contains(&wanted) {
             return Ok(());

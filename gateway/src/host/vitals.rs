@@ -1,9 +1,14 @@
 //! How a release fares: what its functions were asked and how often they failed, and a breaker for each of them.
 //!
 //! A function that fails again and again is asked no more for a while, so that its failures cost others nothing; its calls fail at
-//! once, closed. Then one call at a time probes it. Failures of networks and of the host itself do not count for the breaker.
+//! once, closed. Then one call at a time probes it. Failures of networks and of the host itself do not count for the breaker, and many
+//! failures on a few inputs do not open it: whoever repeats what crashes a plugin must not take it from others.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::{Debug, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -16,6 +21,8 @@ pub const HOOKS: [&str; 9] =
 const WINDOW_CALLS: u32 = 20;
 /// … so many failed: it is asked no more.
 const WINDOW_FAILED_MIN: u32 = 10;
+/// … on so many different inputs among the last failures.
+const INPUTS_MIN: usize = 8;
 /// For so long at first; twice as long after each probe that fails.
 const PAUSE_MS: u64 = 1_000;
 const PAUSE_MS_MAX: u64 = 60_000;
@@ -48,6 +55,8 @@ struct Hook {
     open_until_ms: AtomicU64,
     pause_ms: AtomicU64,
     probing: AtomicBool,
+    /// Fingerprints of the inputs of the last failures. Only a failure touches it.
+    inputs: Mutex<VecDeque<u64>>,
 }
 
 /// One call of a function, from its begin. Dropped without an end, it counts as neither.
@@ -64,9 +73,7 @@ impl Vitals {
 
     /// An answer that came and made no sense.
     pub(super) fn nonsense(&self, function: &str) {
-        let hook = self.hook(function);
-        hook.failed.fetch_add(1, Relaxed);
-        hook.note(true, now_ms());
+        self.hook(function).failed.fetch_add(1, Relaxed);
     }
 
     /// A call that the network did not answer well.
@@ -116,13 +123,24 @@ impl Hook {
         }
     }
 
-    fn note(&self, failed: bool, now_ms: u64) {
+    fn note(&self, failed: Option<u64>, now_ms: u64) {
         let mask = (1_u32 << WINDOW_CALLS) - 1;
-        let shifted = |window: u32| ((window << 1) | u32::from(failed)) & mask;
+        let shifted = |window: u32| ((window << 1) | u32::from(failed.is_some())) & mask;
         let before = self.window.fetch_update(Relaxed, Relaxed, |window| Some(shifted(window))).unwrap_or_default();
-        if failed && shifted(before).count_ones() >= WINDOW_FAILED_MIN {
+        let Some(input) = failed else { return };
+        if self.inputs_with(input) >= INPUTS_MIN && shifted(before).count_ones() >= WINDOW_FAILED_MIN {
             self.open(PAUSE_MS, now_ms);
         }
+    }
+
+    /// How many different inputs the last failures had, with this one.
+    fn inputs_with(&self, input: u64) -> usize {
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        inputs.push_back(input);
+        if inputs.len() > WINDOW_FAILED_MIN as usize {
+            inputs.pop_front();
+        }
+        inputs.iter().collect::<BTreeSet<_>>().len()
     }
 
     fn open(&self, pause_ms: u64, now_ms: u64) {
@@ -134,11 +152,11 @@ impl Hook {
 
 impl Asked<'_> {
     /// The call ended, well or with this fault. True where the fault is the plugin's.
-    pub(super) fn ended(self, fault: Option<&PluginFault>) -> bool {
-        self.ended_at(fault, now_ms())
+    pub(super) fn ended(self, fault: Option<&PluginFault>, input: impl FnOnce() -> u64) -> bool {
+        self.ended_at(fault, input, now_ms())
     }
 
-    fn ended_at(self, fault: Option<&PluginFault>, now_ms: u64) -> bool {
+    fn ended_at(self, fault: Option<&PluginFault>, input: impl FnOnce() -> u64, now_ms: u64) -> bool {
         let (of_plugin, breaks) = match fault {
             None => (false, false),
             Some(PluginFault::Busy { .. } | PluginFault::Broken { .. } | PluginFault::Internal(_)) => return false,
@@ -154,7 +172,7 @@ impl Asked<'_> {
                 self.hook.open(pause_ms, now_ms);
             }
             (true, false) => self.hook.open_until_ms.store(0, Relaxed),
-            (false, breaks) => self.hook.note(breaks, now_ms),
+            (false, breaks) => self.hook.note(breaks.then(input), now_ms),
         }
         of_plugin
     }
@@ -166,6 +184,21 @@ impl Drop for Asked<'_> {
             self.hook.probing.store(false, Relaxed);
         }
     }
+}
+
+/// What tells two inputs apart.
+pub(super) fn fingerprint(input: &impl Debug) -> u64 {
+    struct Sink(DefaultHasher);
+    impl std::fmt::Write for Sink {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.write(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut sink = Sink(DefaultHasher::new());
+    // It does not fail.
+    let _ = write!(sink, "{input:?}");
+    sink.0.finish()
 }
 
 fn now_ms() -> u64 {
@@ -183,7 +216,8 @@ mod tests {
     }
 
     fn call(hook: &Hook, fault: Option<&PluginFault>, now_ms: u64) -> bool {
-        hook.ask(now_ms).map(|asked| asked.ended_at(fault, now_ms)).is_ok()
+        let input = || hook.calls.load(Relaxed);
+        hook.ask(now_ms).map(|asked| asked.ended_at(fault, input, now_ms)).is_ok()
     }
 
     #[test]
@@ -195,7 +229,7 @@ mod tests {
         assert_eq!(hook.ask(6).err(), Some(PAUSE_MS - 1), "fails closed");
         let probe = hook.ask(5 + PAUSE_MS).ok().unwrap();
         assert_eq!(hook.ask(5 + PAUSE_MS).err(), Some(PROBE_WAIT_MS), "one probe at a time");
-        probe.ended_at(Some(&trap()), 5 + PAUSE_MS);
+        probe.ended_at(Some(&trap()), || 0, 5 + PAUSE_MS);
         assert_eq!(hook.ask(6 + PAUSE_MS).err(), Some(2 * PAUSE_MS - 1), "twice as long");
         let later = 5 + 4 * PAUSE_MS;
         drop(hook.ask(later).ok().unwrap());
@@ -221,11 +255,30 @@ mod tests {
         assert_eq!((hook.calls.load(Relaxed), hook.failed.load(Relaxed)), (400, 200));
     }
 
+    fn call_with(hook: &Hook, input: u64) {
+        if let Ok(asked) = hook.ask(5) {
+            asked.ended_at(Some(&trap()), || input, 5);
+        }
+    }
+
+    #[test]
+    fn a_few_inputs_that_crash_it_take_it_from_nobody() {
+        let hook = Hook::default();
+        for number in 0..200 {
+            let asked = hook.ask(5).ok().expect("it is asked");
+            asked.ended_at(Some(&trap()), || fingerprint(&("poison", number % 7)), 5);
+        }
+        for number in 0..10 {
+            call_with(&hook, number);
+        }
+        assert!(hook.ask(5).is_err(), "many inputs do");
+    }
+
     #[test]
     fn functions_are_counted_apart() {
         let vitals = Vitals::default();
-        assert!(vitals.ask("review").ok().unwrap().ended(Some(&trap())));
-        assert!(!vitals.ask("perform").ok().unwrap().ended(None));
+        assert!(vitals.ask("review").ok().unwrap().ended(Some(&trap()), || 0));
+        assert!(!vitals.ask("perform").ok().unwrap().ended(None, || 0));
         vitals.refused("perform");
         vitals.nonsense("review");
         let review = Count { calls: 1, failed: 2, refused: 0 };

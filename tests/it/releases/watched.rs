@@ -137,9 +137,14 @@ async fn a_good_canary_is_not_blamed_for_what_fails_for_all() {
 async fn a_function_that_fails_again_and_again_is_left_alone_and_tried_again() {
     let net = network().await;
     let gate = gate(&net).await;
-    let crash = || async { gate.publish(&post("acme-mastodon", "panic")).await };
-    for _ in 0..10 {
-        assert_eq!(slug(&crash().await), "plugin-failed");
+    let gate = &gate;
+    let crash = |text: String| async move { slug(&gate.publish(&post("acme-mastodon", &text)).await) };
+    for _ in 0..30 {
+        assert_eq!(crash("panic".to_owned()).await, "plugin-failed");
+    }
+    gate.publish(&post("acme-mastodon", "one input takes it from nobody")).await.expect(201);
+    for number in 0..11 {
+        assert_eq!(crash(format!("panic {number}")).await, "plugin-failed");
     }
     let closed = gate.publish(&post("acme-mastodon", "fine")).await;
     assert_eq!(slug(&closed), "plugin-failed", "fails closed");
