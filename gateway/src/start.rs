@@ -43,7 +43,7 @@ use crate::{
         served,
     },
     people::People,
-    plugins::ShelfError,
+    plugins::{Shelf, ShelfError},
     posts::{mark::OpenIntents, recover, unattempted::Unattempted},
     pulse,
     records::{
