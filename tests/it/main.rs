@@ -73,3 +73,4 @@ mod tree;
 mod upload;
 mod verifying;
 mod witness;
+mod x;
