@@ -8,6 +8,8 @@ mod raw;
 mod schema;
 mod section;
 #[cfg(test)]
+mod stand_in_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
