@@ -66,7 +66,8 @@ fn published(call: &Call, index: usize) -> Result<Reconciliation, String> {
         let mut request = Request::get(format!("/2/users/{me}/tweets"))
             .query("max_results", PAGE_POSTS)
             .query("start_time", &since)
-            .query("post.fields", "attachments,author_id,created_at,entities,in_reply_to_user_id,referenced_posts");
+            .query("post.fields", "attachments,created_at,entities")
+            .query("expansions", "in_reply_to_user_id,referenced_posts");
         if let Some(token) = &next {
             request = request.query("pagination_token", token);
         }
