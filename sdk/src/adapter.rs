@@ -32,8 +32,8 @@ pub trait Adapter {
     /// Did this unanswered step happen? May send `read` steps.
     fn reconcile(call: &Call, step: &str) -> Reconciliation;
 
-    /// What do the headers of an answer (names in lower case) say about limits? Pure.
-    fn observe(status: u16, headers: &[(String, String)]) -> Vec<Budget>;
+    /// What do the headers of an answer (names in lower case) to a request for this absolute address say about limits? Pure.
+    fn observe(method: &str, url: &str, status: u16, headers: &[(String, String)]) -> Vec<Budget>;
 
     /// The answer to a login, in the network's own shape. It names no other host than the one that was asked. Pure.
     /// Adapters whose clients do not log in leave it out: it is asked only after [`Classification::Login`].
@@ -74,9 +74,9 @@ impl<T: Adapter> Guest for Exported<T> {
         crate::panics::report();
         T::reconcile(&call, &step)
     }
-    fn observe(status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
+    fn observe(method: String, url: String, status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
         crate::panics::report();
-        T::observe(status, &headers)
+        T::observe(&method, &url, status, &headers)
     }
     fn render_session(account: Account, login: Login, session: Session, request: Request) -> Response {
         crate::panics::report();

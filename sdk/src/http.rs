@@ -2,7 +2,7 @@
 //! keeps a durable journal so that no step is blindly repeated.
 
 pub use crate::bindings::adapter::pressgate::plugin::http::{
-    Body, Error, FormField, FormValue, Kind, Request, Response, Safety,
+    Body, Error, FormField, FormValue, Kind, MediaSlice, Request, Response, Safety,
 };
 
 /// Sends `request` as the step `step` of this call. Step names are unique within a call and the same at each attempt.
@@ -117,6 +117,12 @@ impl FormField {
     /// A text field.
     pub fn text(name: &str, value: impl Into<String>) -> Self {
         Self { name: name.to_owned(), filename: None, value: FormValue::Text(value.into()) }
+    }
+
+    /// A field that carries a piece of a medium of the post.
+    pub fn slice(name: &str, filename: &str, id: &str, offset: u64, length: u64) -> Self {
+        let value = FormValue::MediaSlice(MediaSlice { id: id.to_owned(), offset, length });
+        Self { name: name.to_owned(), filename: Some(filename.to_owned()), value }
     }
 
     /// A field that carries a medium of the post.

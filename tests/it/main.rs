@@ -77,3 +77,4 @@ mod unattempted;
 mod upload;
 mod verifying;
 mod witness;
+mod x;

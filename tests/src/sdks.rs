@@ -24,6 +24,12 @@ pub enum Sdk {
     Masto,
     /// `Mastodon.py` (PyPI).
     MastodonPy,
+    /// `tweepy` (PyPI).
+    Tweepy,
+    /// `twitter-api-v2` (npm).
+    TwitterApiV2,
+    /// `xdk` (PyPI).
+    Xdk,
 }
 
 /// What a client did.
@@ -42,6 +48,9 @@ impl Sdk {
             Self::Masto => ("mastodon.mjs", "node".into()),
             Self::Atproto => ("bluesky.py", folder().join("venv/bin/python")),
             Self::MastodonPy => ("mastodon_py.py", folder().join("venv/bin/python")),
+            Self::Tweepy => ("tweepy_py.py", folder().join("venv/bin/python")),
+            Self::TwitterApiV2 => ("twitter_api_v2.mjs", "node".into()),
+            Self::Xdk => ("xdk_py.py", folder().join("venv/bin/python")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Published specifications as judges: the Mastodon API (OpenAPI 3.1), the lexicons of the AT Protocol, and OCSF. They are
+//! Published specifications as judges: the Mastodon and X APIs (OpenAPI), the lexicons of the AT Protocol, and OCSF. They are
 //! read from the folder that `PRESSGATE_SPECS` names.
 
 pub mod form;
@@ -43,6 +43,14 @@ impl Specs {
     /// When the file is not there or not readable.
     pub fn mastodon(&self) -> OpenApi {
         OpenApi::load(&self.folder.join("mastodon/openapi.json"))
+    }
+
+    /// Version 2 of the X API.
+    ///
+    /// # Panics
+    /// When the file is not there or not readable.
+    pub fn x(&self) -> OpenApi {
+        OpenApi::load(&self.folder.join("x/openapi.json"))
     }
 
     /// OCSF.

@@ -14,7 +14,7 @@ pub struct Place {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Its origin, without a slash at the end.
+    /// The origin that is meant, without a slash at the end: the account's endpoint where clients know that under this name.
     pub origin: String,
 }
 
@@ -25,12 +25,17 @@ pub fn places(account: &Account, manifest: Option<&Manifest>) -> Vec<Place> {
         Origin::AccountEndpoint => None,
         Origin::Fixed(origin) => Url::parse(origin).ok(),
     });
-    let mut places = Vec::new();
-    for url in std::iter::once(account.endpoint.clone()).chain(further) {
+    // Under another name, and the same place: what is asked for there is sent to the endpoint.
+    let known = rules.iter().flat_map(|rule| &rule.known_as).filter_map(|known| Url::parse(known).ok());
+    let endpoint = account.endpoint.origin().ascii_serialization();
+    let of_itself = std::iter::once(account.endpoint.clone()).chain(further).map(|url| (url, None));
+    let mut places: Vec<Place> = Vec::new();
+    for (url, origin) in of_itself.chain(known.map(|url| (url, Some(endpoint.clone())))) {
         let (Some(Host::Domain(host)), Some(port)) = (url.host(), url.port_or_known_default()) else { continue };
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let place = Place { host, port, origin: url.origin().ascii_serialization() };
-        if is_name(&place.host) && !places.contains(&place) {
+        let place = Place { host, port, origin: origin.unwrap_or_else(|| url.origin().ascii_serialization()) };
+        let there = places.iter().any(|other| (&other.host, other.port) == (&place.host, place.port));
+        if is_name(&place.host) && !there {
             places.push(place);
         }
     }

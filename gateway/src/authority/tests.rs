@@ -142,6 +142,7 @@ networks = ["sample"]
 origin = "{account.endpoint}"
 methods = ["GET"]
 path_prefixes = ["/"]
+known_as = ["https://known.example", "https://Social.example"]
 [[http]]
 origin = "https://upload.example:8443"
 methods = ["POST"]
@@ -167,9 +168,15 @@ path_prefixes = ["/"]
         places.map(|place| format!("{}:{} {}", place.host, place.port, place.origin)).collect::<Vec<_>>()
     };
     let upload = "upload.example:8443 https://upload.example:8443";
-    assert_eq!(of("https://Social.example", Some(&manifest)), ["social.example:443 https://social.example", upload]);
+    // Under another name it is the same place; its own name stays its own.
+    let known = "known.example:443 https://social.example";
+    assert_eq!(
+        of("https://Social.example", Some(&manifest)),
+        ["social.example:443 https://social.example", upload, known]
+    );
     assert_eq!(of("http://social.example", None), ["social.example:80 http://social.example"]);
-    assert_eq!(of("https://upload.example:8443", Some(&manifest)), [upload]);
+    let elsewhere = ["known.example:443", "social.example:443"].map(|at| format!("{at} https://upload.example:8443"));
+    assert_eq!(of("https://upload.example:8443", Some(&manifest)), [&[upload.to_owned()][..], &elsewhere].concat());
     // An address is no host that a certificate could name.
     assert_eq!(of("http://127.0.0.1:3000", None), <[&str; 0]>::default());
     assert_eq!(of("https://a..example", None), <[&str; 0]>::default());

@@ -7,18 +7,18 @@ use tokio::time::Instant;
 use super::{Approval, Call, frozen};
 use crate::{
     gateway::Gateway,
-    host::Release,
+    host::{Release, manifest::CredentialDecl},
     limits::{Ask, Busy, Reservation},
     model::{Account, AccountId},
     refusal::{Fault, Refusal, Stage, problem},
-    vault::{CredentialMark, Standing},
+    vault::{CredentialMark, Standing, VaultError},
 };
 
 /// Proof that nothing stands in the way of sending.
 #[derive(Clone)]
 pub struct Clearance {
     approval: Approval,
-    marks: Vec<(String, CredentialMark)>,
+    marks: Vec<Mark>,
     budgets: Arc<Reservation>,
 }
 
@@ -35,9 +35,9 @@ impl Clearance {
     pub(in crate::call) fn leaves(&self) {
         self.budgets.leaves();
     }
-    /// The credential of that label as it was when the call was cleared.
-    pub(super) fn mark(&self, label: &str) -> Option<&CredentialMark> {
-        self.marks.iter().find(|(known, _)| known == label).map(|(_, mark)| mark)
+    /// The credential that requests for that label get, as it was when the call was cleared.
+    pub(super) fn mark(&self, label: &str) -> Option<&Mark> {
+        self.marks.iter().find(|mark| mark.named == label)
     }
 }
 
@@ -113,7 +113,7 @@ fn spent(call: &Call, busy: &Busy) -> Refusal {
     Refusal::new(problem::ACCOUNT_BUSY, Stage::Clear, detail).retry_after(seconds)
 }
 
-async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<(String, CredentialMark)>, Refusal> {
+async fn way_is_free(gateway: &Gateway, call: &Call) -> Result<Vec<Mark>, Refusal> {
     let account = &call.account().id;
     let marks = match credentials(gateway, call.account(), call.adapter()).await? {
         Credentials::Usable(marks) => marks,
@@ -152,27 +152,52 @@ pub enum Credentials {
     /// The network refused one of them, and nobody has set another, or connected the account again.
     Refused(Remedy),
     /// Nothing is known against them.
-    Usable(Vec<(String, CredentialMark)>),
+    Usable(Vec<Mark>),
+}
+
+/// A credential as it stands.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// The label that requests name.
+    pub named: String,
+    /// Its own label, another where it stands in for that one.
+    pub label: String,
+    /// Which value it has.
+    pub mark: CredentialMark,
 }
 
 /// Looks at every credential that the account's adapter wants.
 pub async fn credentials(gateway: &Gateway, account: &Account, adapter: &Release) -> Result<Credentials, Refusal> {
     let mut marks = Vec::new();
     let mut refused = None;
-    for credential in &adapter.manifest().credentials {
-        let standing = gateway.vault.standing(account, &credential.label, credential.scheme.connects()).await.map_err(
-            |error| {
-                Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.")
-                    .because(error)
-            },
-        )?;
+    let declared = &adapter.manifest().credentials;
+    for wanted in declared.iter().filter(|credential| credential.instead_of.is_none()) {
+        let mut credential = wanted;
+        let mut standing = standing_of(gateway, account, wanted).await?;
+        for other in declared.iter().filter(|other| other.instead_of.as_ref() == Some(&wanted.label)) {
+            // Egress decides in the same way: by what is there.
+            if !gateway.vault.has(&account.id, &credential.label).await.map_err(unreadable)? {
+                (credential, standing) = (other, standing_of(gateway, account, other).await?);
+            }
+        }
         match standing {
-            Standing::Usable(mark) => marks.push((credential.label.clone(), mark)),
+            Standing::Usable(mark) => {
+                marks.push(Mark { named: wanted.label.clone(), label: credential.label.clone(), mark });
+            }
             Standing::Refused | Standing::Reconnect(_) => refused = Some(Remedy::of(adapter, &credential.label)),
             Standing::Unfit(detail) => return Ok(Credentials::Missing(detail)),
         }
     }
     Ok(refused.map_or(Credentials::Usable(marks), Credentials::Refused))
+}
+
+async fn standing_of(gateway: &Gateway, account: &Account, credential: &CredentialDecl) -> Result<Standing, Refusal> {
+    let standing = gateway.vault.standing(account, &credential.label, credential.scheme.connects()).await;
+    standing.map_err(unreadable)
+}
+
+fn unreadable(error: VaultError) -> Refusal {
+    Refusal::new(problem::STATE_UNAVAILABLE, Stage::Clear, "The credential can't be looked up.").because(error)
 }
 
 /// The refusal while the network's pause lasts.

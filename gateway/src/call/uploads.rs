@@ -2,7 +2,7 @@
 //! judged with it.
 //!
 //! No knowledge of a network is needed: a reference is believed where it stands as a value in the network's own answer to the
-//! upload. It is kept in memory; after a restart a medium is uploaded again.
+//! upload, or where it is what the medium was added to. It is kept in memory; after a restart a medium is uploaded again.
 
 use std::{
     collections::VecDeque,
@@ -34,12 +34,21 @@ struct Upload {
     by: Principal,
     at: Timestamp,
     medium: MediaRef,
+    /// The upload that it was added to, as the caller named it.
+    added_to: Option<String>,
     answer: Vec<u8>,
 }
 
 impl Uploads {
-    /// Remembers an upload with the network's answer to it.
-    pub fn keep(&self, account: &Account, by: &Principal, medium: MediaRef, answer: &[u8], now: Timestamp) {
+    /// Remembers an upload with what it was added to and the network's answer to it.
+    pub fn keep(
+        &self,
+        account: &Account,
+        by: &Principal,
+        medium: MediaRef,
+        (added_to, answer): (Option<&str>, &[u8]),
+        now: Timestamp,
+    ) {
         if answer.len() > ANSWER_BYTES_MAX {
             return;
         }
@@ -55,14 +64,21 @@ impl Uploads {
             kept.pop_front();
         }
         let (account, by, answer) = (account.id.clone(), by.clone(), answer.to_vec());
-        kept.push_back(Upload { account, by, at: now, medium, answer });
+        kept.push_back(Upload { account, by, at: now, medium, added_to: added_to.map(str::to_owned), answer });
     }
 
     /// The medium that the network calls so, if this caller uploaded it to this account.
     pub fn find(&self, account: &Account, by: &Principal, reference: &str) -> Option<MediaRef> {
         let kept = self.kept();
         let mut of_caller = kept.iter().rev().filter(|upload| upload.account == account.id && upload.by == *by);
-        of_caller.find(|upload| names(&upload.answer, reference)).map(|upload| upload.medium.clone())
+        let is = |upload: &&Upload| upload.added_to.as_deref() == Some(reference) || names(&upload.answer, reference);
+        of_caller.find(is).map(|upload| upload.medium.clone())
+    }
+
+    /// True where something was added to this upload already, by anybody: a second piece would make a medium that nobody judged whole.
+    pub fn is_begun(&self, account: &Account, reference: &str) -> bool {
+        let is = |upload: &Upload| upload.account == account.id && upload.added_to.as_deref() == Some(reference);
+        self.kept().iter().any(is)
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<Upload>> {

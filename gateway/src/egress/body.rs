@@ -6,7 +6,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Read, Seek},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -67,13 +68,29 @@ impl OutgoingBody {
     }
 
     async fn push_file(&mut self, path: &Path, size_bytes: u64, digest: &str) -> Result<(), SendFailure> {
+        self.push_piece(path, size_bytes, digest, 0..size_bytes).await
+    }
+
+    /// The bytes `range` of a file, which are hashed by themselves as well.
+    async fn push_piece(
+        &mut self,
+        path: &Path,
+        size_bytes: u64,
+        digest: &str,
+        range: Range<u64>,
+    ) -> Result<(), SendFailure> {
+        let length = range.end.saturating_sub(range.start);
+        if range.end > size_bytes {
+            return Err(SendFailure::Denied("a piece of a medium lies beyond its end".into()));
+        }
         let (path, expected) = (path.to_owned(), digest.to_owned());
-        let checked = tokio::task::spawn_blocking(move || verified(&path, size_bytes, &expected)).await;
-        let file = checked.unwrap_or_else(|_| Err(SendFailure::NotSent("a medium could not be read".into())))?;
-        if size_bytes > 0 {
-            self.left_bytes = self.left_bytes.checked_add(size_bytes).ok_or_else(too_long)?;
-            let (hash, digest) = (digest::Context::new(&SHA256), digest.to_owned());
-            self.pieces.push_back(Piece::File { file: File::from_std(file), left_bytes: size_bytes, hash, digest });
+        let checked = tokio::task::spawn_blocking(move || verified(&path, size_bytes, &expected, range)).await;
+        let (file, digest) =
+            checked.unwrap_or_else(|_| Err(SendFailure::NotSent("a medium could not be read".into())))?;
+        if length > 0 {
+            self.left_bytes = self.left_bytes.checked_add(length).ok_or_else(too_long)?;
+            let hash = digest::Context::new(&SHA256);
+            self.pieces.push_back(Piece::File { file: File::from_std(file), left_bytes: length, hash, digest });
         }
         Ok(())
     }
@@ -97,10 +114,12 @@ impl OutgoingBody {
                     self.push(head.into());
                 }
                 FormValue::File { path, size_bytes, digest, media_type } => {
-                    let kind = content_type(media_type)?;
-                    head.push_str(&format!("Content-Type: {}\r\n\r\n", kind.to_str().unwrap_or_default()));
-                    self.push(head.into());
+                    self.push(with_type(head, media_type)?.into());
                     self.push_file(path, *size_bytes, digest).await?;
+                }
+                FormValue::Piece { path, size_bytes, digest, media_type, offset, length } => {
+                    self.push(with_type(head, media_type)?.into());
+                    self.push_piece(path, *size_bytes, digest, *offset..offset.saturating_add(*length)).await?;
                 }
             }
             self.push(Bytes::from_static(b"\r\n"));
@@ -162,8 +181,14 @@ impl Body for OutgoingBody {
     }
 }
 
-/// Opens a file and reads it once: its bytes are those that were reviewed, or nothing leaves.
-fn verified(path: &Path, size_bytes: u64, digest: &str) -> Result<std::fs::File, SendFailure> {
+/// Opens a file and reads it once: its bytes are those that were reviewed, or nothing leaves. Gives it where `range` begins, and the
+/// digest of that range.
+fn verified(
+    path: &Path,
+    size_bytes: u64,
+    digest: &str,
+    range: Range<u64>,
+) -> Result<(std::fs::File, String), SendFailure> {
     let unreadable = |error: io::Error| SendFailure::NotSent(format!("a medium can't be read: {}", error.kind()));
     let changed = || SendFailure::Denied("a medium is not the one that was reviewed: its bytes were changed".into());
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
@@ -171,21 +196,32 @@ fn verified(path: &Path, size_bytes: u64, digest: &str) -> Result<std::fs::File,
     if !facts.is_file() || facts.len() != size_bytes {
         return Err(changed());
     }
-    let (mut hash, mut left_bytes) = (digest::Context::new(&SHA256), size_bytes);
+    let (mut hash, mut of_range, mut left_bytes) =
+        (digest::Context::new(&SHA256), digest::Context::new(&SHA256), size_bytes);
     let mut chunk = vec![0; CHUNK_BYTES];
     while left_bytes > 0 {
         let length = file.read(&mut chunk).map_err(unreadable)?;
         if length == 0 || length as u64 > left_bytes {
             return Err(changed());
         }
-        hash.update(chunk.get(..length).unwrap_or_default());
+        let read = chunk.get(..length).unwrap_or_default();
+        hash.update(read);
+        let at = size_bytes - left_bytes;
+        let within = |position: u64| usize::try_from(position.saturating_sub(at)).unwrap_or(length).min(length);
+        of_range.update(read.get(within(range.start)..within(range.end)).unwrap_or_default());
         left_bytes -= length as u64;
     }
     if hex(hash.finish().as_ref()) != digest {
         return Err(changed());
     }
-    file.rewind().map_err(unreadable)?;
-    Ok(file)
+    file.seek(SeekFrom::Start(range.start)).map_err(unreadable)?;
+    Ok((file, hex(of_range.finish().as_ref())))
+}
+
+fn with_type(mut head: String, media_type: &str) -> Result<String, SendFailure> {
+    let kind = content_type(media_type)?;
+    head.push_str(&format!("Content-Type: {}\r\n\r\n", kind.to_str().unwrap_or_default()));
+    Ok(head)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -286,6 +322,42 @@ mod tests {
             media_type: "image/png\r\nx: y".into(),
         };
         assert!(matches!(OutgoingBody::open(&wrong).await, Err(SendFailure::Denied(_))));
+    }
+
+    #[tokio::test]
+    async fn a_piece_of_a_file_leaves_only_while_the_whole_is_the_one_that_was_reviewed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("medium");
+        let medium: Vec<u8> = (0..3 * CHUNK_BYTES).map(|index| (index / 7) as u8).collect();
+        std::fs::write(&path, &medium).expect("written");
+        let piece = |offset: usize, length: usize| {
+            let value = FormValue::Piece {
+                path: path.clone(),
+                size_bytes: medium.len() as u64,
+                digest: sha256_hex(&medium),
+                media_type: "video/mp4".into(),
+                offset: offset as u64,
+                length: length as u64,
+            };
+            OutBody::Form(vec![FormField { name: "media".into(), filename: None, value }])
+        };
+        let across = CHUNK_BYTES - 10..CHUNK_BYTES + 10;
+        for range in [0..5, across, 2 * CHUNK_BYTES..3 * CHUNK_BYTES, 0..medium.len(), 9..9] {
+            let (body, _) = OutgoingBody::open(&piece(range.start, range.len())).await.expect("opened");
+            let announced = body.size_hint().exact().expect("known");
+            let sent = body.collect().await.expect("read").to_bytes();
+            assert_eq!(announced, sent.len() as u64);
+            let head = sent.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+            assert!(sent[head..].starts_with(&medium[range.clone()]), "{range:?}");
+            assert!(sent[head + range.len()..].starts_with(b"\r\n--"), "{range:?}");
+        }
+        let beyond = OutgoingBody::open(&piece(medium.len() - 1, 2)).await;
+        assert!(matches!(beyond, Err(SendFailure::Denied(_))));
+        let mut changed = medium.clone();
+        changed[3 * CHUNK_BYTES - 1] ^= 1;
+        std::fs::write(&path, &changed).expect("written");
+        let other = OutgoingBody::open(&piece(0, 5)).await;
+        assert!(matches!(other, Err(SendFailure::Denied(_))), "a byte beyond the piece changed");
     }
 
     #[tokio::test]

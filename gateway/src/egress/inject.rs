@@ -61,6 +61,7 @@ pub(super) fn inject(
             target.add_query(name, value(rule, credential, 0)?.expose_secret());
             Ok(())
         }
+        CredentialScheme::OAuth1 => Err(SendFailure::Denied("a signature is made of the whole request".into())),
         CredentialScheme::Session(_) => Err(SendFailure::Denied("a session needs a login".into())),
         CredentialScheme::OAuth(_) => Err(SendFailure::Denied("an access token is got first".into())),
     }

@@ -12,6 +12,7 @@ mod headers;
 mod inject;
 mod mail;
 mod oauth;
+mod oauth1;
 mod own;
 mod pool;
 mod resolve;
@@ -169,6 +170,7 @@ impl Egress {
         let live = Live::load(&self.core, scope).await?;
         // Before anything leaves: an answer that can't be scrubbed must not come.
         live.scrubber(&self.core)?;
+        let rule = rule.map(|rule| live.standing_in(scope, rule));
         let answer = match rule {
             None => self.core.open(scope, None, &target, headers, &request.body, wanted).await?,
             Some(rule) => self.send_with(scope, rule, &live, target, headers, (&request.body, wanted)).await?,
@@ -192,6 +194,14 @@ impl Egress {
             SendFailure::NoCredential(format!("`{}` has no credential `{}`", scope.account, rule.label))
         })?;
         inject::bound(scope, credential, &target)?;
+        if matches!(rule.scheme, CredentialScheme::OAuth1) {
+            let keys = oauth1::Keys::of(credential, &rule.secrets).ok_or_else(|| {
+                SendFailure::NoCredential(format!("the credential `{}` lacks a value; set it again", rule.label))
+            })?;
+            let moment = oauth1::Moment::now(self.core.clock.as_ref())?;
+            oauth1::sign(&keys, &moment, &target, &mut headers, body)?;
+            return self.core.open(scope, label, &target, headers, body, wanted).await;
+        }
         if !matches!(rule.scheme, CredentialScheme::Session(_) | CredentialScheme::OAuth(_)) {
             inject::inject(rule, credential, &mut target, &mut headers)?;
             return self.core.open(scope, label, &target, headers, body, wanted).await;
@@ -363,6 +373,13 @@ impl Live {
             }
         }
         Ok(live)
+    }
+
+    /// The credential that a request gets: another that stands in for it, where the account has only that.
+    fn standing_in<'a>(&self, scope: &'a Scope, rule: &'a CredentialRule) -> &'a CredentialRule {
+        let has = |rule: &CredentialRule| self.credentials.iter().any(|(label, _)| *label == rule.label);
+        let mut others = scope.credentials.iter().filter(|other| other.instead_of.as_ref() == Some(&rule.label));
+        if has(rule) { rule } else { others.find(|other| has(other)).unwrap_or(rule) }
     }
 
     /// A scrubber for the secrets as they are now.

@@ -75,6 +75,8 @@ pub struct CredentialRule {
     /// Values of the credential that are not named here (a public user name for a login) can be used by templates and are
     /// not blanked.
     pub secrets: Vec<String>,
+    /// The label in whose place it is taken, where the account has no such credential and has this one.
+    pub instead_of: Option<String>,
 }
 
 /// How a credential is applied to a request.
@@ -89,6 +91,8 @@ pub enum CredentialScheme {
     Header(String),
     /// A query parameter of this name.
     Query(String),
+    /// `Authorization: OAuth …`, a signature by the four secrets (RFC 5849).
+    OAuth1,
     /// A login gives tokens; the access token goes as `Authorization: Bearer …`.
     Session(SessionRule),
     /// An authorization server gives tokens after a person's consent; the access token goes as `Authorization: Bearer …`.
@@ -221,7 +225,11 @@ impl OutBody {
             Self::File { size_bytes, .. } => *size_bytes,
             Self::Form(fields) => fields
                 .iter()
-                .map(|field| if let FormValue::File { size_bytes, .. } = &field.value { *size_bytes } else { 0 })
+                .map(|field| match &field.value {
+                    FormValue::Text(_) => 0,
+                    // The whole file is read before a piece of it leaves.
+                    FormValue::File { size_bytes, .. } | FormValue::Piece { size_bytes, .. } => *size_bytes,
+                })
                 .fold(0, u64::saturating_add),
         };
         Duration::from_secs(bytes / LEAST_BYTES_PER_S)
@@ -254,6 +262,21 @@ pub enum FormValue {
         digest: String,
         /// Sent as the part's `Content-Type`.
         media_type: String,
+    },
+    /// A piece of a file.
+    Piece {
+        /// Where the file lies.
+        path: PathBuf,
+        /// The file's length.
+        size_bytes: u64,
+        /// SHA-256 of all its bytes, as for [`FormValue::File`].
+        digest: String,
+        /// Sent as the part's `Content-Type`.
+        media_type: String,
+        /// First byte of the piece.
+        offset: u64,
+        /// Length of the piece.
+        length: u64,
     },
 }
 

@@ -20,6 +20,8 @@ pub struct Description {
     pub client_token: Vec<TokenPlace>,
     /// Headers of a client that travel on besides the usual ones, in lower case.
     pub client_headers: Vec<String>,
+    /// JSON pointers where a client may put a medium as base64.
+    pub client_media: Vec<String>,
     /// Headers of an answer that `observe` reads, in lower case: it is not asked about an answer without any of them. None where it
     /// does not say.
     pub limit_headers: Option<Vec<String>>,

@@ -58,6 +58,25 @@ pub enum FormValue {
     Text(String),
     /// A medium of the post by its id.
     Media(String),
+    /// A piece of a medium of the post.
+    MediaSlice {
+        /// The medium's id.
+        id: String,
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
+}
+
+impl FormValue {
+    /// The medium of which this carries something.
+    pub fn medium(&self) -> Option<&String> {
+        match self {
+            Self::Media(id) | Self::MediaSlice { id, .. } => Some(id),
+            Self::Text(_) => None,
+        }
+    }
 }
 
 /// An answer of the network.
@@ -237,6 +256,12 @@ impl Encoder {
             FormValue::Media(id) => {
                 self.text("media");
                 self.text(id);
+            }
+            FormValue::MediaSlice { id, offset, length } => {
+                self.text("media-slice");
+                self.text(id);
+                self.0.update(&offset.to_be_bytes());
+                self.0.update(&length.to_be_bytes());
             }
         }
     }

@@ -158,12 +158,19 @@ impl Release {
 
     /// What do the headers of an answer say about limits?
     #[allow(clippy::missing_errors_doc, reason = "see `check`")]
-    pub async fn observe(&self, status: u16, headers: &[(String, String)]) -> Result<Vec<Budget>, PluginError> {
+    pub async fn observe(
+        &self,
+        method: &str,
+        url: &str,
+        status: u16,
+        headers: &[(String, String)],
+    ) -> Result<Vec<Budget>, PluginError> {
         let read = self.description().and_then(|description| description.limit_headers.as_ref());
         if read.is_some_and(|read| !headers.iter().any(|(name, _)| read.contains(name))) {
             return Ok(Vec::new());
         }
-        let (answer, _) = self.call("observe", CallWorld::pure(MediaFiles::none()), (status, headers)).await?;
+        let (answer, _) =
+            self.call("observe", CallWorld::pure(MediaFiles::none()), (method, url, status, headers)).await?;
         answers::budgets(answer).map_err(|reason| self.nonsense("observe", reason))
     }
 

@@ -83,6 +83,18 @@ impl<'a> Wants<'a> {
             view.generation = Some(kept.generation);
             view.set_at = Some(kept.created_at);
         }
+        for account in self.governance.accounts.values() {
+            for declared in self.of(account) {
+                let Some(label) = &declared.instead_of else { continue };
+                let at = |label: &str| (account.id.to_string(), label.to_owned());
+                let has = |label: &str| views.get(&at(label)).is_some_and(|view| view.generation.is_some());
+                // One of the two is enough, and the one that requests name counts where both are there.
+                let unneeded = if has(&declared.label) && !has(label) { label } else { &declared.label };
+                if let Some(view) = views.get_mut(&at(unneeded)) {
+                    view.wanted = false;
+                }
+            }
+        }
         let mut list: Vec<_> = views.into_values().collect();
         for view in &mut list {
             self.stand(vault, view).await?;
@@ -107,6 +119,7 @@ impl<'a> Wants<'a> {
             view.reconnect_since = connection.reconnect_since;
         }
         let state = match (view.set_at, view.again, vault.standing(account, &view.label, connects).await?) {
+            (None, ..) if !view.wanted => "not-needed",
             (None, ..) => "missing",
             (_, true, _) => "set-again",
             (.., Standing::Reconnect(_)) => "reconnect-needed",
@@ -158,7 +171,7 @@ fn carried(declared: &CredentialDecl, secrets: &BTreeMap<String, SecretString>) 
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
         // A login carries its values in JSON, a client in a form, as a query does in percent-encoding: any text.
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
-        Declared::Session(_) | Declared::OAuth2(_) => CredentialScheme::Query(String::new()),
+        Declared::Session(_) | Declared::OAuth1 | Declared::OAuth2(_) => CredentialScheme::Query(String::new()),
     };
     for (index, name) in declared.secrets.iter().enumerate() {
         if let Some(why) = secrets.get(name).and_then(|value| egress::unfit(&scheme, index, value)) {

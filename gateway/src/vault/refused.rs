@@ -70,6 +70,14 @@ impl Vault {
         Ok(if self.refused.holds(&name, &mark) { Standing::Refused } else { Standing::Usable(mark) })
     }
 
+    /// Whether an account has a credential of that label at all.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub async fn has(&self, account: &AccountId, label: &str) -> Result<bool, VaultError> {
+        Ok(self.seen(&name_of("credential", account, label)?).await?.is_some())
+    }
+
     /// Notes that the network refused this value.
     pub fn refuse(&self, account: &AccountId, label: &str, mark: CredentialMark) {
         if let Ok(name) = name_of("credential", account, label) {

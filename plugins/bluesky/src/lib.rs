@@ -94,7 +94,7 @@ impl Adapter for Bluesky {
         reconcile::reconcile(call, step)
     }
 
-    fn observe(_status: u16, headers: &[(String, String)]) -> Vec<Budget> {
+    fn observe(_method: &str, _url: &str, _status: u16, headers: &[(String, String)]) -> Vec<Budget> {
         answer::budgets(headers)
     }
 

@@ -516,14 +516,14 @@ fn limits_are_learned_from_answers() {
             ("ratelimit-policy", policy),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let budget = Bluesky::observe(200, &headers).remove(0);
+        let budget = Bluesky::observe("GET", "/", 200, &headers).remove(0);
         assert_eq!(budget.reset_at_ms, Some(testing::CREATED_AT_MS + 300_000));
         assert!(Bluesky::describe().rate_classes.iter().any(|class| class.name == budget.class));
         (budget.class, budget.limit, budget.remaining)
     };
     assert_eq!(observe("3000;w=300"), ("api".to_owned(), Some(5000), Some(4997)));
     assert_eq!(observe("5000;w=3600"), ("writes-hour".to_owned(), Some(1666), Some(1665)));
-    assert!(Bluesky::observe(200, &[]).is_empty());
+    assert!(Bluesky::observe("GET", "/", 200, &[]).is_empty());
 }
 
 #[test]

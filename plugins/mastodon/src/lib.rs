@@ -90,7 +90,7 @@ impl Adapter for Mastodon {
         reconcile::reconcile(call, step)
     }
 
-    fn observe(_status: u16, headers: &[(String, String)]) -> Vec<Budget> {
+    fn observe(_method: &str, _url: &str, _status: u16, headers: &[(String, String)]) -> Vec<Budget> {
         answer::budgets(headers)
     }
 

@@ -481,11 +481,11 @@ fn limits_are_learned_from_answers() {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
-    let budgets = Mastodon::observe(200, &headers);
+    let budgets = Mastodon::observe("GET", "/", 200, &headers);
     assert_eq!(budgets.len(), 1);
     assert_eq!((budgets[0].limit, budgets[0].remaining), (Some(300), Some(299)));
     assert_eq!(budgets[0].reset_at_ms, Some(testing::CREATED_AT_MS + 300_123));
-    assert!(Mastodon::observe(200, &[]).is_empty());
+    assert!(Mastodon::observe("GET", "/", 200, &[]).is_empty());
     assert!(Mastodon::describe().rate_classes.iter().any(|class| class.name == budgets[0].class));
 }
 

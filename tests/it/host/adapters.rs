@@ -189,7 +189,8 @@ async fn discovery_and_look_ups_only_read() {
 
 #[tokio::test]
 async fn budgets_and_refusals_come_through() {
-    let budgets = adapter().observe(200, &[("x-remaining".into(), "7".into())]).await.unwrap();
+    let budgets =
+        adapter().observe("GET", "https://social.example/", 200, &[("x-remaining".into(), "7".into())]).await.unwrap();
     assert_eq!((budgets[0].class.as_str(), budgets[0].remaining), ("posts", Some(7)));
     let request = PluginRequest {
         method: "GET".into(),

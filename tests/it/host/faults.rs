@@ -84,7 +84,10 @@ async fn nonsense_is_no_answer() {
     assert!(matches!(classified.fault, PluginFault::BadAnswer(_)));
     let view = RefusalView { status: 403, code: "nonsense".into(), message: "No.".into(), retry_after_s: None };
     assert!(matches!(adapter().render_refusal(&view, &request).await.unwrap_err().fault, PluginFault::BadAnswer(_)));
-    assert!(matches!(adapter().observe(299, &[]).await.unwrap_err().fault, PluginFault::BadAnswer(_)));
+    assert!(matches!(
+        adapter().observe("GET", "https://social.example/", 299, &[]).await.unwrap_err().fault,
+        PluginFault::BadAnswer(_)
+    ));
 }
 
 #[test]
@@ -107,7 +110,7 @@ async fn a_plugin_of_the_other_kind_does_not_answer() {
     let draft = samples::draft(&["hello"]);
     let error = adapter().review(&draft, &samples::context(), &MediaFiles::none()).await.unwrap_err();
     assert!(error.to_string().contains("no policy"), "{error}");
-    let error = policy().observe(200, &[]).await.unwrap_err();
+    let error = policy().observe("GET", "https://social.example/", 200, &[]).await.unwrap_err();
     assert!(error.to_string().contains("no adapter"), "{error}");
 }
 

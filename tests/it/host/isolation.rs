@@ -125,10 +125,10 @@ async fn more_calls_than_a_plugin_takes_are_told_to_come_back() {
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let error = full.observe(200, &[]).await.unwrap_err();
+    let error = full.observe("GET", "https://social.example/", 200, &[]).await.unwrap_err();
     assert_eq!(error.fault, PluginFault::Busy { retry_after_ms: 1_000 });
     for call in calls {
         assert!(call.await.unwrap().unwrap().0.is_ok());
     }
-    assert!(full.observe(200, &[]).await.is_ok());
+    assert!(full.observe("GET", "https://social.example/", 200, &[]).await.is_ok());
 }

@@ -1,4 +1,5 @@
-//! Requests and answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12.
+//! Requests and answers against an OpenAPI document. The schemas of 3.1 are JSON Schema 2020-12; those of 3.0 are read as if they were,
+//! which holds for what is checked here.
 //!
 //! Requests are held to more than the document says: a field, query parameter or header that it does not name is a fault,
 //! so that a mistyped name in an adapter is found. Answers may have more fields than the document names.
@@ -47,7 +48,7 @@ impl OpenApi {
     /// Reads a document.
     ///
     /// # Panics
-    /// When the file cannot be read or is not an OpenAPI 3.1 document.
+    /// When the file cannot be read or is not an OpenAPI 3 document.
     pub fn load(file: &Path) -> Self {
         let text = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let document = serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -57,10 +58,10 @@ impl OpenApi {
     /// Takes a document that was read.
     ///
     /// # Panics
-    /// When it is not an OpenAPI 3.1 document.
+    /// When it is not an OpenAPI 3 document.
     pub fn new(document: Map<String, Value>) -> Self {
         let version = document.get("openapi").and_then(Value::as_str).unwrap_or("");
-        assert!(version.starts_with("3.1"), "the document is OpenAPI {version:?}, not 3.1");
+        assert!(version.starts_with("3."), "the document is OpenAPI {version:?}, not 3");
         Self { document, validators: Mutex::default() }
     }
 
@@ -183,8 +184,9 @@ impl OpenApi {
         let mut faults = Vec::new();
         let empty = Vec::new();
         let parameters = operation.value.get("parameters").and_then(Value::as_array).unwrap_or(&empty);
+        let parameters: Vec<&Value> = parameters.iter().map(|parameter| self.resolved(parameter)).collect();
         let in_query = |name: &str| {
-            let of_query = |value: &&Value| value.get("in") == Some(&json!("query"));
+            let of_query = |value: &&&Value| value.get("in") == Some(&json!("query"));
             parameters.iter().filter(of_query).position(|value| {
                 let known = value.get("name").and_then(Value::as_str).unwrap_or("");
                 known.trim_end_matches("[]") == name.trim_end_matches("[]")
@@ -199,7 +201,13 @@ impl OpenApi {
             };
             let schema = schemas[at].get("schema").cloned().unwrap_or(json!(true));
             let schema = if name.ends_with("[]") { schema.get("items").cloned().unwrap_or(schema) } else { schema };
-            let value = coerced(value, &schema);
+            let together = schemas[at].get("explode") == Some(&json!(false)) || value.contains(',');
+            let value = match self.resolved(&schema).get("items") {
+                Some(items) if together && !name.ends_with("[]") => {
+                    value.split(',').map(|item| coerced(item, items)).collect()
+                }
+                _ => coerced(value, &schema),
+            };
             faults.extend(self.validate(&format!("{}: query `{name}`", operation.name), &schema, &value));
         }
         for parameter in schemas.iter().filter(|value| value.get("required") == Some(&json!(true))) {
@@ -258,8 +266,11 @@ impl OpenApi {
             let list = field.name.ends_with("[]");
             let name = field.name.trim_end_matches("[]").to_owned();
             let schema = self.resolved(properties.get(&name).unwrap_or(&Value::Null)).clone();
-            let binary = schema.get("format") == Some(&json!("binary"));
-            if binary != field.file_name.is_some() {
+            let is_binary = |schema: &Value| schema.get("format") == Some(&json!("binary"));
+            let mut branches = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+            let binary = is_binary(&schema) || branches.any(is_binary);
+            // Some clients give a file no name, but say what it is.
+            if binary != (field.file_name.is_some() || field.media_type.is_some()) {
                 let kind = if binary { "must be a file" } else { "must not be a file" };
                 return Err(format!("`{name}` {kind}"));
             }

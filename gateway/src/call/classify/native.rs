@@ -6,7 +6,7 @@ use super::{Call, media_ref, supported};
 use crate::{
     call::{Caller, sources::Sources},
     gateway::Gateway,
-    host::{Classification, Classified, FormValue, Login, PluginRequest, Release, RequestBody, Snapshot},
+    host::{Classification, Classified, Login, PluginRequest, Release, RequestBody, Snapshot},
     model::{Account, Action, Draft, MediaId, MediaRef, Part, PostId, Principal},
     records::MediaRecord,
     refusal::{Refusal, Stage, problem},
@@ -67,8 +67,15 @@ fn draft(
     act: Classified,
 ) -> Result<Draft, Refusal> {
     let carried = carried(request);
-    if carried.is_some() != uploaded.is_some() || (carried.is_some() && act.action != Action::MEDIA_UPLOAD) {
+    let strange = carried.is_some() && uploaded.is_none();
+    if strange || (uploaded.is_some() && act.action != Action::MEDIA_UPLOAD) {
         let detail = "Media may be uploaded here, and a request that is none may not carry one.";
+        return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
+    }
+    if let (Some(_), Some(begun)) = (uploaded, &act.target)
+        && gateway.uploads.is_begun(account, begun)
+    {
+        let detail = "The medium comes in pieces, so nobody could judge it whole. Send it in one piece, or by `POST /v1/media` and `POST /v1/posts`.";
         return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
     }
     let mut media = Vec::with_capacity(act.media.len());
@@ -106,10 +113,9 @@ fn unknown_medium(account: &Account, principal: &Principal) -> Refusal {
 pub fn carried(request: &PluginRequest) -> Option<MediaId> {
     match &request.body {
         RequestBody::Media(id) => Some(MediaId::new(id.clone())),
-        RequestBody::Multipart(fields) => fields.iter().find_map(|field| match &field.value {
-            FormValue::Media(id) => Some(MediaId::new(id.clone())),
-            FormValue::Text(_) => None,
-        }),
+        RequestBody::Multipart(fields) => {
+            fields.iter().find_map(|field| Some(MediaId::new(field.value.medium()?.clone())))
+        }
         RequestBody::None | RequestBody::Bytes(_) => None,
     }
 }

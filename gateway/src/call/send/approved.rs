@@ -3,6 +3,8 @@
 //! Identifiers that the network gave (of uploaded media, of earlier entries) are believed only where they stand as a value in
 //! the network's own answer to the step that made them. No knowledge of a network is needed for that.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use crate::{
@@ -13,14 +15,25 @@ use crate::{
 /// An answered step of this call, for looking identifiers up.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
-    /// The medium that the step uploaded, if it did.
-    pub uploaded: Option<MediaId>,
-    /// The alternative text that went with the upload.
-    pub alt: Option<String>,
+    /// What the step put on the network.
+    pub put: Put,
     /// True for a visible effect.
     pub effect: bool,
     /// The network's answer.
     pub body: Vec<u8>,
+}
+
+/// What a `prepare` step puts on the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Put {
+    /// The medium that it carries, or carries a piece of.
+    pub medium: Option<MediaId>,
+    /// What it adds that to, where the network named that before: its reference, and which bytes of the medium.
+    pub added: Option<(String, Range<u64>)>,
+    /// The alternative text that goes with the medium.
+    pub alt: Option<String>,
+    /// The alternative text of what was uploaded before, under the network's reference.
+    pub described: Option<(String, String)>,
 }
 
 /// Why a request is not what was approved.
@@ -64,19 +77,20 @@ pub(super) fn prepare(
     draft: &Draft,
     classification: &Classification,
     request: &PluginRequest,
-) -> Result<(Option<MediaId>, Option<String>), Mismatch> {
+) -> Result<Put, Mismatch> {
     let Classification::Act(act) = classification else {
         return Err("the adapter itself does not recognise the request as an action".into());
     };
     if act.action != Action::MEDIA_UPLOAD || !act.text.is_empty() {
         return Err(format!("a `prepare` step may only upload media, and this would do `{}`", act.action));
     }
-    let Some(medium) = medium_of(draft, request) else {
+    let Some((medium, range)) = medium_of(draft, request) else {
+        let described = act.media.iter().find_map(|(reference, alt)| reference.clone().zip(alt.clone()));
         // Without a medium of the draft only its description may be sent.
         return match act.media.iter().all(|(_, alt)| alt.as_deref().is_none_or(|alt| is_approved_alt(draft, alt)))
             && is_text_only(request)
         {
-            true => Ok((None, None)),
+            true => Ok(Put { described, ..Put::default() }),
             false => Err("the upload is not a medium of the draft".into()),
         };
     };
@@ -84,7 +98,11 @@ pub(super) fn prepare(
     if alt.as_deref().is_some_and(|alt| medium.alt.as_deref() != Some(alt)) {
         return Err("the description of a medium differs from what was approved".into());
     }
-    Ok((Some(medium.id.clone()), alt))
+    let added = act.target.clone().map(|reference| (reference, range.clone()));
+    if added.is_none() && range != (0..medium.size_bytes) {
+        return Err("a piece of a medium is added to nothing".into());
+    }
+    Ok(Put { medium: Some(medium.id.clone()), added, alt, described: None })
 }
 
 /// True where `id` stands as a string or number value in the network's JSON answer.
@@ -128,27 +146,53 @@ fn shown(medium: &MediaRef, reference: Option<&str>, alt: Option<&str>, done: &[
     let Some(reference) = reference else {
         return Err("a medium is shown without the network's id".into());
     };
-    let upload = done.iter().find(|step| step.uploaded.as_ref() == Some(&medium.id) && names(&step.body, reference));
-    let Some(upload) = upload else {
-        return Err(format!("the medium shown is not `{}`, which was approved", medium.id));
+    let whole = |step: &&Answered| {
+        step.put.medium.as_ref() == Some(&medium.id) && step.put.added.is_none() && names(&step.body, reference)
     };
-    let alt = alt.or(upload.alt.as_deref()).unwrap_or_default();
+    let upload = done.iter().find(whole);
+    if upload.is_none() && !is_added_up(medium, reference, done) {
+        return Err(format!("the medium shown is not `{}`, which was approved", medium.id));
+    }
+    let described = done.iter().rev().filter_map(|step| step.put.described.as_ref());
+    let described = described.filter(|(of, _)| of == reference).map(|(_, alt)| alt.as_str()).next();
+    let with_it = upload.and_then(|upload| upload.put.alt.as_deref());
+    let alt = alt.or(described).or(with_it).unwrap_or_default();
     if alt != medium.alt.as_deref().unwrap_or_default() {
         return Err(format!("the description of `{}` differs from what was approved", medium.id));
     }
     Ok(())
 }
 
-fn medium_of<'a>(draft: &'a Draft, request: &PluginRequest) -> Option<&'a MediaRef> {
-    let id = match &request.body {
-        RequestBody::Media(id) => id,
-        RequestBody::Multipart(fields) => fields.iter().find_map(|field| match &field.value {
-            FormValue::Media(id) => Some(id),
-            FormValue::Text(_) => None,
-        })?,
+/// True where what the network calls `reference` was made of the whole medium, piece by piece from its beginning, and of nothing else.
+fn is_added_up(medium: &MediaRef, reference: &str, done: &[Answered]) -> bool {
+    let named = done.iter().any(|step| step.put.added.is_none() && names(&step.body, reference));
+    let mut end = 0;
+    for step in done {
+        let Some((_, range)) = step.put.added.as_ref().filter(|(of, _)| of == reference) else { continue };
+        if step.put.medium.as_ref() != Some(&medium.id) || range.start != end {
+            return false;
+        }
+        end = range.end;
+    }
+    named && end == medium.size_bytes
+}
+
+/// The medium of the draft that a request carries, and which bytes of it.
+fn medium_of<'a>(draft: &'a Draft, request: &PluginRequest) -> Option<(&'a MediaRef, Range<u64>)> {
+    let value = match &request.body {
+        RequestBody::Media(id) => &FormValue::Media(id.clone()),
+        RequestBody::Multipart(fields) => {
+            fields.iter().map(|field| &field.value).find(|value| value.medium().is_some())?
+        }
         RequestBody::None | RequestBody::Bytes(_) => return None,
     };
-    draft.parts.iter().flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id)
+    let id = value.medium()?;
+    let medium = draft.parts.iter().flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id)?;
+    let range = match value {
+        FormValue::MediaSlice { offset, length, .. } => *offset..offset.saturating_add(*length),
+        FormValue::Media(_) | FormValue::Text(_) => 0..medium.size_bytes,
+    };
+    Some((medium, range))
 }
 
 /// Small bodies without a medium: a description, say. Never bytes that could be a picture of the plugin's own.
@@ -166,3 +210,6 @@ fn is_text_only(request: &PluginRequest) -> bool {
 fn is_approved_alt(draft: &Draft, alt: &str) -> bool {
     alt.is_empty() || draft.parts.iter().flat_map(|part| &part.media).any(|medium| medium.alt.as_deref() == Some(alt))
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,8 +196,10 @@ impl End<'_> {
         let account = &self.intent.call().account().id;
         tracing::error!(%account, why, "the network refuses the credential; an operator must set a new one");
         let label = self.trace.label.as_deref().unwrap_or_default();
-        if let Some(mark) = self.intent.clearance().mark(label) {
-            self.intent.gateway().vault.refuse(account, label, mark.clone());
+        let found = self.intent.clearance().mark(label);
+        let label = found.map_or(label, |found| found.label.as_str());
+        if let Some(found) = found {
+            self.intent.gateway().vault.refuse(account, label, found.mark.clone());
         }
         let mut conclusion = self.plain(self.given_up());
         conclusion.status = no.status.or(conclusion.status);

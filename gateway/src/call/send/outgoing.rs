@@ -57,6 +57,7 @@ fn credential(declared: &CredentialDecl, account: &Account) -> Option<Credential
         Declared::Basic => CredentialScheme::Basic,
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
+        Declared::OAuth1 => CredentialScheme::OAuth1,
         Declared::Session(session) => CredentialScheme::Session(rule(session)),
         Declared::OAuth2(oauth) => CredentialScheme::OAuth(oauth_rule(oauth, account)?),
     };
@@ -65,6 +66,7 @@ fn credential(declared: &CredentialDecl, account: &Account) -> Option<Credential
         label: declared.label.clone(),
         scheme,
         secrets: declared.secrets.iter().filter(secret).cloned().collect(),
+        instead_of: declared.instead_of.clone(),
     })
 }
 
@@ -159,6 +161,11 @@ pub(super) fn outgoing(
                         let (path, medium) = file(&id)?;
                         let (digest, media_type) = (medium.digest.clone(), medium.media_type.clone());
                         FormValue::File { path, size_bytes: medium.size_bytes, digest, media_type }
+                    }
+                    host::FormValue::MediaSlice { id, offset, length } => {
+                        let (path, medium) = file(&id)?;
+                        let (digest, media_type) = (medium.digest.clone(), medium.media_type.clone());
+                        FormValue::Piece { path, size_bytes: medium.size_bytes, digest, media_type, offset, length }
                     }
                 };
                 out.push(FormField { name: field.name, filename: field.filename, value });

@@ -77,16 +77,17 @@ pub enum Looked {
 pub async fn look(reading: Reading, request: PluginRequest) -> Result<Looked, Refusal> {
     let (gateway, call) = (reading.gateway(), reading.call());
     let scope = scope(gateway, call.account(), call.adapter());
+    let asked = (request.method.clone(), request.url.clone());
     let out = outgoing(request, &gateway.media, Some(call.draft())).map_err(|error| refused(call, &error))?;
     let answer = stream(&gateway.egress, &scope, call.account().adapter.as_str(), out).await;
     let answer = answer.map_err(|failure| refused(call, &told(failure)))?;
     match answer {
         Streamed::Whole(answer) => {
-            observe(gateway, call, answer.status, &answer.headers).await;
+            observe(gateway, call, &asked, answer.status, &answer.headers).await;
             Ok(Looked::Whole(PluginResponse { status: answer.status, headers: answer.headers, body: answer.body }))
         }
         Streamed::Coming { status, headers, body } => {
-            observe(gateway, call, status, &headers).await;
+            observe(gateway, call, &asked, status, &headers).await;
             let body = Watched::new(Arc::clone(gateway), call, body);
             Ok(Looked::Flowing(Flowing { status, headers, body }))
         }
@@ -95,15 +96,22 @@ pub async fn look(reading: Reading, request: PluginRequest) -> Result<Looked, Re
 
 async fn exchange(gateway: &Gateway, call: &Call, request: PluginRequest) -> Result<PluginResponse, SendError> {
     let scope = scope(gateway, call.account(), call.adapter());
+    let asked = (request.method.clone(), request.url.clone());
     let out = outgoing(request, &gateway.media, Some(call.draft()))?;
     let answer = transmit(&gateway.egress, &scope, call.account().adapter.as_str(), out).await.map_err(told)?;
-    observe(gateway, call, answer.status, &answer.headers).await;
+    observe(gateway, call, &asked, answer.status, &answer.headers).await;
     Ok(answer)
 }
 
 /// What the answer says of the network's limits counts from now on.
-async fn observe(gateway: &Gateway, call: &Call, status: u16, headers: &[(String, String)]) {
-    match call.adapter().observe(status, headers).await {
+async fn observe(
+    gateway: &Gateway,
+    call: &Call,
+    (method, url): &(String, String),
+    status: u16,
+    headers: &[(String, String)],
+) {
+    match call.adapter().observe(method, url, status, headers).await {
         Ok(budgets) => {
             // What no budget of the call is known for is a pause of the whole account.
             let strange = gateway.limits.observe(clear::ask(call), &budgets).await;
@@ -120,7 +128,8 @@ fn remember_upload(gateway: &Gateway, call: &Call, answer: &PluginResponse) {
     let media = call.draft().parts.iter().flat_map(|part| &part.media);
     for medium in media {
         let now = gateway.clock.now();
-        gateway.uploads.keep(call.account(), call.caller().principal(), medium.clone(), &answer.body, now);
+        let (by, added_to) = (call.caller().principal(), call.draft().target.as_deref());
+        gateway.uploads.keep(call.account(), by, medium.clone(), (added_to, &answer.body), now);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    approved::{self, Answered},
+    approved::{self, Answered, Put},
     journal_name,
     outgoing::{is_read, outgoing, scope, told, transmit},
     purpose, unknown,
@@ -23,7 +23,6 @@ use crate::{
     egress::{OutRequest, Scope, SendFailure},
     freezes::Going,
     host::{Outbound, PluginRequest, PluginResponse, Safety, SendError, StepKind},
-    model::MediaId,
     records::{StepRecord, UnknownStep},
     refusal::Refusal,
 };
@@ -224,17 +223,17 @@ impl Wire {
             StepKind::Prepare(safety) => (safety, false),
             StepKind::Effect(safety) => (safety, true),
         };
-        let (uploaded, alt) = self.compare(&request, visible).await?;
+        let put = self.compare(&request, visible).await?;
         let request_digest = request.digest();
         let name = journal_name(purpose(&self.intent), &step);
         if let Some(answer) = self.replayed(&name, &request_digest)? {
-            self.answered(visible, uploaded, alt, &answer);
+            self.answered(visible, put, &answer);
             return Ok(answer);
         }
+        let asked = (request.method.clone(), request.url.clone());
         // What can't be sent needs no intent.
         let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
-        self.record(Sent { step, name, visible, safety, request_digest, index: 0, uploaded, alt, _going: None })
-            .await?;
+        self.record(Sent { step, name, visible, safety, request_digest, asked, index: 0, put, _going: None }).await?;
         self.intent.clearance().leaves();
         self.intent.gateway().counters.sent.add(1);
         let result = self.transmit(out).await;
@@ -293,11 +292,7 @@ impl Wire {
     }
 
     /// Passes the request through the adapter's own `classify`, in an instance of its own.
-    async fn compare(
-        &self,
-        request: &PluginRequest,
-        visible: bool,
-    ) -> Result<(Option<MediaId>, Option<String>), SendError> {
+    async fn compare(&self, request: &PluginRequest, visible: bool) -> Result<Put, SendError> {
         let call = self.intent.call();
         let classification = match call.adapter().classify(call.account(), request).await {
             Ok(classification) => classification,
@@ -305,7 +300,7 @@ impl Wire {
         };
         let done = self.state().done.clone();
         let compared = if visible {
-            approved::effect(call.draft(), &classification, &done).map(|()| (None, None))
+            approved::effect(call.draft(), &classification, &done).map(|()| Put::default())
         } else {
             approved::prepare(call.draft(), &classification, request)
         };
@@ -398,6 +393,7 @@ impl Wire {
     /// unless repeating is safe.
     async fn conclude_answer(&self, sent: Sent, answer: PluginResponse) -> Result<PluginResponse, SendError> {
         self.pend(&sent, leaf::OutcomeResult::Answered, Some(&answer));
+        let asked = sent.asked.clone();
         self.intent.gateway().counters.failed.add(u64::from(!(200..300).contains(&answer.status)));
         let mut last = answer.body.clone();
         last.truncate(super::conclude::BODY_BYTES_MAX);
@@ -415,16 +411,16 @@ impl Wire {
             };
             let unknown = sent.visible.then(|| unknown(&self.intent, &sent.step, &sent.safety, sent.index));
             self.state().unconfirmed = Some(Unconfirmed { record, unknown });
-            self.answered(sent.visible, sent.uploaded, sent.alt, &answer);
+            self.answered(sent.visible, sent.put, &answer);
         } else if answer.status >= 500
             && sent.visible
             && !matches!(sent.safety, Safety::NativeKey { .. } | Safety::ClientId)
         {
             self.mark_unknown(&sent);
-            self.observe(&answer).await;
+            self.observe(&asked, &answer).await;
             return Err(SendError::Unknown(format!("`{}` was answered with {}", sent.step, answer.status)));
         }
-        self.observe(&answer).await;
+        self.observe(&asked, &answer).await;
         Ok(answer)
     }
 
@@ -436,8 +432,8 @@ impl Wire {
         }
     }
 
-    fn answered(&self, visible: bool, uploaded: Option<MediaId>, alt: Option<String>, answer: &PluginResponse) {
-        self.state().done.push(Answered { uploaded, alt, effect: visible, body: answer.body.clone() });
+    fn answered(&self, visible: bool, put: Put, answer: &PluginResponse) {
+        self.state().done.push(Answered { put, effect: visible, body: answer.body.clone() });
     }
 
     fn pend(&self, sent: &Sent, result: leaf::OutcomeResult, answer: Option<&PluginResponse>) {
@@ -462,9 +458,9 @@ impl Wire {
     }
 
     /// Lets the adapter read the network's limits from an answer.
-    async fn observe(&self, answer: &PluginResponse) {
+    async fn observe(&self, (method, url): &(String, String), answer: &PluginResponse) {
         let call = self.intent.call();
-        match call.adapter().observe(answer.status, &answer.headers).await {
+        match call.adapter().observe(method, url, answer.status, &answer.headers).await {
             Ok(budgets) => {
                 let gateway = self.intent.gateway();
                 // What no budget of the call is known for is a pause of the whole account.
@@ -483,9 +479,10 @@ struct Sent {
     visible: bool,
     safety: Safety,
     request_digest: String,
+    /// Method and address.
+    asked: (String, String),
     index: u64,
-    uploaded: Option<MediaId>,
-    alt: Option<String>,
+    put: Put,
     /// Until it is answered a freeze waits for it.
     _going: Option<Going>,
 }

@@ -51,7 +51,9 @@ pub(super) async fn read(
             return Err(Refusal::new(problem::TOO_LARGE, Stage::Door, detail));
         }
         let filename = field.file_name().map(str::to_owned);
-        let value = if filename.is_some() {
+        // Some clients give a file no name, but say what it is.
+        let is_file = field.content_type().is_some_and(|kind| kind.type_() != "text" && kind.subtype() != "json");
+        let value = if filename.is_some() || is_file {
             may_store.clone()?;
             if medium.is_some() {
                 return Err(Refusal::new(problem::MALFORMED, Stage::Door, "A form may carry one file."));

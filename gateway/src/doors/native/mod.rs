@@ -177,10 +177,11 @@ async fn arrive(
     let description = adapter.description();
     let places = description.map(|description| description.client_token.as_slice()).unwrap_or_default();
     let headers = description.map(|description| description.client_headers.as_slice()).unwrap_or_default();
+    let media = description.map(|description| description.client_media.as_slice()).unwrap_or_default();
     let (token, body) = token_of(gateway, places, presented, parts, body, shown).await.map_err(Turned::Stranger)?;
     let safe = request::is_safe(shown);
     let caller = known(gateway, token.as_deref(), (door, &account.id), &parts.extensions, safe).await?;
-    match request::read_body(gateway, (&caller, account), headers, parts, body, shown).await {
+    match request::read_body(gateway, (&caller, account), (headers, media), parts, body, shown).await {
         Ok(medium) => {
             // What the client thinks is the network's; at a logout it names the session.
             let named = presented.and_then(|_| token::take_from_body(places, shown));

@@ -4,8 +4,10 @@ use axum::{
     body::Body,
     http::{header::CONTENT_TYPE, request::Parts},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http_body::Body as _;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use url::form_urlencoded;
 
 use super::{address::Addressed, form};
@@ -105,7 +107,7 @@ pub(super) async fn read_login(
 pub(super) async fn read_body(
     gateway: &Gateway,
     (caller, account): (&Caller, &Account),
-    named: &[String],
+    (named, media_places): (&[String], &[String]),
     parts: &Parts,
     body: Body,
     request: &mut PluginRequest,
@@ -118,7 +120,10 @@ pub(super) async fn read_body(
         Kind::Text => {
             only_utf8(request)?;
             request.body = text(gateway, body, gateway.config.limits.json_bytes_max, request).await?;
-            Ok(None)
+            let Some(medium) = within_json(media_places, request)? else { return Ok(None) };
+            may_store(gateway, caller, account)?;
+            let stored = media::store(gateway, caller, Full::new(Bytes::from(medium))).await;
+            stored.map(Some).map_err(|error| error.refusal(None))
         }
         Kind::Form => {
             let may_store = may_store(gateway, caller, account);
@@ -136,6 +141,23 @@ pub(super) async fn read_body(
             Ok(Some(medium))
         }
     }
+}
+
+/// The medium that stands as base64 in the JSON of a request. The body stays as it is: what is judged is what it stands for.
+fn within_json(places: &[String], request: &PluginRequest) -> Result<Option<Vec<u8>>, Refusal> {
+    let RequestBody::Bytes(bytes) = &request.body else { return Ok(None) };
+    if places.is_empty() || is_form(request) {
+        return Ok(None);
+    }
+    // What is no JSON has no medium in it, and its adapter says more about it.
+    let Ok(whole) = serde_json::from_slice::<serde_json::Value>(bytes) else { return Ok(None) };
+    let mut media = places.iter().filter_map(|place| whole.pointer(place)?.as_str());
+    let (medium, more) = (media.next(), media.next());
+    if more.is_some() {
+        return Err(Refusal::new(problem::MALFORMED, Stage::Door, "A request may carry one medium."));
+    }
+    let broken = |_| Refusal::new(problem::MALFORMED, Stage::Door, "A medium within JSON must be standard base64.");
+    medium.map(|medium| STANDARD.decode(medium).map_err(broken)).transpose()
 }
 
 /// Who may not upload fills no disk.

@@ -63,5 +63,6 @@ pub(super) fn request(method: &str, url: &str) -> OutRequest {
 
 /// A rule whose values are all secret.
 pub(super) fn rule(label: &str, scheme: CredentialScheme, secrets: &[&str]) -> CredentialRule {
-    CredentialRule { label: label.into(), scheme, secrets: secrets.iter().map(|name| (*name).to_owned()).collect() }
+    let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
+    CredentialRule { label: label.into(), scheme, secrets, instead_of: None }
 }

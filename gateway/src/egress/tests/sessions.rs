@@ -99,7 +99,7 @@ pub(super) fn session_rule() -> CredentialRule {
         refresh_pointer: "/data/refreshJwt".into(),
         expired: Expired { statuses: vec![400, 401], pointer: "/error".into(), values: vec!["ExpiredToken".into()] },
     });
-    CredentialRule { label: "session".into(), scheme, secrets: vec!["password".into()] }
+    CredentialRule { label: "session".into(), scheme, secrets: vec!["password".into()], instead_of: None }
 }
 
 impl Setting {

@@ -150,6 +150,7 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
         client_headers: client_headers(&description.extra)?,
+        client_media: client_media(&description.extra)?,
         limit_headers: limit_headers(&description.extra)?,
         client_paths: client_paths(&description.extra)?,
         option_schema: OptionSchema::new(option_schema)?,
@@ -164,6 +165,17 @@ fn client_headers(extra: &[(String, String)]) -> Checked<Vec<String>> {
     match names.iter().find(|name| is_gateways(name)) {
         Some(name) => Err(format!("the header `{name}` is the gateway's own")),
         None => Ok(names),
+    }
+}
+
+/// JSON pointers, apart by spaces.
+fn client_media(extra: &[(String, String)]) -> Checked<Vec<String>> {
+    let pointers: Vec<String> =
+        named(extra, "client-media").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    short("places of media", &pointers, LIST_MAX)?;
+    match pointers.iter().find(|pointer| !pointer.starts_with('/')) {
+        Some(pointer) => Err(format!("`{pointer}` is no JSON pointer")),
+        None => Ok(pointers),
     }
 }
 

@@ -147,6 +147,9 @@ pub(super) fn request(request: http::Request) -> PluginRequest {
         value: match field.value {
             http::FormValue::Text(text) => FormValue::Text(text),
             http::FormValue::Media(id) => FormValue::Media(id),
+            http::FormValue::MediaSlice(http::MediaSlice { id, offset, length }) => {
+                FormValue::MediaSlice { id, offset, length }
+            }
         },
     };
     PluginRequest {
@@ -171,6 +174,9 @@ pub(super) fn request_out(request: &PluginRequest) -> http::Request {
         value: match &field.value {
             FormValue::Text(text) => http::FormValue::Text(text.clone()),
             FormValue::Media(id) => http::FormValue::Media(id.clone()),
+            FormValue::MediaSlice { id, offset, length } => {
+                http::FormValue::MediaSlice(http::MediaSlice { id: id.clone(), offset: *offset, length: *length })
+            }
         },
     };
     http::Request {

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::super::bindings::http;
 use super::super::convert;
-use super::super::exchange::{FormValue, Outbound, PluginRequest, RequestBody, SendError, StepKind};
+use super::super::exchange::{Outbound, PluginRequest, RequestBody, SendError, StepKind};
 use super::super::grant::Reach;
 use super::CallState;
 use crate::model::headers::is_gateways;
@@ -110,7 +110,7 @@ fn permit(
         }
         RequestBody::Multipart(fields) => {
             for field in fields {
-                if let FormValue::Media(id) = &field.value {
+                if let Some(id) = field.value.medium() {
                     medium(id)?;
                 }
             }

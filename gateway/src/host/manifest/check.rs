@@ -15,6 +15,7 @@ use super::{
 };
 use crate::model::PluginName;
 
+const ACCOUNT_ENDPOINT: &str = "{account.endpoint}";
 const NAME_BYTES_MAX: usize = 64;
 const LIST_MAX: usize = 64;
 const TEXT_BYTES_MAX: usize = 512;
@@ -102,6 +103,7 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
     count("match", raw.matches.len())?;
     let credentials: Vec<CredentialDecl> = each("credential", &raw.credential, credential)?;
     unique("credential", "label", credentials.iter().map(|credential| credential.label.as_str()))?;
+    alternatives(&credentials)?;
     let matches: Vec<MatchDecl> = each("match", &raw.matches, match_decl)?;
     unique("match", "set", matches.iter().map(|decl| decl.set.as_str()))?;
     let config_schema = raw.config.as_ref().map(|config| config.schema.clone());
@@ -208,11 +210,22 @@ fn http_rule(place: &str, raw: &RawHttp) -> Checked<HttpRule> {
         origin: origin(&format!("{place}.origin"), &raw.origin)?,
         methods: each(&format!("{place}.methods"), &raw.methods, |place, text| method(place, text))?,
         path_prefixes: prefixes,
+        known_as: known_as(place, raw)?,
+    })
+}
+
+/// Only what is sent to the account's endpoint may be asked for under other addresses.
+fn known_as(place: &str, raw: &RawHttp) -> Checked<Vec<String>> {
+    let place = format!("{place}.known_as");
+    count(&place, raw.known_as.len())?;
+    each(&place, &raw.known_as, |place, text| match origin(place, text)? {
+        Origin::Fixed(known) if raw.origin == ACCOUNT_ENDPOINT => Ok(known),
+        _ => Err(ManifestError::at(place, "only `{account.endpoint}` is known under another address, `https://host`")),
     })
 }
 
 fn origin(place: &str, text: &str) -> Checked<Origin> {
-    if text == "{account.endpoint}" {
+    if text == ACCOUNT_ENDPOINT {
         return Ok(Origin::AccountEndpoint);
     }
     let fault = || {
@@ -259,6 +272,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     let wanted = match raw.scheme {
         RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
         RawScheme::Basic => Some(2),
+        RawScheme::OAuth1 => Some(4),
         RawScheme::Session | RawScheme::OAuth2 => None,
     };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != secrets.len()) {
@@ -281,6 +295,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         (RawScheme::Basic, _) => CredentialScheme::Basic,
         (RawScheme::Header, _) => CredentialScheme::Header(name),
         (RawScheme::Query, _) => CredentialScheme::Query(name),
+        (RawScheme::OAuth1, _) => CredentialScheme::OAuth1,
         (RawScheme::Session, Some(raw_session)) => {
             CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &secrets)?))
         }
@@ -288,7 +303,29 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
             return Err(ManifestError::at(place, "has no `[credential.session]`"));
         }
     };
-    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public: raw.public.clone() })
+    Ok(CredentialDecl {
+        label: raw.label.clone(),
+        scheme,
+        secrets,
+        public: raw.public.clone(),
+        instead_of: raw.instead_of.clone(),
+    })
+}
+
+/// A credential stands in for one that stands for itself.
+fn alternatives(credentials: &[CredentialDecl]) -> Checked<()> {
+    for (index, credential) in credentials.iter().enumerate() {
+        let Some(label) = &credential.instead_of else { continue };
+        let stands = |other: &CredentialDecl| other.label == *label && other.instead_of.is_none();
+        if !credentials.iter().any(stands) {
+            let place = format!("credential[{index}].instead_of");
+            return Err(ManifestError::at(
+                place,
+                format!("`{}` is no credential that stands for itself", shorten(label)),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The values of a credential whose manifest does not name them: what its scheme needs.
@@ -296,6 +333,9 @@ fn default_secrets(raw: &RawCredential) -> Vec<String> {
     match (raw.scheme, &raw.session) {
         (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
         (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
+        (RawScheme::OAuth1, _) => {
+            ["consumer_key", "consumer_secret", "access_token", "access_token_secret"].map(str::to_owned).to_vec()
+        }
         (RawScheme::Session, None) | (RawScheme::OAuth2, _) => Vec::new(),
         (RawScheme::Session, Some(session)) => {
             let named: BTreeSet<&str> = session.login.body.values().flat_map(|text| placeholders(text)).collect();

@@ -8,6 +8,8 @@ mod raw;
 mod schema;
 mod section;
 #[cfg(test)]
+mod stand_in_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -65,6 +67,8 @@ pub struct HttpRule {
     pub methods: Vec<String>,
     /// Paths, each with all below it: `/api/v1` covers `/api/v1/statuses`, not `/api/v10`. Ends in no slash unless it is `/`.
     pub path_prefixes: Vec<String>,
+    /// Further origins under which clients with a fixed host know the account's endpoint. Nothing is ever sent there.
+    pub known_as: Vec<String>,
 }
 
 /// Where a request may go.
@@ -87,6 +91,8 @@ pub struct CredentialDecl {
     pub secrets: Vec<String>,
     /// Those of them that are no secret, such as a user name: they are not blanked in the network's answers.
     pub public: Vec<String>,
+    /// The label in whose place it is taken, where the account has no such credential and has this one.
+    pub instead_of: Option<String>,
 }
 
 /// How a credential is put into a request.
@@ -102,6 +108,8 @@ pub enum CredentialScheme {
     Query(String),
     /// A token that the host gets by logging in.
     Session(Box<SessionDecl>),
+    /// `Authorization: OAuth …`: a signature of the request (RFC 5849, HMAC-SHA1) by four values.
+    OAuth1,
     /// A token that a person's consent gives and the host renews.
     OAuth2(Box<OAuth2Decl>),
 }
@@ -115,6 +123,7 @@ impl CredentialScheme {
             Self::Header(_) => "header",
             Self::Query(_) => "query",
             Self::Session(_) => "session",
+            Self::OAuth1 => "oauth1",
             Self::OAuth2(_) => "oauth2",
         }
     }

@@ -99,7 +99,7 @@ pub(super) fn credential(place: &str, raw: &RawCredential, declared: &RawOAuth2)
     let scheme = CredentialScheme::OAuth2(Box::new(check(&format!("{place}.oauth2"), declared)?));
     // The client's name stands in the address that a person opens: it is no secret.
     let public = vec![CLIENT_ID.to_owned()];
-    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public })
+    Ok(CredentialDecl { label: raw.label.clone(), scheme, secrets, public, instead_of: raw.instead_of.clone() })
 }
 
 fn check(place: &str, raw: &RawOAuth2) -> Checked<OAuth2Decl> {

@@ -40,6 +40,9 @@ pub(super) struct RawHttp {
     pub origin: String,
     pub methods: Vec<String>,
     pub path_prefixes: Vec<String>,
+    /// Further addresses under which clients know the account's endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_as: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +58,9 @@ pub(super) struct RawCredential {
     /// Those of them that are no secret (a user name): answers of the network keep them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub public: Vec<String>,
+    /// The label in whose place it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<RawSession>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +75,7 @@ pub(super) enum RawScheme {
     Header,
     Query,
     Session,
+    OAuth1,
     OAuth2,
 }
 

@@ -291,7 +291,7 @@ impl Guest for Hostile {
         }
     }
 
-    fn observe(status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
+    fn observe(_method: String, _url: String, status: u16, headers: Vec<(String, String)>) -> Vec<Budget> {
         let remaining =
             headers.iter().find(|(name, _)| name == "x-remaining").and_then(|(_, value)| value.parse().ok());
         let class = if status == 299 { "Not A Class" } else { "posts" };

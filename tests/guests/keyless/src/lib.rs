@@ -79,7 +79,7 @@ impl Adapter for Keyless {
         }
     }
 
-    fn observe(_status: u16, _headers: &[(String, String)]) -> Vec<Budget> {
+    fn observe(_method: &str, _url: &str, _status: u16, _headers: &[(String, String)]) -> Vec<Budget> {
         Vec::new()
     }
 
