@@ -6,8 +6,9 @@
 use serde_json::Value;
 
 use crate::{
+    gateway::PublicMedia,
     host::{Classification, Classified, FormValue, PluginRequest, RequestBody},
-    model::{Action, Draft, MediaId, MediaRef},
+    model::{AccountId, Action, Draft, MediaId, MediaRef},
 };
 
 /// An answered step of this call, for looking identifiers up.
@@ -17,6 +18,8 @@ pub(super) struct Answered {
     pub uploaded: Option<MediaId>,
     /// The alternative text that went with the upload.
     pub alt: Option<String>,
+    /// The entry that the step prepared, for a later one to publish.
+    pub prepared: Option<usize>,
     /// True for a visible effect.
     pub effect: bool,
     /// The network's answer.
@@ -26,18 +29,80 @@ pub(super) struct Answered {
 /// Why a request is not what was approved.
 pub(super) type Mismatch = String;
 
-/// Checks one `effect`. `done` are the answered steps of this call, in order.
-pub(super) fn effect(draft: &Draft, classification: &Classification, done: &[Answered]) -> Result<(), Mismatch> {
-    let Classification::Act(act) = classification else {
-        return Err("the adapter itself does not recognise the request as an action".into());
-    };
-    if draft.action == Action::POST_DELETE {
-        return deletion(draft, act);
+/// What a request is compared with.
+pub(super) struct Approved<'a> {
+    /// What was reviewed.
+    pub draft: &'a Draft,
+    /// The answered steps of this call, in order.
+    pub done: &'a [Answered],
+    /// The account that speaks, and the addresses of its media.
+    pub account: &'a AccountId,
+    /// Knows the addresses.
+    pub public: &'a PublicMedia,
+}
+
+/// What a `prepare` does.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// The medium that it puts on the network.
+    pub uploaded: Option<MediaId>,
+    /// Its description.
+    pub alt: Option<String>,
+    /// The entry that it makes, for a later step to publish.
+    pub entry: Option<usize>,
+}
+
+/// Checks one `effect`.
+pub(super) fn effect(approved: &Approved<'_>, classification: &Classification) -> Result<(), Mismatch> {
+    let act = act(classification)?;
+    if approved.draft.action == Action::POST_DELETE {
+        return deletion(approved.draft, act);
     }
-    let number = done.iter().filter(|step| step.effect).count();
-    let Some(part) = draft.parts.get(number) else {
-        return Err(format!("the draft has {} entries and all of them were sent", draft.parts.len()));
-    };
+    if act.prepares {
+        return Err("a request that only prepares must be sent as a `prepare` step".into());
+    }
+    match &act.commits {
+        Some(reference) => commit(approved, act, reference),
+        None => entry(approved, act).map(drop),
+    }
+}
+
+fn act(classification: &Classification) -> Result<&Classified, Mismatch> {
+    match classification {
+        Classification::Act(act) => Ok(act),
+        _ => Err("the adapter itself does not recognise the request as an action".into()),
+    }
+}
+
+/// Publishes what a step of this call prepared for the entry whose turn it is, and says nothing else.
+fn commit(approved: &Approved<'_>, act: &Classified, reference: &str) -> Result<(), Mismatch> {
+    let (number, _) = approved.next()?;
+    let silent = act.text.is_empty() && act.texts.is_empty() && act.media.is_empty() && act.target.is_none();
+    let is_own = |step: &Answered| step.prepared == Some(number) && names(&step.body, reference);
+    if ![Action::POST_CREATE, Action::COMMENT_CREATE].contains(&act.action) || !silent {
+        return Err("the request would publish something prepared, and more than that".into());
+    }
+    if approved.done.iter().any(is_own) {
+        Ok(())
+    } else {
+        Err(format!("what would be published was not prepared by this call for entry {number}"))
+    }
+}
+
+impl Approved<'_> {
+    /// The entry whose turn it is.
+    fn next(&self) -> Result<(usize, &crate::model::Part), Mismatch> {
+        let number = self.done.iter().filter(|step| step.effect).count();
+        let all = self.draft.parts.len();
+        let part = self.draft.parts.get(number);
+        part.map(|part| (number, part)).ok_or_else(|| format!("the draft has {all} entries and all of them were sent"))
+    }
+}
+
+/// Checks what others see, or will see, of the entry whose turn it is; gives its number.
+fn entry(approved: &Approved<'_>, act: &Classified) -> Result<usize, Mismatch> {
+    let Approved { draft, done, .. } = approved;
+    let (number, part) = approved.next()?;
     if ![Action::POST_CREATE, Action::COMMENT_CREATE].contains(&act.action) {
         return Err(format!("the request would do `{}`", act.action));
     }
@@ -54,29 +119,37 @@ pub(super) fn effect(draft: &Draft, classification: &Classification, done: &[Ans
         return Err(format!("entry {number} shows {} media, approved were {}", act.media.len(), part.media.len()));
     }
     for (medium, (reference, alt)) in part.media.iter().zip(&act.media) {
-        shown(medium, reference.as_deref(), alt.as_deref(), done)?;
+        shown(approved, medium, reference.as_deref(), alt.as_deref())?;
     }
-    Ok(())
+    Ok(number)
 }
 
-/// Checks one `prepare`: nobody sees it, so it may only put an approved medium on the network.
+/// Checks one `prepare`: nobody sees it, so it may only put an approved medium on the network, or an approved entry that a later
+/// step publishes.
 pub(super) fn prepare(
-    draft: &Draft,
+    approved: &Approved<'_>,
     classification: &Classification,
     request: &PluginRequest,
-) -> Result<(Option<MediaId>, Option<String>), Mismatch> {
-    let Classification::Act(act) = classification else {
-        return Err("the adapter itself does not recognise the request as an action".into());
-    };
-    if act.action != Action::MEDIA_UPLOAD || !act.text.is_empty() {
+) -> Result<Prepared, Mismatch> {
+    let act = act(classification)?;
+    if act.prepares {
+        if let RequestBody::Media(_) | RequestBody::Multipart(_) = &request.body {
+            return Err("what prepares an entry carries no media of its own".into());
+        }
+        return Ok(Prepared { entry: Some(entry(approved, act)?), ..Prepared::default() });
+    }
+    if act.action != Action::MEDIA_UPLOAD || !act.text.is_empty() || act.commits.is_some() {
         return Err(format!("a `prepare` step may only upload media, and this would do `{}`", act.action));
     }
-    let Some(medium) = medium_of(draft, request) else {
-        // Without a medium of the draft only its description may be sent.
-        return match act.media.iter().all(|(_, alt)| alt.as_deref().is_none_or(|alt| is_approved_alt(draft, alt)))
-            && is_text_only(request)
-        {
-            true => Ok((None, None)),
+    let Some(medium) = medium_of(approved, act, request) else {
+        // Without a medium of the draft only the description of one may be sent.
+        let known = |reference: &str| approved.done.iter().any(|step| names(&step.body, reference));
+        let fits = |(reference, alt): &(Option<String>, Option<String>)| {
+            reference.as_deref().is_none_or(known)
+                && alt.as_deref().is_none_or(|alt| is_approved_alt(approved.draft, alt))
+        };
+        return match act.media.iter().all(fits) && is_text_only(request) {
+            true => Ok(Prepared::default()),
             false => Err("the upload is not a medium of the draft".into()),
         };
     };
@@ -84,7 +157,7 @@ pub(super) fn prepare(
     if alt.as_deref().is_some_and(|alt| medium.alt.as_deref() != Some(alt)) {
         return Err("the description of a medium differs from what was approved".into());
     }
-    Ok((Some(medium.id.clone()), alt))
+    Ok(Prepared { uploaded: Some(medium.id.clone()), alt, entry: None })
 }
 
 /// True where `id` stands as a string or number value in the network's JSON answer.
@@ -124,31 +197,45 @@ fn first_word(reference: &str) -> &str {
     reference.split_ascii_whitespace().next().unwrap_or_default()
 }
 
-fn shown(medium: &MediaRef, reference: Option<&str>, alt: Option<&str>, done: &[Answered]) -> Result<(), Mismatch> {
+/// A medium is shown by what the network called it, or by the address from which the network fetches it.
+fn shown(
+    approved: &Approved<'_>,
+    medium: &MediaRef,
+    reference: Option<&str>,
+    alt: Option<&str>,
+) -> Result<(), Mismatch> {
     let Some(reference) = reference else {
         return Err("a medium is shown without the network's id".into());
     };
-    let upload = done.iter().find(|step| step.uploaded.as_ref() == Some(&medium.id) && names(&step.body, reference));
+    let described = |alt: Option<&str>| match alt.unwrap_or_default() == medium.alt.as_deref().unwrap_or_default() {
+        true => Ok(()),
+        false => Err(format!("the description of `{}` differs from what was approved", medium.id)),
+    };
+    if approved.public.url(approved.account, &medium.id).is_ok_and(|url| url == reference) {
+        return described(alt);
+    }
+    let upload =
+        approved.done.iter().find(|step| step.uploaded.as_ref() == Some(&medium.id) && names(&step.body, reference));
     let Some(upload) = upload else {
         return Err(format!("the medium shown is not `{}`, which was approved", medium.id));
     };
-    let alt = alt.or(upload.alt.as_deref()).unwrap_or_default();
-    if alt != medium.alt.as_deref().unwrap_or_default() {
-        return Err(format!("the description of `{}` differs from what was approved", medium.id));
-    }
-    Ok(())
+    described(alt.or(upload.alt.as_deref()))
 }
 
-fn medium_of<'a>(draft: &'a Draft, request: &PluginRequest) -> Option<&'a MediaRef> {
+fn medium_of<'a>(approved: &Approved<'a>, act: &Classified, request: &PluginRequest) -> Option<&'a MediaRef> {
     let id = match &request.body {
         RequestBody::Media(id) => id,
         RequestBody::Multipart(fields) => fields.iter().find_map(|field| match &field.value {
             FormValue::Media(id) => Some(id),
             FormValue::Text(_) => None,
         })?,
-        RequestBody::None | RequestBody::Bytes(_) => return None,
+        RequestBody::None | RequestBody::Bytes(_) => {
+            // By its address alone, and no second thing beside it.
+            let [(Some(reference), _)] = act.media.as_slice() else { return None };
+            return approved.public.find(approved.account, approved.draft, reference);
+        }
     };
-    draft.parts.iter().flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id)
+    approved.draft.parts.iter().flat_map(|part| &part.media).find(|medium| medium.id.as_str() == id)
 }
 
 /// Small bodies without a medium: a description, say. Never bytes that could be a picture of the plugin's own.
