@@ -69,6 +69,7 @@ mod strangers;
 mod streaming;
 mod syscalls;
 mod telemetry;
+mod threads;
 mod tree;
 mod upload;
 mod verifying;

@@ -84,8 +84,8 @@ fn find(call: &Call, index: usize) -> Result<Reconciliation, String> {
         (0..index).filter_map(|earlier| answered(call, std::iter::once(perform::part_step(earlier)))).collect();
     let (mut found, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
     for page in 0..PAGES_MAX {
-        let fields = "id,text,timestamp,replied_to";
-        let mut request = Request::get(list).query("fields", fields).query("limit", PAGE_POSTS).credential(TOKEN);
+        let mut request =
+            Request::get(list).query("fields", "id,text,timestamp").query("limit", PAGE_POSTS).credential(TOKEN);
         if let Some(after) = &after {
             request = request.query("after", after);
         }
