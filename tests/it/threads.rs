@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 
 use serde_json::{Value, json};
-use tests::harness::{Gate, Running, clock, intents, problem};
+use tests::harness::gate::clock;
+use tests::harness::{Gate, Running, intents, problem};
 use tests::http;
 use tests::networks::threads::{Fault, TOKEN, Threads};
 use tests::specs::{assert_fine, specs};

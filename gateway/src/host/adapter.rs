@@ -69,6 +69,7 @@ pub struct Facts {
 }
 
 /// What a request of the network's own API would do.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
     /// An action on content.
