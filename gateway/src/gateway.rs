@@ -6,7 +6,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, RwLock};
 
-pub use crate::media::MediaStore;
+pub use crate::media::{MediaStore, public::PublicMedia};
 use crate::{
     audit::{AuditHealth, AuditLog},
     authority::Authority,
@@ -108,6 +108,8 @@ pub struct Gateway {
     pub pauses: Pauses,
     /// Media.
     pub media: Arc<MediaStore>,
+    /// Addresses from which networks fetch them.
+    pub public_media: PublicMedia,
     /// Media that clients of networks' own APIs uploaded.
     pub uploads: Uploads,
     /// Requests to open commitments.

@@ -1,5 +1,7 @@
 //! Media: bytes in the data folder, facts in the records.
 
+pub mod public;
+
 use std::{
     collections::HashMap,
     io,
@@ -16,10 +18,11 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
+use self::public::PublicMedia;
 use crate::{
     folders,
     host::MediaFiles,
-    model::{Draft, MediaId, Principal, hex::hex},
+    model::{AccountId, Draft, MediaId, Principal, hex::hex},
     records::MediaRecord,
 };
 
@@ -121,6 +124,13 @@ impl MediaStore {
     pub fn files(&self, draft: &Draft) -> MediaFiles {
         let media = draft.parts.iter().flat_map(|part| &part.media);
         MediaFiles::new(media.map(|medium| (medium.clone(), self.path(&medium.id))))
+    }
+
+    /// The same with the addresses from which the network of an account can fetch them.
+    pub fn files_for(&self, account: &AccountId, draft: &Draft, public: &PublicMedia) -> MediaFiles {
+        let media = draft.parts.iter().flat_map(|part| &part.media);
+        let urls = media.map(|medium| (medium.id.to_string(), public.url(account, &medium.id)));
+        self.files(draft).with_urls(urls)
     }
 
     fn uploading(&self) -> MutexGuard<'_, HashMap<Principal, u64>> {

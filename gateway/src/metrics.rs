@@ -210,6 +210,10 @@ pub struct Counters {
     pub failed: Counter,
     /// Reads of low priority that were put off while the log was slow. No leaf tells of them.
     pub shed: Counter,
+    /// Media that a network fetched.
+    pub media_served: Counter,
+    /// Requests at addresses of media that are none, or not any more.
+    pub media_refused: Counter,
 }
 
 /// A number that only grows.
@@ -243,6 +247,10 @@ impl Counters {
         page.counter("pressgate_requests_failed_total", help, &[], self.failed.get());
         let help = "Reads of low priority that were put off while the log was slow.";
         page.counter("pressgate_reads_shed_total", help, &[], self.shed.get());
+        let help = "Requests at public addresses of media; refused are those that are wrong or have expired.";
+        for (result, count) in [("served", &self.media_served), ("refused", &self.media_refused)] {
+            page.counter("pressgate_public_media_requests_total", help, &[("result", result)], count.get());
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
     keys::{Keys, Sessions},
     limits::{DefaultLimit, Limits, Place},
     listen::{Tls, TlsFiles},
-    media::MediaStore,
+    media::{MediaStore, public::PublicMedia},
     metrics::{Counters, Registry as Metrics},
     notices::{NoticeParts, Notices, tell_log},
     openings::Openings,
@@ -187,8 +187,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let (media, shelf) = (media(&config)?, plugins::shelf(&config)?);
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;
     let from = Loading { host: &host, shelf: &shelf, governance: &governance };
-    let (serving, components) = from.serving()?;
-    let (releases, registry) = from.routed(&config, serving, records.as_ref(), clock.as_ref()).await?;
+    let (components, releases, registry) = from.routed(&config, records.as_ref(), clock.as_ref()).await?;
     let egress = Arc::new(egress(&config, &vault, &clock)?);
     let exports = Arc::new(exports(&config, &audit, &vault, &egress, &clock).await?);
     let witnesses = witnesses(&config, &audit, &vault, &egress, &clock, &disk).await?;
@@ -221,6 +220,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         open_intents: OpenIntents::new(audit.clone()),
         records,
         openings,
+        public_media: PublicMedia::new(&vault.derive("public media"), &config.media),
         vault,
         egress,
         exports,

@@ -22,3 +22,13 @@ pub fn read(id: &str, offset: u64, length_bytes: u32) -> Option<Vec<u8>> {
         rest.get(..length).map(<[u8]>::to_vec)
     });
 }
+
+/// An address from which the network can fetch the medium, for networks that take no bytes: the same at each attempt. It goes into
+/// a request as it is or percent-encoded, and the gateway puts an expiring signature in its place as the request leaves. The sentence
+/// of an error says what an operator must set.
+pub fn public_url(id: &str) -> Result<String, String> {
+    #[cfg(target_arch = "wasm32")]
+    return crate::bindings::adapter::pressgate::plugin::media::public_url(id);
+    #[cfg(not(target_arch = "wasm32"))]
+    return crate::testing::with(|script| script.public_url(id));
+}

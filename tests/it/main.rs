@@ -72,6 +72,7 @@ mod strangers;
 mod streaming;
 mod syscalls;
 mod telemetry;
+mod threads;
 mod tree;
 mod unattempted;
 mod upload;

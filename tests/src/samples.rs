@@ -71,6 +71,7 @@ pub fn call(texts: &[&str]) -> PerformCall {
         account: account(),
         draft: draft(texts),
         facts: None,
+        answered: Vec::new(),
         note: vec![],
     }
 }

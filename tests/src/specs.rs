@@ -5,12 +5,14 @@ pub mod form;
 pub mod lexicon;
 pub mod ocsf;
 pub mod openapi;
+pub mod postman;
 
 use std::path::PathBuf;
 
 pub use lexicon::Lexicons;
 pub use ocsf::Ocsf;
 pub use openapi::OpenApi;
+pub use postman::Postman;
 
 use crate::skip::skipped;
 
@@ -51,6 +53,14 @@ impl Specs {
     /// When the file is not there or not readable.
     pub fn x(&self) -> OpenApi {
         OpenApi::load(&self.folder.join("x/openapi.json"))
+    }
+
+    /// The Threads API.
+    ///
+    /// # Panics
+    /// When the file is not there or not readable.
+    pub fn threads(&self) -> Postman {
+        Postman::load(&self.folder.join("threads/threads-api.postman_collection.json"), "access_token")
     }
 
     /// OCSF.

@@ -85,7 +85,7 @@ async fn judged(gateway: &Gateway, admission: Admission) -> Result<Judgement, Re
 
 async fn fits(gateway: &Gateway, call: &Call) -> Result<(), Refusal> {
     let facts = gateway.facts.of(gateway, call.account(), call.adapter()).await;
-    let media = gateway.media.files(call.draft());
+    let media = gateway.media.files_for(&call.account().id, call.draft(), &gateway.public_media);
     let findings = call
         .adapter()
         .check(call.account(), call.draft(), facts.as_ref(), &media)

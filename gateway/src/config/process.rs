@@ -5,6 +5,7 @@
 mod export;
 mod forward;
 mod listen;
+mod media;
 mod notices;
 mod raw;
 mod sign_in;
@@ -24,6 +25,7 @@ use url::Url;
 use super::Fault;
 use crate::model::AccountId;
 pub use export::{Export, ExportFrom, ExportTo, SecretFrom};
+pub use media::Media;
 pub use notices::{NoticeMail, NoticeTls, NoticeWebhook, Notices};
 pub use sign_in::SignIn;
 pub use telemetry::Telemetry;
@@ -58,6 +60,8 @@ pub struct Config {
     pub posts: Posts,
     /// Limits of requests.
     pub limits: Limits,
+    /// Media for networks that fetch them.
+    pub media: Media,
     /// HTTP out.
     pub egress: Egress,
     /// Where the audit log is exported to.

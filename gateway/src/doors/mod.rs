@@ -13,6 +13,7 @@ pub mod native;
 pub mod openapi;
 pub mod people;
 pub mod problem;
+mod public_media;
 pub mod publish;
 mod query;
 pub mod reveals;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use axum::{
     Router, middleware,
-    routing::{delete, get, patch, post},
+    routing::{any, delete, get, patch, post},
 };
 pub use listener::{serve, serve_account};
 
@@ -87,6 +88,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/healthz", get(listener::livez))
         .route("/readyz", get(listener::readyz))
         .route("/v1/media", post(publish::media::upload))
+        .route("/media/{ticket}", any(public_media::serve))
         .merge(people::routes())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

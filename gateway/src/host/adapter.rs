@@ -71,6 +71,7 @@ pub struct Facts {
 }
 
 /// What a request of the network's own API would do.
+#[allow(clippy::large_enum_variant, reason = "made once for each request and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Classification {
     /// An action on content.
@@ -98,6 +99,10 @@ pub struct Classified {
     pub options: Option<serde_json::Map<String, serde_json::Value>>,
     /// The declared language.
     pub language: Option<String>,
+    /// Nobody sees it until another request publishes it.
+    pub prepares: bool,
+    /// The platform's reference of what was prepared and is published now.
+    pub commits: Option<String>,
 }
 
 /// What a client wants of a session.
@@ -147,6 +152,8 @@ pub struct PerformCall {
     pub facts: Option<Facts>,
     /// The plugin's note for the account, as the last finished attempt left it.
     pub note: Vec<u8>,
+    /// For `reconcile`: steps of this call that were answered, and the bodies of the answers.
+    pub answered: Vec<(String, String)>,
 }
 
 /// What a finished call did.

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, Governance},
     host::{Compiler, Host, HostOptions, Registry, Release, Snapshot},
     operator::served,
-    plugins::{Serving, Shelf},
+    plugins::Shelf,
     records::Records,
     releases::{ReleaseStore, Releases, serve},
     vault::Vault,
@@ -31,24 +31,18 @@ pub(super) struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    /// What the configuration names, loaded, and what the log says of it.
-    pub(super) fn serving(&self) -> Result<(Serving, served::Components), StartError> {
-        let serving = self.shelf.load(self.host, self.governance, None)?;
-        let components = served::components(&serving);
-        Ok((serving, components))
-    }
-
     /// What serves: what the configuration names, and what operators put in its place. The former is kept as a release too, so that posts
-    /// which it began are finished by it whatever lies in the folder later.
+    /// which it began are finished by it whatever lies in the folder later. With what the log says of the former.
     pub(super) async fn routed(
         self,
         config: &Config,
-        serving: Serving,
         records: &dyn Records,
         clock: &dyn Clock,
-    ) -> Result<(Releases, Registry), StartError> {
+    ) -> Result<(served::Components, Releases, Registry), StartError> {
         let Loading { host, shelf, governance } = self;
         let releases = open_releases(config)?;
+        let serving = shelf.load(host, governance, None)?;
+        let components = served::components(&serving);
         let mut known = records.releases().await?;
         for release in serving.adapters.values().chain(serving.policies.values()) {
             if known.iter().any(|record| record.digest == release.digest())
@@ -78,7 +72,7 @@ impl Loading<'_> {
         }
         let registry = Registry::default();
         registry.replace(built.snapshot);
-        Ok((releases, registry))
+        Ok((components, releases, registry))
     }
 }
 

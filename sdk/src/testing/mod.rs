@@ -72,6 +72,7 @@ pub(crate) struct Script {
     pub(crate) state: Vec<u8>,
     pub(crate) log: Vec<(Level, String)>,
     media: Vec<(MediaRef, Vec<u8>)>,
+    no_public_media: bool,
     sets: BTreeMap<String, Scan>,
     scripts: Option<Scripts>,
     answers: BTreeMap<String, VecDeque<Answer>>,
@@ -132,6 +133,12 @@ impl Host {
     /// A medium of the call.
     pub fn medium(mut self, medium: MediaRef, bytes: &[u8]) -> Self {
         self.0.media.push((medium, bytes.to_vec()));
+        self
+    }
+
+    /// The gateway has no address from which a network could fetch media.
+    pub fn no_public_media(mut self) -> Self {
+        self.0.no_public_media = true;
         self
     }
 
@@ -238,6 +245,14 @@ impl Script {
         self.media.iter().find(|(medium, _)| medium.id == id)
     }
 
+    pub(crate) fn public_url(&self, id: &str) -> Result<String, String> {
+        match self.medium(id) {
+            _ if self.no_public_media => Err("Set `media.public_url`.".to_owned()),
+            None => Err(format!("the call has no medium `{id}`")),
+            Some(_) => Ok(format!("https://media.example/media/{id}")),
+        }
+    }
+
     pub(crate) fn scan(&self, set: &str, text: &str) -> Result<Vec<Hit>, ScanError> {
         let find = self.sets.get(set).ok_or(ScanError::UnknownSet)?;
         let mut hits = find(text);
@@ -340,6 +355,8 @@ mod tests {
         assert_eq!(media::read("m0", 8, 5).as_deref(), Some(&b"89"[..]));
         assert_eq!(media::read("m0", 80, 5).as_deref(), Some(&b""[..]));
         assert_eq!(media::read("m1", 0, 5), None);
+        assert_eq!(media::public_url("m0").as_deref(), Ok("https://media.example/media/m0"));
+        assert!(media::public_url("m1").is_err());
         let hits: Vec<_> =
             patterns::scan("forbidden", "xab").unwrap().iter().map(|hit| (hit.pattern, hit.start)).collect();
         assert_eq!(hits, [(1, 1), (0, 2)]);

@@ -7,6 +7,7 @@ pub mod pds;
 pub mod proxy;
 pub mod sample;
 pub mod siem;
+pub mod threads;
 pub mod x;
 
 #[cfg(test)]

@@ -48,6 +48,10 @@ pub async fn native(
             return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, why));
         }
     };
+    if act.prepares || act.commits.is_some() {
+        let detail = "This network publishes in two requests, and what the second one shows can't be seen in it. Publish through /v1/posts.";
+        return Err(Refusal::new(problem::NOT_CLASSIFIED, Stage::Classify, detail));
+    }
     let says_all = act.options.is_some();
     let draft = draft(gateway, caller, account, request, uploaded, act)?;
     supported(&adapter, account, &draft)?;

@@ -291,6 +291,11 @@ impl End<'_> {
             }
             // The wire knows better than the adapter whether a step is unanswered, and it said no.
             Failure::Unknown(step) => {
+                if let Some(refused) = self.trace.refused.clone().filter(|refused| refused.step == step) {
+                    let message =
+                        "The network refused a step that seems to have happened before. It will be looked up.";
+                    return self.unknown(refused, message);
+                }
                 let no = Rejection {
                     status: None,
                     code: "unanswered".into(),

@@ -62,11 +62,12 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
         draft: call.draft().clone(),
         facts,
         note: intent.claim().note.clone(),
+        answered: Vec::new(),
     };
     let wire = Arc::new(Wire::new(Arc::clone(&intent)));
     let conclusion = match settle::settle(&wire, &perform).await? {
         Settled::Clear => {
-            let media = gateway.media.files(call.draft());
+            let media = gateway.media.files_for(&call.account().id, call.draft(), &gateway.public_media);
             let result = call.adapter().perform(&perform, Arc::clone(&wire) as _, &media).await;
             wire.confirm_before_denial().await;
             wire.cut_off().await;

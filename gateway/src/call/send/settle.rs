@@ -36,7 +36,8 @@ pub(super) async fn settle(wire: &Arc<Wire>, perform: &PerformCall) -> Result<Se
     let call = intent.call();
     let step = unknown.step.strip_prefix("recall:").unwrap_or(&unknown.step);
     let outbound = Arc::new(ReadOnly::new(intent.gateway(), call.account(), call.adapter()));
-    let answer = call.adapter().reconcile(perform, step, outbound).await;
+    let perform = PerformCall { answered: wire.answered_before(), ..perform.clone() };
+    let answer = call.adapter().reconcile(&perform, step, outbound).await;
     match answer {
         Ok(Reconciliation::Happened(answer)) => {
             happened(wire, &unknown, answer).await?;

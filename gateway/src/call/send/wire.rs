@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    approved::{self, Answered, Put},
+    approved::{self, Answered, Approved, Put},
     journal_name,
     outgoing::{is_read, outgoing, scope, told, transmit},
     purpose, unknown,
@@ -29,6 +29,8 @@ use crate::{
 
 /// Most steps of one attempt.
 const STEPS_MAX: usize = 512;
+/// Longest answer that `reconcile` is told of.
+const ANSWERED_BYTES_MAX: usize = 8 * 1024;
 /// Marks a journalled answer that `reconcile` found out; its request was never seen by this process.
 pub(super) const RECONCILED: &str = "reconciled";
 
@@ -50,6 +52,7 @@ struct State {
     /// The request whose intent is in the log and whose outcome is not known yet.
     under_way: Option<Sent>,
     unknown: Option<UnknownStep>,
+    refused: Option<UnknownStep>,
     too_long: bool,
     unconfirmed: Option<Unconfirmed>,
     stopped: Option<Refusal>,
@@ -95,7 +98,9 @@ pub(super) struct Trace {
     pub done: Vec<Answered>,
     /// A step that was sent and not answered.
     pub unknown: Option<UnknownStep>,
-    /// That step was answered, with more than the plugin may read.
+    /// An effect that was refused, of a kind that can be looked up: the adapter may find that it happened all the same.
+    pub refused: Option<UnknownStep>,
+    /// The unanswered step was answered, with more than the plugin may read.
     pub too_long: bool,
     /// Why the gateway itself stopped it.
     pub stopped: Option<Refusal>,
@@ -130,6 +135,7 @@ impl Wire {
         Trace {
             done: state.done.clone(),
             unknown: state.unknown.clone(),
+            refused: state.refused.clone(),
             too_long: state.too_long,
             stopped: state.stopped.clone(),
             mismatch: state.mismatch.clone(),
@@ -197,6 +203,17 @@ impl Wire {
         self.state().settled = true;
     }
 
+    /// What earlier attempts were answered, by the adapter's names for the steps.
+    pub(super) fn answered_before(&self) -> Vec<(String, String)> {
+        let own = |step: &StepRecord| {
+            let name = step.step.strip_prefix("recall:").unwrap_or(&step.step).to_owned();
+            let of_this = journal_name(purpose(&self.intent), &name) == step.step;
+            let body = String::from_utf8(step.body.clone()).ok().filter(|body| body.len() <= ANSWERED_BYTES_MAX)?;
+            of_this.then_some((name, body))
+        };
+        self.state().journal.iter().filter_map(own).collect()
+    }
+
     /// Adds an answer that `reconcile` found out.
     pub(super) fn add_to_journal(&self, step: StepRecord) {
         self.state().journal.push(step);
@@ -232,7 +249,11 @@ impl Wire {
         }
         let asked = (request.method.clone(), request.url.clone());
         // What can't be sent needs no intent.
-        let out = outgoing(request, &self.intent.gateway().media, Some(call.draft()))?;
+        // Journal and digest know the address of a medium, which never changes; its ticket is made as it leaves.
+        let gateway = self.intent.gateway();
+        let mut request = request;
+        gateway.public_media.stamp(&call.account().id, call.draft(), &mut request, gateway.clock.now());
+        let out = outgoing(request, &gateway.media, Some(call.draft()))?;
         self.record(Sent { step, name, visible, safety, request_digest, asked, index: 0, put, _going: None }).await?;
         self.intent.clearance().leaves();
         self.intent.gateway().counters.sent.add(1);
@@ -299,10 +320,12 @@ impl Wire {
             Err(error) => return Err(self.stop(super::plugin_refusal(&error))),
         };
         let done = self.state().done.clone();
+        let public = &self.intent.gateway().public_media;
+        let approved = Approved { draft: call.draft(), done: &done, account: &call.account().id, public };
         let compared = if visible {
-            approved::effect(call.draft(), &classification, &done).map(|()| Put::default())
+            approved::effect(&approved, &classification).map(|()| Put::default())
         } else {
-            approved::prepare(call.draft(), &classification, request)
+            approved::prepare(&approved, &classification, request)
         };
         compared.map_err(|mismatch| {
             tracing::error!(post = %call.post(), account = %call.account().id, adapter = call.adapter().label(), mismatch, "not what was approved");
@@ -419,6 +442,9 @@ impl Wire {
             self.mark_unknown(&sent);
             self.observe(&asked, &answer).await;
             return Err(SendError::Unknown(format!("`{}` was answered with {}", sent.step, answer.status)));
+        } else if sent.visible && matches!(sent.safety, Safety::TwoPhase | Safety::LookUp) {
+            let step = unknown(&self.intent, &sent.step, &sent.safety, sent.index);
+            self.state().refused = Some(step);
         }
         self.observe(&asked, &answer).await;
         Ok(answer)

@@ -102,7 +102,7 @@ impl Checker<'_> {
         let per_second = self.small("notices.per_second", raw.per_second.take(), &PER_SECOND);
         let timeout_ms = self.number("notices.timeout_ms", raw.timeout_ms.take(), &TIMEOUT_MS);
         let base_url = match raw.base_url.take() {
-            Some(url) => self.notice_base(&url),
+            Some(url) => self.base_url("notices.base_url", &url),
             None => {
                 self.fault(at, "notices.base_url: it is missing; links begin with it".to_owned());
                 None
@@ -207,7 +207,8 @@ impl Checker<'_> {
         Some(from.into_inner())
     }
 
-    fn notice_base(&mut self, raw: &Spanned<String>) -> Option<Url> {
+    /// Where browsers or networks reach the gateway.
+    pub(super) fn base_url(&mut self, key: &str, raw: &Spanned<String>) -> Option<Url> {
         let bare = |url: &Url| {
             let named = !url.username().is_empty() || url.password().is_some();
             url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !named
@@ -217,7 +218,7 @@ impl Checker<'_> {
         if url.is_none() {
             let rule =
                 "write scheme, host and port alone: `https://gate.acme.example` (`http://` on the loopback only)";
-            self.fault(raw.span().start, format!("notices.base_url: {rule}"));
+            self.fault(raw.span().start, format!("{key}: {rule}"));
         }
         url
     }

@@ -13,8 +13,8 @@ use url::Url;
 
 use super::{
     Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen, notices::RawNotices, sign_in::RawSignIn, telemetry::RawTelemetry,
-    witness::RawWitness,
+    forward::RawForward, listen::RawListen, media::RawMedia, notices::RawNotices, sign_in::RawSignIn,
+    telemetry::RawTelemetry, witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},
@@ -74,6 +74,7 @@ struct Raw {
     notices: Option<Spanned<RawNotices>>,
     posts: RawPosts,
     limits: RawLimits,
+    media: RawMedia,
     egress: RawEgress,
     export: Vec<Spanned<RawExport>>,
     witness: Vec<Spanned<RawWitness>>,
@@ -241,6 +242,7 @@ impl Checker<'_> {
                 burst: self.small("limits.burst", raw.limits.burst, &BURST),
                 shared: raw.limits.shared.and_then(|shared| self.shared(shared.into_inner())),
             },
+            media: self.media(raw.media),
             egress: Egress {
                 extra_roots: raw
                     .egress

@@ -264,6 +264,8 @@ pub(crate) fn classification(answer: adapter_api::Classification) -> Checked<Cla
         media: act.media,
         options: options(&act.extra)?,
         language: named(&act.extra, "language").map(str::to_owned),
+        prepares: named(&act.extra, "prepares").is_some(),
+        commits: named(&act.extra, "commits").map(|id| reference("what it commits", id.to_owned())).transpose()?,
     }))
 }
 

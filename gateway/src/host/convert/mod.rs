@@ -83,7 +83,7 @@ pub(super) fn call(call: &PerformCall) -> adapter_api::Call {
         account: account(&call.account),
         draft: draft(&call.draft),
         facts: call.facts.as_ref().map(facts),
-        extra: Vec::new(),
+        extra: call.answered.iter().map(|(step, body)| (format!("answered/{step}"), body.clone())).collect(),
     }
 }
 

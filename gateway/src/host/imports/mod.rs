@@ -180,6 +180,10 @@ impl media::Host for CallState {
         }
         Ok(Some(bytes))
     }
+
+    fn public_url(&mut self, id: String) -> wasmtime::Result<Result<String, String>> {
+        Ok(self.world.media.url(&id))
+    }
 }
 
 impl log::Host for CallState {

@@ -3,7 +3,20 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::Part;
+use crate::{config::process::Media, model::Part, vault::tests::Fixture};
+
+/// Addresses of media, where none is public.
+fn private() -> PublicMedia {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let key = runtime.block_on(Fixture::new()).vault.derive("public media");
+    PublicMedia::new(&key, &Media { public_url: None, public_seconds: 60 })
+}
+
+/// Checks a `prepare` after these steps.
+fn prepared(done: &[Answered], classification: &Classification, request: &PluginRequest) -> Result<Put, Mismatch> {
+    let (draft, account, public) = (draft(), AccountId::new("acme"), private());
+    prepare(&Approved { draft: &draft, done, account: &account, public: &public }, classification, request)
+}
 
 fn medium(id: &str, size_bytes: u64, alt: Option<&str>) -> MediaRef {
     MediaRef {
@@ -41,6 +54,8 @@ fn upload(target: Option<&str>, alt: Option<(&str, &str)>) -> Classification {
         media: alt.map(|(reference, alt)| (Some(reference.to_owned()), Some(alt.to_owned()))).into_iter().collect(),
         options: None,
         language: None,
+        prepares: false,
+        commits: None,
     })
 }
 
@@ -65,14 +80,16 @@ fn after(pieces: &[(&str, &str, Range<u64>)]) -> Vec<Answered> {
     let mut done = vec![answered(Put::default(), json!({ "data": { "id": "7" } }))];
     for (to, id, range) in pieces {
         let request = request(Some(slice(id, range.clone())));
-        let put = prepare(&draft(), &upload(Some(to), None), &request).unwrap();
+        let put = prepared(&done, &upload(Some(to), None), &request).unwrap();
         done.push(answered(put, json!({})));
     }
     done
 }
 
 fn show(done: &[Answered], alt: Option<&str>) -> Result<(), Mismatch> {
-    shown(&draft().parts[0].media[0], Some("7"), alt, done)
+    let (draft, account, public) = (draft(), AccountId::new("acme"), private());
+    let approved = Approved { draft: &draft, done, account: &account, public: &public };
+    shown(&approved, &draft.parts[0].media[0], Some("7"), alt)
 }
 
 #[test]
@@ -98,8 +115,13 @@ fn pieces_that_make_the_whole_medium_are_it() {
 
 #[test]
 fn a_description_that_follows_the_upload_is_the_approved_one() {
-    let describe = |alt: &str| prepare(&draft(), &upload(None, Some(("7", alt))), &request(None));
     let mut done = after(&[("7", "m0", 0..10)]);
+    let before = done.clone();
+    let describe = |alt: &str| prepared(&before, &upload(None, Some(("7", alt))), &request(None));
+    assert!(
+        prepared(&[], &upload(None, Some(("7", "A dog."))), &request(None)).is_err(),
+        "the network named no such medium"
+    );
     assert!(show(&done, None).is_err(), "it has one and none was sent");
     let put = describe("A dog.").unwrap();
     done.push(Answered { put, effect: false, body: b"{}".to_vec() });
@@ -109,8 +131,8 @@ fn a_description_that_follows_the_upload_is_the_approved_one() {
 
 #[test]
 fn a_piece_belongs_to_an_upload() {
-    let alone = prepare(&draft(), &upload(None, None), &request(Some(slice("m0", 0..4))));
+    let alone = prepared(&[], &upload(None, None), &request(Some(slice("m0", 0..4))));
     assert!(alone.is_err());
-    let strange = prepare(&draft(), &upload(Some("7"), None), &request(Some(slice("m9", 0..4))));
+    let strange = prepared(&[], &upload(Some("7"), None), &request(Some(slice("m9", 0..4))));
     assert!(strange.is_err());
 }

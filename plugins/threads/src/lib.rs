@@ -1,0 +1,100 @@
+//! Adapter for Threads.
+//!
+//! Speaks the Threads API (<https://developers.facebook.com/docs/threads>) as its published Postman collection writes it. A post is made
+//! in two phases: a container, which nobody sees, and its publication. The network fetches media itself, from addresses that the
+//! gateway serves. An unanswered publication is looked up: the container says whether it was published.
+
+mod answer;
+mod check;
+mod classify;
+mod facts;
+mod options;
+mod perform;
+mod reconcile;
+#[cfg(test)]
+mod tests;
+
+use pressgate_sdk::http::{Request, Response};
+use pressgate_sdk::{
+    Account, Adapter, Budget, Call, Classification, Description, Draft, Facts, Failure, Finding, Performed, RateClass,
+    Reconciliation, Refusal, TokenPlace,
+};
+
+/// Label of the credential in `plugin.toml`.
+const TOKEN: &str = "token";
+/// Actions that the adapter can do.
+const ACTIONS: [&str; 8] = [
+    "post.create",
+    "comment.create",
+    "post.delete",
+    "media.upload",
+    "post.read",
+    "timeline.read",
+    "inbox.read",
+    "profile.read",
+];
+const DAY_S: u32 = 86_400;
+
+/// The adapter.
+pub struct Threads;
+
+pressgate_sdk::export_adapter!(Threads);
+
+impl Adapter for Threads {
+    fn describe() -> Description {
+        let class = |name: &str, action: &str, limit| RateClass {
+            name: name.to_owned(),
+            actions: vec![action.to_owned()],
+            limit,
+            window_s: DAY_S,
+        };
+        Description {
+            actions: ACTIONS.map(str::to_owned).to_vec(),
+            // https://developers.facebook.com/docs/threads/overview#rate-limits
+            rate_classes: vec![
+                class("posts", "post.create", 250),
+                class("replies", "comment.create", 1000),
+                class("deletes", "post.delete", 100),
+            ],
+            client_token: vec![
+                TokenPlace::Query("access_token".to_owned()),
+                TokenPlace::Form("access_token".to_owned()),
+                TokenPlace::Bearer,
+            ],
+            option_schema: options::SCHEMA.to_owned(),
+            extra: Vec::new(),
+        }
+    }
+
+    fn discover(_account: &Account) -> Result<Facts, String> {
+        facts::discover()
+    }
+
+    fn check(_account: &Account, draft: &Draft, facts: Option<&Facts>) -> Vec<Finding> {
+        check::check(draft, facts)
+    }
+
+    fn classify(account: &Account, request: &Request) -> Classification {
+        match classify::classify(account, request) {
+            Ok(classified) => Classification::Act(classified),
+            Err(why) => Classification::Refuse(why),
+        }
+    }
+
+    fn perform(call: &Call) -> Result<Performed, Failure> {
+        perform::perform(call)
+    }
+
+    fn reconcile(call: &Call, step: &str) -> Reconciliation {
+        reconcile::reconcile(call, step)
+    }
+
+    fn observe(_status: u16, _headers: &[(String, String)]) -> Vec<Budget> {
+        // The network tells its limits at an endpoint of their own, and in no header.
+        Vec::new()
+    }
+
+    fn render_refusal(refusal: &Refusal, _request: &Request) -> Response {
+        answer::render(refusal)
+    }
+}
