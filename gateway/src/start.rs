@@ -220,7 +220,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         open_intents: OpenIntents::new(audit.clone()),
         records,
         openings,
-        public_media: PublicMedia::new(&vault.derive("public media"), &config.media),
+        public_media: public_media(&config, &vault),
         vault,
         egress,
         exports,
@@ -273,6 +273,11 @@ async fn people(config: &Config, vault: &Vault, records: &dyn Records) -> Result
         outside.read().map_err(|error| StartError::Other(format!("sign_in.secret: {error}")))
     });
     Ok(People::load(vault.derive("people").as_bytes(), secret.transpose()?, records).await?)
+}
+
+fn public_media(config: &Config, vault: &Vault) -> PublicMedia {
+    let settings = &config.media;
+    PublicMedia::new(vault.derive("public media").as_bytes(), settings.public_url.clone(), settings.public_seconds)
 }
 
 fn media(config: &Config) -> Result<MediaStore, StartError> {

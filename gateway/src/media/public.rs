@@ -12,10 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::{
-    config::process::Media as Settings,
     host::{PluginRequest, RequestBody},
     model::{AccountId, Draft, MediaId, MediaRef},
-    vault::DerivedKey,
 };
 
 /// Where media are served, below the public address.
@@ -41,14 +39,10 @@ impl fmt::Debug for PublicMedia {
 }
 
 impl PublicMedia {
-    /// With the vault's key for this purpose.
-    pub fn new(key: &DerivedKey, settings: &Settings) -> Self {
-        let life = i64::try_from(settings.public_seconds).unwrap_or(i64::MAX);
-        Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()),
-            base: settings.public_url.clone(),
-            life: SignedDuration::from_secs(life),
-        }
+    /// With a key of the vault for this purpose, the public address and how long a ticket is good.
+    pub fn new(key: &[u8], base: Option<Url>, seconds: u64) -> Self {
+        let life = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), base, life }
     }
 
     /// The address that a plugin is given for a medium of an account.
@@ -128,14 +122,10 @@ fn message(purpose: &str, fields: &[&str]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::{Action, Part},
-        vault::tests::Fixture,
-    };
+    use crate::model::{Action, Part};
 
-    async fn addresses() -> PublicMedia {
-        let settings = Settings { public_url: Url::parse("https://media.acme.example").ok(), public_seconds: 60 };
-        PublicMedia::new(&Fixture::new().await.vault.derive("public media"), &settings)
+    fn addresses(key: &[u8]) -> PublicMedia {
+        PublicMedia::new(key, Url::parse("https://media.acme.example").ok(), 60)
     }
 
     fn draft(media: &[&str]) -> Draft {
@@ -178,9 +168,9 @@ mod tests {
             .unwrap()
     }
 
-    #[tokio::test]
-    async fn an_address_is_stamped_as_it_leaves_wherever_it_stands() {
-        let public = addresses().await;
+    #[test]
+    fn an_address_is_stamped_as_it_leaves_wherever_it_stands() {
+        let public = addresses(b"a key");
         let (acme, draft) = (AccountId::new("acme"), draft(&["media_1", "media_2"]));
         let url = public.url(&acme, &MediaId::new("media_1")).unwrap();
         assert_eq!(url, public.url(&acme, &MediaId::new("media_1")).unwrap(), "the same at each attempt");
@@ -198,9 +188,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn only_own_media_of_this_account_are_stamped_and_found() {
-        let public = addresses().await;
+    #[test]
+    fn only_own_media_of_this_account_are_stamped_and_found() {
+        let public = addresses(b"a key");
         let (acme, other, draft) = (AccountId::new("acme"), AccountId::new("other"), draft(&["media_1"]));
         for (account, medium, own) in [(&acme, "media_1", true), (&other, "media_1", false), (&acme, "media_2", false)]
         {
@@ -212,9 +202,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_changed_ticket_opens_nothing() {
-        let public = addresses().await;
+    #[test]
+    fn a_changed_ticket_opens_nothing() {
+        let public = addresses(b"a key");
         let good = public.ticket(&AccountId::new("acme"), &MediaId::new("media_1"), at(0));
         assert!(public.open(&good, at(0)).is_some());
         let fields: Vec<&str> = good.split('~').collect();
@@ -226,9 +216,9 @@ mod tests {
         for text in ["", "~~~", "acme", &format!("{good}~"), &format!("{good}="), &"a".repeat(600)] {
             assert_eq!(public.open(text, at(0)), None, "{text:.20}");
         }
-        let stranger = addresses().await;
+        let stranger = addresses(b"another key");
         assert_eq!(stranger.open(&good, at(0)), None, "another gateway's key");
-        let unset = PublicMedia { base: None, ..addresses().await };
+        let unset = PublicMedia { base: None, ..addresses(b"a key") };
         assert!(unset.url(&AccountId::new("acme"), &MediaId::new("m")).unwrap_err().contains("media.public_url"));
     }
 }
