@@ -134,8 +134,8 @@ async fn troubles_of_the_network_pass_or_are_told() {
     net.trouble("POST", "/2/media/upload", 1, Trouble::Status(503));
     net.trouble("POST", POSTS, 0, Trouble::Late(Duration::from_millis(300)));
     let medium = gate.upload("image/png", PNG).await;
-    let made = gate.post("/v1/posts", &json!({"accounts": [X], "content": {"text": "a", "media": [{"id": medium}]}}));
-    let made = made.await.expect(202);
+    let pictured = json!({"accounts": [X], "content": {"text": "a", "media": [{"id": medium}]}});
+    let made = gate.post("/v1/posts", &pictured).await.expect(202);
     gate.until_state(&id(&made), "published").await;
     // The account said the same already, which is final.
     gate.publish(&post(X, "b")).await.expect(201);
@@ -201,7 +201,8 @@ async fn heavy_clients_of_its_api_work_unchanged() {
             "{sdk:?}: {told}"
         );
         assert_eq!((&told["refused"]["type"], &told["refused"]["status"]), (&json!(refused), &json!(403)), "{told}");
-        let here: Vec<_> = [apps, forward].iter().map(|at| at.parse().expect("an address")).collect();
+        let here: Vec<std::net::SocketAddr> =
+            [apps, forward].iter().map(|at| at.parse().expect("an address")).collect();
         let elsewhere: Vec<_> = ran.connections.iter().filter(|at| !here.contains(at)).collect();
         assert!(elsewhere.is_empty() && !ran.connections.is_empty(), "{sdk:?} connected to {elsewhere:?}");
         let done: Vec<_> =
