@@ -3,13 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::{config::process::Media, model::Part, vault::tests::Fixture};
+use crate::model::Part;
 
 /// Addresses of media, where none is public.
 fn private() -> PublicMedia {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let key = runtime.block_on(Fixture::new()).vault.derive("public media");
-    PublicMedia::new(&key, &Media { public_url: None, public_seconds: 60 })
+    PublicMedia::new(&[7; 32], None, 60)
 }
 
 /// Checks a `prepare` after these steps.
