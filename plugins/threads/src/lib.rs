@@ -89,7 +89,7 @@ impl Adapter for Threads {
         reconcile::reconcile(call, step)
     }
 
-    fn observe(_status: u16, _headers: &[(String, String)]) -> Vec<Budget> {
+    fn observe(_method: &str, _url: &str, _status: u16, _headers: &[(String, String)]) -> Vec<Budget> {
         // The network tells its limits at an endpoint of their own, and in no header.
         Vec::new()
     }
