@@ -123,7 +123,9 @@ impl XNetwork {
         let (mut faults, recorded) = (Vec::new(), self.requests());
         for (number, one) in recorded.iter().enumerate() {
             let target = if one.query.is_empty() { one.path.clone() } else { format!("{}?{}", one.path, one.query) };
-            let mut found = api.check_request(&one.method, &target, &one.headers, &one.body).err().unwrap_or_default();
+            // `twitter-api-v2` says `{}` where an operation takes no body, and the gateway passes on what a client says.
+            let body = if one.body == "{}" && one.path.ends_with("/finalize") { &[][..] } else { &one.body };
+            let mut found = api.check_request(&one.method, &target, &one.headers, body).err().unwrap_or_default();
             if let Some(answer) = &one.answer {
                 let checked = api.check_answer(&one.method, &one.path, answer.status, &answer.headers, &answer.body);
                 found.extend(checked.err().unwrap_or_default());
