@@ -55,7 +55,7 @@ impl Medium {
 #[derive(Debug)]
 pub(super) struct Windows {
     pub posts_max: u32,
-    counted: HashMap<&'static str, (i64, u32)>,
+    pub(super) counted: HashMap<&'static str, (i64, u32)>,
 }
 
 impl Default for Windows {
