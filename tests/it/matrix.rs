@@ -25,7 +25,7 @@ use trouble::{TROUBLES, Trouble};
 /// Rows that run at the same time.
 const ROWS_AT_ONCE: usize = 6;
 /// How long a disk may hang here.
-const BLOCKED_MS: u64 = 300;
+const BLOCKED_MS: u64 = 1_000;
 /// At least so many cells.
 const CELLS_LEAST: usize = 60;
 
