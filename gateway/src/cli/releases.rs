@@ -273,7 +273,7 @@ mod tests {
     fn shares_and_names_are_read_strictly() {
         assert_eq!((percent("10%"), percent("0.5")), (Ok(10.0), Ok(0.5)));
         assert!(["", "0%", "100%", "-1", "x", "nan"].iter().all(|text| percent(text).is_err()));
-        assert_eq!(part_of("mastodon@0.2.0-rc.1").ok().as_deref(), Some("mastodon@0.2.0-rc.1"));
+        assert_eq!(part_of("square@0.2.0-rc.1").ok().as_deref(), Some("square@0.2.0-rc.1"));
         assert!(["a/b", "..", "a@b/c", "", "@1"].iter().all(|text| part_of(text).is_err()));
     }
 

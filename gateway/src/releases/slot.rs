@@ -10,9 +10,9 @@ use crate::{
 /// Where a release serves.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slot {
-    /// `network:mastodon`: every account of the network that uses the plugin.
+    /// `network:square`: every account of the network that uses the plugin.
     Network(String),
-    /// `account:acme-mastodon`: one account, whatever serves its network.
+    /// `account:acme-square`: one account, whatever serves its network.
     Account(AccountId),
     /// `policy:house-rules`: a policy of `policies.toml`.
     Policy(String),
@@ -77,10 +77,10 @@ mod tests {
 
     #[test]
     fn slots_are_written_as_they_are_read() {
-        for text in ["network:mastodon", "account:acme-mastodon", "policy:house-rules"] {
+        for text in ["network:square", "account:acme-square", "policy:house-rules"] {
             assert_eq!(text.parse::<Slot>().unwrap().to_string(), text);
         }
-        for text in ["mastodon", "network:", "brand:acme", ""] {
+        for text in ["square", "network:", "brand:acme", ""] {
             assert!(text.parse::<Slot>().unwrap_err().contains("is no slot"), "{text}");
         }
     }

@@ -15,7 +15,7 @@ use crate::{gateway::Gateway, records::ReleaseRecord};
 /// The least that is taken for the beginning of a digest.
 const PREFIX_CHARS_MIN: usize = 6;
 
-/// The release that is meant: by its digest or the beginning of it, or by name and version (`mastodon@0.2.0`) where one has those.
+/// The release that is meant: by its digest or the beginning of it, or by name and version (`square@0.2.0`) where one has those.
 ///
 /// # Errors
 /// [`OpsError::Missing`] where none is meant, [`OpsError::Invalid`] where several may be.

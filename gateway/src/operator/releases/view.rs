@@ -110,7 +110,7 @@ pub struct ReleaseView {
     pub steps: Vec<ReleaseStep>,
     /// What a person accepted that it may do.
     pub accepted: Vec<String>,
-    /// Where it serves, is the canary, or is parked: `network:mastodon (active)`.
+    /// Where it serves, is the canary, or is parked: `network:square (active)`.
     pub places: Vec<String>,
 }
 

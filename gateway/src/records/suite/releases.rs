@@ -5,7 +5,7 @@ use super::*;
 fn release(digest: &str, seconds: i64) -> ReleaseRecord {
     ReleaseRecord {
         digest: digest.to_owned(),
-        name: "mastodon".to_owned(),
+        name: "square".to_owned(),
         version: "0.2.0".to_owned(),
         kind: "adapter".to_owned(),
         size_bytes: 7,
@@ -19,7 +19,7 @@ fn release(digest: &str, seconds: i64) -> ReleaseRecord {
 
 fn routing(active: &str) -> Routing {
     let slot = SlotRecord {
-        plugin: "mastodon".to_owned(),
+        plugin: "square".to_owned(),
         active: active.to_owned(),
         since: at(1),
         by: "ops-1".to_owned(),
@@ -28,7 +28,7 @@ fn routing(active: &str) -> Routing {
         canary: None,
         why: None,
     };
-    Routing { slots: [("network:mastodon".to_owned(), slot)].into() }
+    Routing { slots: [("network:square".to_owned(), slot)].into() }
 }
 
 pub(in super::super) async fn releases_are_kept<P: Place>(place: P) {
@@ -52,7 +52,7 @@ pub(in super::super) async fn of_two_swaps_one_is_kept<P: Place>(place: P) {
     drop(store);
     let kept = place.open().routing().await.unwrap();
     assert_eq!(kept.version, 2);
-    assert!(["c", "d"].contains(&kept.routing.slots["network:mastodon"].active.as_str()));
+    assert!(["c", "d"].contains(&kept.routing.slots["network:square"].active.as_str()));
 }
 
 async fn claim_with(store: &impl Records, purpose: ClaimFor, seconds: i64, release: &str) -> Option<String> {
