@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 
 use super::release::Release;
+use super::vitals::Count;
 use crate::model::{Account, AccountId, PluginName};
 
 /// Of how many calls a share is counted.
@@ -56,6 +57,8 @@ pub struct Canary {
     pub release: Arc<Release>,
     /// Its share, in hundredths of a per cent.
     pub share_bp: u16,
+    /// What was counted of the active release when this one came.
+    pub at_first: Vec<(&'static str, Count)>,
 }
 
 impl Route {

@@ -11,9 +11,18 @@
 //! sequential probability ratio test (Robbins, *Statistical methods related to the law of the iterated logarithm*, Ann. Math. Statist.
 //! 41, 1970; Wald's test of 1945 is the case of a single `p_j`). `E` follows from the two counts alone, so nothing is kept for each call.
 //!
-//! `p0` is not known but estimated, from above: with a prior of one failure in fifty calls, and never below [`RATE_FLOOR`], so that a single failure
-//! after a spotless past proves nothing. The estimate grows with what the release before does at the same time: where a network is
-//! down for both, the new one is not blamed.
+//! `p0` is not known but estimated: with a prior of one failure in fifty calls, and never below [`RATE_FLOOR`], so that a single failure
+//! after a spotless past proves nothing.
+//!
+//! A past says nothing of a network that fails from now on. So a canary must be worse than what serves *beside* it, too. Of all failures since it
+//! came, `k` were the canary's and `m` the others'. Where both fail at one rate, whatever it is and however it changes, a failure is the
+//! canary's with the chance `s`, its share of the calls; so
+//!
+//! ```text
+//! E(k, m) = Σ_j w_j · (θ_j / s)^k · ((1 − θ_j) / (1 − s))^m,   θ_j > s
+//! ```
+//!
+//! is such a supermartingale again, with nothing estimated. A release that has all calls has nothing beside it; there the past must do.
 
 use crate::host::{Count, HOOKS};
 
@@ -25,6 +34,10 @@ const RATE_FLOOR: f64 = 0.001;
 const PRIOR_CALLS: f64 = 50.0;
 /// How many rates are mixed: `p0 + (1 − p0) / 2^j` for j from 1.
 const RATES: i32 = 8;
+/// The chance that a canary which is no worse than what serves beside it is held to be, over all its functions.
+const ALPHA_BESIDE: f64 = 0.02;
+/// How far the canary's part of the failures may lie between its share of the calls and all of them.
+const PARTS: [f64; 3] = [0.5, 0.8, 0.99];
 
 /// What was found: a function that fails more often than before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +57,42 @@ impl std::fmt::Display for Worse {
     }
 }
 
+/// What a canary serves beside.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// What was counted of the other release when the canary came.
+    pub at_first: &'a [(&'static str, Count)],
+    /// The canary's share of the calls, of 1.
+    pub share: f64,
+}
+
 /// The function that has got worse beyond doubt, if one has.
-pub fn worse(now: &[(&'static str, Count)], before: &[(&'static str, Count)]) -> Option<Worse> {
+pub fn worse(
+    now: &[(&'static str, Count)],
+    before: &[(&'static str, Count)],
+    beside: Option<Beside<'_>>,
+) -> Option<Worse> {
     now.iter().find_map(|(function, count)| {
-        let past = before.iter().find(|(name, _)| name == function).map_or_else(Count::default, |(_, past)| *past);
-        let found = Worse { function, now: *count, before: past };
-        (ln_evidence(count.calls, bad(count), rate(&past)) >= threshold()).then_some(found)
+        let past = of(before, function);
+        let is_worse = ln_evidence(count.calls, bad(count), rate(&past)) >= threshold(ALPHA)
+            && beside.is_none_or(|beside| {
+                ln_evidence_beside(count, &since(&past, &of(beside.at_first, function)), beside.share)
+                    >= threshold(ALPHA_BESIDE)
+            });
+        is_worse.then_some(Worse { function, now: *count, before: past })
     })
+}
+
+fn of(counts: &[(&'static str, Count)], function: &str) -> Count {
+    counts.iter().find(|(name, _)| *name == function).map_or_else(Count::default, |(_, count)| *count)
+}
+
+fn since(now: &Count, at_first: &Count) -> Count {
+    Count {
+        calls: now.calls.saturating_sub(at_first.calls),
+        failed: now.failed.saturating_sub(at_first.failed),
+        refused: now.refused.saturating_sub(at_first.refused),
+    }
 }
 
 fn bad(count: &Count) -> u64 {
@@ -58,11 +100,11 @@ fn bad(count: &Count) -> u64 {
 }
 
 /// The functions share the chance of a mistake.
-fn threshold() -> f64 {
-    (float(HOOKS.len() as u64) / ALPHA).ln()
+fn threshold(alpha: f64) -> f64 {
+    (float(HOOKS.len() as u64) / alpha).ln()
 }
 
-/// The rate of what served before, from above.
+/// The rate of what served before, with the prior.
 fn rate(past: &Count) -> f64 {
     ((float(bad(past)) + 1.0) / (float(past.calls) + PRIOR_CALLS)).clamp(RATE_FLOOR, 0.99)
 }
@@ -74,9 +116,26 @@ fn ln_evidence(calls: u64, bad: u64, p0: f64) -> f64 {
         let p = p0 + (1.0 - p0) / 2_f64.powi(j);
         bad * (p / p0).ln() + good * ((1.0 - p) / (1.0 - p0)).ln()
     };
-    let all: Vec<f64> = (1..=RATES).map(of_rate).collect();
+    ln_mean(&(1..=RATES).map(of_rate).collect::<Vec<_>>())
+}
+
+/// The same for the failures of a canary and of what serves beside it. Functions that are asked otherwise than call by call may be asked of
+/// the canary more often than its share.
+fn ln_evidence_beside(canary: &Count, other: &Count, share: f64) -> f64 {
+    let all = float(canary.calls.saturating_add(other.calls)).max(1.0);
+    let s = share.max(float(canary.calls) / all).clamp(0.000_1, 0.999);
+    let (own, others) = (float(bad(canary)), float(bad(other)));
+    let of_part = |part: &f64| {
+        let theta = s + (1.0 - s) * part;
+        own * (theta / s).ln() + others * ((1.0 - theta) / (1.0 - s)).ln()
+    };
+    ln_mean(&PARTS.iter().map(of_part).collect::<Vec<_>>())
+}
+
+/// The logarithm of the mean of numbers whose logarithms these are.
+fn ln_mean(all: &[f64]) -> f64 {
     let most = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    most + (all.iter().map(|ln| (ln - most).exp()).sum::<f64>() / f64::from(RATES)).ln()
+    most + (all.iter().map(|ln| (ln - most).exp()).sum::<f64>() / float(all.len() as u64)).ln()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of calls are far below 2^53")]
@@ -104,7 +163,7 @@ mod tests {
         (1..=most).find(|_| {
             count.calls += 1;
             count.failed += u64::from(dice.falls(rate));
-            worse(&[("perform", count)], &[("perform", before)]).is_some()
+            worse(&[("perform", count)], &[("perform", before)], None).is_some()
         })
     }
 
@@ -132,18 +191,47 @@ mod tests {
     #[test]
     fn one_failure_proves_nothing_and_a_release_that_always_fails_is_found_at_once() {
         let one = [("review", past(1, 1))];
-        assert_eq!(worse(&one, &[("review", past(100_000, 0))]), None);
+        assert_eq!(worse(&one, &[("review", past(100_000, 0))], None), None);
         let after = found_after(&mut Dice(3), 1.0, past(100_000, 0), 100).unwrap();
         assert!(after <= 3, "{after}");
         let unknown = found_after(&mut Dice(4), 1.0, Count::default(), 100).unwrap();
         assert!(unknown <= 5, "without a past: {unknown}");
     }
 
+    /// How many calls a canary with a tenth of them got until it was found worse than what serves beside it.
+    fn canary_found_after(dice: &mut Dice, rate: f64, others_rate: f64, most: u64) -> Option<u64> {
+        let first = past(20_000, 5);
+        let (mut canary, mut other) = (Count::default(), first);
+        let beside = Beside { at_first: &[("perform", first)], share: 0.1 };
+        for _ in 0..most {
+            let (count, rate) = if dice.falls(0.1) { (&mut canary, rate) } else { (&mut other, others_rate) };
+            count.calls += 1;
+            count.failed += u64::from(dice.falls(rate));
+            if worse(&[("perform", canary)], &[("perform", other)], Some(beside)).is_some() {
+                return Some(canary.calls);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_canary_is_found_quickly_and_not_blamed_for_a_network_that_begins_to_fail() {
+        let mut dice = Dice(5);
+        let mut all: Vec<u64> =
+            (0..200).map(|_| canary_found_after(&mut dice, 0.05, 0.0, 50_000).expect("found")).collect();
+        all.sort_unstable();
+        assert!(all[100] <= 110, "median {}", all[100]);
+        for rate in [0.2, 1.0] {
+            let blamed = (0..300).filter(|_| canary_found_after(&mut dice, rate, rate, 2_000).is_some()).count();
+            assert!(blamed <= 6, "{blamed} of 300 while {rate} fails for both");
+        }
+    }
+
     #[test]
     fn what_fails_for_both_is_nobodys_fault() {
         let (now, before) = (past(200, 150), past(2_000, 1_500));
-        assert_eq!(worse(&[("perform", now)], &[("perform", before)]), None);
-        let found = worse(&[("perform", now)], &[("perform", past(2_000, 0))]).unwrap();
+        assert_eq!(worse(&[("perform", now)], &[("perform", before)], None), None);
+        let found = worse(&[("perform", now)], &[("perform", past(2_000, 0))], None).unwrap();
         assert_eq!(found.to_string(), "`perform` failed 150 of 200 calls, before 0 of 2000");
     }
 }

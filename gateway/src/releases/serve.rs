@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Releases, Slot, capabilities};
 use crate::{
     config::Governance,
-    host::{Canary, Host, Release, Route, Routes, Snapshot, manifest::PluginKind},
+    host::{Canary, Count, Host, Release, Route, Routes, Snapshot, manifest::PluginKind},
     plugins::Serving,
     records::{ReleaseRecord, ReleaseState, RoutingRecord, SlotRecord},
 };
@@ -110,13 +110,23 @@ impl Parts<'_> {
         };
         let mut note = None;
         let canary = record.canary.as_ref().and_then(|canary| match find(&canary.release) {
-            Ok(release) => Some(Canary { release, share_bp: canary.share_bp }),
+            Ok(release) => {
+                let at_first = self.at_first(slot, &release, &active);
+                Some(Canary { release, share_bp: canary.share_bp, at_first })
+            }
             Err(error) => {
                 note = Some(format!("without its canary: {error}"));
                 None
             }
         });
         Ok(((Route { active, canary }, note), old.ok().flatten()))
+    }
+
+    /// What was counted of the active release when the canary came: now, unless it is there already.
+    fn at_first(&self, slot: &Slot, release: &Arc<Release>, active: &Release) -> Vec<(&'static str, Count)> {
+        let known = route_of(&self.before.routes, slot).and_then(|route| route.canary.as_ref());
+        let known = known.filter(|known| Arc::ptr_eq(&known.release, release));
+        known.map_or_else(|| active.vitals().counts(), |known| known.at_first.clone())
     }
 
     /// The configuration that a release has in a slot.

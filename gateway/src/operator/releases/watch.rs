@@ -5,13 +5,13 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use super::change::{Swap, swap};
 use crate::{
     gateway::Gateway,
-    host::{Release, Snapshot},
+    host::{Release, SHARE_WHOLE_BP, Snapshot},
     operator::{By, OpsError},
     records::SlotRecord,
     releases::{
         Slot,
         routing::{Wish, is_fresh},
-        sequential::{self, Worse},
+        sequential::{self, Beside, Worse},
         serve::route_of,
     },
 };
@@ -69,11 +69,16 @@ async fn look(gateway: &Arc<Gateway>) -> Result<(), OpsError> {
 /// The watched release of a slot, where it is worse than what served before.
 fn failing(gateway: &Gateway, snapshot: &Snapshot, slot: &Slot, record: &SlotRecord) -> Option<(Arc<Release>, Worse)> {
     let route = route_of(&snapshot.routes, slot)?;
-    let (watched, before) = match (&route.canary, &record.parked) {
-        (Some(canary), _) => (&canary.release, &route.active),
-        (None, Some(parked)) if is_fresh(record, gateway.clock.now()) => (&route.active, snapshot.parked.get(parked)?),
+    let (watched, before, beside) = match (&route.canary, &record.parked) {
+        (Some(canary), _) => {
+            let share = f64::from(canary.share_bp) / f64::from(SHARE_WHOLE_BP);
+            (&canary.release, &route.active, Some(Beside { at_first: &canary.at_first, share }))
+        }
+        (None, Some(parked)) if is_fresh(record, gateway.clock.now()) => {
+            (&route.active, snapshot.parked.get(parked)?, None)
+        }
         _ => return None,
     };
-    let worse = sequential::worse(&watched.vitals().counts(), &before.vitals().counts())?;
+    let worse = sequential::worse(&watched.vitals().counts(), &before.vitals().counts(), beside)?;
     Some((Arc::clone(watched), worse))
 }
