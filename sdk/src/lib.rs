@@ -57,6 +57,7 @@ mod adapter;
 mod policy;
 
 mod beside;
+mod classify;
 mod failure;
 mod finding;
 pub mod http;
@@ -86,6 +87,7 @@ pub use adapter::{
 };
 pub use beside::BesideTexts;
 pub use bindings::adapter::pressgate::plugin::types::{Account, Draft, Extra, Finding, MediaRef, Part, Severity};
+pub use classify::form_pairs;
 pub use policy::{Context, Outcome, Policy, Verdict};
 
 #[doc(hidden)]

@@ -5,40 +5,15 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use pressgate::operator::wire::TrainingRequest;
 use pressgate::operator::{By, Ops};
-use serde_json::{Value, json};
-use tests::harness::caller::JSON;
+use serde_json::json;
 use tests::harness::governance::FAR;
 use tests::harness::{Caller, Gate, Running, gate, network, problem, until};
-use tests::http::Answer;
 
-use crate::samples::{STATUSES, id, post, texts};
+use crate::samples::{STATUSES, TWO, after, edit, id, launch, post, step, texts};
 
 const ACCOUNT: &str = "acme-mastodon";
 /// Time within which the worker looks for what is due.
 const A_WHILE: Duration = Duration::from_millis(900);
-/// Two of three people agree to what is labelled.
-const TWO: &str = "[[rule]]\nname = \"launch\"\nlabels = [\"launch\"]\nstages = [{ n = 2, people = [\"chief-1\", \"chief-drinks\", \"ops-1\"] }]\n";
-
-fn launch(text: &str) -> Value {
-    let mut body = post(ACCOUNT, text);
-    body["labels"] = json!(["launch"]);
-    body
-}
-
-fn after(gate: &Running, seconds: i64) -> String {
-    let now = gate.gateway().clock.now();
-    Timestamp::from_second(now.as_second() + seconds).expect("a time").to_string()
-}
-
-async fn step(caller: &Caller, post: &str, what: &str, body: Value) -> Answer {
-    caller.post(&format!("/v1/posts/{post}/{what}"), &body).await
-}
-
-async fn edit(caller: &Caller, post: &str, version: u32, patch: &Value) -> Answer {
-    let tag = format!("\"{version}\"");
-    caller.send("PATCH", &format!("/v1/posts/{post}"), &[JSON, ("if-match", &tag)], patch.to_string()).await
-}
-
 async fn events(caller: &Caller, post: &str) -> Vec<String> {
     let told = caller.get(&format!("/v1/posts/{post}/history")).await.expect(200);
     let events = told["events"].as_array().expect("events").clone();
@@ -52,7 +27,7 @@ async fn a_draft_is_edited_submitted_and_approved_by_two_who_saw_the_same_versio
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let mut body = launch("frist");
+    let mut body = launch(ACCOUNT, "frist");
     body["draft"] = json!(true);
     let draft = gate.publish(&body).await.expect(202);
     assert_eq!((&draft["state"], &draft["version"]), (&json!("draft"), &json!(1)));
@@ -82,7 +57,7 @@ async fn an_edit_voids_what_was_approved_and_a_stale_vote_is_told() {
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let held = gate.publish(&launch("one")).await.expect(202);
+    let held = gate.publish(&launch(ACCOUNT, "one")).await.expect(202);
     let post = id(&held);
     let (chief, other) = (gate.caller("person:chief-1"), gate.caller("person:chief-drinks"));
     problem(&step(&gate.caller("person:ops-1"), &post, "approve", json!({})).await, "own-post");
@@ -129,7 +104,7 @@ async fn a_no_needs_a_reason_ends_the_wait_and_the_author_writes_anew() {
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let chief = gate.caller("person:chief-1");
     problem(&step(&chief, &post, "reject", json!({})).await, "invalid-request");
     let told = step(&chief, &post, "reject", json!({"note": "too loud"})).await.expect(200);
@@ -153,7 +128,7 @@ async fn a_post_goes_out_at_its_time_and_is_moved_within_its_window() {
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let mut body = launch("on time");
+    let mut body = launch(ACCOUNT, "on time");
     body["schedule"] =
         json!({"at": after(&gate, 3_600), "earliest": after(&gate, 1_800), "latest": after(&gate, 7_200)});
     let post = id(&gate.publish(&body).await.expect(202));
@@ -184,7 +159,7 @@ async fn another_time_than_was_approved_is_another_version() {
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let mut body = launch("on time");
+    let mut body = launch(ACCOUNT, "on time");
     body["schedule"] = json!({"at": after(&gate, 3_600)});
     let post = id(&gate.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
@@ -292,7 +267,7 @@ async fn who_lapsed_before_friday_is_told_and_the_post_waits() {
     );
     train(&gate, &csv).await;
     let editor = gate.caller("person:editor-7");
-    let mut body = launch("friday");
+    let mut body = launch(ACCOUNT, "friday");
     body["schedule"] = json!({"at": after(&gate, 4 * 86_400)});
     let post = id(&editor.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {

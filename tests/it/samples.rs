@@ -1,7 +1,11 @@
 //! What many tests look at.
 
+use jiff::Timestamp;
 use sample_network::Running;
 use serde_json::{Value, json};
+use tests::harness::caller::JSON;
+use tests::harness::{self, Caller};
+use tests::http::Answer;
 
 /// Where statuses are made.
 pub const STATUSES: &str = "/api/v1/statuses";
@@ -13,6 +17,33 @@ pub const PNG: &[u8] =
 /// A plain post.
 pub fn post(account: &str, text: &str) -> Value {
     json!({"accounts": [account], "content": {"text": text}})
+}
+
+/// Two of three people agree to what is labelled `launch`.
+pub const TWO: &str = "[[rule]]\nname = \"launch\"\nlabels = [\"launch\"]\nstages = [{ n = 2, people = [\"chief-1\", \"chief-drinks\", \"ops-1\"] }]\n";
+
+/// A post with the label `launch`.
+pub fn launch(account: &str, text: &str) -> Value {
+    let mut body = post(account, text);
+    body["labels"] = json!(["launch"]);
+    body
+}
+
+/// So many seconds after the gateway's now, as the API writes times.
+pub fn after(gate: &harness::Running, seconds: i64) -> String {
+    let now = gate.gateway().clock.now();
+    Timestamp::from_second(now.as_second() + seconds).expect("a time").to_string()
+}
+
+/// A step on a post: `submit`, `approve` and so on.
+pub async fn step(caller: &Caller, post: &str, what: &str, body: Value) -> Answer {
+    caller.post(&format!("/v1/posts/{post}/{what}"), &body).await
+}
+
+/// Changes a post of this version.
+pub async fn edit(caller: &Caller, post: &str, version: u32, patch: &Value) -> Answer {
+    let tag = format!("\"{version}\"");
+    caller.send("PATCH", &format!("/v1/posts/{post}"), &[JSON, ("if-match", &tag)], patch.to_string()).await
 }
 
 /// Texts on the timeline, oldest first.

@@ -11,35 +11,16 @@ use tests::harness::{Caller, Gate, Running, gate, network, problem, until};
 use tests::http::Answer;
 use tokio::task::JoinSet;
 
-use crate::samples::{STATUSES, id, post, texts};
+use crate::samples::{STATUSES, TWO, after, edit, id, launch, post, step, texts};
 
 const ACCOUNT: &str = "acme-mastodon";
-/// Two of three people agree to what is labelled.
-const TWO: &str = "[[rule]]\nname = \"launch\"\nlabels = [\"launch\"]\nstages = [{ n = 2, people = [\"chief-1\", \"chief-drinks\", \"ops-1\"] }]\n";
-
-fn launch(text: &str) -> Value {
-    let mut body = post(ACCOUNT, text);
-    body["labels"] = json!(["launch"]);
-    body
-}
-
-fn after(gate: &Running, seconds: i64) -> String {
-    let now = gate.gateway().clock.now();
-    Timestamp::from_second(now.as_second() + seconds).expect("a time").to_string()
-}
-
-async fn step(caller: &Caller, post: &str, what: &str, body: Value) -> Answer {
-    caller.post(&format!("/v1/posts/{post}/{what}"), &body).await
-}
-
 async fn once(caller: &Caller, post: &str, what: &str, key: &str, body: &Value) -> Answer {
     let path = format!("/v1/posts/{post}/{what}");
     caller.send("POST", &path, &[JSON, ("idempotency-key", key)], body.to_string()).await
 }
 
-async fn edit(caller: &Caller, post: &str, version: u32, text: &str) -> Answer {
-    let (tag, patch) = (format!("\"{version}\""), json!({"content": {"text": text}}));
-    caller.send("PATCH", &format!("/v1/posts/{post}"), &[JSON, ("if-match", &tag)], patch.to_string()).await
+async fn reword(caller: &Caller, post: &str, version: u32, text: &str) -> Answer {
+    edit(caller, post, version, &json!({"content": {"text": text}})).await
 }
 
 async fn freeze(gate: &Running) -> String {
@@ -64,7 +45,7 @@ async fn an_edit_under_a_freeze_is_answered_as_what_it_is() {
     clock.advance(SignedDuration::from_secs(601));
     let frozen = gate.until_state(&post, "frozen").await;
     assert_eq!(frozen["targets"][0]["frozen_by"], json!(freeze));
-    let edited = edit(&gate, &post, 1, "two").await.expect(200);
+    let edited = reword(&gate, &post, 1, "two").await.expect(200);
     let target = &edited["targets"][0];
     assert_eq!((&edited["state"], &target["state"]), (&json!("frozen"), &json!("frozen")), "{edited}");
     assert_eq!(target["frozen_by"], json!(freeze));
@@ -82,7 +63,7 @@ async fn a_word_after_a_freeze_says_that_votes_are_missing_too() {
         it.file("approvals.toml", TWO);
     });
     let mut gate = gate.start().await;
-    let mut body = launch("one");
+    let mut body = launch(ACCOUNT, "one");
     body["schedule"] = json!({"at": after(&gate, 600)});
     let post = id(&gate.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
@@ -127,7 +108,7 @@ async fn who_had_a_say_reads_on() {
     });
     let gate = gate.start().await;
     let (substitute, stranger) = (gate.caller("person:editor-8"), gate.caller("person:editor-7"));
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let seen = async |who: &Caller| who.get(&format!("/v1/posts/{post}")).await.status;
     assert_eq!((seen(&substitute).await, seen(&stranger).await), (200, 404));
     step(&substitute, &post, "approve", json!({})).await.expect(200);
@@ -145,7 +126,7 @@ async fn a_step_with_a_key_is_done_once_and_answered_the_same() {
         it.file("approvals.toml", TWO);
     });
     let mut gate = gate.start().await;
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let comment = json!({"text": "is the date right?"});
     let first = once(&gate, &post, "comment", "c-1", &comment).await;
     let again = once(&gate, &post, "comment", "c-1", &comment).await;
@@ -185,13 +166,15 @@ async fn of_two_editors_at_once_one_hears_that_the_version_is_another() {
         it.file("approvals.toml", TWO);
     });
     let gate = gate.start().await;
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     for round in 0..10_u32 {
         let version = round + 1;
         let mut tasks = JoinSet::new();
         for editor in 0..4 {
             let (caller, post) = (gate.caller("app:newsroom"), post.clone());
-            tasks.spawn(async move { edit(&caller, &post, version, &format!("round {round}, editor {editor}")).await });
+            tasks.spawn(
+                async move { reword(&caller, &post, version, &format!("round {round}, editor {editor}")).await },
+            );
         }
         let answers = tasks.join_all().await;
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
@@ -212,13 +195,13 @@ async fn the_log_names_the_step_and_what_happened() {
         it.auditor("everything", "person:ops-1", &["audit:read"], None);
     });
     let gate = gate.start().await;
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let chief = gate.caller("person:chief-1");
     problem(&step(&chief, &post, "approve", json!({"version": 7})).await, "content-changed");
     problem(&step(&chief, &post, "reject", json!({})).await, "invalid-request");
     problem(&step(&chief, &post, "cancel", json!({})).await, "no-grant");
     problem(&step(&gate, &post, "comment", json!({})).await, "invalid-request");
-    problem(&edit(&gate, &post, 9, "two").await, "version-mismatch");
+    problem(&reword(&gate, &post, 9, "two").await, "version-mismatch");
     let tried: Vec<String> = refusals(&gate.leaves()).into_iter().filter_map(|leaf| leaf.action).collect();
     assert_eq!(tried, ["post.approve", "post.reject", "post.cancel", "post.comment", "post.edit"]);
     step(&chief, &post, "approve", json!({})).await.expect(200);
@@ -251,7 +234,7 @@ async fn a_vote_needs_the_course_that_a_role_asks_for() {
     let time = |seconds: i64| Timestamp::from_second(now + seconds).expect("a time");
     let csv = |end: String| format!("person,course,passed_at,expires_at\nchief-1,social-basics,{},{end}\n", time(-100));
     train(&gate, &csv(time(-10).to_string())).await;
-    let post = id(&gate.publish(&launch("one")).await.expect(202));
+    let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let chief = gate.caller("person:chief-1");
     let told = problem(&step(&chief, &post, "approve", json!({})).await, "training-required");
     let detail = told["detail"].as_str().expect("a detail");
@@ -260,7 +243,7 @@ async fn a_vote_needs_the_course_that_a_role_asks_for() {
     let stage = &explained["rules"][0]["stages"][0];
     assert_eq!((&stage["can_vote"], &stage["lacking"]), (&json!(["chief-drinks"]), &json!(["chief-1"])), "{stage}");
     // A no is welcome all the same.
-    let other = id(&gate.publish(&launch("two")).await.expect(202));
+    let other = id(&gate.publish(&launch(ACCOUNT, "two")).await.expect(202));
     step(&chief, &other, "reject", json!({"note": "not now"})).await.expect(200);
     train(&gate, &csv(String::new())).await;
     step(&chief, &post, "approve", json!({})).await.expect(200);

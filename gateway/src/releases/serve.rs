@@ -39,6 +39,14 @@ pub struct Built {
     pub notes: Vec<String>,
 }
 
+/// What a slot is to have.
+struct Found {
+    route: Route,
+    /// What of it is not as the routing says.
+    note: Option<String>,
+    parked: Option<Arc<Release>>,
+}
+
 impl Parts<'_> {
     /// Builds. Compiles nothing that is loaded or in the cache; may block.
     pub fn build(&self, base: Serving, routing: &RoutingRecord) -> Built {
@@ -65,16 +73,16 @@ impl Parts<'_> {
                 }
             }
             let config = self.config(&slot);
-            let (route, old) = match self.route(&snapshot, &slot, record, &config) {
+            let found = match self.route(&snapshot, &slot, record, &config) {
                 Ok(found) => found,
                 Err(error) => {
                     notes.push(format!("`{name}` serves what the configuration names: {error}"));
                     continue;
                 }
             };
-            notes.extend(route.1.map(|error| format!("`{name}`: {error}")));
-            parked.extend(old.map(|old| (old.digest().to_owned(), old)));
-            put(&mut snapshot.routes, slot, route.0);
+            notes.extend(found.note.map(|error| format!("`{name}`: {error}")));
+            parked.extend(found.parked.map(|old| (old.digest().to_owned(), old)));
+            put(&mut snapshot.routes, slot, found.route);
         }
         snapshot.parked = parked;
         for digest in self.bound {
@@ -90,21 +98,14 @@ impl Parts<'_> {
     }
 
     /// The route of a slot and what is parked there. Where the release that should serve can't be loaded, what served before does.
-    #[allow(clippy::type_complexity, reason = "a route, what is wrong with it, and what is parked")]
-    fn route(
-        &self,
-        made: &Snapshot,
-        slot: &Slot,
-        record: &SlotRecord,
-        config: &Value,
-    ) -> Result<((Route, Option<String>), Option<Arc<Release>>), String> {
+    fn route(&self, made: &Snapshot, slot: &Slot, record: &SlotRecord, config: &Value) -> Result<Found, String> {
         let find = |digest: &str| self.find(made, Some(slot), digest, config);
         let old = record.parked.as_deref().map(find).transpose();
         let active = match (find(&record.active), &old) {
             (Ok(active), _) => active,
             (Err(error), Ok(Some(old))) => {
                 let route = Route { active: Arc::clone(old), canary: None };
-                return Ok(((route, Some(format!("what served before serves: {error}"))), None));
+                return Ok(Found { route, note: Some(format!("what served before serves: {error}")), parked: None });
             }
             (Err(error), _) => return Err(error),
         };
@@ -119,7 +120,7 @@ impl Parts<'_> {
                 None
             }
         });
-        Ok(((Route { active, canary }, note), old.ok().flatten()))
+        Ok(Found { route: Route { active, canary }, note, parked: old.ok().flatten() })
     }
 
     /// What was counted of the active release when the canary came: now, unless it is there already.

@@ -6,7 +6,7 @@ use super::{StartError, files};
 use crate::{
     clock::Clock,
     config::{Config, Governance},
-    host::{Compiler, Host, HostOptions, Registry, Release, Snapshot},
+    host::{Compiler, Host, HostOptions, Registry, Snapshot},
     operator::served,
     plugins::Shelf,
     records::Records,
@@ -51,7 +51,7 @@ impl Loading<'_> {
                 continue;
             }
             let Some(component) = shelf.component(&release.manifest().name) else { continue };
-            releases.store.put(component).map_err(|error| files(&shelf_path(shelf, release), &error))?;
+            releases.store.put(component).map_err(|error| files(&config.releases_dir(), &error))?;
             let record = serve::first(release, component.len(), clock.now());
             records.put_release(record.clone()).await?;
             known.push(record);
@@ -74,10 +74,6 @@ impl Loading<'_> {
         registry.replace(built.snapshot);
         Ok((components, releases, registry))
     }
-}
-
-fn shelf_path(shelf: &Shelf, release: &Release) -> std::path::PathBuf {
-    shelf.path(&release.manifest().name).unwrap_or_default().into()
 }
 
 /// The components in the plugin folder.

@@ -180,7 +180,7 @@ fn read(method: &str) -> Option<&'static str> {
 
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classification, String> {
-    let address = own_path(account, request)?;
+    let address = request.path_on(account)?;
     let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
     let method = path.strip_prefix("/xrpc/").unwrap_or_default();
     let mut services = request
@@ -192,7 +192,7 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classification, 
         if method == "com.atproto.server.getSession" {
             return Ok(Classification::Login(Login::Look));
         }
-        let action = read(method).ok_or_else(|| unknown(request))?;
+        let action = read(method).ok_or_else(|| request.unknown())?;
         if let Some(name) = request.unknown_parameter(&PARAMETERS) {
             return Err(format!("The parameter `{name}` is not one that is known here."));
         }
@@ -220,7 +220,7 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classification, 
         ("POST", "com.atproto.server.createSession") => Ok(Classification::Login(Login::Open)),
         ("POST", "com.atproto.server.refreshSession") => Ok(Classification::Login(Login::Renew)),
         ("POST", "com.atproto.server.deleteSession") => Ok(Classification::Login(Login::End)),
-        _ => Err(unknown(request)),
+        _ => Err(request.unknown()),
     }
 }
 
@@ -251,30 +251,9 @@ const PARAMETERS: [&str; 23] = [
     "uris[]",
 ];
 
-fn unknown(request: &Request) -> String {
-    format!("{} {} is not something that may pass here.", request.method, request.path())
-}
-
-/// Path and query, where the address is the account's server.
-fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
-    let path = if request.url.starts_with('/') {
-        Some(request.url.as_str())
-    } else {
-        request.url.strip_prefix(account.endpoint.as_str())
-    };
-    let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
-    let path = path.ok_or("The address is not on this account's server.")?;
-    if path.contains('#') {
-        return Err("The address has a fragment.".to_owned());
-    }
-    Ok(path)
-}
-
 fn json<T: DeserializeOwned>(request: &Request) -> Result<T, String> {
     let Body::Bytes(bytes) = &request.body else { return Err("The input must be sent as JSON.".to_owned()) };
-    let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let first = types.next().map_or("", |(_, value)| value.split(';').next().unwrap_or_default().trim());
-    if !first.eq_ignore_ascii_case("application/json") || types.next().is_some() {
+    if !request.content_type()?.eq_ignore_ascii_case("application/json") {
         return Err("The input must be sent as JSON.".to_owned());
     }
     serde_json::from_slice(bytes).map_err(|error| format!("The input can't be reviewed: {error}."))

@@ -1,8 +1,8 @@
 //! What a request of the network's own API would do. What is not known here is refused: a field that this reading
 //! missed could publish something that nobody reviewed.
 
-use pressgate_sdk::http::{Body, FormValue, Request, percent_decode};
-use pressgate_sdk::{Account, Classified};
+use pressgate_sdk::http::{Body, FormValue, Request};
+use pressgate_sdk::{Account, Classified, form_pairs};
 use serde::Deserialize;
 
 use crate::perform::is_id;
@@ -24,10 +24,10 @@ struct Status {
 
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classified, String> {
-    let address = own_path(account, request)?;
+    let address = request.path_on(account)?;
     let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
     if request.method == "GET" && matches!(request.body, Body::None) {
-        let action = read(path).ok_or_else(|| unknown(request))?;
+        let action = read(path).ok_or_else(|| request.unknown())?;
         if let Some(name) = request.unknown_parameter(&PARAMETERS) {
             return Err(format!("The parameter `{name}` is not one that is known here."));
         }
@@ -41,9 +41,9 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
         ("POST", "/api/v2/media") => upload(request),
         ("DELETE", path) => match path.strip_prefix("/api/v1/statuses/") {
             Some(id) if is_id(id) && matches!(request.body, Body::None) => Ok(act("post.delete", Some(id))),
-            _ => Err(unknown(request)),
+            _ => Err(request.unknown()),
         },
-        _ => Err(unknown(request)),
+        _ => Err(request.unknown()),
     }
 }
 
@@ -96,25 +96,6 @@ const PARAMETERS: [&str; 24] = [
     "discoverable",
 ];
 
-fn unknown(request: &Request) -> String {
-    format!("{} {} is not something that may pass here.", request.method, request.path())
-}
-
-/// Path and query, where the address is the account's server; the error is a sentence for the caller.
-pub fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
-    let path = if request.url.starts_with('/') {
-        Some(request.url.as_str())
-    } else {
-        request.url.strip_prefix(account.endpoint.as_str())
-    };
-    let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
-    let path = path.ok_or("The address is not on this account's server.")?;
-    if path.contains('#') {
-        return Err("The address has a fragment.".to_owned());
-    }
-    Ok(path)
-}
-
 fn act(action: &str, target: Option<&str>) -> Classified {
     Classified {
         action: action.to_owned(),
@@ -127,7 +108,7 @@ fn act(action: &str, target: Option<&str>) -> Classified {
 }
 
 fn create(request: &Request) -> Result<Classified, String> {
-    let status = match (&request.body, content_type(request)?) {
+    let status = match (&request.body, request.content_type()?) {
         (Body::Bytes(bytes), "application/json") => {
             serde_json::from_slice(bytes).map_err(|error| format!("The status can't be read: {error}."))?
         }
@@ -152,23 +133,6 @@ fn create(request: &Request) -> Result<Classified, String> {
     classified.extra.push(("options".to_owned(), serde_json::Value::from(options).to_string()));
     classified.extra.extend(status.language.map(|language| ("language".to_owned(), language)));
     Ok(classified)
-}
-
-/// The media type of the body, without parameters; empty where there is none.
-fn content_type(request: &Request) -> Result<&str, String> {
-    let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let first = types.next().map_or("", |(_, value)| value.split(';').next().unwrap_or_default().trim());
-    if types.next().is_some() { Err("The content type is given twice.".to_owned()) } else { Ok(first) }
-}
-
-/// Names and values of a form, in order.
-pub fn form_pairs(bytes: &[u8]) -> Result<Vec<(String, String)>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "The form is not UTF-8.".to_owned())?;
-    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((percent_decode(name)?, percent_decode(value)?))
-    });
-    pairs.collect::<Option<_>>().ok_or_else(|| "The form has a broken escape.".to_owned())
 }
 
 impl Status {

@@ -76,10 +76,7 @@ impl Adapter for Mastodon {
         if let Some(login) = login::classify(account, request) {
             return Classification::Login(login);
         }
-        match classify::classify(account, request) {
-            Ok(classified) => Classification::Act(classified),
-            Err(why) => Classification::Refuse(why),
-        }
+        classify::classify(account, request).into()
     }
 
     fn perform(call: &Call) -> Result<Performed, Failure> {

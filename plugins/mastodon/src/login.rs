@@ -1,10 +1,8 @@
 //! Logins of clients: a session of the gateway, in the words of <https://docs.joinmastodon.org/methods/oauth/>.
 
 use pressgate_sdk::http::{Body, Request, Response};
-use pressgate_sdk::{Account, Login, Session, TokenPlace};
+use pressgate_sdk::{Account, Login, Session, TokenPlace, form_pairs};
 use serde_json::{Value, json};
-
-use crate::classify::{form_pairs, own_path};
 
 /// What a client gets that names no scopes, as servers do.
 const SCOPE: &str = "read";
@@ -27,7 +25,7 @@ pub fn classify(account: &Account, request: &Request) -> Option<Login> {
     if request.method != "POST" {
         return None;
     }
-    match own_path(account, request).ok()? {
+    match request.path_on(account).ok()? {
         // Tokens of this API don't end, so its clients don't renew them.
         "/oauth/token" => matches!(request.body, Body::Bytes(_)).then_some(Login::OpenLasting),
         "/oauth/revoke" => Some(Login::End),

@@ -1,8 +1,8 @@
 //! What a request of the network's own API would do. What is not known here is refused: a field that this reading missed could publish
 //! something that nobody reviewed.
 
-use pressgate_sdk::http::{Body, Request, percent_decode};
-use pressgate_sdk::{Account, Classified};
+use pressgate_sdk::http::{Body, Request};
+use pressgate_sdk::{Account, Classified, form_pairs};
 use serde_json::{Map, Value};
 
 use crate::options::REPLY_CONTROLS;
@@ -13,14 +13,15 @@ type Pairs = Vec<(String, String)>;
 
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classified, String> {
-    let address = own_path(account, request)?;
+    // A version of the API may stand first.
+    let address = request.path_on(account)?;
+    let address = address.strip_prefix("/v1.0").filter(|rest| rest.starts_with('/')).unwrap_or(address);
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    let mut pairs = pairs(query)?;
+    let mut pairs = form_pairs(query.as_bytes())?;
     match (&request.body, request.method.as_str()) {
         (Body::None, _) => {}
-        (Body::Bytes(bytes), "POST") if is_form(request)? => {
-            let text = std::str::from_utf8(bytes).map_err(|_| "The form is not UTF-8.".to_owned())?;
-            pairs.extend(self::pairs(text)?);
+        (Body::Bytes(bytes), "POST") if request.content_type()? == "application/x-www-form-urlencoded" => {
+            pairs.extend(form_pairs(bytes)?);
         }
         _ => return Err("Parameters belong into the address or into a form.".to_owned()),
     }
@@ -31,7 +32,7 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
     }
     let segments: Vec<&str> = path.trim_start_matches('/').trim_end_matches('/').split('/').collect();
     match (request.method.as_str(), segments.as_slice()) {
-        ("GET", segments) => read(segments, &pairs).ok_or_else(|| unknown(request)),
+        ("GET", segments) => read(segments, &pairs).ok_or_else(|| request.unknown()),
         ("POST", ["me", "threads"]) => create(pairs),
         ("POST", ["me", "threads_publish"]) => commit(&pairs),
         ("DELETE", [id]) if is_id(id) && pairs.is_empty() => {
@@ -39,7 +40,7 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
             classified.target = Some((*id).to_owned());
             Ok(classified)
         }
-        _ => Err(unknown(request)),
+        _ => Err(request.unknown()),
     }
 }
 
@@ -144,38 +145,4 @@ fn act(action: &str) -> Classified {
         media: Vec::new(),
         extra: Vec::new(),
     }
-}
-
-fn unknown(request: &Request) -> String {
-    format!("{} {} is not something that may pass here.", request.method, request.path())
-}
-
-/// Path and query, where the address is the account's server. A version of the API may stand first.
-fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
-    let path = if request.url.starts_with('/') {
-        Some(request.url.as_str())
-    } else {
-        request.url.strip_prefix(account.endpoint.as_str())
-    };
-    let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('#'));
-    let path = path.ok_or("The address is not on this account's server.")?;
-    Ok(path.strip_prefix("/v1.0").filter(|rest| rest.starts_with('/')).unwrap_or(path))
-}
-
-fn is_form(request: &Request) -> Result<bool, String> {
-    let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let first = types.next().map_or("", |(_, value)| value.split(';').next().unwrap_or_default().trim());
-    match types.next() {
-        Some(_) => Err("The content type is given twice.".to_owned()),
-        None => Ok(first == "application/x-www-form-urlencoded"),
-    }
-}
-
-fn pairs(text: &str) -> Result<Pairs, String> {
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((percent_decode(name)?, percent_decode(value)?))
-    };
-    let all: Option<Pairs> = text.split('&').filter(|text| !text.is_empty()).map(pair).collect();
-    all.ok_or_else(|| "A parameter has a broken escape.".to_owned())
 }

@@ -75,10 +75,10 @@ const CATEGORIES: [&str; 3] = ["tweet_gif", "tweet_image", "tweet_video"];
 
 /// Reads a request; the error is a sentence for the caller.
 pub fn classify(account: &Account, request: &Request) -> Result<Classified, String> {
-    let address = own_path(account, request)?;
+    let address = request.path_on(account)?;
     let (path, query) = address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
     if request.method == "GET" && matches!(request.body, Body::None) {
-        let action = read::action(path).ok_or_else(|| unknown(request))?;
+        let action = read::action(path).ok_or_else(|| request.unknown())?;
         if let Some(name) = request.unknown_parameter(&read::PARAMETERS) {
             return Err(format!("The parameter `{name}` is not one that is known here."));
         }
@@ -98,27 +98,8 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
         ("POST", ["2", "media", "upload", id, "append"]) if is_id(id) => append(request, id),
         ("POST", ["2", "media", "upload", id, "finalize"]) if is_id(id) && is_empty(request) => Ok(act("media.upload")),
         ("POST", ["2", "media", "metadata"]) => describe(json(request)?),
-        _ => Err(unknown(request)),
+        _ => Err(request.unknown()),
     }
-}
-
-fn unknown(request: &Request) -> String {
-    format!("{} {} is not something that may pass here.", request.method, request.path())
-}
-
-/// Path and query, where the address is the account's server; the error is a sentence for the caller.
-fn own_path<'a>(account: &Account, request: &'a Request) -> Result<&'a str, String> {
-    let path = if request.url.starts_with('/') {
-        Some(request.url.as_str())
-    } else {
-        request.url.strip_prefix(account.endpoint.as_str())
-    };
-    let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
-    let path = path.ok_or("The address is not on this account's server.")?;
-    if path.contains('#') {
-        return Err("The address has a fragment.".to_owned());
-    }
-    Ok(path)
 }
 
 fn act(action: &str) -> Classified {
@@ -134,13 +115,7 @@ fn act(action: &str) -> Classified {
 
 fn json<T: DeserializeOwned>(request: &Request) -> Result<T, String> {
     let Body::Bytes(bytes) = &request.body else { return Err("The body must be JSON.".to_owned()) };
-    let types: Vec<&str> = request
-        .headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        .map(|(_, value)| value.split(';').next().unwrap_or_default().trim())
-        .collect();
-    if types.as_slice() != ["application/json"] {
+    if request.content_type()? != "application/json" {
         return Err("The body must be JSON, and say so once.".to_owned());
     }
     serde_json::from_slice(bytes).map_err(|error| format!("The body can't be reviewed: {error}."))

@@ -61,10 +61,7 @@ impl Adapter for X {
     }
 
     fn classify(account: &Account, request: &Request) -> Classification {
-        match classify::classify(account, request) {
-            Ok(classified) => Classification::Act(classified),
-            Err(why) => Classification::Refuse(why),
-        }
+        classify::classify(account, request).into()
     }
 
     fn perform(call: &Call) -> Result<Performed, Failure> {

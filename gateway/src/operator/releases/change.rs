@@ -251,7 +251,7 @@ async fn fit(
     let active = serving(&gateway.registry.snapshot(), slot, &record.name)
         .ok_or_else(|| OpsError::Internal(format!("nothing serves in `{slot}`")))?;
     let new = install::manifest(gateway, &record.digest)?;
-    capable(gateway, by, &mut record, active.manifest(), active.digest(), (&new, accept)).await?;
+    capable(gateway, by, &mut record, &active, &new, accept).await?;
     let loading = (Arc::clone(gateway), slot.clone(), record.clone(), governance);
     let work = move || {
         let (gateway, slot, record, governance) = loading;
@@ -296,14 +296,14 @@ async fn capable(
     gateway: &Arc<Gateway>,
     by: &By,
     record: &mut ReleaseRecord,
-    before: &Manifest,
-    active: &str,
-    (new, accept): (&Manifest, bool),
+    active: &Release,
+    new: &Manifest,
+    accept: bool,
 ) -> Result<(), OpsError> {
     let known = gateway.records.releases().await?;
-    let known = known.iter().find(|known| known.digest == active);
+    let known = known.iter().find(|known| known.digest == active.digest());
     let granted: Vec<String> = known.into_iter().chain([&*record]).flat_map(|known| known.accepted.clone()).collect();
-    let more = capabilities::more(before, &granted, new);
+    let more = capabilities::more(active.manifest(), &granted, new);
     let more: Vec<String> = more.into_iter().filter(|line| !record.accepted.contains(line)).collect();
     let told = more.join("; ");
     if !more.is_empty() && !accept {
