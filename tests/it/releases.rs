@@ -1,7 +1,6 @@
 //! Releases of plugins: installed, put in place, tried on a share of the calls, taken back, while calls go on.
 
 mod command;
-mod made;
 mod rejected;
 mod swapped;
 mod watched;

@@ -11,6 +11,7 @@ pub mod collector;
 pub mod doors;
 pub mod harness;
 pub mod http;
+pub mod made;
 pub mod networks;
 pub mod plugins;
 pub mod policy_cases;

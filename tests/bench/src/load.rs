@@ -134,7 +134,8 @@ impl Round {
         self.others.get_or_insert((status, body, 0)).2 += count;
     }
 
-    fn add(&mut self, part: Self) {
+    /// With what came of another.
+    pub fn add(&mut self, part: Self) {
         self.published += part.published;
         self.times_us.extend(part.times_us);
         if let Some((status, body, count)) = part.others {

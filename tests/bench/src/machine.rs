@@ -34,6 +34,13 @@ pub fn family_cpu_s(process_id: u32) -> Option<f64> {
     Some(cpu_s(process_id)? + children.sum::<f64>())
 }
 
+/// What a process has in memory, as the system counts it; none where it does not tell.
+pub fn memory_bytes(process_id: u32) -> Option<f64> {
+    let pages = std::fs::read_to_string(format!("/proc/{process_id}/statm")).ok()?;
+    let resident: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some((resident * rustix::param::page_size() as u64) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,12 +4,14 @@
 //! What the machine needs is in `docs/bench.md`.
 
 mod audit;
+mod canary;
 mod cases;
 mod crowd;
 mod disk;
 mod export;
 mod figure;
 mod freeze;
+mod hostile;
 mod load;
 mod machine;
 mod native;
@@ -19,6 +21,7 @@ mod publish;
 mod reading;
 mod rounds;
 mod schedule;
+mod storm;
 mod summary;
 
 use std::process::ExitCode;
@@ -33,7 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Bench = (&'static str, fn() -> Vec<Figure>);
 
 /// What can be measured, in the order of the table.
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 13] = [
     ("plugins", plugins::measure),
     ("policies", policies::measure),
     ("publish", publish::measure),
@@ -44,6 +47,9 @@ const BENCHES: [Bench; 10] = [
     ("reading", reading::measure),
     ("schedule", schedule::measure),
     ("freeze", freeze::measure),
+    ("storm", storm::measure),
+    ("canary", canary::measure),
+    ("hostile", hostile::measure),
 ];
 
 /// No figure: where the time of native calls goes.

@@ -1,11 +1,10 @@
 //! The same on the command line, with the program itself: its child compiles, and it may be killed.
 
-use serde_json::Value;
 use tests::harness::{Gate, GateProcess, intents, network, problem};
 use tests::http;
+use tests::made;
 use tests::plugins::plugin;
 
-use super::made;
 use crate::cli::{Ran, run_as};
 use crate::samples::post;
 
@@ -53,10 +52,7 @@ async fn from_a_file_to_a_release_that_outlives_a_kill() {
 async fn the_listener_takes_no_giant_and_answers_a_late_swap_with_409() {
     let net = network().await;
     let gate = Gate::new().account("acme-mastodon", &net).spawn().await;
-    let listening = std::fs::read_to_string(gate.site.path("data/listening.json")).expect("it listens");
-    let listening: Value = serde_json::from_str(&listening).expect("JSON");
-    let url = format!("http://{}", listening["operator"].as_str().expect("an address"));
-    let ops = tests::harness::Caller::new(&url, gate.site.key("person:ops-1"));
+    let (url, ops) = (gate.operations_url(), gate.operations("person:ops-1"));
     let wasm = [("content-type", "application/wasm")];
     let giant = ops.try_send("POST", "/operator/plugins/releases", &wasm, vec![0_u8; 200 << 20]).await;
     // It is refused before all of it came; whoever still writes may find the connection closed.
@@ -64,7 +60,7 @@ async fn the_listener_takes_no_giant_and_answers_a_late_swap_with_409() {
     let wish = serde_json::json!({"slot": "network:mastodon", "version": 7});
     let late = problem(&ops.post("/operator/plugins/rollbacks", &wish).await, "routing-changed");
     assert_eq!(late["status"], 409);
-    let newsroom = tests::harness::Caller::new(&url, gate.site.key("app:newsroom"));
+    let newsroom = gate.operations("app:newsroom");
     assert_eq!(newsroom.send("POST", "/operator/plugins/releases", &wasm, "x").await.status, 403);
     assert_eq!(http::get(&format!("{url}/livez"), "").await.status, 200);
     gate.publish(&post("acme-mastodon", "hello")).await.expect(201);

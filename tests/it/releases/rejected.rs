@@ -5,9 +5,10 @@ use pressgate::operator::releases::install::install;
 use pressgate::records::ReleaseState;
 use serde_json::{Value, json};
 use tests::harness::{Gate, Running, network};
+use tests::made;
 use tests::plugins::plugin;
 
-use super::{MASTODON, activated, asked, installed, made, ops, stands, told, wish};
+use super::{MASTODON, activated, asked, installed, ops, stands, told, wish};
 use crate::samples::post;
 
 async fn gate() -> (sample_network::Running, Running) {

@@ -8,9 +8,10 @@ use pressgate::operator::releases::change::{ChangeRequest, Kind};
 use sample_network::{Fault, Plan};
 use serde_json::json;
 use tests::harness::{Gate, Running, gate::clock, intents, network, until};
+use tests::made;
 use tests::plugins::plugin;
 
-use super::{MASTODON, activated, asked, installed, made, rolled_back, stands, told, wish};
+use super::{MASTODON, activated, asked, installed, rolled_back, stands, told, wish};
 use crate::samples::{STATUSES, id, post};
 
 /// The releases of the adapter by which things were sent, in order.

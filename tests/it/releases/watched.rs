@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use pressgate::operator::releases::change::{ChangeRequest, Kind};
 use serde_json::json;
 use tests::harness::{Gate, Running, intents, network, slug, until};
+use tests::made;
 use tests::plugins::plugin;
 
-use super::{MASTODON, activated, asked, installed, made, stands, told, wish};
+use super::{MASTODON, activated, asked, installed, stands, told, wish};
 use crate::samples::post;
 
 const RULES: &str = "policy:house-rules";

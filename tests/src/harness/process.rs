@@ -56,6 +56,21 @@ impl GateProcess {
         Self { site, governance, url, newsroom, child: Some(child), place }
     }
 
+    /// Address of the operator listener.
+    ///
+    /// # Panics
+    /// The program does not say where it listens.
+    pub fn operations_url(&self) -> String {
+        let listening = std::fs::read_to_string(self.site.path("data/listening.json")).expect("it listens");
+        let listening: Value = serde_json::from_str(&listening).expect("JSON");
+        format!("http://{}", listening["operator"].as_str().expect("an address"))
+    }
+
+    /// A caller of the operator listener with the key of `app:…` or `person:…`.
+    pub fn operations(&self, holder: &str) -> Caller {
+        Caller::new(&self.operations_url(), self.site.key(holder))
+    }
+
     /// A caller with the key of `app:…` or `person:…`.
     pub fn caller(&self, holder: &str) -> Caller {
         Caller::new(&self.url, self.site.key(holder))

@@ -55,8 +55,13 @@ fn ordinary(draft: &Draft) -> Verdict {
 impl Guest for HostilePolicy {
     fn review(draft: Draft, context: Context) -> Verdict {
         let sum = draft.parts[0].text.bytes().map(u32::from).sum::<u32>();
-        if plan() == b'3' && sum % 3 == 0 {
-            panic!("every third");
+        let every = match plan() {
+            b'3' => 3,
+            b't' => 20,
+            _ => u32::MAX,
+        };
+        if sum % every == 0 {
+            panic!("every so many texts");
         }
         match draft.parts[0].text.as_str() {
             "spin" => loop {
