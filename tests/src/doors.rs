@@ -125,14 +125,16 @@ impl Client {
 }
 
 impl Connection {
-    /// Publishes a text; at `/v1/posts` without waiting for the network.
+    /// Publishes a Czech text; at `/v1/posts` without waiting for the network.
     ///
     /// # Panics
     /// The connection breaks.
     pub async fn say(&mut self, text: &str) -> (u16, Bytes) {
         let (path, body) = match self.door {
-            Door::Posts => ("/v1/posts", json!({"accounts": [self.account], "content": {"text": text}})),
-            _ => (STATUSES, json!({ "status": text })),
+            Door::Posts => {
+                ("/v1/posts", json!({"accounts": [self.account], "content": {"text": text, "language": "cs"}}))
+            }
+            _ => (STATUSES, json!({ "status": text, "language": "cs" })),
         };
         self.send(Method::POST, path, body.to_string()).await
     }

@@ -193,13 +193,13 @@ impl Stand {
     async fn wait_in_line(&self, round: usize) {
         let newsroom = self.gate.caller("app:newsroom");
         for number in 0..RETRIED {
-            let body = json!({"accounts": [SHAKY], "content": {"text": format!("Znovu {round}.{number} Váš Acme")}});
+            let body = json!({"accounts": [SHAKY], "content": {"text": format!("Znovu {round}.{number} Váš Acme"), "language": "cs"}});
             newsroom.post("/v1/posts", &body).await.expect(202);
         }
         for account in [FROZEN, OTHER] {
             let local = (SystemClock.now() + DUE_AFTER).strftime("%Y-%m-%dT%H:%M:%S").to_string();
             let text = format!("Dobré ráno {round} Váš Acme");
-            let mut body = json!({"accounts": [account], "content": {"text": text}});
+            let mut body = json!({"accounts": [account], "content": {"text": text, "language": "cs"}});
             body["schedule"] = json!({"local": local, "zone": "UTC", "rule": "FREQ=DAILY;COUNT=2"});
             newsroom.post("/v1/posts", &body).await.expect(202);
         }
@@ -226,7 +226,7 @@ async fn schedule(newsroom: &Caller, account: &str, heard: &Heard, start: Instan
         }
         let at = (SystemClock.now() + DUE_AFTER).to_string();
         let text = format!("Podle plánu {number} Váš Acme");
-        let body = json!({"accounts": [account], "content": {"text": text}, "schedule": {"at": at}});
+        let body = json!({"accounts": [account], "content": {"text": text, "language": "cs"}, "schedule": {"at": at}});
         let made = newsroom.post("/v1/posts", &body).await;
         heard.of(made.status, Door::Posts, &made.body);
     }

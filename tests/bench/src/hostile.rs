@@ -8,6 +8,7 @@ use sample_network::Config;
 use serde_json::json;
 use tests::harness::{Caller, Gate, network_with};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::cases;
 use crate::figure::{Bar, Figure};
@@ -20,27 +21,14 @@ const CONNECTIONS: usize = 16;
 const SECONDS: u64 = 10;
 const WARM_UP: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 5;
-/// Callers of what misbehaves, each with one call at a time.
+/// Callers of what misbehaves, each with one call at a time, and how often each of them calls.
 const BESIDE: usize = 4;
+const BESIDE_EVERY: Duration = Duration::from_millis(200);
 const GOOD: &str = "acme-mastodon";
 const BAD: &str = "acme-hostile";
-/// What the guest is told to do; see `tests/guests/hostile`. None of it may be published.
-const DEEDS: [&str; 14] = [
-    "spin",
-    "spin-in-host-calls",
-    "eat-memory",
-    "panic",
-    "dive",
-    "descend",
-    "gigabyte",
-    "much",
-    "other-text",
-    "twice",
-    "nobody-sent",
-    "too-few",
-    "no-id",
-    "many",
-];
+/// What the guest is told to do; see `tests/guests/hostile`. None of it may be published. So few different ones don't open the breaker: all of
+/// them are done, each time.
+const DEEDS: [&str; 7] = ["spin", "spin-in-host-calls", "eat-memory", "descend", "gigabyte", "panic", "many"];
 
 /// The figures of good calls beside hostile ones.
 ///
@@ -103,12 +91,15 @@ async fn run() -> Vec<Figure> {
     ]
 }
 
-/// Has the guest do one deed after the other. Each call has a content of its own.
+/// Has the guest do one deed after the other.
 async fn misbehave(newsroom: Caller, numbers: Arc<AtomicU64>, over: Arc<AtomicBool>) {
+    let mut pace = tokio::time::interval(BESIDE_EVERY);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !over.load(Relaxed) {
+        pace.tick().await;
         let number = numbers.fetch_add(1, Relaxed);
         let deed = DEEDS[usize::try_from(number).unwrap_or(0) % DEEDS.len()];
-        let body = json!({"accounts": [BAD], "content": {"text": format!("{deed} {number}")}});
+        let body = json!({"accounts": [BAD], "content": {"text": deed}});
         let answer = newsroom.post("/v1/posts", &body).await;
         assert!(answer.status != 201, "{deed} was published: {}", answer.text());
     }
