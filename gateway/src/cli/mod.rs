@@ -9,6 +9,7 @@ mod access;
 mod agree;
 mod apply;
 mod ask;
+mod author;
 mod audit;
 mod backup;
 mod ca;
@@ -187,8 +188,10 @@ fn runtime() -> tokio::runtime::Builder {
 }
 
 async fn dispatch(cli: Cli) -> Result<Report, Failure> {
-    if let Command::Plugin(plugins::Command::Build(args)) = &cli.command {
-        return plugins::build(args);
+    if let Command::Plugin(command) = &cli.command
+        && let Some(done) = plugins::authored(command).await
+    {
+        return done;
     }
     if let Command::Init(args) = &cli.command {
         return init::run(cli.config.as_deref(), args).await;

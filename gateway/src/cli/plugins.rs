@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    author,
     context::Context,
     outcome::{Failure, Report},
     plugin, releases,
@@ -18,8 +19,20 @@ use crate::host::Host;
 /// `plugin build|list|install|…`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Begin a plugin: a project that builds, passes its tests and serves.
+    New(author::New),
+    /// Put the SDK of this program into a project that `plugin new` made.
+    Sdk {
+        /// The project's folder.
+        project: PathBuf,
+    },
     /// Make components of Rust packages that use the SDK.
     Build(Build),
+    /// Look at a component as a gateway does before it installs it: what it asks for, its contract, its limits, its self-test.
+    Check {
+        /// The component.
+        component: PathBuf,
+    },
     /// The plugins in the plugin folder; of a running gateway also the releases that are installed, and what serves where.
     List,
     /// Bring releases to the running gateway: try each out, and keep it. Nothing serves yet.
@@ -50,7 +63,7 @@ pub enum Command {
     },
 }
 
-/// Everything but building and compiling.
+/// What is done with a gateway or its folders.
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
     match command {
         Command::List => list(context).await,
@@ -60,9 +73,22 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::Canary(args) => releases::canary(context, args).await,
         Command::Promote(place) => releases::promote(context, place).await,
         Command::Rollback(place) => releases::rollback(context, place).await,
-        Command::Build(_) | Command::CompileFromPipe { .. } => {
-            Err(Failure::Usage("this command was handled before".into()))
-        }
+        Command::New(_)
+        | Command::Sdk { .. }
+        | Command::Build(_)
+        | Command::Check { .. }
+        | Command::CompileFromPipe { .. } => Err(Failure::Usage("this command was handled before".into())),
+    }
+}
+
+/// What authors do where no gateway is; none for all else.
+pub async fn authored(command: &Command) -> Option<Result<Report, Failure>> {
+    match command {
+        Command::New(args) => Some(author::new(args)),
+        Command::Sdk { project } => Some(author::refresh(project)),
+        Command::Build(args) => Some(build(args)),
+        Command::Check { component } => Some(author::check(component).await),
+        _ => None,
     }
 }
 
@@ -78,7 +104,7 @@ pub struct Build {
 }
 
 /// Builds.
-pub fn build(args: &Build) -> Result<Report, Failure> {
+fn build(args: &Build) -> Result<Report, Failure> {
     let out = match (&args.out, args.dirs.first()) {
         (Some(out), _) => out.clone(),
         (None, Some(first)) => target_of(first)?.join("plugins"),

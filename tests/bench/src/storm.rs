@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tests::harness::{Caller, Gate, network_with};
 use tests::made;
 use tests::plugins::plugin;
+use tokio::time::Instant;
 
 use crate::figure::{Bar, Figure};
 use crate::load::{App, Round};
@@ -27,7 +28,10 @@ const CALLS_PER_S: f64 = 200.0;
 const CONNECTIONS: usize = 16;
 /// The load begins again so often; what is late then is not made up for.
 const TURN: Duration = Duration::from_secs(5);
-const WARM_UP: Duration = Duration::from_secs(10);
+const WARM_UP: Duration = Duration::from_secs(15);
+/// How long the memory is looked at while nothing is changed, and how often.
+const CONTROL: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STATUSES: &str = "/api/v1/statuses";
 const ACCOUNT: &str = "acme-mastodon";
 const WASM: [(&str, &str); 1] = [("content-type", "application/wasm")];
@@ -73,7 +77,6 @@ async fn run() -> Vec<Figure> {
         .await;
     let address = gate.url.trim_start_matches("http://").parse().expect("an address");
     let app = Arc::new(App::new(address, gate.site.key("app:newsroom"), ACCOUNT, cases::posts()));
-    let mut all = app.post_at(CALLS_PER_S, WARM_UP, CONNECTIONS).await;
     let over = Arc::new(AtomicBool::new(false));
     let (caller, stop) = (Arc::clone(&app), Arc::clone(&over));
     let load = tokio::spawn(async move {
@@ -85,12 +88,15 @@ async fn run() -> Vec<Figure> {
         }
         all
     });
+    tokio::time::sleep(WARM_UP).await;
+    let alone = unchanged(gate.process_id()).await;
+    let start = Instant::now();
     let told = storm(&gate.operations("person:ops-1"), gate.process_id()).await;
+    let minutes = start.elapsed().as_secs_f64() / 60.0;
     over.store(true, Relaxed);
-    let beside = load.await.expect("the load goes on");
-    let calls_per_s = beside.published as f64 / beside.time.as_secs_f64();
-    let times_us = sorted(&beside.times_us);
-    all.add(beside);
+    let all = load.await.expect("the load goes on");
+    let calls_per_s = all.published as f64 / all.time.as_secs_f64();
+    let times_us = sorted(&all.times_us);
     if let Some((status, body, count)) = &all.others {
         println!("storm: {count} calls were not published; the first: {status} {body}");
     }
@@ -104,17 +110,35 @@ async fn run() -> Vec<Figure> {
     assert_eq!(gate.terminate().await, Some(0), "the program ends well");
     println!("storm: {} activated, {} rejected, {} slow to compile", told.activated, told.rejected, told.slow);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let mib = |part: &[f64]| format!("{:.1}", mean(part) / f64::from(1 << 20));
+    println!("storm: MiB, tenth by tenth: {}", told.memory_bytes.chunks(EDGE).map(mib).collect::<Vec<_>>().join(" "));
     let (first, last) = (mean(&told.memory_bytes[..EDGE]), mean(&told.memory_bytes[told.memory_bytes.len() - EDGE..]));
     vec![
         Figure::once("swap_changes", told.memory_bytes.len() as f64, "changes"),
         Figure::once("swap_failed", failed as f64, "calls").bar(Bar::AtMost(0.0)),
         Figure::once("swap_duplicated", twice as f64, "calls").bar(Bar::AtMost(0.0)),
         Figure::once("swap_rss_growth_pct", (last / first - 1.0) * 100.0, "%").bar(Bar::AtMost(2.0)),
+        Figure::once("swap_rss_growth_mib_per_min", (last - first) / f64::from(1 << 20) / (minutes * 0.9), "MiB/min"),
+        Figure::once("swap_rss_growth_alone_mib_per_min", alone, "MiB/min"),
         Figure::once("swap_rss_mib", last / f64::from(1 << 20), "MiB"),
         Figure::once("swap_change_p50_ms", at(&sorted(&told.change_ms), 0.5), "ms"),
         Figure::once("swap_calls_per_s", calls_per_s, "calls/s"),
         Figure::once("swap_call_p99_ms", at(&times_us, 0.99) / 1_000.0, "ms"),
     ]
+}
+
+/// How much memory the same load takes more of in a minute in which nothing is changed, in MiB.
+async fn unchanged(process_id: u32) -> f64 {
+    let mut memory = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < CONTROL {
+        memory.push(machine::memory_bytes(process_id).expect("the memory of a process"));
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let edge = memory.len() / 10;
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let grown = mean(&memory[memory.len() - edge..]) - mean(&memory[..edge]);
+    grown / f64::from(1 << 20) / (CONTROL.as_secs_f64() / 60.0 * 0.9)
 }
 
 /// One change after the other, as fast as they are answered.
@@ -155,7 +179,7 @@ async fn storm(ops: &Caller, process_id: u32) -> Told {
         }
         known[slot].rotate_left(1);
         let wish = json!({"slot": SLOTS[slot].0, "version": version, "release": known[slot][0]});
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         let answer: Value = ops.post("/operator/plugins/activations", &wish).await.expect(200);
         told.change_ms.push(start.elapsed().as_secs_f64() * 1_000.0);
         version = answer["version"].as_u64().expect("a version");

@@ -143,7 +143,11 @@ pub(super) fn count(place: &str, items: usize) -> Checked<()> {
     Ok(())
 }
 
-fn name(place: &str, text: &str) -> Checked<()> {
+/// A plugin's or a network's name.
+///
+/// # Errors
+/// What is wrong with it, at this place.
+pub fn name(place: &str, text: &str) -> Result<(), ManifestError> {
     let fits = !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
         && text.starts_with(|first: char| first.is_ascii_lowercase())

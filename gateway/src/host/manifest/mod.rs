@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use check::ManifestError;
+pub use check::{ManifestError, name};
 pub use oauth2::{CLIENT_ID, CLIENT_SECRET, ClientAuthentication, Endpoint, OAuth2Decl};
 pub use section::{SECTION, append, embed, extract, section};
 
