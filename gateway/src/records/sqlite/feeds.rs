@@ -75,7 +75,9 @@ pub(super) fn of(connection: &Connection, holder: Option<&Principal>) -> Result<
 /// `Records::feed_used`.
 pub(super) fn used(connection: &Connection, id: &str, at: Timestamp) -> Result<(), RecordsError> {
     connection
-        .prepare_cached("UPDATE feeds SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)")?
+        .prepare_cached(
+            "UPDATE feeds SET last_used_at = ?2 WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
+        )?
         .execute(params![id, micros(at)])?;
     Ok(())
 }
