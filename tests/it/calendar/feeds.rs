@@ -188,7 +188,7 @@ async fn a_wish_that_can_not_be_is_refused_and_there_are_at_most_twenty() {
 #[tokio::test]
 async fn what_the_maker_loses_the_feed_loses() {
     let net = network().await;
-    let (mut gate, clock) = open(&net).await;
+    let (mut gate, _clock) = open(&net).await;
     planned(&gate, "launch").await;
     let (_, path) = feed(&gate, READER, json!({})).await;
     assert_eq!(events(&read(&gate, &path).await).len(), 1);
