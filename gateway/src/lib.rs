@@ -26,6 +26,7 @@ pub mod listen;
 pub mod doors;
 pub mod call;
 pub mod posts;
+pub mod feeds;
 pub mod reveals;
 pub mod freezes;
 

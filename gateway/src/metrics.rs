@@ -214,6 +214,10 @@ pub struct Counters {
     pub media_served: Counter,
     /// Requests at addresses of media that are none, or not any more.
     pub media_refused: Counter,
+    /// Calendars that were read by the address of a feed.
+    pub feeds_served: Counter,
+    /// Requests at addresses of feeds that showed nothing.
+    pub feeds_refused: Counter,
 }
 
 /// A number that only grows.
@@ -250,6 +254,11 @@ impl Counters {
         let help = "Requests at public addresses of media; refused are those that are wrong or have expired.";
         for (result, count) in [("served", &self.media_served), ("refused", &self.media_refused)] {
             page.counter("pressgate_public_media_requests_total", help, &[("result", result)], count.get());
+        }
+        let help =
+            "Requests at addresses of calendar feeds; refused are those that are wrong, ended, or come too often.";
+        for (result, count) in [("served", &self.feeds_served), ("refused", &self.feeds_refused)] {
+            page.counter("pressgate_calendar_feed_requests_total", help, &[("result", result)], count.get());
         }
     }
 }

@@ -212,7 +212,11 @@ async fn what_was_erased_or_revoked_since_does_not_come_back() {
     let mut gate = spawn(&net).await;
     gate.caller("person:editor-7").publish(&post("acme-mastodon", MARK)).await.expect(201);
     let key = run_as(&gate, "person:ops-1", "key create --app agency --json", "").json(0);
+    let chief = gate.caller("person:chief-1");
+    let feed = chief.post("/v1/calendar/feeds", &json!({})).await.expect(201);
+    let feed_id = feed["feed"]["id"].as_str().expect("an id").to_owned();
     back_up(&gate, "b");
+    chief.delete(&format!("/v1/calendar/feeds/{feed_id}")).await.expect(200);
     let ask = "audit erase --subject editor-7 --basis gdpr-art-17 --json";
     let asked = run_as(&gate, "person:ops-1", ask, "").json(0);
     let confirm = format!("{ask} --confirm {}", asked["id"].as_str().expect("an id"));
@@ -225,6 +229,7 @@ async fn what_was_erased_or_revoked_since_does_not_come_back() {
     let told = restore(&gate, &format!("b --older --erased-since {} --json", log.display())).json(0);
     assert_eq!(told["erased"][0]["subject"], "person:editor-7");
     assert_eq!(told["revoked_keys"], json!([key_id]));
+    assert_eq!(told["revoked_feeds"], json!([feed_id]));
     let needles = Needles::of(&[("the mark", MARK)]);
     let holding = |folder: &Path| {
         // What goes away while the gateway works is not there to be found.
@@ -239,6 +244,8 @@ async fn what_was_erased_or_revoked_since_does_not_come_back() {
     let key_text = key["key"].as_str().expect("a key");
     let answer = tests::harness::Caller::new(&gate.url, key_text).get("/v1/me").await;
     assert_eq!(answer.status, 401, "{}", answer.text());
+    let read = format!("{}{}", gate.url, feed["url"].as_str().expect("an address"));
+    assert_eq!(tests::http::get(&read, "").await.status, 404);
     gate.kill9().await;
     // A log that is another one tells nothing of this backup.
     lose(&gate, &[]);

@@ -3,6 +3,8 @@
 //!
 //! `PRESSGATE_SOAK=<count>` sets how many rules are compared, `PRESSGATE_SEED=<seed>` tells the same ones again.
 
+mod feeds;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -37,6 +37,8 @@ pub struct Since {
     pub erased: Vec<Erased>,
     /// Ids of Pressgate keys that were revoked.
     pub revoked_keys: Vec<KeyId>,
+    /// Ids of feeds that were revoked.
+    pub revoked_feeds: Vec<String>,
     /// Credentials that were revoked, as the log names them.
     pub revoked_credentials: Vec<String>,
 }
@@ -90,6 +92,10 @@ impl Since {
                 if let Some((_, id)) = subject.rsplit_once('/') {
                     self.revoked_keys.push(KeyId::new(id));
                 }
+            }
+            // `person:editor-7/<id>`
+            (leaf::Changed::Feed, "revoke") => {
+                self.revoked_feeds.extend(subject.rsplit_once('/').map(|(_, id)| id.to_owned()));
             }
             (leaf::Changed::Credential, "revoke") => self.revoked_credentials.push(subject),
             _ => {}

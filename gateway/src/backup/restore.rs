@@ -118,6 +118,7 @@ pub fn restore(wish: &Restore<'_>) -> Result<Done, BackupError> {
         size: manifest.log.size,
         older_than,
         erased: wish.since.map(|since| since.erased.clone()).unwrap_or_default(),
+        revoked_feeds: wish.since.map(|since| since.revoked_feeds.clone()).unwrap_or_default(),
         revoked_keys: wish.since.map(|since| since.revoked_keys.clone()).unwrap_or_default(),
     };
     restored.write(data)?;

@@ -72,6 +72,9 @@ pub struct Restored {
     /// What is to be revoked again.
     #[serde(default)]
     pub revoked_keys: Vec<KeyId>,
+    /// Feeds that are to be revoked again.
+    #[serde(default)]
+    pub revoked_feeds: Vec<String>,
 }
 
 impl Restored {

@@ -41,6 +41,15 @@ pub async fn admit(gateway: &Gateway, permits: Vec<Permit>) -> Result<Vec<Admiss
 pub async fn admit_request(gateway: &Gateway, caller: &Caller, only_reads: bool) -> Result<(), Refusal> {
     let (counted, does) =
         if only_reads { (Counted::Read, "reads more often") } else { (Counted::Change, "makes more requests") };
+    take(gateway, caller, counted, does).await
+}
+
+/// Takes one read of a feed from an allowance of its own, so that whoever has an address takes nothing from its maker's.
+pub async fn admit_feed(gateway: &Gateway, caller: &Caller) -> Result<(), Refusal> {
+    take(gateway, caller, Counted::Feed, "has its feeds read more often").await
+}
+
+async fn take(gateway: &Gateway, caller: &Caller, counted: Counted, does: &str) -> Result<(), Refusal> {
     let rules = gateway.governance.load_full();
     gateway.limits.take(caller.principal(), counted, &rules.limits).await.map_err(|wait| {
         gateway.strangers.count_limited(caller, gateway.clock.now());

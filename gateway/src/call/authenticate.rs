@@ -8,7 +8,7 @@ use crate::{
     identity::{Issuer, TokenRefused},
     keys::{KeyRefused, Session, SessionRefused, Sessions},
     model::{AccountId, KeyId, PersonId, Principal},
-    records::{Author, Commitment, IdempotencyUse, KeyRecord},
+    records::{Author, Commitment, FeedRecord, IdempotencyUse, KeyRecord},
     refusal::{Problem, Refusal, Stage, problem},
 };
 
@@ -36,7 +36,7 @@ pub(crate) const FORWARD: &str = "forward";
 
 impl Caller {
     /// The key that was presented; where it was something else, what: `certificate:` and a name, `token:` and what it says,
-    /// `browser:` where its holder is signed in.
+    /// `browser:` where its holder is signed in, `feed:` and its id where a calendar program reads for them.
     pub fn key(&self) -> &KeyId {
         &self.key
     }
@@ -239,6 +239,30 @@ pub fn lasts(gateway: &Gateway, shown: &KeyId) -> bool {
     let now = gateway.clock.now();
     let ended = gateway.keys.record(shown).and_then(|key| key.expires_at).is_some_and(|end| end <= now);
     !ended && stands(gateway, shown)
+}
+
+/// As whom a feed reads: as its holder, while the governance knows them and what they made it with was not revoked. A key that merely ended
+/// was good then; when the feed ends is said in the feed.
+pub fn of_feed(gateway: &Gateway, feed: &FeedRecord) -> Option<Caller> {
+    let governance = gateway.governance.load();
+    let stands = match (Means::of(&feed.key), &feed.holder) {
+        (Means::Key, _) => {
+            gateway.keys.record(&feed.key).is_some_and(|key| key.revoked_at.is_none() && known(&governance, &key))
+        }
+        (Means::Certificate(name), Principal::App(app)) => {
+            governance.apps.get(app).is_some_and(|app| app.certificates.iter().any(|own| own == name))
+        }
+        (Means::Token(said), Principal::App(app)) => {
+            governance.apps.get(app).is_some_and(|app| app.tokens.iter().any(|own| of_token(own) == said))
+        }
+        _ => false,
+    };
+    let reader = Caller::of(&Author {
+        principal: feed.holder.clone(),
+        key: KeyId::new(format!("feed:{}", feed.id)),
+        on_behalf_of: None,
+    });
+    stands.then_some(reader)
 }
 
 /// What stands for a key where somebody shows something else; no key's id has a colon.

@@ -19,6 +19,7 @@ mod context;
 mod credential;
 mod device;
 mod doctor;
+mod feed;
 mod freeze;
 mod guidelines;
 mod init;
@@ -112,7 +113,7 @@ enum Command {
     Post(post::Command),
     /// Posts that wait for your vote.
     Approvals,
-    /// Posts with a time.
+    /// Posts with a time, and addresses at which calendar programs read them.
     Calendar(post::standing::Calendar),
     /// Stop everything of the organisation, a brand, an account or a campaign at once.
     #[command(subcommand)]
@@ -269,6 +270,9 @@ mod tests {
         "pressgate post history post_1 --json",
         "pressgate approvals --json",
         "pressgate calendar --from 2027-03-01T09:00:00Z --account a --ics -",
+        "pressgate calendar feed create --account a --name home --expires-in-days 30 --json",
+        "pressgate calendar feed list",
+        "pressgate calendar feed revoke feed_1 --key-file k",
         "pressgate audit search --actor app:newsroom --from 2030-01-01T00:00:00Z --oldest --limit 500",
         "pressgate audit tail -n 0 --follow --json",
         "pressgate credential set acme --label app --from-file -",
@@ -321,6 +325,9 @@ mod tests {
         "pressgate post comment post_1 x --resolves 1",
         "pressgate post resolve post_1 --account a --note x",
         "pressgate post resolve post_1 --account a --not-published",
+        "pressgate calendar feed",
+        "pressgate calendar --account a feed list",
+        "pressgate calendar feed create --expires-in-days 366",
         "pressgate key create",
         "pressgate key create --app a --person b",
         "pressgate key create --app a --expires tomorrow",

@@ -173,9 +173,10 @@ fn told(config: &Config, checked: &Checked, done: &Done, since: Option<&Since>) 
         Some(since) => {
             let (erased, keys) = (since.erased.len(), since.revoked_keys.len());
             text.push(format!(
-                "The next start erases {} and revokes {} again, before it serves.",
+                "The next start erases {}, and revokes {} and {} again, before it serves.",
                 counted(erased, "subject", "subjects"),
-                counted(keys, "key", "keys")
+                counted(keys, "key", "keys"),
+                counted(since.revoked_feeds.len(), "calendar feed", "calendar feeds")
             ));
             if !since.revoked_credentials.is_empty() {
                 let named = since.revoked_credentials.join(", ");
@@ -194,7 +195,8 @@ fn told(config: &Config, checked: &Checked, done: &Done, since: Option<&Since>) 
     let json = json!({
         "restored": manifest.id, "data": config.data, "leaves": manifest.log.size, "key_known": checked.trust.known,
         "compared": done.compared, "older_than": word.older_than, "erased": word.erased,
-        "revoked_keys": word.revoked_keys, "with_kek": done.with_kek, "with_signing_key": done.with_signing_key,
+        "revoked_keys": word.revoked_keys, "revoked_feeds": word.revoked_feeds,
+        "with_kek": done.with_kek, "with_signing_key": done.with_signing_key,
         "with_subject_keys": checked.subject_keys.is_some(),
     });
     Report::good(text.join("\n"), json)

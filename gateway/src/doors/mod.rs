@@ -3,7 +3,9 @@
 pub mod audit;
 pub mod body;
 pub mod caller;
+mod conditional;
 pub mod events;
+mod feed;
 pub mod forward;
 pub mod freezes;
 pub mod json;
@@ -58,6 +60,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/approvals", get(publish::standing::approvals))
         .route("/v1/calendar", get(publish::calendar::calendar))
         .route("/v1/calendar.ics", get(publish::calendar::calendar_ics))
+        .route("/v1/calendar/feeds", get(publish::feeds::list).merge(post(publish::feeds::create)))
+        .route("/v1/calendar/feeds/{id}", delete(publish::feeds::revoke))
         .route("/v1/posts/{id}/votes", post(publish::votes::vote))
         .route("/v1/validate", post(publish::posts::validate))
         .route("/v1/me", get(publish::me::me))
@@ -89,6 +93,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/readyz", get(listener::readyz))
         .route("/v1/media", post(publish::media::upload))
         .route("/media/{ticket}", any(public_media::serve))
+        .route("/calendar/{file}", get(feed::serve))
         .merge(people::routes())
         .fallback(problem::no_such_path)
         .method_not_allowed_fallback(problem::no_such_method)

@@ -22,7 +22,7 @@ use crate::refusal::problem;
         publish::steps::edit, publish::steps::submit, publish::steps::approve, publish::steps::reject, publish::steps::comment,
         publish::steps::schedule, publish::steps::cancel, publish::steps::reopen, publish::steps::retry, publish::steps::resolve, publish::invite::invite,
         publish::standing::history, publish::standing::explain, publish::standing::approvals, publish::calendar::calendar,
-        publish::calendar::calendar_ics, publish::written::request,
+        publish::calendar::calendar_ics, publish::feeds::create, publish::feeds::list, publish::feeds::revoke, publish::written::request,
         publish::votes::vote, publish::media::upload, publish::me::me, publish::accounts::list,
         people::devices::list, people::devices::revoke, events::stream,
         people::guidelines::api::list, people::guidelines::api::read, people::guidelines::api::acknowledge,

@@ -19,6 +19,8 @@ pub enum Counted {
     Change,
     /// A request that only reads: [`READS_PER_CALL`] times as many.
     Read,
+    /// A read by the address of a feed; as many as calls.
+    Feed,
 }
 
 /// So many reads go where one call goes.
@@ -33,6 +35,7 @@ impl Limits {
         let (name, times) = match counted {
             Counted::Change => ("requests", 1),
             Counted::Read => ("reads", READS_PER_CALL),
+            Counted::Feed => ("feeds", 1),
         };
         let (calls_per_minute, burst) = self.rule(principal, rules);
         let rate = Rate::per_minute(calls_per_minute.saturating_mul(times), burst.saturating_mul(times));
@@ -136,12 +139,13 @@ mod tests {
     async fn reads_have_a_larger_allowance_of_their_own() {
         let (limits, _clock) = limits(6, 2);
         let (app, rules) = (app("newsroom"), LimitRules::default());
-        let mut taken = [0, 0];
+        let mut taken = [0, 0, 0];
         for _ in 0..100 {
             taken[0] += usize::from(limits.take(&app, Counted::Change, &rules).await.is_ok());
             taken[1] += usize::from(limits.take(&app, Counted::Read, &rules).await.is_ok());
+            taken[2] += usize::from(limits.take(&app, Counted::Feed, &rules).await.is_ok());
         }
-        assert_eq!((taken, one(&limits, &app, &rules).await), ([2, 20], Ok(())));
+        assert_eq!((taken, one(&limits, &app, &rules).await), ([2, 20, 2], Ok(())));
     }
 
     #[tokio::test]

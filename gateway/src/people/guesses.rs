@@ -1,4 +1,4 @@
-//! Who guesses at links for outside approvers: a source that shows many wrong ones waits.
+//! Who guesses at links for outside approvers, or at addresses of feeds: a source that shows many wrong ones waits.
 //!
 //! A secret of 256 random bits is not guessed; this keeps those who try from the records.
 

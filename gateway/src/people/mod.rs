@@ -41,6 +41,8 @@ pub struct People {
     pub training: Training,
     /// Who guesses at links for outside approvers.
     pub guesses: Guesses,
+    /// Who guesses at addresses of feeds. Programs go on asking for one that was revoked, which must not keep an approver out.
+    pub feed_guesses: Guesses,
     /// Guidelines that they acknowledged.
     pub acknowledgements: acknowledgements::Acknowledgements,
     forms: hmac::Key,
@@ -61,6 +63,7 @@ impl People {
             attempts: attempts::Attempts::default(),
             codes: Codes::default(),
             guesses: Guesses::default(),
+            feed_guesses: Guesses::default(),
             training: Training::of(records.training().await?),
             acknowledgements: acknowledgements::Acknowledgements::of(records.acknowledgements().await?),
             forms: hmac::Key::new(hmac::HMAC_SHA256, forms),

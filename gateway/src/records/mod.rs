@@ -5,6 +5,7 @@
 
 mod erasable;
 mod error;
+mod feeds;
 mod lives;
 mod notices;
 mod releases;
@@ -19,6 +20,7 @@ use std::{future::Future, pin::Pin};
 
 pub use erasable::*;
 pub use error::RecordsError;
+pub use feeds::*;
 use jiff::Timestamp;
 pub use lives::*;
 pub use notices::*;
@@ -74,6 +76,17 @@ pub trait Records: Send + Sync + 'static {
     fn comments(&self, post: PostId) -> Answer<'_, Vec<CommentRecord>>;
     /// The link for an outside approver whose secret has this SHA-256, whether or not it works still.
     fn link(&self, secret: [u8; 32]) -> Answer<'_, Option<LinkRecord>>;
+    /// Keeps a feed, unless its holder has so many that have not ended by `now`: then false, and nothing is changed. Feeds that have ended are
+    /// forgotten.
+    fn put_feed(&self, feed: FeedRecord, feeds_max: u32, now: Timestamp) -> Answer<'_, bool>;
+    /// The feed whose secret has this SHA-256, whether or not it has ended.
+    fn feed(&self, secret: [u8; 32]) -> Answer<'_, Option<FeedRecord>>;
+    /// The feeds of a holder, of everybody where none is given, oldest first; those that have ended may be among them.
+    fn feeds(&self, holder: Option<Principal>) -> Answer<'_, Vec<FeedRecord>>;
+    /// Keeps when a feed was read; an earlier time changes nothing.
+    fn feed_used(&self, id: String, at: Timestamp) -> Answer<'_, ()>;
+    /// Forgets a feed; false where there is none.
+    fn end_feed(&self, id: String) -> Answer<'_, bool>;
     /// Posts that time may have changed after `from` and until `now`, the longest waiting first.
     fn to_wake(&self, from: Timestamp, now: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>>;
     /// Has every post that waits for people looked at by then: who they are, or what rules ask, may have changed.

@@ -44,7 +44,7 @@ pub(super) async fn told(config: &Config, audit: &AuditLog, now: Timestamp) -> R
     Ok(Some(word))
 }
 
-/// Has erasures carried out and keys revoked once more, and takes the word away.
+/// Has erasures carried out, keys and feeds revoked once more, and takes the word away.
 pub(super) async fn carry_out(
     config: &Config,
     parts: &Parts<'_>,
@@ -83,7 +83,24 @@ pub(super) async fn carry_out(
         note(parts.audit, now, event).await?;
         parts.keys.revoke(parts.records, id, now).await?;
     }
+    revoke_feeds(parts, word, now).await?;
     Restored::forget(&config.data).map_err(|error| StartError::Files(error.to_string()))
+}
+
+async fn revoke_feeds(parts: &Parts<'_>, word: &Restored, now: Timestamp) -> Result<(), StartError> {
+    let there = if word.revoked_feeds.is_empty() { Vec::new() } else { parts.records.feeds(None).await? };
+    for feed in there.into_iter().filter(|feed| word.revoked_feeds.contains(&feed.id)) {
+        let event = leaf::Change {
+            what: leaf::Changed::Feed,
+            action: "revoke".into(),
+            subject: format!("{}/{}", feed.holder, feed.id),
+            digest: None,
+            by: BY.into(),
+        };
+        note(parts.audit, now, event).await?;
+        parts.records.end_feed(feed.id).await?;
+    }
+    Ok(())
 }
 
 async fn note(audit: &AuditLog, now: Timestamp, event: leaf::Change) -> Result<(), StartError> {

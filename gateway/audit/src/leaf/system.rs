@@ -38,6 +38,8 @@ pub enum Changed {
     Person,
     /// A freeze: begun, asked to be lifted, lifted; a post that it stopped goes on.
     Freeze,
+    /// An address by which calendar programs read.
+    Feed,
     /// The log itself: a backup, a restore, its second checkpoint.
     Log,
     /// A value of a later version.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::cli::{
     context::Context,
+    feed,
     outcome::{Failure, Report, counted, safe},
     table::table,
 };
@@ -46,7 +47,10 @@ pub async fn approvals(context: &Context) -> Result<Report, Failure> {
 
 /// Which part of the calendar, and where it goes.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Calendar {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// From this instant on; a month ago where it is left out.
     #[arg(long, value_name = "INSTANT")]
     from: Option<String>,
@@ -61,10 +65,21 @@ pub struct Calendar {
     ics: Option<PathBuf>,
 }
 
+/// What belongs to the calendar besides what is in it.
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    /// Addresses at which calendar programs read it.
+    #[command(subcommand)]
+    Feed(feed::Command),
+}
+
 /// Posts with a time.
 pub async fn calendar(context: &Context, wanted: Calendar) -> Result<Report, Failure> {
+    let Calendar { part, from, until, account, ics } = wanted;
+    if let Some(Part::Feed(command)) = part {
+        return feed::run(context, command).await;
+    }
     let client = context.person(KEY)?;
-    let Calendar { from, until, account, ics } = wanted;
     let query = query(&[("from", from), ("until", until), ("account", account)]);
     if let Some(file) = ics {
         let reply = client.send(Method::GET, &format!("/v1/calendar.ics{query}"), None).await?;

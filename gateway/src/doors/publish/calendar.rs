@@ -39,6 +39,9 @@ const CALENDAR_AHEAD: SignedDuration = SignedDuration::from_hours(92 * 24);
 /// Characters of a post that its line in a calendar has.
 const SUMMARY_CHARS: usize = 60;
 
+/// What a calendar is for programs.
+pub const MEDIA_TYPE: &str = "text/calendar; charset=utf-8";
+
 /// A time of a post.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PlannedView {
@@ -93,6 +96,13 @@ pub struct CalendarQuery {
     account: Option<String>,
 }
 
+impl CalendarQuery {
+    /// The usual part of the calendar, of one account where one is given.
+    pub fn of(account: Option<&AccountId>) -> Self {
+        Self { from: None, until: None, account: account.map(ToString::to_string) }
+    }
+}
+
 type CalendarParams = Result<Query<CalendarQuery>, QueryRejection>;
 
 /// Posts with a time on accounts whose posts the caller may read, and its own.
@@ -104,7 +114,11 @@ pub async fn calendar(
     Known(caller): Known,
     query: CalendarParams,
 ) -> Result<Json<CalendarView>, Problem> {
-    match planned(&gateway, &caller, query).await {
+    let planned = match query {
+        Ok(Query(query)) => planned(&gateway, &caller, query).await,
+        Err(rejection) => Err(unread(&rejection)),
+    };
+    match planned {
         Ok((view, _)) => Ok(Json(view)),
         Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
     }
@@ -119,18 +133,27 @@ pub async fn calendar_ics(
     Known(caller): Known,
     query: CalendarParams,
 ) -> Result<Response, Problem> {
-    let feed = Feed { name: "Pressgate".to_owned(), product: "-//Pressgate//Calendar//EN".to_owned() };
-    let text = planned(&gateway, &caller, query).await.and_then(|(view, posts)| {
-        let of = |view: &PlannedView| Some(entry(view, posts.iter().find(|post| post.id.as_str() == view.post)?));
-        let entries: Vec<Entry> = view.posts.iter().filter_map(of).collect();
-        write(&feed, &entries).map_err(|error| {
-            Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error)
-        })
-    });
+    let text = match query {
+        Ok(Query(query)) => ics(&gateway, &caller, "Pressgate", query).await,
+        Err(rejection) => Err(unread(&rejection)),
+    };
     match text {
-        Ok(text) => Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response()),
+        Ok(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()),
         Err(refusal) => Err(refused(&gateway, &caller, refusal).await),
     }
+}
+
+/// The text of a calendar of that name.
+///
+/// # Errors
+/// A query that does not fit; the records can't be used.
+pub async fn ics(gateway: &Gateway, caller: &Caller, name: &str, query: CalendarQuery) -> Result<String, Refusal> {
+    let (view, posts) = planned(gateway, caller, query).await?;
+    let feed = Feed { name: name.to_owned(), product: "-//Pressgate//Calendar//EN".to_owned() };
+    let of = |view: &PlannedView| Some(entry(view, posts.iter().find(|post| post.id.as_str() == view.post)?));
+    let entries: Vec<Entry> = view.posts.iter().filter_map(of).collect();
+    write(&feed, &entries)
+        .map_err(|error| Refusal::new(problem::INTERNAL, Stage::Door, "The calendar can't be written.").because(error))
 }
 
 fn entry(view: &PlannedView, post: &PostRecord) -> Entry {
@@ -165,9 +188,8 @@ fn is_over(state: PostState) -> bool {
 async fn planned(
     gateway: &Gateway,
     caller: &Caller,
-    query: CalendarParams,
+    query: CalendarQuery,
 ) -> Result<(CalendarView, Vec<PostRecord>), Refusal> {
-    let Query(query) = query.map_err(|rejection| unread(&rejection))?;
     let now = gateway.clock.now();
     let time = |name: &str, text: Option<String>, otherwise: Option<Timestamp>| match text {
         Some(text) => pressgate_calendar::parse_instant(&text).map_err(|error| parameter(name, error.to_string())),

@@ -108,7 +108,7 @@ pub async fn invite(
 }
 
 /// Where the gateway is reached from outside; empty where nobody said so.
-fn origin(gateway: &Gateway) -> String {
+pub(super) fn origin(gateway: &Gateway) -> String {
     let notices = gateway.config.notices.as_ref().map(|notices| notices.base_url.origin().ascii_serialization());
     notices.or_else(|| gateway.config.sign_in.as_ref().map(|sign_in| sign_in.origin())).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod calendar;
 mod check;
+pub mod feeds;
 pub mod invite;
 pub mod me;
 pub mod media;

@@ -84,6 +84,7 @@ fn plugin_activity(action: &str) -> (u32, &str) {
 fn actor(by: &str) -> Value {
     match by {
         "" => json!({ "app_name": PRODUCT }),
+        app if app.starts_with("app:") => json!({ "app_name": app.trim_start_matches("app:"), "app_uid": app }),
         part if NOT_PERSONS.contains(&part) => json!({ "app_name": PRODUCT, "app_uid": part }),
         person => json!({ "user": { "uid": person } }),
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::{
     codec::{from_json, micros, to_json},
     erasures::{OPEN_TARGET, must_be_under_way},
-    notices,
+    feeds, notices,
 };
 use crate::{
     model::{Draft, MediaId, Part, PersonId, Principal, Verdict},
@@ -36,9 +36,10 @@ pub(super) fn part(connection: &Connection, part: &ErasePart) -> Result<bool, Re
         blank(connection, id, micros(before), &mut media)?;
     }
     let owner = owner(&erasure.subject);
-    let unused = owner.map(|owner| unused(connection, &owner, limit)).transpose()?.unwrap_or_default();
+    let unused = owner.as_ref().map(|owner| unused(connection, owner, limit)).transpose()?.unwrap_or_default();
     let more = values > 0 || !ids.is_empty() || !unused.is_empty();
     if !more {
+        owner.iter().try_for_each(|owner| feeds::erase(connection, owner))?;
         notes(connection, &erasure)?;
     }
     let gone = doom(connection, &erasure.id, media.into_iter().chain(unused))?;

@@ -76,7 +76,7 @@ pub(super) fn all(connection: &Connection, limit: u32) -> Result<Vec<ErasureReco
     Ok(found)
 }
 
-/// `Records::knows_subject`. Keys, votes and erasures are few.
+/// `Records::knows_subject`. Keys, feeds, votes and erasures are few.
 pub(super) fn knows(connection: &Connection, subject: &str) -> Result<bool, RecordsError> {
     let owner = owner(subject);
     let holder = owner.as_ref().map(|owner| to_json(owner, "a holder")).transpose()?;
@@ -87,6 +87,7 @@ pub(super) fn knows(connection: &Connection, subject: &str) -> Result<bool, Reco
     let sql = "SELECT EXISTS (SELECT 1 FROM openings WHERE subject = ?1)
         OR EXISTS (SELECT 1 FROM posts WHERE subject = ?1) OR EXISTS (SELECT 1 FROM erasures WHERE subject = ?1)
         OR EXISTS (SELECT 1 FROM media WHERE owner = ?2) OR EXISTS (SELECT 1 FROM keys WHERE holder = ?2)
+        OR EXISTS (SELECT 1 FROM feeds WHERE holder = ?2)
         OR EXISTS (SELECT 1 FROM votes WHERE json_extract(vote, '$.person') = ?3)
         OR EXISTS (SELECT 1 FROM comments WHERE person = ?3)
         OR EXISTS (SELECT 1 FROM notices WHERE addressee = ?1)";

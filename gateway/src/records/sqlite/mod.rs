@@ -15,6 +15,7 @@ mod claims;
 mod copy;
 mod erase;
 mod erasures;
+mod feeds;
 mod freezes;
 mod governance;
 mod identity;
@@ -48,7 +49,7 @@ pub use subject_keys::{SeenSubjectKeys, SqliteSubjectKeys};
 
 use super::{
     Accepted, AcknowledgementRecord, Advance, Answer, Claim, ClaimFor, CommentRecord, DropOpenings, DueNotices,
-    ErasePart, ErasedCounts, ErasureRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
+    ErasePart, ErasedCounts, ErasureRecord, FeedRecord, FreezeRecord, FrozenTarget, GovernanceRecord, IdempotencyKey,
     IdempotencyUse, KeyRecord, LeafFact, LifeEvent, LinkRecord, MediaRecord, NewNotice, NewPost, NoticeChannel,
     NoticeCounts, NoticeRecord, NoticeState, NoticesTried, OpenPosts, Opening, PostFilter, PostPage, PostRecord,
     Records, RecordsError, ReleaseRecord, Routing, RoutingRecord, SealedRecord, SignInRecord, StepRecord, StoredAnswer,
@@ -171,6 +172,26 @@ impl Records for SqliteRecords {
 
     fn link(&self, secret: [u8; 32]) -> Answer<'_, Option<LinkRecord>> {
         self.read(move |connection| links::find(connection, secret))
+    }
+
+    fn put_feed(&self, feed: FeedRecord, feeds_max: u32, now: Timestamp) -> Answer<'_, bool> {
+        self.write(move |connection| feeds::put(connection, &feed, feeds_max, now))
+    }
+
+    fn feed(&self, secret: [u8; 32]) -> Answer<'_, Option<FeedRecord>> {
+        self.read(move |connection| feeds::find(connection, secret))
+    }
+
+    fn feeds(&self, holder: Option<Principal>) -> Answer<'_, Vec<FeedRecord>> {
+        self.read(move |connection| feeds::of(connection, holder.as_ref()))
+    }
+
+    fn feed_used(&self, id: String, at: Timestamp) -> Answer<'_, ()> {
+        self.write(move |connection| feeds::used(connection, &id, at))
+    }
+
+    fn end_feed(&self, id: String) -> Answer<'_, bool> {
+        self.write(move |connection| feeds::end(connection, &id))
     }
 
     fn recurring(&self, before: Timestamp, limit: u32) -> Answer<'_, Vec<PostId>> {

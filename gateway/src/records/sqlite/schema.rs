@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_begun.sql"),
     include_str!("migrations/0013_recurring.sql"),
     include_str!("migrations/0014_releases.sql"),
+    include_str!("migrations/0015_feeds.sql"),
 ];
 /// The first version that overwrites what is deleted; in files of before, deleted rows may still lie about.
 const OVERWRITING: usize = 4;

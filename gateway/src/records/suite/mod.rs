@@ -2,6 +2,7 @@
 
 pub(super) mod attempts;
 pub(super) mod erasing;
+pub(super) mod feeds;
 pub(super) mod leaves;
 pub(super) mod lives;
 pub(super) mod model;
@@ -49,6 +50,7 @@ macro_rules! record_suite {
             lives: votes_move_posts, of_two_decisions_one_is_kept, an_edit_takes_the_place_of_what_was,
                 another_occurrence_begins_anew, what_goes_with_a_decision_is_kept_with_it_or_not_at_all, what_waits_for_time_is_found, what_was_said_is_erased,
                 links_are_found_by_their_secret;
+            feeds: feeds_are_kept_until_they_end, feeds_of_one_holder_are_few, feeds_are_erased;
             releases: releases_are_kept, of_two_swaps_one_is_kept, a_started_attempt_keeps_its_release;
             notices: notices_come_once, notices_end;
             model: random_sequences;

@@ -56,6 +56,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "media",
             // Pages of people rest on it.
             "people",
+            "feeds",
             "freezes",
             "reveals",
             "stop",
@@ -90,6 +91,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     // What every effect asks before it starts; people and operators begin and lift.
     ("freezes", &["model", "refusal", "config", "gateway", "audit", "records"]),
+    // Who reads the calendar without a key; whom a feed reads as, authenticate says.
+    ("feeds", &["model", "clock", "refusal", "gateway", "call", "keys", "audit", "records"]),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records", "telemetry"]),
     ("plugins", &["model", "clock", "config", "host"]),

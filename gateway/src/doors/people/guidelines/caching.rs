@@ -5,13 +5,13 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
 };
 
 use super::negotiate::Form;
-use crate::model::hex::hex;
+use crate::{doors::conditional::has, model::hex::hex};
 
 /// For a minute an old version may be shown by a cache of everybody's.
 const EVERYBODYS: HeaderValue = HeaderValue::from_static("public, max-age=60");
@@ -59,15 +59,10 @@ pub(super) fn plain(form: Form, body: String) -> Response {
     (headers, body).into_response()
 }
 
-/// `If-None-Match` (RFC 9110 section 13.1.2), by weak comparison.
-fn has(asked: &HeaderMap, tag: &str) -> bool {
-    let lines = asked.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    let mut entries = lines.flat_map(|line| line.split(',')).map(str::trim);
-    entries.any(|entry| entry == "*" || entry.strip_prefix("W/").unwrap_or(entry) == tag)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header::IF_NONE_MATCH;
+
     use super::*;
 
     #[test]

@@ -28,6 +28,7 @@ const ADDED: &[&str] = &[
     "",
     "",
     "INSERT INTO releases VALUES ('d1', 1767225600000000, '{}'); INSERT INTO routing VALUES (1, 7, '{\"slots\":{}}');",
+    "INSERT INTO feeds VALUES ('feed_1', x'00', '{}', 'k1', NULL, '', 1767225600000000, 4102444800000000, NULL);",
 ];
 
 fn refusal(folder: &Folder) -> String {
