@@ -10,32 +10,17 @@ use pressgate::host::{MediaFiles, PluginFault, PluginGrant};
 use pressgate::model::Outcome;
 use serde_json::{Value, json};
 use tests::harness::built;
-use tests::{plugins, samples};
+use tests::{made, plugins, samples};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("it is there")
 }
 
-/// Writes the files of a page: each is a code block under a line that holds its name and nothing else.
-fn write_package(page: &str, folder: &Path) {
-    let text = fs::read_to_string(repository().join("docs/plugins").join(page)).expect("a page");
-    let sdk = repository().join("sdk").display().to_string();
-    let mut files = 0;
-    let lines: Vec<&str> = text.lines().collect();
-    for (at, line) in lines.iter().enumerate() {
-        let name = line.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-        let Some(name) =
-            name.filter(|name| !name.contains('`') && lines.get(at + 2).is_some_and(|l| l.starts_with("```")))
-        else {
-            continue;
-        };
-        let code: Vec<&str> = lines[at + 3..].iter().copied().take_while(|line| !line.starts_with("```")).collect();
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, code.join("\n").replace("/path/to/pressgate/sdk", &sdk)).expect("written");
-        files += 1;
-    }
-    assert!(files >= 3, "{page} has {files} files");
+/// A project as `pressgate plugin new` makes it.
+fn begun(kind: &str, name: &str, folder: &Path) -> PathBuf {
+    let told = pressgate(folder, &["plugin", "new", kind, name]).expect("a new project");
+    assert!(told.contains("cargo test"), "{told}");
+    folder.join(name)
 }
 
 /// Runs the program as an author does. Versions of other crates are the repository's, so that nothing is downloaded.
@@ -96,11 +81,16 @@ impl Write for Log {
 #[tokio::test]
 async fn the_first_policy_builds_and_judges_and_what_can_not_serve_is_not_built() {
     let folder = tempfile::tempdir().expect("a folder");
-    write_package("writing-a-policy.md", folder.path());
-    let package = folder.path().join("no-shouting");
+    let package = begun("policy", "no-shouting", folder.path());
     own_tests(&package);
     let told = build(&package).expect("the documents hold");
     assert!(told.contains("no-shouting.wasm"), "{told}");
+    let told = pressgate(&package, &["plugin", "check", "built/no-shouting.wasm"]).expect("it holds");
+    for line in
+        ["no-shouting 0.1.0, policy", "runs on gateways with the contract 0.1.0-draft", "ok      self-test: 2 vectors"]
+    {
+        assert!(told.contains(line), "{line}: {told}");
+    }
 
     let host = samples::host(None);
     let wasm = fs::read(package.join("built/no-shouting.wasm")).expect("built");
@@ -146,13 +136,52 @@ async fn the_first_policy_builds_and_judges_and_what_can_not_serve_is_not_built(
     assert!(log.contains("plugin.toml declares the set `loud`: ") && log.contains("no-shouting 0.1.0"), "{log}");
 }
 
+/// What `plugin check`, `plugin new` and `plugin sdk` say of what is wrong.
+fn checked_on_the_way(package: &Path) {
+    let good = fs::read(package.join("built/tinynet.wasm")).expect("built");
+    let lying = made::with_manifest(&good, |manifest| manifest["plugin"]["wit"] = json!("9.9.9"));
+    let vector =
+        br#"{"vectors": [{"name": "lies", "check": {"text": "x"}, "expect": {"findings": ["no-such-code"]}}]}"#;
+    let vain = made::with_section(&made::without_section(&good, "pressgate:self-test"), "pressgate:self-test", vector);
+    for (component, said) in [
+        (b"hello".to_vec(), "failed  verify"),
+        (good[..good.len() / 2].to_vec(), "failed  verify"),
+        (lying, "built for contract 9.9.9"),
+        (vain, "failed  self-test: `lies`: findings should be `no-such-code` and is ``"),
+    ] {
+        fs::write(package.join("built/bad.wasm"), component).expect("written");
+        let told = pressgate(package, &["plugin", "check", "built/bad.wasm"]).expect_err(said);
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    for (line, said) in [
+        (&["plugin", "check", "built/none.wasm"][..], "No such file"),
+        (&["plugin", "new", "adapter", "Tiny Net"], "must start with a lower-case letter"),
+        (&["plugin", "new", "policy", "again", "--dir", "src"], "name another folder with --dir"),
+        (&["plugin", "sdk", "src"], "has no folder sdk/rust"),
+    ] {
+        let told = pressgate(package, line).expect_err(said);
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    fs::remove_file(package.join("sdk/rust/src/lib.rs")).expect("there");
+    pressgate(package, &["plugin", "sdk", "."]).expect("the SDK is there again");
+    assert!(package.join("sdk/rust/src/lib.rs").is_file());
+}
+
 #[test]
 fn the_first_adapter_builds_and_stray_files_are_in_nobodys_way() {
     let folder = tempfile::tempdir().expect("a folder");
-    write_package("writing-an-adapter.md", folder.path());
-    let package = folder.path().join("tinynet");
+    let package = begun("adapter", "tinynet", folder.path());
     own_tests(&package);
     build(&package).expect("the documents hold");
+    let told = pressgate(&package, &["plugin", "check", "built/tinynet.wasm"]).expect("it holds");
+    for line in [
+        "asks    POST below /api/posts of the account's own server",
+        "asks    the credential `token` (bearer)",
+        "4 vectors answered",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    checked_on_the_way(&package);
 
     let shelf = package.join("plugins");
     fs::create_dir_all(shelf.join("folder.wasm")).expect("made");

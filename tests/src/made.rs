@@ -42,7 +42,8 @@ pub fn with_manifest(component: &[u8], change: impl FnOnce(&mut Value)) -> Vec<u
     made
 }
 
-fn without_section(component: &[u8], name: &str) -> Vec<u8> {
+/// Without the section of this name.
+pub fn without_section(component: &[u8], name: &str) -> Vec<u8> {
     let (head, mut rest) = component.split_at(8);
     let mut made = head.to_vec();
     while let [id, after @ ..] = rest {

@@ -8,14 +8,14 @@ use crate::model::PluginName;
 /// The template's own names, which give way to the project's.
 const NAMES: [(&str, &str); 2] = [("no-shouting", "NoShouting"), ("tinynet", "Tinynet")];
 const POLICY: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../../../sdk/templates/policy/Cargo.toml")),
+    ("Cargo.toml", include_str!("../../../../sdk/templates/policy/Cargo.toml.in")),
     ("plugin.toml", include_str!("../../../../sdk/templates/policy/plugin.toml")),
     ("config.schema.json", include_str!("../../../../sdk/templates/policy/config.schema.json")),
     ("self-test.json", include_str!("../../../../sdk/templates/policy/self-test.json")),
     ("src/lib.rs", include_str!("../../../../sdk/templates/policy/lib.rs")),
 ];
 const ADAPTER: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../../../sdk/templates/adapter/Cargo.toml")),
+    ("Cargo.toml", include_str!("../../../../sdk/templates/adapter/Cargo.toml.in")),
     ("plugin.toml", include_str!("../../../../sdk/templates/adapter/plugin.toml")),
     ("self-test.json", include_str!("../../../../sdk/templates/adapter/self-test.json")),
     ("src/lib.rs", include_str!("../../../../sdk/templates/adapter/lib.rs")),
