@@ -122,7 +122,10 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
         Some(warning) => findings.warn("plugin signatures", warning),
         None => {
             let (trusted, revoked) = trust.counts();
-            let counts = format!("{} trusted, {revoked} revoked; a plugin without a good signature is refused", counted(trusted, "key", "keys"));
+            let counts = format!(
+                "{} trusted, {revoked} revoked; a plugin without a good signature is refused",
+                counted(trusted, "key", "keys")
+            );
             findings.add("plugin signatures", Ok(counts));
         }
     }

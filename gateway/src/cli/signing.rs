@@ -87,7 +87,8 @@ pub fn sign(args: &Sign) -> Result<Report, Failure> {
     replace(&args.file, &signed)?;
     let (key, digest) = (signer.verifier().label(), crate::releases::store::digest_of(&signed));
     let text = format!("signed {} {}\n  by      {key}\n  sha256  {digest}", manifest.name, manifest.version);
-    let json = json!({ "name": manifest.name, "version": manifest.version, "key": key, "path": args.file, "digest": digest });
+    let json =
+        json!({ "name": manifest.name, "version": manifest.version, "key": key, "path": args.file, "digest": digest });
     Ok(Report::good(text, json))
 }
 

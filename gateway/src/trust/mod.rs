@@ -51,7 +51,9 @@ pub enum TrustError {
     #[error("this is not a WebAssembly component: {0}. Build it with `pressgate plugin build`")]
     NotAComponent(&'static str),
     /// The signature section is not one.
-    #[error("its signature is damaged: {0}. Take the file from where it was signed once more, or build and sign it anew")]
+    #[error(
+        "its signature is damaged: {0}. Take the file from where it was signed once more, or build and sign it anew"
+    )]
     Damaged(String),
     /// The note is over other bytes.
     #[error(
@@ -60,7 +62,9 @@ pub enum TrustError {
     )]
     OtherBytes,
     /// A signature of a known key that is none.
-    #[error("the signature of the key {0} is wrong: it was never made with that key, or was changed since. Sign it anew")]
+    #[error(
+        "the signature of the key {0} is wrong: it was never made with that key, or was changed since. Sign it anew"
+    )]
     Wrong(String),
     /// Nobody signed it.
     #[error("it is not signed, and `plugins.trusted_keys` asks for a signature. Sign it with `pressgate plugin sign`")]
@@ -72,7 +76,9 @@ pub enum TrustError {
     )]
     Unknown(String),
     /// Only revoked keys signed it.
-    #[error("it is signed by {0}, which was revoked (`plugins.revoked_keys`). Have the component judged and signed with another key")]
+    #[error(
+        "it is signed by {0}, which was revoked (`plugins.revoked_keys`). Have the component judged and signed with another key"
+    )]
     Revoked(String),
     /// The keys that signed it may not sign this plugin.
     #[error(
@@ -162,7 +168,9 @@ impl std::fmt::Display for Standing {
         match self {
             Self::Signed(keys) => write!(f, "signed by {}", keys.join(", ")),
             Self::Unverified(keys) if keys.is_empty() => f.write_str("not signed"),
-            Self::Unverified(keys) => write!(f, "not verified: signed by {}, which is not trusted here", keys.join(", ")),
+            Self::Unverified(keys) => {
+                write!(f, "not verified: signed by {}, which is not trusted here", keys.join(", "))
+            }
         }
     }
 }
@@ -170,11 +178,7 @@ impl std::fmt::Display for Standing {
 impl Trust {
     /// As the configuration says.
     pub fn new(plugins: &Plugins) -> Self {
-        Self {
-            keys: plugins.trusted_keys.clone(),
-            revoked: plugins.revoked_keys.clone(),
-            unsigned: plugins.unsigned,
-        }
+        Self { keys: plugins.trusted_keys.clone(), revoked: plugins.revoked_keys.clone(), unsigned: plugins.unsigned }
     }
 
     /// The same where nothing unsigned may run.

@@ -22,7 +22,8 @@ fn component() -> Vec<u8> {
 }
 
 fn named(name: &str) -> Vec<u8> {
-    let json = serde_json::json!({"plugin": {"name": name, "version": "1.0.0", "kind": "policy", "wit": "0.1.0-draft"}});
+    let json =
+        serde_json::json!({"plugin": {"name": name, "version": "1.0.0", "kind": "policy", "wit": "0.1.0-draft"}});
     Manifest::from_json(json.to_string().as_bytes()).expect("a manifest");
     let mut component = component();
     append(&mut component, crate::host::manifest::SECTION, json.to_string().as_bytes());
@@ -62,7 +63,10 @@ fn each_way_to_be_refused_has_its_reason() {
         made
     };
     assert_eq!(told(&trust, &follows("after", b"")), "damaged signature");
-    assert_eq!(told(&trust, &follows(SIGNATURE_SECTION, split(&signed).unwrap().signature.unwrap())), "damaged signature");
+    assert_eq!(
+        told(&trust, &follows(SIGNATURE_SECTION, split(&signed).unwrap().signature.unwrap())),
+        "damaged signature"
+    );
     let note = split(&signed).unwrap().signature.unwrap();
     let with = |note: &[u8]| {
         let mut made = component();

@@ -12,9 +12,16 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen, media::RawMedia, notices::RawNotices, sign_in::RawSignIn,
-    telemetry::RawTelemetry, trust::{RawTrustedKey, Unsigned}, witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits,
+    export::RawExport,
+    forward::RawForward,
+    listen::RawListen,
+    media::RawMedia,
+    notices::RawNotices,
+    sign_in::RawSignIn,
+    telemetry::RawTelemetry,
+    trust::{RawTrustedKey, Unsigned},
+    witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},

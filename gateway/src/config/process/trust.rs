@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use pressgate_audit::note::{Algorithm, Verifier};
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::raw::{Checker, RawPlugins};
 use crate::model::PluginName;
@@ -30,7 +29,10 @@ pub enum Unsigned {
 
 /// `"name+id+base64"`, or `{ key = "…", plugins = ["mastodon"] }`.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "write the public key as `pressgate plugin key` prints it, or { key = \"…\", plugins = [\"…\"] }")]
+#[serde(
+    untagged,
+    expecting = "write the public key as `pressgate plugin key` prints it, or { key = \"…\", plugins = [\"…\"] }"
+)]
 pub(super) enum RawTrustedKey {
     Any(String),
     Some(RawSome),
@@ -83,7 +85,10 @@ impl Checker<'_> {
             let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             if name.is_empty() || !name.bytes().all(fits) {
                 let shown = name.escape_debug();
-                self.fault(at, format!("plugins.trusted_keys: `{shown}` is no plugin's name; those are of a-z, 0-9 and -"));
+                self.fault(
+                    at,
+                    format!("plugins.trusted_keys: `{shown}` is no plugin's name; those are of a-z, 0-9 and -"),
+                );
                 continue;
             }
             known.insert(PluginName::new(name));
@@ -125,7 +130,8 @@ mod tests {
         let none = parse("").unwrap();
         assert!(none.trusted_keys.is_empty() && none.unsigned == Unsigned::Allow);
         let (one, two) = (key(1, Algorithm::Ed25519), key(2, Algorithm::Ed25519));
-        let text = format!("trusted_keys = [\"{one}\", {{ key = \"{two}\", plugins = [\"x\"] }}]\nrevoked_keys = [\"{two}\"]");
+        let text =
+            format!("trusted_keys = [\"{one}\", {{ key = \"{two}\", plugins = [\"x\"] }}]\nrevoked_keys = [\"{two}\"]");
         let some = parse(&text).unwrap();
         assert_eq!((some.unsigned, some.trusted_keys.len(), some.revoked_keys.len()), (Unsigned::Refuse, 2, 1));
         assert!(some.trusted_keys[0].plugins.is_none());

@@ -31,7 +31,11 @@ pub async fn install(gateway: &Arc<Gateway>, by: &By, component: Vec<u8>) -> Res
     let manifest = understood(&component)?;
     let record = ReleaseRecord { signed_by: standing.clone().signers(), ..record(gateway, &manifest, &component, by) };
     let (component, record) = tried(gateway, component, record, standing).await?;
-    let signed = if record.signed_by.is_empty() { String::new() } else { format!(", signed by {}", record.signed_by.join(", ")) };
+    let signed = if record.signed_by.is_empty() {
+        String::new()
+    } else {
+        format!(", signed by {}", record.signed_by.join(", "))
+    };
     let label = format!("{} {}{signed}", record.name, record.version);
     let ops = Ops::running(gateway);
     let ready = record.state == ReleaseState::Ready;
@@ -63,7 +67,7 @@ async fn trusted(gateway: &Arc<Gateway>, by: &By, component: &[u8], digest: &str
     }
     let subject = format!("a component that is not trusted: {}", error.word());
     let leaf = leaf_of(Changed::Plugin, "install-refused", subject, Some(digest.to_owned()), by);
-    Ops::running(gateway).change(leaf, async { Ok(()) }).await?;
+    Ops::running(gateway).change(leaf, async { Ok::<(), OpsError>(()) }).await?;
     tracing::warn!(digest, %by, why = error.word(), "a release was refused");
     Err(refused)
 }

@@ -157,8 +157,19 @@ fn shown<'a>(
     let first = snapshot.adapters.values().chain(snapshot.policies.values());
     places
         .extend(first.filter(|release| release.digest() == record.digest).take(1).map(|_| "configuration".to_owned()));
-    let ReleaseRecord { digest, name, version, kind, size_bytes, installed_at, installed_by, state, steps, accepted, signed_by } =
-        record;
+    let ReleaseRecord {
+        digest,
+        name,
+        version,
+        kind,
+        size_bytes,
+        installed_at,
+        installed_by,
+        state,
+        steps,
+        accepted,
+        signed_by,
+    } = record;
     ReleaseView {
         release: digest,
         name,
