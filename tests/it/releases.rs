@@ -3,6 +3,7 @@
 mod command;
 mod made;
 mod rejected;
+mod signed;
 mod swapped;
 mod watched;
 
