@@ -131,7 +131,7 @@ async fn a_release_of_a_key_that_was_revoked_since_does_not_come_back() {
     assert!(log.contains(&release) && log.contains("was revoked"), "{log}");
     let listed = run_as(&gate, "person:ops-1", "plugin list", "");
     assert!(listed.text(0).contains("this release can't be loaded"), "{listed:?}");
-    let again = run_as(&gate, "person:ops-1", &installing, "");
+    let again = run_as(&gate, "person:ops-1", installing.trim_end_matches(" --json"), "");
     assert!(again.text(1).contains("was revoked"), "nor is it installed again: {again:?}");
     let tried = run_as(&gate, "person:ops-1", &format!("plugin canary {release} network:mastodon --share 10%"), "");
     assert!(tried.text(1).contains("was revoked"), "nor tried: {tried:?}");

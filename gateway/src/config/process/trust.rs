@@ -27,7 +27,7 @@ pub enum Unsigned {
     Refuse,
 }
 
-/// `"name+id+base64"`, or `{ key = "…", plugins = ["mastodon"] }`.
+/// `"name+id+base64"`, or `{ key = "…", plugins = ["square"] }`.
 #[derive(Deserialize)]
 #[serde(
     untagged,
