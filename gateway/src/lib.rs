@@ -31,6 +31,7 @@ pub mod reveals;
 pub mod freezes;
 
 pub mod host;
+pub mod trust;
 pub mod plugins;
 pub mod releases;
 pub mod egress;

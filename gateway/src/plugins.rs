@@ -13,7 +13,10 @@ use crate::{
     config::{Catalogue, Governance, PluginInfo, PluginKind as GovernedKind},
     host::{COMPONENT_BYTES_MAX, Host, LoadError, Manifest, PluginGrant, Release, manifest},
     model::PluginName,
+    trust::{Standing, Trust, TrustError},
 };
+
+const REBUILD: &str = "build it with `pressgate plugin build`";
 
 /// Why a folder of plugins can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ pub enum ShelfError {
 #[derive(Default)]
 pub struct Shelf {
     dir: PathBuf,
+    trust: Trust,
     plugins: BTreeMap<PluginName, Shelved>,
     strays: Vec<Stray>,
 }
@@ -69,6 +73,15 @@ pub struct Stray {
     pub path: String,
     /// Why.
     pub reason: String,
+    /// It may be a plugin, and may not run here.
+    pub untrusted: bool,
+}
+
+impl Stray {
+    /// For a line of its own.
+    pub fn told(&self) -> String {
+        format!("{}: {self}", if self.untrusted { "plugin refused" } else { "no plugin" })
+    }
 }
 
 impl std::fmt::Display for Stray {
@@ -80,6 +93,7 @@ impl std::fmt::Display for Stray {
 struct Shelved {
     path: String,
     manifest: Manifest,
+    standing: Standing,
     wasm: Vec<u8>,
 }
 
@@ -93,16 +107,17 @@ pub struct Serving {
 }
 
 impl Shelf {
-    /// Reads every `*.wasm` in the folder and its manifest; nothing is compiled. A missing folder is an empty one.
+    /// Reads every `*.wasm` in the folder, its signatures and its manifest; nothing is compiled. What is not trusted is a stray. A missing
+    /// folder is an empty one.
     ///
     /// # Errors
     /// The folder can't be read, or two files carry plugins of one name.
-    pub fn read(dir: &Path) -> Result<Self, ShelfError> {
+    pub fn read(dir: &Path, trust: &Trust) -> Result<Self, ShelfError> {
         let unreadable = |path: &Path, error: std::io::Error| ShelfError::Unreadable {
             path: path.display().to_string(),
             reason: error.to_string(),
         };
-        let mut shelf = Self { dir: dir.to_owned(), ..Self::default() };
+        let mut shelf = Self { dir: dir.to_owned(), trust: trust.clone(), ..Self::default() };
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(shelf),
@@ -116,14 +131,14 @@ impl Shelf {
         paths.sort_unstable();
         for path in paths {
             let shown = path.display().to_string();
-            match Shelved::read(&path) {
+            match Shelved::read(&path, trust) {
                 Ok(shelved) => {
                     let name = shelved.manifest.name.clone();
                     if let Some(before) = shelf.plugins.insert(name.clone(), shelved) {
                         return Err(ShelfError::Twice { name, one: before.path, other: shown });
                     }
                 }
-                Err(reason) => shelf.strays.push(Stray { path: shown, reason }),
+                Err((reason, untrusted)) => shelf.strays.push(Stray { path: shown, reason, untrusted }),
             }
         }
         Ok(shelf)
@@ -148,6 +163,11 @@ impl Shelf {
         host.judge(&shelved.wasm)
             .map(drop)
             .map_err(|error| ShelfError::Load { plugin: format!("{name} ({})", shelved.path), error })
+    }
+
+    /// Who vouches for a plugin on the shelf.
+    pub fn standing(&self, name: &PluginName) -> Option<&Standing> {
+        self.plugins.get(name).map(|shelved| &shelved.standing)
     }
 
     /// The manifest of a plugin on the shelf.
@@ -225,8 +245,26 @@ impl Shelf {
 }
 
 impl Shelved {
-    /// Reads one file, or says in a few words why it is no plugin.
-    fn read(path: &Path) -> Result<Self, String> {
+    /// Reads one file, or says why it is no plugin, or none that may run here.
+    fn read(path: &Path, trust: &Trust) -> Result<Self, (String, bool)> {
+        let wasm = Self::bytes(path).map_err(|reason| (reason, false))?;
+        // Before anything else of it is read.
+        let standing = trust.judge(&wasm).map_err(|error| {
+            let untrusted = !matches!(error, TrustError::NotAComponent(_));
+            (Self::refused(error), untrusted)
+        })?;
+        let manifest = Self::described(&wasm).map_err(|reason| (reason, false))?;
+        Ok(Self { path: path.display().to_string(), manifest, standing, wasm })
+    }
+
+    fn refused(error: TrustError) -> String {
+        match error {
+            TrustError::NotAComponent(why) => format!("not a whole WebAssembly component ({why}); {REBUILD}"),
+            other => other.to_string(),
+        }
+    }
+
+    fn bytes(path: &Path) -> Result<Vec<u8>, String> {
         let facts = std::fs::metadata(path).map_err(|error| error.to_string())?;
         if !facts.is_file() {
             return Err("not a file".into());
@@ -234,13 +272,14 @@ impl Shelved {
         if facts.len() > COMPONENT_BYTES_MAX as u64 {
             return Err(format!("{} bytes; a plugin has at most {COMPONENT_BYTES_MAX}", facts.len()));
         }
-        let wasm = std::fs::read(path).map_err(|error| error.to_string())?;
-        let rebuild = "build it with `pressgate plugin build`";
-        let section = manifest::extract(&wasm)
-            .map_err(|reason| format!("not a whole WebAssembly component ({reason}); {rebuild}"))?
-            .ok_or_else(|| format!("the component carries no manifest; {rebuild}"))?;
-        let manifest = Manifest::from_json(section).map_err(|error| format!("its manifest: {error}"))?;
-        Ok(Self { path: path.display().to_string(), manifest, wasm })
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn described(wasm: &[u8]) -> Result<Manifest, String> {
+        let section = manifest::extract(wasm)
+            .map_err(|reason| format!("not a whole WebAssembly component ({reason}); {REBUILD}"))?
+            .ok_or_else(|| format!("the component carries no manifest; {REBUILD}"))?;
+        Manifest::from_json(section).map_err(|error| format!("its manifest: {error}"))
     }
 }
 
@@ -268,7 +307,7 @@ impl Catalogue for Shelf {
             return format!("; {stray}");
         }
         // Plugins are read when a gateway starts: there may be more in the folder by now.
-        let now = Self::read(&self.dir).unwrap_or_default();
+        let now = Self::read(&self.dir, &self.trust).unwrap_or_default();
         match now.plugins.get(name) {
             Some(shelved) => format!("; {} was added after the gateway had started: restart it", shelved.path),
             None if self.dir.as_os_str().is_empty() => String::new(),

@@ -2,6 +2,7 @@
 
 mod command;
 mod rejected;
+mod signed;
 mod swapped;
 mod watched;
 

@@ -121,6 +121,16 @@ impl Verifier {
         self.algorithm
     }
 
+    /// Name and id, `<name>+<8 hexadecimal digits>`: enough to say which key is meant, not to check anything.
+    pub fn label(&self) -> String {
+        format!("{}+{}", self.name, self.id_text())
+    }
+
+    /// Is it the same key, whatever the two are called?
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+
     fn id_text(&self) -> String {
         format!("{:08x}", u32::from_be_bytes(self.id))
     }
@@ -271,6 +281,13 @@ pub struct SignatureLine {
     pub signature: Vec<u8>,
 }
 
+impl SignatureLine {
+    /// Name and id of the key that it claims to be of, as [`Verifier::label`] has them.
+    pub fn label(&self) -> String {
+        format!("{}+{:08x}", self.name, u32::from_be_bytes(self.id))
+    }
+}
+
 impl fmt::Display for SignatureLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = self.id.to_vec();
@@ -321,11 +338,7 @@ impl Note {
     pub fn verify(&self, key: &Verifier) -> Result<Option<u64>, NoteError> {
         let mut lines = self.signatures.iter().filter(|line| key.is_of(line)).peekable();
         if lines.peek().is_none() {
-            let by: Vec<String> = self
-                .signatures
-                .iter()
-                .map(|line| format!("{}+{:08x}", line.name, u32::from_be_bytes(line.id)))
-                .collect();
+            let by: Vec<String> = self.signatures.iter().map(SignatureLine::label).collect();
             return Err(NoteError::NotSigned(key.to_string(), by.join(", ")));
         }
         let mut latest = None;

@@ -14,6 +14,7 @@ use crate::{
     host::Host,
     model::PluginName,
     operator::caution,
+    plugins::Stray,
 };
 
 /// `check [DIR]`.
@@ -30,7 +31,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         return Err(Failure::refused(format!("{} is not a folder", dir.display())));
     }
     let shelf = context.shelf()?;
-    let mut warnings: Vec<String> = shelf.strays().iter().map(|stray| format!("no plugin: {stray}")).collect();
+    let mut warnings: Vec<String> = shelf.strays().iter().map(Stray::told).collect();
     let governance = match Governance::load(dir, &shelf, context.clock.now()) {
         Ok(governance) => governance,
         Err(mut faults) => {

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     plugins::Shelf,
     start::Parts,
+    trust::Trust,
 };
 
 /// The configuration's name where none is given.
@@ -51,7 +52,8 @@ impl Context {
 
     /// The plugins in the plugin folder.
     pub fn shelf(&self) -> Result<Shelf, Failure> {
-        Shelf::read(&self.config.plugins.dir).map_err(|error| Failure::refused(error.to_string()))
+        Shelf::read(&self.config.plugins.dir, &Trust::new(&self.config.plugins))
+            .map_err(|error| Failure::refused(error.to_string()))
     }
 
     /// Speaks to the gate as a person: with the key that is given, to the gateway of the configuration; else as the device that

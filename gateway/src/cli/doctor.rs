@@ -24,8 +24,9 @@ use crate::{
         served,
         wire::{CredentialView, StatusView, UnattemptedView},
     },
-    plugins::Shelf,
+    plugins::{Shelf, Stray},
     start::{self, StartError},
+    trust::Trust,
     vault::KekSource,
 };
 
@@ -35,6 +36,8 @@ use crate::{
 enum Health {
     Good,
     Fault,
+    /// It works, and should not stay so.
+    Warning,
     /// Not looked at, and why.
     Skipped,
 }
@@ -62,6 +65,10 @@ impl Findings {
         self.0.push(Finding { what: what.into(), health, detail });
     }
 
+    fn warn(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(Finding { what: what.into(), health: Health::Warning, detail: detail.into() });
+    }
+
     fn skip(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.0.push(Finding { what: what.into(), health: Health::Skipped, detail: why.into() });
     }
@@ -74,6 +81,7 @@ impl Findings {
             let mark = match finding.health {
                 Health::Good => "ok",
                 Health::Fault => "FAULT",
+                Health::Warning => "WARN",
                 Health::Skipped => "–",
             };
             format!("{mark:<MARK_CHARS$}  {:<width$}  {}", finding.what, finding.detail.replace('\n', &under))
@@ -99,16 +107,28 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let kek = kek(context).await;
     let kek_is_good = kek.is_ok();
     findings.add("key-encryption", kek);
-    let shelf = Shelf::read(&context.config.plugins.dir);
+    let trust = Trust::new(&context.config.plugins);
+    let shelf = Shelf::read(&context.config.plugins.dir, &trust);
     findings.add(
         "plugins",
         shelf.as_ref().map_err(ToString::to_string).map(|shelf| {
             let names = shelf.names();
             let names = if names.is_empty() { "none in the plugin folder".to_owned() } else { names.join(", ") };
-            let strays = shelf.strays().iter().map(|stray| format!("no plugin: {stray}"));
+            let strays = shelf.strays().iter().map(Stray::told);
             std::iter::once(names).chain(strays).collect::<Vec<_>>().join("\n")
         }),
     );
+    match trust.warning() {
+        Some(warning) => findings.warn("plugin signatures", warning),
+        None => {
+            let (trusted, revoked) = trust.counts();
+            let counts = format!(
+                "{} trusted, {revoked} revoked; a plugin without a good signature is refused",
+                counted(trusted, "key", "keys")
+            );
+            findings.add("plugin signatures", Ok(counts));
+        }
+    }
     let shelf = shelf.unwrap_or_default();
     findings.add("governance", governance(context, &shelf));
     findings.add("listeners", listeners(context, &shelf));

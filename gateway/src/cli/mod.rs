@@ -32,6 +32,7 @@ mod plugins;
 mod post;
 mod reach;
 mod releases;
+mod signing;
 mod reply;
 mod restore;
 mod secret_input;
@@ -308,6 +309,9 @@ mod tests {
         "pressgate plugin activate 0123abcd network:square --accept-capabilities --saw 3",
         "pressgate plugin canary square@0.2.0 account:acme-square --share 10%",
         "pressgate plugin promote network:square",
+        "pressgate plugin key --name acme/plugins --out k",
+        "pressgate plugin sign square.wasm --key k",
+        "pressgate plugin verify square.wasm --trusted a+00000000+AAAA --trusted b+00000000+AAAA",
         "pressgate plugin rollback policy:house-rules --key-file k",
         "pressgate thaw freeze_1 --reason over --release-every 30s",
         "pressgate restore /backups/2030-01-01 --into data --older --erased-since old/audit",
@@ -337,6 +341,7 @@ mod tests {
         "pressgate login https://gate.acme.example",
         "pressgate training",
         "pressgate plugin install",
+        "pressgate plugin sign square.wasm",
         "pressgate plugin canary square@0.2.0 network:square",
         "pressgate plugin canary square@0.2.0 network:square --share 100%",
         "pressgate plugin promote",

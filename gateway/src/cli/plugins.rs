@@ -11,10 +11,10 @@ use super::{
     author,
     context::Context,
     outcome::{Failure, Report},
-    plugin, releases,
+    plugin, releases, signing,
     table::table,
 };
-use crate::host::Host;
+use crate::{host::Host, trust::Standing};
 
 /// `plugin build|list|install|…`.
 #[derive(Debug, clap::Subcommand)]
@@ -40,6 +40,12 @@ pub enum Command {
         /// A component, or a folder of components.
         path: PathBuf,
     },
+    /// Make a key that signs plugins; prints the public part, for `plugins.trusted_keys`.
+    Key(signing::Key),
+    /// Sign a component and its manifest, in place. What others signed stays; what this key signed before is replaced.
+    Sign(signing::Sign),
+    /// Say whose signatures a component has, and what they are worth. Fails unless a trusted key signed it.
+    Verify(signing::Verify),
     /// One release, with every step of its way and what became of it.
     Show {
         /// Its digest, the beginning of it, or name@version.
@@ -68,6 +74,9 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
     match command {
         Command::List => list(context).await,
         Command::Install { path } => releases::install(context, &path).await,
+        Command::Key(args) => signing::key(&args),
+        Command::Sign(args) => signing::sign(&args),
+        Command::Verify(args) => signing::verify(context, &args),
         Command::Show { release } => releases::show(context, &release).await,
         Command::Activate(args) => releases::activate(context, args).await,
         Command::Canary(args) => releases::canary(context, args).await,
@@ -140,26 +149,29 @@ async fn list(context: &Context) -> Result<Report, Failure> {
     let host = Host::for_judging(Arc::clone(&context.clock)).map_err(|error| Failure::refused(error.to_string()))?;
     for manifest in shelf.manifests() {
         let kind = format!("{:?}", manifest.kind).to_lowercase();
+        let keys = shelf.standing(&manifest.name).cloned().map(Standing::signers).unwrap_or_default();
+        let signed = releases::signed(&keys);
         let fault = shelf.judge(&host, &manifest.name).err().map(|error| error.to_string());
         rows.push(vec![
             manifest.name.to_string(),
             manifest.version.clone(),
             kind.clone(),
+            signed.clone(),
             manifest.networks.join(", "),
             fault.clone().unwrap_or_else(|| "loads".to_owned()),
         ]);
         entries.push(json!({
             "name": manifest.name, "version": manifest.version, "kind": kind, "networks": manifest.networks,
-            "path": shelf.path(&manifest.name), "fault": fault,
+            "path": shelf.path(&manifest.name), "fault": fault, "signed_by": keys,
             "credentials": manifest.credentials.iter().map(|wish| json!({ "label": wish.label, "secrets": wish.secrets })).collect::<Vec<_>>(),
         }));
     }
     let none = || "–".to_owned();
     for stray in shelf.strays() {
-        rows.push(vec![none(), none(), none(), none(), format!("no plugin: {stray}")]);
+        rows.push(vec![none(), none(), none(), none(), none(), stray.told()]);
         entries.push(json!({ "name": null, "path": stray.path, "fault": stray.reason }));
     }
-    let mut text = table(&["name", "version", "kind", "networks", "state"], &rows);
+    let mut text = table(&["name", "version", "kind", "signatures", "networks", "state"], &rows);
     if let Some((more, installed)) = releases::listed(context).await {
         text.push_str(&format!("\n\n{more}"));
         entries.extend(installed);

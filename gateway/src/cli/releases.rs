@@ -211,6 +211,7 @@ pub async fn show(context: &Context, release: &str) -> Result<Report, Failure> {
         format!("  release    {}", view.release),
         format!("  installed  {} by {}", view.installed_at, view.installed_by),
         format!("  state      {}", state(view.state)),
+        format!("  signed     {}", signed(&view.signed_by)),
     ];
     lines.extend(view.places.iter().map(|place| format!("  serves     {place}")));
     lines.extend(view.accepted.iter().map(|line| format!("  accepted   {line}")));
@@ -219,6 +220,11 @@ pub async fn show(context: &Context, release: &str) -> Result<Report, Failure> {
         lines.push(format!("  {word}  {:<12}  {}", step.step, step.note));
     }
     Ok(Report::good(lines.join("\n"), json!(view)))
+}
+
+/// Who signed it, in words.
+pub fn signed(keys: &[String]) -> String {
+    if keys.is_empty() { "unsigned".to_owned() } else { format!("signed by {}", keys.join(", ")) }
 }
 
 /// A release's name as a part of a path.
@@ -252,11 +258,12 @@ pub async fn listed(context: &Context) -> Option<(String, Vec<Value>)> {
             release.name.clone(),
             release.version.clone(),
             state(release.state).to_owned(),
+            signed(&release.signed_by),
             release.places.join(", "),
         ]
     };
     let rows: Vec<_> = routing.releases.iter().map(row).collect();
-    let mut text = table(&["release", "name", "version", "state", "serves"], &rows);
+    let mut text = table(&["release", "name", "version", "state", "signatures", "serves"], &rows);
     for slot in &routing.slots {
         text.push_str(&format!("\n\n{}", told(slot)));
     }

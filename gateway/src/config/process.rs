@@ -10,6 +10,7 @@ mod notices;
 mod raw;
 mod sign_in;
 mod telemetry;
+mod trust;
 mod witness;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pressgate_audit::note::Verifier;
 use serde::Deserialize;
 use url::Url;
 
@@ -29,6 +31,7 @@ pub use media::Media;
 pub use notices::{NoticeMail, NoticeTls, NoticeWebhook, Notices};
 pub use sign_in::SignIn;
 pub use telemetry::Telemetry;
+pub use trust::{TrustedKey, Unsigned};
 pub use witness::Witness;
 
 /// Size of the largest `pressgate.toml`.
@@ -175,6 +178,12 @@ pub struct Plugins {
     pub compile_ms_max: u64,
     /// How much memory compiling one may use.
     pub compile_bytes_max: u64,
+    /// Whose signatures count.
+    pub trusted_keys: Vec<TrustedKey>,
+    /// Keys whose signatures count no more, trusted or not.
+    pub revoked_keys: Vec<Verifier>,
+    /// What becomes of a plugin that no trusted key signed.
+    pub unsigned: Unsigned,
 }
 
 /// Posts that wait for their time.

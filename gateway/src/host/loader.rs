@@ -19,7 +19,7 @@ use super::entry::Entry;
 use super::error::{HostError, LoadError, PluginFault, step};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
-use super::manifest::{CONTRACT, Manifest, PluginKind, extract};
+use super::manifest::{CONTRACT, Manifest, PluginKind, extract, split};
 use super::release::Release;
 use super::settings::Settings;
 use super::shape::Shape;
@@ -157,20 +157,22 @@ impl Host {
         if wasm.len() > COMPONENT_BYTES_MAX {
             return Err(LoadError::TooLarge { size_bytes: wasm.len(), max_bytes: COMPONENT_BYTES_MAX });
         }
-        let json = extract(wasm).map_err(LoadError::NotAComponent)?.ok_or(LoadError::NoManifest)?;
+        // From here on there is nothing but what a signature covers: the signature itself is read by nobody.
+        let content = split(wasm).map_err(|error| LoadError::NotAComponent(error.to_string()))?.content;
+        let json = extract(content).map_err(LoadError::NotAComponent)?.ok_or(LoadError::NoManifest)?;
         let manifest = Manifest::from_json(json)?;
         let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
-        tell(step::VERIFY, format!("{}, {} bytes, sha256 {digest}, not signed", manifest.label(), wasm.len()));
+        tell(step::VERIFY, format!("{}, {} bytes, sha256 {digest}", manifest.label(), wasm.len()));
         if manifest.wit != CONTRACT {
             return Err(LoadError::Contract { wanted: manifest.wit, offered: CONTRACT });
         }
-        foreign_imports(wasm)?;
-        let shape = Shape::read(wasm)?;
+        foreign_imports(content)?;
+        let shape = Shape::read(content)?;
         shape.is_of(manifest.kind)?;
         tell(step::CONTRACT, format!("contract {CONTRACT}, nothing imported but its interfaces"));
         let settings = Arc::new(settings(&manifest)?);
         tell(step::FIT, shape.fits(&manifest.limits)?);
-        let (component, origin) = self.compiled(wasm, &digest)?;
+        let (component, origin) = self.compiled(content, &hex(digest::digest(&digest::SHA256, content).as_ref()))?;
         tell(step::COMPILE, if origin == Origin::Cache { "from the cache" } else { "compiled" }.into());
         component.initialize_copy_on_write_image().map_err(|error| LoadError::Resources(format!("{error:#}")))?;
         let code = Arc::new(Code {

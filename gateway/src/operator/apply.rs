@@ -45,7 +45,7 @@ pub async fn diff(gateway: &Arc<Gateway>) -> Result<DiffView, OpsError> {
 async fn exchanged(gateway: &Arc<Gateway>) -> Vec<String> {
     let gateway = Arc::clone(gateway);
     let comparing = blocking(move || {
-        let disk = Shelf::read(&gateway.config.plugins.dir)?;
+        let disk = Shelf::read(&gateway.config.plugins.dir, &gateway.releases.trust)?;
         Ok(served::differences(&served::running(&gateway.registry.snapshot()), &disk))
     });
     comparing.await.unwrap_or_else(|error| vec![format!("the plugin folder can't be compared with what runs: {error}")])

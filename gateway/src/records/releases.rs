@@ -29,6 +29,9 @@ pub struct ReleaseRecord {
     /// Capabilities that a person accepted.
     #[serde(default)]
     pub accepted: Vec<String>,
+    /// The trusted keys that had signed it when it was installed, by name and id.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
 }
 
 /// Whether a release may serve.

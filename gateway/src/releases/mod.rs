@@ -13,6 +13,7 @@ pub mod vectors;
 
 use tokio::sync::Mutex;
 
+use crate::trust::Trust;
 pub use slot::Slot;
 pub use store::ReleaseStore;
 
@@ -21,13 +22,15 @@ pub use store::ReleaseStore;
 pub struct Releases {
     /// Their components.
     pub store: ReleaseStore,
+    /// Whose plugins may run.
+    pub trust: Trust,
     /// One is tried out at a time: compilers are hungry.
     pub installing: Mutex<()>,
 }
 
 impl Releases {
     /// With the components of this store.
-    pub fn new(store: ReleaseStore) -> Self {
-        Self { store, installing: Mutex::new(()) }
+    pub fn new(store: ReleaseStore, trust: Trust) -> Self {
+        Self { store, trust, installing: Mutex::new(()) }
     }
 }

@@ -160,9 +160,13 @@ impl Parts<'_> {
     /// Loads a release from the store, with the hosts that a person granted.
     ///
     /// # Errors
-    /// It is not there, was changed, or does not fit.
+    /// It is not there, was changed, is not trusted (any more), or does not fit.
     pub fn load(&self, digest: &str, config: &Value) -> Result<Arc<Release>, String> {
         let component = self.releases.store.get(digest)?;
+        // Anew at each load: a key may have been revoked since.
+        self.releases.trust.judge(&component).map_err(|error| {
+            format!("the release {digest} may not run: {error}; then install it and put it in place again")
+        })?;
         let accepted =
             self.records.iter().find(|record| record.digest == digest).map(|record| record.accepted.as_slice());
         let grant = manifest(&component)
@@ -189,6 +193,7 @@ pub fn first(release: &Release, size_bytes: usize, now: Timestamp) -> ReleaseRec
         state: ReleaseState::Ready,
         steps: Vec::new(),
         accepted: Vec::new(),
+        signed_by: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     plugins::Shelf,
     records::Records,
     releases::{ReleaseStore, Releases, serve},
+    trust::{Standing, Trust},
     vault::Vault,
 };
 
@@ -20,7 +21,8 @@ const INSTANCES_MAX: u32 = 512;
 /// The components of installed releases.
 fn open_releases(config: &Config) -> Result<Releases, StartError> {
     let folder = config.releases_dir();
-    ReleaseStore::open(&folder).map(Releases::new).map_err(|error| files(&folder, &error))
+    let trust = Trust::new(&config.plugins);
+    ReleaseStore::open(&folder).map(|store| Releases::new(store, trust)).map_err(|error| files(&folder, &error))
 }
 
 /// What plugins are loaded from, and for.
@@ -52,7 +54,9 @@ impl Loading<'_> {
             }
             let Some(component) = shelf.component(&release.manifest().name) else { continue };
             releases.store.put(component).map_err(|error| files(&config.releases_dir(), &error))?;
-            let record = serve::first(release, component.len(), clock.now());
+            let mut record = serve::first(release, component.len(), clock.now());
+            let standing = shelf.standing(&release.manifest().name).cloned();
+            record.signed_by = standing.map(Standing::signers).unwrap_or_default();
             records.put_release(record.clone()).await?;
             known.push(record);
         }
@@ -78,9 +82,14 @@ impl Loading<'_> {
 
 /// The components in the plugin folder.
 pub(super) fn shelf(config: &Config) -> Result<Shelf, StartError> {
-    let shelf = Shelf::read(&config.plugins.dir)?;
+    let trust = Trust::new(&config.plugins);
+    if let Some(warning) = trust.warning() {
+        tracing::warn!("{warning}");
+    }
+    let shelf = Shelf::read(&config.plugins.dir, &trust)?;
     for stray in shelf.strays() {
-        tracing::warn!(file = stray.path, "no plugin: {}", stray.reason);
+        let what = if stray.untrusted { "plugin refused" } else { "no plugin" };
+        tracing::warn!(file = stray.path, "{what}: {}", stray.reason);
     }
     Ok(shelf)
 }

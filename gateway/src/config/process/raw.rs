@@ -12,9 +12,16 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits, export::RawExport,
-    forward::RawForward, listen::RawListen, media::RawMedia, notices::RawNotices, sign_in::RawSignIn,
-    telemetry::RawTelemetry, witness::RawWitness,
+    Audit, Config, Egress, Kek, Limits, Log, LogFormat, Native, Plugins, Posts, SharedLimits,
+    export::RawExport,
+    forward::RawForward,
+    listen::RawListen,
+    media::RawMedia,
+    notices::RawNotices,
+    sign_in::RawSignIn,
+    telemetry::RawTelemetry,
+    trust::{RawTrustedKey, Unsigned},
+    witness::RawWitness,
 };
 use crate::{
     config::{Fault, fault::line_of},
@@ -107,10 +114,13 @@ struct RawAudit {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct RawPlugins {
+pub(super) struct RawPlugins {
     dir: Option<Spanned<String>>,
     compile_ms_max: Option<Spanned<i64>>,
     compile_bytes_max: Option<Spanned<i64>>,
+    pub(super) trusted_keys: Vec<Spanned<RawTrustedKey>>,
+    pub(super) revoked_keys: Vec<Spanned<String>>,
+    pub(super) unsigned: Option<Spanned<Unsigned>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -205,15 +215,7 @@ impl Checker<'_> {
             governance: self.path("governance", raw.governance, "governance"),
             kek,
             audit: self.audit(raw.audit, &data),
-            plugins: Plugins {
-                dir: self.path("plugins.dir", raw.plugins.dir, "plugins"),
-                compile_ms_max: self.number("plugins.compile_ms_max", raw.plugins.compile_ms_max, &COMPILE_MS),
-                compile_bytes_max: self.number(
-                    "plugins.compile_bytes_max",
-                    raw.plugins.compile_bytes_max,
-                    &COMPILE_BYTES,
-                ),
-            },
+            plugins: self.plugins(raw.plugins),
             native: Native { domain: self.domain(raw.native.domain), listeners: self.listeners(raw.native.listeners) },
             sign_in: self.sign_in(raw.sign_in),
             notices: self.notices(raw.notices),
@@ -284,6 +286,18 @@ impl Checker<'_> {
                 first.key, first.address
             );
             self.fault(later.at.or(first.at).unwrap_or_default(), message);
+        }
+    }
+
+    fn plugins(&mut self, mut raw: RawPlugins) -> Plugins {
+        let (trusted_keys, revoked_keys, unsigned) = self.trust(&mut raw);
+        Plugins {
+            dir: self.path("plugins.dir", raw.dir, "plugins"),
+            compile_ms_max: self.number("plugins.compile_ms_max", raw.compile_ms_max, &COMPILE_MS),
+            compile_bytes_max: self.number("plugins.compile_bytes_max", raw.compile_bytes_max, &COMPILE_BYTES),
+            trusted_keys,
+            revoked_keys,
+            unsigned,
         }
     }
 

@@ -7,6 +7,7 @@ mod oauth2;
 mod raw;
 mod schema;
 mod section;
+mod signed;
 #[cfg(test)]
 mod stand_in_tests;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub use check::{ManifestError, name};
 pub use oauth2::{CLIENT_ID, CLIENT_SECRET, ClientAuthentication, Endpoint, OAuth2Decl};
 pub use section::{SECTION, append, embed, extract, section};
+pub use signed::{SIGNATURE_SECTION, Split, SplitError, split};
 
 use crate::model::PluginName;
 

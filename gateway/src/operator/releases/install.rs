@@ -10,6 +10,7 @@ use crate::{
     operator::{By, Ops, OpsError, ops::leaf_of},
     records::{ReleaseRecord, ReleaseState, ReleaseStep},
     releases::{serve, store::digest_of, vectors::Vectors},
+    trust::{Standing, TrustError},
 };
 
 /// Installs a component. One that is installed already is told as it is.
@@ -20,6 +21,7 @@ use crate::{
 pub async fn install(gateway: &Arc<Gateway>, by: &By, component: Vec<u8>) -> Result<ReleaseView, OpsError> {
     let _one_at_a_time = gateway.releases.installing.lock().await;
     let digest = digest_of(&component);
+    let standing = trusted(gateway, by, &component, &digest).await?;
     let all = gateway.records.releases().await?;
     if let Some(known) = all.iter().find(|known| known.digest == digest && known.state == ReleaseState::Ready)
         && gateway.releases.store.get(&digest).is_ok()
@@ -27,9 +29,14 @@ pub async fn install(gateway: &Arc<Gateway>, by: &By, component: Vec<u8>) -> Res
         return view::release(gateway, known.clone()).await;
     }
     let manifest = understood(&component)?;
-    let record = record(gateway, &manifest, &component, by);
-    let (component, record) = tried(gateway, component, record).await?;
-    let label = format!("{} {}", record.name, record.version);
+    let record = ReleaseRecord { signed_by: standing.clone().signers(), ..record(gateway, &manifest, &component, by) };
+    let (component, record) = tried(gateway, component, record, standing).await?;
+    let signed = if record.signed_by.is_empty() {
+        String::new()
+    } else {
+        format!(", signed by {}", record.signed_by.join(", "))
+    };
+    let label = format!("{} {}{signed}", record.name, record.version);
     let ops = Ops::running(gateway);
     let ready = record.state == ReleaseState::Ready;
     let action = if ready { "install" } else { "install-failed" };
@@ -46,6 +53,23 @@ pub async fn install(gateway: &Arc<Gateway>, by: &By, component: Vec<u8>) -> Res
     ops.change(leaf, keep).await?;
     tracing::info!(digest, %by, state = action, "release");
     view::release(gateway, record).await
+}
+
+/// Before anything else of it is read: may it run here? What may not is told to the log, without a word of the file's own.
+async fn trusted(gateway: &Arc<Gateway>, by: &By, component: &[u8], digest: &str) -> Result<Standing, OpsError> {
+    let error = match gateway.releases.trust.judge(component) {
+        Ok(standing) => return Ok(standing),
+        Err(error) => error,
+    };
+    let refused = OpsError::Invalid(format!("{}: {error}; nothing was installed", step::VERIFY));
+    if component.len() > COMPONENT_BYTES_MAX || matches!(error, TrustError::NotAComponent(_)) {
+        return Err(refused);
+    }
+    let subject = format!("a component that is not trusted: {}", error.word());
+    let leaf = leaf_of(Changed::Plugin, "install-refused", subject, Some(digest.to_owned()), by);
+    Ops::running(gateway).change(leaf, async { Ok::<(), OpsError>(()) }).await?;
+    tracing::warn!(digest, %by, why = error.word(), "a release was refused");
+    Err(refused)
 }
 
 /// The manifest of what may become a release.
@@ -78,6 +102,7 @@ fn record(gateway: &Gateway, manifest: &Manifest, component: &[u8], by: &By) -> 
         state: ReleaseState::Rejected,
         steps: Vec::new(),
         accepted: Vec::new(),
+        signed_by: Vec::new(),
     }
 }
 
@@ -86,12 +111,15 @@ async fn tried(
     gateway: &Arc<Gateway>,
     component: Vec<u8>,
     mut record: ReleaseRecord,
+    standing: Standing,
 ) -> Result<(Vec<u8>, ReleaseRecord), OpsError> {
     let trying = Arc::clone(gateway);
     let work = move || {
         let mut steps = Vec::new();
-        // Signatures are to be looked at here, before anything reads further into the component.
-        let mut tell = |name: &str, note: String| steps.push(passed(&trying, name, note));
+        let mut tell = |name: &str, note: String| {
+            let note = if name == step::VERIFY { format!("{note}, {standing}") } else { note };
+            steps.push(passed(&trying, name, note));
+        };
         let release = trying.host.try_out(&component, &PluginGrant::default(), &mut tell);
         (component, release, steps)
     };

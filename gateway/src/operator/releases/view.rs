@@ -110,6 +110,9 @@ pub struct ReleaseView {
     pub steps: Vec<ReleaseStep>,
     /// What a person accepted that it may do.
     pub accepted: Vec<String>,
+    /// The trusted keys that had signed it when it was installed; none for one that was not verified.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
     /// Where it serves, is the canary, or is parked: `network:square (active)`.
     pub places: Vec<String>,
 }
@@ -154,8 +157,19 @@ fn shown<'a>(
     let first = snapshot.adapters.values().chain(snapshot.policies.values());
     places
         .extend(first.filter(|release| release.digest() == record.digest).take(1).map(|_| "configuration".to_owned()));
-    let ReleaseRecord { digest, name, version, kind, size_bytes, installed_at, installed_by, state, steps, accepted } =
-        record;
+    let ReleaseRecord {
+        digest,
+        name,
+        version,
+        kind,
+        size_bytes,
+        installed_at,
+        installed_by,
+        state,
+        steps,
+        accepted,
+        signed_by,
+    } = record;
     ReleaseView {
         release: digest,
         name,
@@ -167,6 +181,7 @@ fn shown<'a>(
         state,
         steps,
         accepted,
+        signed_by,
         places,
     }
 }

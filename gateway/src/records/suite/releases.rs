@@ -14,6 +14,7 @@ fn release(digest: &str, seconds: i64) -> ReleaseRecord {
         state: ReleaseState::Ready,
         steps: Vec::new(),
         accepted: Vec::new(),
+        signed_by: vec!["acme+00112233".to_owned()],
     }
 }
 

@@ -95,9 +95,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("feeds", &["model", "clock", "refusal", "gateway", "call", "keys", "audit", "records"]),
     ("reveals", &["model", "clock", "refusal", "config", "gateway", "call", "audit", "records", "openings"]),
     ("host", &["model", "clock", "records", "telemetry"]),
-    ("plugins", &["model", "clock", "config", "host"]),
+    // Whose plugins may run.
+    ("trust", &["model", "config", "host"]),
+    ("plugins", &["model", "clock", "config", "host", "trust"]),
     // Which release serves where; who changes that, and the log of it, is the operators' matter.
-    ("releases", &["model", "config", "folders", "host", "plugins", "records"]),
+    ("releases", &["model", "config", "folders", "host", "plugins", "records", "trust"]),
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
