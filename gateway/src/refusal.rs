@@ -162,8 +162,8 @@ pub mod problem {
             "`If-Match` names another version than the post is at. Read it again, make your change on what it says now, and send its `ETag`.";
         ROUTING_CHANGED = "routing-changed", 409, Caller, false, "Somebody changed what serves since you looked",
             "The detail says what stands now. Look at it with `pressgate plugin list`, and make your change on that.";
-        VERSION_NEEDED = "version-needed", 428, Caller, false, "Say which version you change",
-            "Send `If-Match` with the `ETag` of the post as you read it, so that two people who edit at once don't overwrite each other.";
+        VERSION_NEEDED = "version-needed", 428, Caller, false, "Say which version you mean",
+            "Send `If-Match` with the `ETag` of the post as you read it, so that two people who edit at once don't overwrite each other. A yes sends `version` or `digest`, so that nobody agrees to what they did not see.";
         TIME_INVALID = "time-invalid", 422, Caller, false, "The post can't be scheduled for then",
             "`errors` says why, and names the instants that may be meant or the next that is free.";
         KEY_REVOKED = "key-revoked", 403, Rule, false, "The key of the post was revoked",

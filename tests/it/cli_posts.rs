@@ -77,7 +77,9 @@ async fn two_people_agree_and_an_edit_between_them_voids_the_first() {
 
     let waiting = run(&gate, CHIEF, &["approvals"]);
     assert!(waiting.text(0).contains(&id) && waiting.out.contains("two-chiefs"), "{waiting:?}");
-    let own = run(&gate, EDITOR, &["post", "approve", &id]);
+    let blind = run(&gate, CHIEF, &["post", "approve", &id]);
+    assert!(blind.text(1).contains("--saw"), "{blind:?}");
+    let own = run(&gate, EDITOR, &["post", "approve", &id, "--saw", "1"]);
     assert!(own.text(1).contains("Nobody approves their own post"), "{own:?}");
     assert_eq!(post(&gate, CHIEF, &["approve", &id, "--saw", "1", "--note", "fine"])["state"], "held");
     let waiting = run(&gate, CHIEF, &["approvals"]);
@@ -100,7 +102,7 @@ async fn two_people_agree_and_an_edit_between_them_voids_the_first() {
     assert_eq!(net.count("POST", STATUSES).await, 0);
 
     assert_eq!(post(&gate, CHIEF, &["approve", &id, "--saw", "2"])["state"], "held");
-    let twice = run(&gate, CHIEF, &["post", "approve", &id]);
+    let twice = run(&gate, CHIEF, &["post", "approve", &id, "--saw", "2"]);
     assert!(twice.text(1).contains("You agreed to this version before"), "{twice:?}");
     assert_eq!(net.count("POST", STATUSES).await, 0, "one is not two");
     run(&gate, SECOND, &["post", "approve", &id, "--saw", "2"]).text(0);

@@ -217,7 +217,7 @@ async fn settle(gate: &GateProcess, asked: &Asked) -> Told {
                 }
                 ("held", Some("overdue")) => {
                     let chief = gate.caller("person:chief-1");
-                    chief.post(&format!("/v1/posts/{post}/approve"), &json!({})).await.expect(200);
+                    chief.post(&format!("/v1/posts/{post}/approve"), &json!({"version": 1})).await.expect(200);
                     told.confirmed += 1;
                     waiting.insert(post, (account, text));
                 }

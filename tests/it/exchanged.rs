@@ -73,7 +73,7 @@ async fn a_picture_that_was_exchanged_after_the_approval_is_not_sent() {
     let mut bytes = std::fs::read(&path).expect("the medium");
     *bytes.last_mut().expect("a byte") ^= 1;
     std::fs::write(&path, &bytes).expect("exchanged, as long as before");
-    run_as(&gate, "person:chief-1", &format!("post approve {held}"), "").text(0);
+    run_as(&gate, "person:chief-1", &format!("post approve {held} --saw 1"), "").text(0);
     gate.until_state(&held, "failed").await;
     assert_eq!((net.count("POST", "/api/v2/media").await, net.count("POST", STATUSES).await), (0, 0));
     let told = run_as(&gate, "person:chief-1", &format!("post show {held}"), "");

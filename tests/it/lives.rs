@@ -21,6 +21,25 @@ async fn events(caller: &Caller, post: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_vote_is_told_as_one_for_the_version_it_named_however_quickly_an_edit_follows() {
+    let net = network().await;
+    let gate = Gate::new().account(ACCOUNT, &net).govern(|it| {
+        it.file("approvals.toml", TWO);
+    });
+    let gate = gate.start().await;
+    let chief = gate.caller("person:chief-1");
+    for number in 0..15 {
+        let post = id(&gate.publish(&launch(ACCOUNT, &format!("post {number}"))).await.expect(202));
+        problem(&step(&chief, &post, "approve", json!({})).await, "version-needed");
+        let voted = step(&chief, &post, "approve", json!({"version": 1})).await.expect(200);
+        assert_eq!(voted["approvals"][0]["counts"], true);
+        let edited = edit(&gate, &post, 1, &json!({"content": {"text": format!("other {number}")}})).await.expect(200);
+        let vote = &edited["approvals"][0];
+        assert_eq!((&vote["version"], &vote["counts"]), (&json!(1), &json!(false)), "{edited}");
+    }
+}
+
+#[tokio::test]
 async fn a_draft_is_edited_submitted_and_approved_by_two_who_saw_the_same_version() {
     let net = network().await;
     let gate = Gate::new().account(ACCOUNT, &net).govern(|it| {
@@ -60,7 +79,7 @@ async fn an_edit_voids_what_was_approved_and_a_stale_vote_is_told() {
     let held = gate.publish(&launch(ACCOUNT, "one")).await.expect(202);
     let post = id(&held);
     let (chief, other) = (gate.caller("person:chief-1"), gate.caller("person:chief-drinks"));
-    problem(&step(&gate.caller("person:ops-1"), &post, "approve", json!({})).await, "own-post");
+    problem(&step(&gate.caller("person:ops-1"), &post, "approve", json!({"version": 1})).await, "own-post");
     step(&chief, &post, "approve", json!({"version": 1})).await.expect(200);
     edit(&gate, &post, 1, &json!({"content": {"text": "two"}})).await.expect(200);
     problem(&step(&other, &post, "approve", json!({"version": 1})).await, "content-changed");
@@ -133,7 +152,7 @@ async fn a_post_goes_out_at_its_time_and_is_moved_within_its_window() {
         json!({"at": after(&gate, 3_600), "earliest": after(&gate, 1_800), "latest": after(&gate, 7_200)});
     let post = id(&gate.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
-        step(&gate.caller(who), &post, "approve", json!({})).await.expect(200);
+        step(&gate.caller(who), &post, "approve", json!({"version": 1})).await.expect(200);
     }
     assert_eq!(gate.read(&post).await["state"], "scheduled");
     let at = after(&gate, 5_400);
@@ -163,7 +182,7 @@ async fn another_time_than_was_approved_is_another_version() {
     body["schedule"] = json!({"at": after(&gate, 3_600)});
     let post = id(&gate.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
-        step(&gate.caller(who), &post, "approve", json!({})).await.expect(200);
+        step(&gate.caller(who), &post, "approve", json!({"version": 1})).await.expect(200);
     }
     let late = json!({"schedule": {"at": after(&gate, 90_000)}});
     let moved = step(&gate, &post, "schedule", late).await.expect(200);
@@ -241,8 +260,8 @@ async fn what_is_late_waits_for_a_person() {
     let held = gate.until_state(&posts[1], "held").await;
     assert_eq!(held["targets"][0]["waits_for"], "overdue");
     assert_eq!(texts(&net).await, ["patient"]);
-    problem(&step(&gate, &posts[1], "approve", json!({})).await, "no-grant");
-    step(&gate.caller("person:chief-1"), &posts[1], "approve", json!({})).await.expect(200);
+    problem(&step(&gate, &posts[1], "approve", json!({"version": 1})).await, "no-grant");
+    step(&gate.caller("person:chief-1"), &posts[1], "approve", json!({"version": 1})).await.expect(200);
     gate.until_state(&posts[1], "published").await;
     assert_eq!(texts(&net).await, ["patient", "strict"]);
 }
@@ -271,7 +290,7 @@ async fn who_lapsed_before_friday_is_told_and_the_post_waits() {
     body["schedule"] = json!({"at": after(&gate, 4 * 86_400)});
     let post = id(&editor.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
-        step(&gate.caller(who), &post, "approve", json!({})).await.expect(200);
+        step(&gate.caller(who), &post, "approve", json!({"version": 1})).await.expect(200);
     }
     gate.until_state(&post, "scheduled").await;
     gate.restart().await;
@@ -293,7 +312,7 @@ async fn who_lapsed_before_friday_is_told_and_the_post_waits() {
         Timestamp::from_second(now.as_second()).expect("a time")
     );
     train(&gate, &csv).await;
-    step(&gate.caller("person:chief-1"), &post, "approve", json!({})).await.expect(200);
+    step(&gate.caller("person:chief-1"), &post, "approve", json!({"version": 1})).await.expect(200);
     gate.until_state(&post, "published").await;
 }
 

@@ -335,9 +335,12 @@ async fn lives(judge: &Judge) {
     let held = id(&gate.publish(&body).await.expect(202));
     let path = format!("/v1/posts/{held}");
     let chief = gate.caller("person:chief-1");
-    chief.post(&format!("{path}/approve"), &json!({})).await.expect(200);
-    judge.saw("already-voted", &chief.post(&format!("{path}/approve"), &json!({})).await);
-    judge.saw("not-your-turn", &gate.caller("person:editor-7").post(&format!("{path}/approve"), &json!({})).await);
+    chief.post(&format!("{path}/approve"), &json!({"version": 1})).await.expect(200);
+    judge.saw("already-voted", &chief.post(&format!("{path}/approve"), &json!({"version": 1})).await);
+    judge.saw(
+        "not-your-turn",
+        &gate.caller("person:editor-7").post(&format!("{path}/approve"), &json!({"version": 1})).await,
+    );
     judge.saw("wrong-state", &gate.post(&format!("{path}/submit"), &json!({})).await);
     let edit = json!({"content": {"text": "later"}}).to_string();
     judge.saw("version-needed", &gate.send("PATCH", &path, &[JSON], edit.clone()).await);

@@ -67,7 +67,7 @@ async fn a_word_after_a_freeze_says_that_votes_are_missing_too() {
     body["schedule"] = json!({"at": after(&gate, 600)});
     let post = id(&gate.publish(&body).await.expect(202));
     for who in ["person:chief-1", "person:chief-drinks"] {
-        step(&gate.caller(who), &post, "approve", json!({})).await.expect(200);
+        step(&gate.caller(who), &post, "approve", json!({"version": 1})).await.expect(200);
     }
     let freeze = freeze(&gate).await;
     clock.advance(SignedDuration::from_secs(601));
@@ -82,13 +82,13 @@ async fn a_word_after_a_freeze_says_that_votes_are_missing_too() {
     let told = chief.get(&format!("/v1/posts/{post}/explain")).await.expect(200);
     let wait = &told["waits"][0];
     assert_eq!((&wait["waits_for"], &wait["votes_missing"]), (&json!("thawed"), &json!(true)), "{told}");
-    let confirmed = step(&chief, &post, "approve", json!({})).await.expect(200);
+    let confirmed = step(&chief, &post, "approve", json!({"version": 1})).await.expect(200);
     assert_eq!(
         (&confirmed["state"], &confirmed["targets"][0]["waits_for"]),
         (&json!("held"), &json!("votes")),
         "{confirmed}"
     );
-    step(&gate.caller("person:editor-8"), &post, "approve", json!({})).await.expect(200);
+    step(&gate.caller("person:editor-8"), &post, "approve", json!({"version": 1})).await.expect(200);
     gate.until_state(&post, "published").await;
     assert_eq!(texts(&net).await, ["one"]);
 }
@@ -111,7 +111,7 @@ async fn who_had_a_say_reads_on() {
     let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let seen = async |who: &Caller| who.get(&format!("/v1/posts/{post}")).await.status;
     assert_eq!((seen(&substitute).await, seen(&stranger).await), (200, 404));
-    step(&substitute, &post, "approve", json!({})).await.expect(200);
+    step(&substitute, &post, "approve", json!({"version": 1})).await.expect(200);
     gate.until_state(&post, "published").await;
     clock.advance(SignedDuration::from_hours(3));
     assert_eq!((seen(&substitute).await, seen(&stranger).await), (200, 404), "who voted reads on, nobody else");
@@ -204,8 +204,8 @@ async fn the_log_names_the_step_and_what_happened() {
     problem(&reword(&gate, &post, 9, "two").await, "version-mismatch");
     let tried: Vec<String> = refusals(&gate.leaves()).into_iter().filter_map(|leaf| leaf.action).collect();
     assert_eq!(tried, ["post.approve", "post.reject", "post.cancel", "post.comment", "post.edit"]);
-    step(&chief, &post, "approve", json!({})).await.expect(200);
-    step(&gate.caller("person:chief-drinks"), &post, "approve", json!({})).await.expect(200);
+    step(&chief, &post, "approve", json!({"version": 1})).await.expect(200);
+    step(&gate.caller("person:chief-drinks"), &post, "approve", json!({"version": 1})).await.expect(200);
     gate.until_state(&post, "published").await;
     let ops = gate.caller("person:ops-1");
     for (action, kind) in
@@ -236,7 +236,7 @@ async fn a_vote_needs_the_course_that_a_role_asks_for() {
     train(&gate, &csv(time(-10).to_string())).await;
     let post = id(&gate.publish(&launch(ACCOUNT, "one")).await.expect(202));
     let chief = gate.caller("person:chief-1");
-    let told = problem(&step(&chief, &post, "approve", json!({})).await, "training-required");
+    let told = problem(&step(&chief, &post, "approve", json!({"version": 1})).await, "training-required");
     let detail = told["detail"].as_str().expect("a detail");
     assert!(detail.contains("`social-basics`") && detail.contains("lapsed at") && detail.contains("agree"), "{detail}");
     let explained = chief.get(&format!("/v1/posts/{post}/explain")).await.expect(200);
@@ -246,7 +246,7 @@ async fn a_vote_needs_the_course_that_a_role_asks_for() {
     let other = id(&gate.publish(&launch(ACCOUNT, "two")).await.expect(202));
     step(&chief, &other, "reject", json!({"note": "not now"})).await.expect(200);
     train(&gate, &csv(String::new())).await;
-    step(&chief, &post, "approve", json!({})).await.expect(200);
+    step(&chief, &post, "approve", json!({"version": 1})).await.expect(200);
 }
 
 async fn train(gate: &Running, csv: &str) {

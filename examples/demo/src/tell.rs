@@ -64,7 +64,7 @@ pub(crate) fn try_it(site: &Site, running: &Running, story: &Story) {
     println!("  # This one waits for a person; chief-1 may approve it, the newsroom may not.");
     send("/v1/posts", "", "Product recall: oat biscuits of lot 7. Details: https://acme.example/lot7");
     println!(
-        "  {} --config {} --key-file {} post approve POST\n",
+        "  {} --config {} --key-file {} post approve POST --saw 1\n",
         shown(&site.pressgate),
         site.shown("pressgate.toml"),
         site.shown("keys/chief-1")

@@ -25,7 +25,7 @@ pub struct Ballot {
     pub approve: bool,
     /// The digest of the content that the person saw; without it and a version the content as it is now.
     pub digest: Option<String>,
-    /// The version that the person saw.
+    /// The version that the person saw; a yes to what waits for votes names it, or the digest.
     pub version: Option<u32>,
     /// A note for the author; a no needs one.
     pub note: Option<String>,
@@ -69,6 +69,11 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
         // A no is always welcome.
         duties::of_voter(gateway, &person, post.targets.iter().map(|target| &target.account))?;
     }
+    if votes && ballot.approve && ballot.version.is_none() && ballot.digest.is_none() {
+        let detail =
+            "A yes names what it is said to: `version` (on the command line --saw) or `digest`, as you read them.";
+        return Err(Refusal::new(problem::VERSION_NEEDED, Stage::Approve, detail));
+    }
     let saw = ballot.version.unwrap_or_else(|| life.version().number);
     if !votes {
         return confirm(gateway, caller, &post, &life, saw, ballot).await;
@@ -81,7 +86,11 @@ async fn cast(gateway: &Arc<Gateway>, caller: &Caller, id: &PostId, ballot: Ball
         note: ballot.note.clone(),
     };
     let command = Command::Vote { saw, approve: ballot.approve };
-    let extra = |_: &Life| Extra { vote: Some(vote), ..Extra::default() };
+    let extra = |life: &Life| {
+        // What the record keeps and what the life counts is one vote, at one time.
+        let at = life.votes().last().map_or(vote.at, |counted| counted.at);
+        Extra { vote: Some(Vote { at, ..vote }), ..Extra::default() }
+    };
     life::act(gateway, id, By::Caller(caller), command, ballot.note.as_deref(), extra).await
 }
 

@@ -79,10 +79,13 @@ impl Caller {
         stored["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Votes on a held post.
+    /// Votes on a held post, as it is now.
     pub async fn vote(&self, post: &str, decision: &str) -> Answer {
         let note = (decision == "reject").then_some("not like this");
-        self.post(&format!("/v1/posts/{post}/votes"), &serde_json::json!({"decision": decision, "note": note})).await
+        let seen = self.get(&format!("/v1/posts/{post}")).await;
+        let version = (seen.status == 200).then(|| seen.json::<Value>()["version"].clone());
+        let vote = serde_json::json!({"decision": decision, "note": note, "version": version});
+        self.post(&format!("/v1/posts/{post}/votes"), &vote).await
     }
 }
 

@@ -350,12 +350,13 @@ impl PostView {
         let life = post.life.as_ref().map(|kept| &kept.life);
         let schedule = post.life.as_ref().and_then(|kept| serde_json::from_str::<Wish>(kept.plan.as_deref()?).ok());
         let current = life.map_or(1, |life| life.version().number);
+        // A record may be older than the vote that was counted, by what lay between.
         let standing = |person: &PersonId, at: Timestamp| {
             let of = |vote: &&pressgate_workflow::life::Vote| {
-                vote.at == at && matches!(&vote.voter, Voter::Person(known) if known.as_str() == person.as_str())
+                vote.at >= at && matches!(&vote.voter, Voter::Person(known) if known.as_str() == person.as_str())
             };
             let known = life.and_then(|life| life.votes().iter().find(of));
-            known.map_or((current, true), |vote| (vote.version, !vote.void && vote.version == current))
+            known.map_or((current, life.is_none()), |vote| (vote.version, !vote.void && vote.version == current))
         };
         let approvals = post.votes.iter().map(|vote| {
             let (version, counts) = standing(&vote.person, vote.at);
