@@ -169,6 +169,7 @@ async fn a_mail_says_what_waits_and_where() {
     let running = bench.run().await;
     let external = Address::External {
         party: "agency-1".into(),
+        place: 1,
         address: "agency@example.org".into(),
         link: format!("/external/{TOKEN}"),
     };
