@@ -113,6 +113,17 @@ async fn who_may_read_an_account_hears_of_it_and_of_no_other() {
 }
 
 #[tokio::test]
+async fn a_refusal_has_the_brand_of_the_account() {
+    let net = network().await;
+    let gate = holding(&net).start().await;
+    let mut stream = open(&gate, "app:careers", "?type=post.refused", None).await;
+    let out = gate.publish(&post("snacks", "crisps")).await.expect(201);
+    problem(&gate.caller("person:chief-1").vote(&id(&out), "approve").await, "not-held");
+    let told = take(&mut stream, 1).await.remove(0);
+    assert_eq!((&told["account"], &told["brand"]), (&json!("snacks"), &json!("acme/snacks")), "{told}");
+}
+
+#[tokio::test]
 async fn what_means_nothing_is_named_and_streams_are_bounded() {
     let net = network().await;
     let gate = holding(&net).start().await;

@@ -1,5 +1,6 @@
 //! Freezes: what is stopped, what passes, and that nothing of what was stopped goes out by itself.
 
+mod beside;
 mod doors;
 
 use std::sync::Arc;

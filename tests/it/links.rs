@@ -1,5 +1,7 @@
 //! Links for outside approvers: used once, looked at as often as one likes, and every way in which one works no longer.
 
+mod mails;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -169,6 +169,7 @@ async fn a_mail_says_what_waits_and_where() {
     let running = bench.run().await;
     let external = Address::External {
         party: "agency-1".into(),
+        place: 1,
         address: "agency@example.org".into(),
         link: format!("/external/{TOKEN}"),
     };
@@ -383,7 +384,8 @@ async fn a_webhook_is_signed_and_hears_of_each() {
     let settings = format!("webhook = \"{url}/in\"\nwebhook_secret = {{ file = \"hook\" }}\nprivate_endpoint = true");
     let bench = Bench::new(&settings);
     let running = bench.run().await;
-    let external = Address::External { party: "a".into(), address: "a@example.org".into(), link: format!("/{TOKEN}") };
+    let external =
+        Address::External { party: "a".into(), place: 1, address: "a@example.org".into(), link: format!("/{TOKEN}") };
     let told = vec![notice("silent-1", "1"), notice("silent-1", "2"), Notice { to: external, ..notice("x", "1") }];
     assert_eq!(running.put(told).await, 2);
     until("it was tried", || async { (hook.tried() > 0).then_some(()) }).await;

@@ -63,6 +63,19 @@ async fn every_time_of_a_series_is_in_the_calendar() {
 }
 
 #[tokio::test]
+async fn a_calendar_that_ends_before_it_begins_is_refused() {
+    let gate = Gate::new().account(ACCOUNT, &network().await).start().await;
+    let (from, until) = ("from=2027-03-02T00:00:00Z", "until=2027-03-01T00:00:00Z");
+    for path in ["calendar", "calendar.ics"] {
+        let told = problem(&gate.get(&format!("/v1/{path}?{from}&{until}")).await, "invalid-request");
+        assert_eq!(told["errors"][0]["code"], "parameter-until", "{told}");
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("is before `from`")), "{told}");
+    }
+    let one = gate.get("/v1/calendar?from=2027-03-01T00:00:00Z&until=2027-03-01T00:00:00Z").await;
+    assert_eq!(one.expect(200)["posts"], json!([]));
+}
+
+#[tokio::test]
 async fn occurrences_in_a_blackout_are_told_when_the_series_is_made() {
     let (net, clock) = (network().await, gate::clock());
     let now = clock.now();

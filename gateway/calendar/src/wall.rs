@@ -1,6 +1,6 @@
 //! Times as people write them: what a clock on the wall shall show, and where the wall is.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::AmbiguousOffset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,9 @@ pub enum TimeError {
     /// Not a local time.
     #[error("`{0}` is no local time; write it as 2027-03-01T09:00, without an offset")]
     Local(String),
+    /// A date that no calendar has.
+    #[error("the date {0} does not exist; choose another day")]
+    NoDate(String),
     /// Not an RFC 3339 instant.
     #[error("`{0}` is no instant; write it as 2027-03-01T09:00:00+01:00 or 2027-03-01T08:00:00Z")]
     Instant(String),
@@ -170,7 +173,7 @@ pub fn parse_instant(text: &str) -> Result<Timestamp, TimeError> {
     if !numeric && !offset.eq_ignore_ascii_case("z") {
         return Err(wrong());
     }
-    let at: Timestamp = text.parse().map_err(|_| wrong())?;
+    let at: Timestamp = text.parse().map_err(|_| no_date(text).unwrap_or_else(wrong))?;
     if YEARS.contains(&Zone::utc().local(at).year()) { Ok(at) } else { Err(wrong()) }
 }
 
@@ -193,8 +196,14 @@ fn parse_local(text: &str) -> Result<DateTime, TimeError> {
     if whole.len() != 19 || !has_shape(&whole) || whole.ends_with("60") {
         return Err(wrong());
     }
-    let local: DateTime = whole.parse().map_err(|_| wrong())?;
+    let local: DateTime = whole.parse().map_err(|_| no_date(&whole).unwrap_or_else(wrong))?;
     if YEARS.contains(&local.year()) { Ok(local) } else { Err(wrong()) }
+}
+
+/// What is wrong with a text that has the shape, where it is its date.
+fn no_date(text: &str) -> Option<TimeError> {
+    let date = text.get(..10)?;
+    date.parse::<Date>().is_err().then(|| TimeError::NoDate(date.to_owned()))
 }
 
 /// `dddd-dd-ddTdd:dd:dd`
@@ -258,7 +267,6 @@ mod tests {
             "2027-03-01",
             "2027-03-01T09:00Z",
             "2027-03-01T09:00+01:00",
-            "2027-02-30T09:00",
             "2027-03-01T24:00",
             "2027-03-01T09:60",
             "2027-03-01T09:00:60",
@@ -268,6 +276,17 @@ mod tests {
         ] {
             assert!(matches!(WallTime::parse(wrong, "UTC"), Err(TimeError::Local(_))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_date_that_does_not_exist_is_named() {
+        for (text, date) in [("2027-02-30T09:00", "2027-02-30"), ("2027-13-01T09:00:00", "2027-13-01")] {
+            let error = WallTime::parse(text, "UTC").unwrap_err();
+            assert_eq!(error.to_string(), format!("the date {date} does not exist; choose another day"));
+        }
+        let error = parse_instant("2027-02-29T09:00:00Z").unwrap_err();
+        assert_eq!(error, TimeError::NoDate("2027-02-29".to_owned()));
+        assert!(WallTime::parse("2028-02-29T09:00", "UTC").is_ok());
     }
 
     #[test]

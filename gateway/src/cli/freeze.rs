@@ -121,7 +121,7 @@ pub struct Thaw {
     #[arg(long)]
     reason: Option<String>,
     /// Let the posts that were stopped go out by themselves with this much time between two: `30s`, `5m`. Without it each waits for
-    /// a vote.
+    /// a person's word: `pressgate post confirm`.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     release_every: Option<u32>,
 }
@@ -172,8 +172,14 @@ async fn begin(context: &Context, wanted: Begin) -> Result<Report, Failure> {
     let (scope, id) = (safe(&frozen.scope), safe(&frozen.id));
     let text = if frozen.already.is_some() {
         already(&frozen, &wish)
-    } else {
+    } else if frozen.still_frozen_by.is_empty() {
         format!("{scope} is frozen ({}){left}\nTwo people thaw it: pressgate thaw {id}", safe(&frozen.reason))
+    } else {
+        format!(
+            "{scope} was frozen already by {}; this adds one ({}){left}\nTwo people lift it: pressgate thaw {id}",
+            safe(&frozen.still_frozen_by.join(", ")),
+            safe(&frozen.reason)
+        )
     };
     Ok(Report::good(text, json!(frozen)))
 }
@@ -255,10 +261,16 @@ pub async fn thaw(context: &Context, wanted: Thaw) -> Result<Report, Failure> {
     };
     let scope = safe(&lifted.scope);
     let text = match (lifted.state.as_str(), lifted.released) {
+        ("lifted", _) if !lifted.still_frozen_by.is_empty() => {
+            let others = safe(&lifted.still_frozen_by.join(", "));
+            format!("{} is lifted, but {scope} is not thawed: still frozen by {others}", safe(&lifted.id))
+        }
         ("lifted", Some(posts)) => {
             format!("{scope} is thawed; {} go out one after the other", counted(posts, "post", "posts"))
         }
-        ("lifted", None) => format!("{scope} is thawed; what it stopped waits for a vote each"),
+        ("lifted", None) => {
+            format!("{scope} is thawed; each post that it stopped waits for a person's word: pressgate post confirm")
+        }
         _ => format!("{scope} is still frozen; another person must ask too: pressgate thaw {}", safe(&lifted.id)),
     };
     Ok(Report::good(text, json!(lifted)))

@@ -176,8 +176,9 @@ impl Feed {
     /// What the caller may see of the events, as it is sent, and how many they are.
     async fn text(&mut self, events: Vec<Event>, accounts: &BTreeSet<AccountId>) -> Result<(String, u64), ()> {
         let (mut text, mut shown) = (String::new(), 0);
+        let governance = self.gateway.governance.load_full();
         for event in events {
-            let completed = self.posts.complete(self.gateway.records.as_ref(), event).await;
+            let completed = self.posts.complete(self.gateway.records.as_ref(), &governance, event).await;
             let Some(event) = completed.map_err(drop)? else { continue };
             let own = event.author.as_ref() == Some(self.caller.principal());
             let sees = |account: &str| own || accounts.iter().any(|known| known.as_str() == account);

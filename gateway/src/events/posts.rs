@@ -7,7 +7,8 @@ use std::{
 
 use super::Event;
 use crate::{
-    model::{PostId, Principal},
+    config::Governance,
+    model::{AccountId, BrandPath, PostId, Principal},
     records::{Records, RecordsError},
 };
 
@@ -32,7 +33,12 @@ impl Posts {
     ///
     /// # Errors
     /// The records'.
-    pub async fn complete(&mut self, records: &dyn Records, mut event: Event) -> Result<Option<Event>, RecordsError> {
+    pub async fn complete(
+        &mut self,
+        records: &dyn Records,
+        governance: &Governance,
+        mut event: Event,
+    ) -> Result<Option<Event>, RecordsError> {
         let Some(id) = PostId::parse(event.post.clone()) else { return Ok(None) };
         let Some(known) = self.known(records, id).await? else {
             // These two are in the log before the post is in the records, where it ever is.
@@ -41,6 +47,8 @@ impl Posts {
         };
         if event.account.is_none() && event.accounts.is_empty() {
             event.accounts = known.targets.keys().cloned().collect();
+            // The leaf names no account, and so no brand.
+            event.brand = event.brand.or_else(|| brand(governance, &event.accounts));
         }
         event.campaign = match &event.account {
             Some(account) => known.targets.get(account).cloned().flatten(),
@@ -63,4 +71,11 @@ impl Posts {
         self.known.insert(id, Arc::clone(&known));
         Ok(Some(known))
     }
+}
+
+/// The nearest brand that covers all of the accounts.
+fn brand(governance: &Governance, accounts: &[String]) -> Option<String> {
+    let brand = |account: &String| governance.accounts.get(&AccountId::new(account)).map(|account| &account.brand);
+    let brands: Vec<&BrandPath> = accounts.iter().map(brand).collect::<Option<_>>()?;
+    BrandPath::nearest_of(&brands).map(|brand| brand.to_string())
 }

@@ -15,7 +15,7 @@ use pressgate_workflow::{
 };
 
 use super::{
-    Place, of,
+    Place, beside, of,
     view::{FreezeRequest, FreezeView, FreezesView, LiftRequest},
     who::may,
     wish::{invalid, labels, scope, spacing, word},
@@ -100,6 +100,7 @@ pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Resu
         let Begun { record, event } =
             begin_kept(Stores::running(&gateway), &freezes, &governance, &by, &wish).await?;
         let already = event.is_none().then_some(true);
+        let still_frozen_by = beside(&governance, &freezes, &record.freeze);
         if let Some(event) = event {
             freezes.apply(&event);
             book.on.store(Arc::new(freezes));
@@ -111,7 +112,7 @@ pub async fn begin(gateway: &Arc<Gateway>, by: Who, wish: FreezeRequest) -> Resu
         let left = book.under_way.over(going, ENDS_WAIT).await;
         let scope = written(&record.freeze.scope);
         tracing::warn!(freeze = %record.freeze.id, %scope, by = by.name(), reason = wish.reason, under_way = left, "frozen");
-        Ok(FreezeView { under_way: Some(left), already, ..FreezeView::of(&record) })
+        Ok(FreezeView { under_way: Some(left), already, still_frozen_by, ..FreezeView::of(&record) })
     })
     .await
 }
@@ -128,7 +129,8 @@ pub async fn begin_offline(
 ) -> Result<FreezeView, Refusal> {
     let freezes = of(&stores.records.freezes().await.map_err(|error| kept(&error))?);
     let Begun { record, event } = begin_kept(stores, &freezes, governance, by, wish).await?;
-    Ok(FreezeView { already: event.is_none().then_some(true), ..FreezeView::of(&record) })
+    let still_frozen_by = beside(governance, &freezes, &record.freeze);
+    Ok(FreezeView { already: event.is_none().then_some(true), still_frozen_by, ..FreezeView::of(&record) })
 }
 
 /// What became of a wish to freeze.
@@ -223,7 +225,7 @@ fn missing(id: &str) -> Refusal {
     Refusal::new(problem::NOT_FOUND, Stage::Door, format!("There is no freeze `{id}` that is on."))
 }
 
-/// Asks for the end of a freeze; the second person's word ends it. What it stopped waits for a vote each, or goes out by the rule
+/// Asks for the end of a freeze; the second person's word ends it. What it stopped waits for a person's word each, or goes out by the rule
 /// of whoever ends it.
 ///
 /// # Errors
@@ -248,9 +250,11 @@ pub async fn lift(gateway: &Arc<Gateway>, by: Who, id: String, wish: LiftRequest
         let lifted = end(&mut record, &event);
         keep(stores, if lifted { "thaw" } else { "thaw-ask" }, &by, &record).await?;
         freezes.apply(&event);
+        let still_frozen_by = beside(&governance, &freezes, &record.freeze);
         book.on.store(Arc::new(freezes));
         tracing::warn!(freeze = %record.freeze.id, by = by.name(), lifted, "a freeze is to end");
-        Ok(Thawed { view: FreezeView::of(&record), freeze: lifted.then_some(record.freeze), every_s })
+        let view = FreezeView { still_frozen_by, ..FreezeView::of(&record) };
+        Ok(Thawed { view, freeze: lifted.then_some(record.freeze), every_s })
     })
     .await
 }

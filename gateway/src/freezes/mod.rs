@@ -24,6 +24,7 @@ pub use under_way::{Going, UnderWay};
 pub use who::may_lift;
 
 use crate::{
+    config::Governance,
     model::{AccountId, BrandPath},
     records::{FreezeRecord, Records, RecordsError},
 };
@@ -100,6 +101,25 @@ impl Place {
             Scope::Account(account) => *account == self.account,
             Scope::Campaign(campaign) => self.campaign.as_ref() == Some(campaign),
         }
+    }
+}
+
+/// Other freezes that are on and stop everything of a scope, by their ids.
+fn beside(governance: &Governance, freezes: &Freezes, freeze: &Freeze) -> Vec<String> {
+    let others = freezes.on().iter().filter(|other| other.id != freeze.id);
+    others.filter(|other| covers(governance, &other.scope, &freeze.scope)).map(|other| other.id.to_string()).collect()
+}
+
+/// True where all that `inner` covers is covered by `outer` too.
+fn covers(governance: &Governance, outer: &Scope, inner: &Scope) -> bool {
+    match (outer, inner) {
+        (Scope::Org, _) => true,
+        (Scope::Brand(brand), Scope::Brand(below)) => brand.covers(below),
+        (Scope::Brand(brand), Scope::Account(account)) => {
+            let account = governance.accounts.get(account.as_str());
+            account.is_some_and(|account| brand.covers(&account.brand.as_str().into()))
+        }
+        (outer, inner) => outer == inner,
     }
 }
 

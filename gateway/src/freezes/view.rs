@@ -32,7 +32,8 @@ pub struct LiftRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 64)]
     pub reason: Option<String>,
-    /// Of the one who ends it: posts that were stopped go out by themselves, so many seconds apart. Without it each waits for a vote.
+    /// Of the one who ends it: posts that were stopped go out by themselves, so many seconds apart. Without it each waits for a person's
+    /// word: `confirm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 86400)]
     pub release_every_s: Option<u32>,
@@ -91,6 +92,10 @@ pub struct FreezeView {
     /// In the answer to a begin: it was frozen already, by this freeze. Nothing was added to it; the log has who wanted it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub already: Option<bool>,
+    /// In the answers to its begin and its lift: other freezes that are on and stop all that this one covers. What it covers goes on
+    /// only when those are lifted too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub still_frozen_by: Vec<String>,
     /// In the answer to its begin: effects that had left before and are not answered yet. Nothing else can leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<usize>,
@@ -135,6 +140,7 @@ impl FreezeView {
             lifted_by: record.lifted.as_ref().map(|lifted| lifted.by.to_string()),
             lifted_at: record.lifted.as_ref().map(|lifted| lifted.at),
             already: None,
+            still_frozen_by: Vec::new(),
             under_way: None,
             released: None,
         }

@@ -84,7 +84,7 @@ impl MailCarrier {
 
     /// Where the mail goes: an outside party's own address, else what the book says now.
     fn address(&self, due: &DueNotices) -> Result<lettre::Address, Failed> {
-        let own = due.notices.iter().rev().find_map(|notice| notice.text.address.clone());
+        let own = due.notices.first().and_then(|notice| notice.text.address.clone());
         let known = own.or_else(|| (self.book)(&PersonId::new(due.addressee.strip_prefix("person:")?)));
         let known = known.ok_or(Failed::Nobody("there is no e-mail address"))?;
         text::address(&known).ok_or(Failed::Nobody("the e-mail address can't be used"))

@@ -89,8 +89,10 @@ pub enum Address {
     Person(PersonId),
     /// Somebody else, told by e-mail only.
     External {
-        /// An opaque name of the party, the same for each notice.
+        /// The party.
         party: String,
+        /// Which of its addresses, from 1 on: each has mails of its own, since a link is a voice of its own.
+        place: usize,
         /// Their e-mail address.
         address: String,
         /// Where to look, below the gateway's public address, in the place of [`Notice::link_path`]. It may open something by itself:
@@ -106,11 +108,11 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    /// `person:editor-7`, `external:agency-1`.
+    /// `person:editor-7`, `external:agency-1/2`.
     fn addressee(&self) -> String {
         match self {
             Self::Person(person) => format!("person:{person}"),
-            Self::External { party, .. } => format!("external:{party}"),
+            Self::External { party, place, .. } => format!("external:{party}/{place}"),
         }
     }
 }

@@ -197,7 +197,7 @@ async fn once_for_each_addressee_and_event() {
 async fn who_is_told_how() {
     let bench = Bench::new().await;
     let link = "/external/votes/secret-token".to_owned();
-    let external = Address::External { party: "agency-1".into(), address: "agency@example.org".into(), link };
+    let external = Address::External { party: "agency-1".into(), place: 1, address: "agency@example.org".into(), link };
     assert!(!format!("{external:?}").contains("agency@") && !format!("{external:?}").contains("secret-token"));
     let outside = Notice { to: external, ..notice("a", "x") };
     assert_eq!(bench.notices.put(vec![outside, notice("silent-1", "x")]).await.unwrap(), 2);
@@ -205,7 +205,7 @@ async fn who_is_told_how() {
     assert!(!format!("{waiting:?}").contains("secret-token"));
     bench.pass(60, 60).await;
     bench.work(NoticeChannel::Webhook).await;
-    assert_eq!(bench.mails(), [(60, "external:agency-1".to_owned(), vec!["x".to_owned()])]);
+    assert_eq!(bench.mails(), [(60, "external:agency-1/1".to_owned(), vec!["x".to_owned()])]);
     assert_eq!(bench.hooks.lock().unwrap().as_slice(), [(60, "person:silent-1".to_owned(), vec!["x".to_owned()])]);
     for sent in bench.notices.list(NoticeState::Sent, 10).await.unwrap() {
         assert!(sent.text.address.is_none() && !sent.text.link_path.contains("secret"), "{:?}", sent.text);

@@ -144,9 +144,15 @@ impl From<Refusal> for NotCounted {
 /// What is kept of new links: their digests, and the notices that hand them to those they are for. Only here does a link's secret leave the
 /// gateway by itself.
 pub(super) fn kept(gateway: &Gateway, links: &[Made]) -> Extra {
+    let governance = gateway.governance.load();
+    let place = |link: &Made| {
+        let addresses = governance.externals.get(&link.party).into_iter().flatten();
+        addresses.take_while(|address| **address != link.address).count().saturating_add(1)
+    };
     let notices = links.iter().map(|link| Notice {
         to: Address::External {
             party: link.party.to_string(),
+            place: place(link),
             address: link.address.as_str().to_owned(),
             link: link.path(),
         },

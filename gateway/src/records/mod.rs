@@ -155,7 +155,8 @@ pub trait Records: Send + Sync + 'static {
 
     /// Keeps notices. One whose addressee and event are known already changes nothing, whatever became of it. How many are new.
     fn put_notices(&self, notices: Vec<NewNotice>) -> Answer<'_, u64>;
-    /// What waits for the addressee whose time came first, oldest notice first, so many at most; none where nothing is due.
+    /// What waits for the addressee whose time came first, oldest notice first, so many at most, and all for the address of
+    /// the first; none where nothing is due.
     fn due_notices(&self, channel: NoticeChannel, now: Timestamp, limit: u32) -> Answer<'_, Option<DueNotices>>;
     /// Keeps what became of an attempt. A notice that has ended forgets the address and the link of an outside party.
     fn notices_tried(&self, tried: NoticesTried) -> Answer<'_, ()>;

@@ -61,7 +61,7 @@ impl NoticeState {
 /// What a notice says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NoticeText {
-    /// Whom it is for: `person:editor-7`, `external:agency-1`.
+    /// Whom it is for: `person:editor-7`, `external:agency-1/1`.
     pub addressee: String,
     /// The event, unique for each addressee.
     pub about: String,
@@ -122,7 +122,7 @@ pub struct NoticeRecord {
     pub why: Option<String>,
 }
 
-/// The notices that wait for one addressee on one channel, oldest first, as many as were asked for.
+/// The notices that wait for one addressee on one channel, oldest first, as many as were asked for; all for one e-mail address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueNotices {
     /// Whom they are for.

@@ -197,6 +197,10 @@ async fn planned(
     };
     let from = time("from", query.from, now.checked_sub(CALENDAR_BACK).ok())?;
     let until = time("until", query.until, now.checked_add(CALENDAR_AHEAD).ok())?;
+    if until < from {
+        let message = format!("`until` ({until}) is before `from` ({from}), so that nothing lies between; give both.");
+        return Err(parameter("until", message));
+    }
     let mut visible = readable(gateway, caller);
     if let Some(account) = &query.account {
         visible.retain(|known| known.as_str() == account);

@@ -229,7 +229,8 @@ impl Line {
     }
 
     async fn attempt(&mut self, hook: &Webhook, event: Event) -> Attempt {
-        match self.posts.complete(self.gateway.records.as_ref(), event).await {
+        let governance = self.gateway.governance.load_full();
+        match self.posts.complete(self.gateway.records.as_ref(), &governance, event).await {
             Ok(Some(event)) => deliver(&self.gateway, hook, &event).await,
             Ok(None) => Attempt::Passed,
             Err(error) => Attempt::Down(error.to_string(), None),

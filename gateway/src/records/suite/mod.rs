@@ -52,7 +52,7 @@ macro_rules! record_suite {
                 links_are_found_by_their_secret;
             feeds: feeds_are_kept_until_they_end, feeds_of_one_holder_are_few, feeds_are_erased;
             releases: releases_are_kept, of_two_swaps_one_is_kept, a_started_attempt_keeps_its_release;
-            notices: notices_come_once, notices_end;
+            notices: notices_come_once, notices_end, notices_keep_addresses_apart;
             model: random_sequences;
         }
     };

@@ -111,3 +111,23 @@ pub(in super::super) async fn notices_end<P: Place>(place: P) {
     assert_eq!(store.forget_notices(at(200), 10).await.unwrap(), 1);
     assert_eq!(store.notice_counts(NoticeChannel::Mail).await.unwrap(), NoticeCounts::default());
 }
+
+pub(in super::super) async fn notices_keep_addresses_apart<P: Place>(place: P) {
+    let store = place.open();
+    let to = |address: &str, about: &str| {
+        let mut one = new("external:g", about, 0, 60);
+        one.text.address = Some(address.to_owned());
+        one
+    };
+    let all = vec![to("a@g.example", "1"), to("b@g.example", "2"), to("a@g.example", "3")];
+    assert_eq!(store.put_notices(all).await.unwrap(), 3);
+    for (address, abouts) in [("a@g.example", &["1", "3"][..]), ("b@g.example", &["2"])] {
+        let due = store.due_notices(NoticeChannel::Mail, at(60), 10).await.unwrap().unwrap();
+        let shown: Vec<_> =
+            due.notices.iter().map(|one| (one.text.address.as_deref(), one.text.about.as_str())).collect();
+        assert_eq!(shown, abouts.iter().map(|about| (Some(address), *about)).collect::<Vec<_>>());
+        let ids: Vec<u64> = due.notices.iter().map(|one| one.id).collect();
+        store.notices_tried(tried("external:g", &ids, &[], 0, 60)).await.unwrap();
+    }
+    assert_eq!(due_mail(&store, 10_000).await, None);
+}
