@@ -1,6 +1,6 @@
 //! What an apply does not do by accident, and what it says beside the difference.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::{By, Ops, OpsError, credentials::Wants, keys::is_operator, ops::leaf_
 use crate::{
     audit::leaf::Changed,
     config::{Fault, Files, Governance, TOP_FILES, process::SignIn},
-    model::{Auditor, PostId, Principal, TargetState},
+    model::{Auditor, Principal},
     plugins::Shelf,
     records::KeyRecord,
 };
@@ -117,7 +117,6 @@ pub async fn notes(
     notes.extend(ended(new, ops.clock.now()));
     notes.extend(ops.credentials_to_set_again(Wants { governance: new, shelf }).await?);
     notes.extend(ops.authority_notes(Wants { governance: new, shelf }).await?);
-    notes.extend(ops.left_waiting(old, new).await?);
     for key in ops.ownerless(old, new).await? {
         notes.push(format!("the key {} of {} is revoked: its holder is not in the governance", key.id, key.holder));
     }
@@ -131,35 +130,7 @@ fn knows(governance: &Governance, holder: &Principal) -> bool {
     }
 }
 
-/// Posts that wait for their time, and as many held ones, are looked through for accounts that go.
-const WAITING_MAX: u32 = 10_000;
-
 impl Ops<'_> {
-    /// Accounts that go while posts wait to be sent to them.
-    async fn left_waiting(&self, old: Option<&Governance>, new: &Governance) -> Result<Vec<String>, OpsError> {
-        let before = old.into_iter().flat_map(|old| old.accounts.keys());
-        let gone: Vec<_> = before.filter(|account| !new.accounts.contains_key(*account)).collect();
-        if gone.is_empty() {
-            return Ok(Vec::new());
-        }
-        let planned = self.records.planned(self.clock.now(), Timestamp::MAX, WAITING_MAX).await?;
-        let held = self.records.held_posts(None, WAITING_MAX).await?;
-        let posts: BTreeSet<PostId> = planned.into_iter().chain(held).collect();
-        let mut waiting = Vec::new();
-        for post in posts {
-            let targets = self.records.post(post).await?.map(|post| post.targets).unwrap_or_default();
-            let waits = |state| matches!(state, TargetState::Scheduled | TargetState::Held | TargetState::Frozen);
-            waiting.extend(targets.into_iter().filter(|target| waits(target.state)).map(|target| target.account));
-        }
-        let told = gone.into_iter().filter_map(|account| {
-            let count = waiting.iter().filter(|waits| *waits == account).count();
-            let posts = if count == 1 { "1 post waits" } else { &format!("{count} posts wait") };
-            (count > 0)
-                .then(|| format!("{posts} to be sent to {account}, which goes: they will fail there (account-gone)"))
-        });
-        Ok(told.collect())
-    }
-
     /// Live keys whose holder the new governance does not know, or the one before did not: left over where an earlier apply broke
     /// off, they must not open again when somebody gets the same id.
     async fn ownerless(&self, old: Option<&Governance>, new: &Governance) -> Result<Vec<KeyRecord>, OpsError> {
