@@ -38,6 +38,7 @@ mod flood;
 mod forward;
 mod freeze;
 mod framing;
+mod gone;
 mod held;
 mod idempotency;
 mod identities;

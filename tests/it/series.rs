@@ -2,12 +2,13 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use pressgate::audit::Event;
 use pressgate::clock::Clock;
 use pressgate_calendar::{Zone, ics};
 use serde_json::{Value, json};
-use tests::harness::{Gate, gate, network, problem};
+use tests::harness::{Gate, gate, network, problem, until};
 
-use crate::samples::{id, post};
+use crate::samples::{id, post, texts};
 
 const ACCOUNT: &str = "acme-mastodon";
 
@@ -135,4 +136,58 @@ async fn a_series_ends_by_somebodys_word_only() {
     let answer = gate.post(&path, &ended).await.expect(200);
     assert_eq!(answer["schedule"], json!({"at": at(30).to_string()}));
     gate.post(&path, &json!({"schedule": {"at": at(31).to_string()}})).await.expect(200);
+}
+
+/// The gateway is not there for a day: what it missed is passed over and told, and the series goes on.
+#[tokio::test]
+async fn a_series_goes_on_after_an_occurrence_that_was_missed() {
+    let (net, clock) = (network().await, gate::clock());
+    let mut gate = Gate::new().account(ACCOUNT, &net).clock(&clock).start().await;
+    let first = gate.gateway().clock.now() + SignedDuration::from_mins(20);
+    let post = id(&gate.publish(&daily("every day", first, 4)).await.expect(202));
+    gate.stop().await;
+    // Two are missed, 26 hours late and two.
+    clock.advance(SignedDuration::from_hours(26) + SignedDuration::from_mins(20));
+    gate.restart().await;
+    let third = first + SignedDuration::from_hours(48);
+    let passed = until("it is passed over", || async {
+        let told = gate.get(&format!("/v1/posts/{post}/history")).await.expect(200);
+        let events = told["events"].as_array().expect("events").clone();
+        events.into_iter().find(|event| event["event"] == "rearmed")
+    })
+    .await;
+    let instant = |value: &Value| value.as_str().expect("a time").parse::<Timestamp>().expect("RFC 3339").as_second();
+    assert_eq!(instant(&passed["data"]["skipped"]), first.as_second(), "{passed}");
+    let shown = gate.read(&post).await;
+    assert_eq!((&shown["state"], instant(&shown["due_at"])), (&json!("scheduled"), third.as_second()), "{shown}");
+    let leaves = gate.leaves();
+    let told = leaves.iter().any(|leaf| {
+        matches!(&leaf.event, Event::Transition(it) if it.transition == "rearmed" && it.detail.as_deref() == Some("passed-over"))
+    });
+    assert!(told, "the log tells it");
+    assert!(texts(&net).await.is_empty(), "nothing that was missed is published");
+    clock.advance(SignedDuration::from_hours(22));
+    until("the third is out", || async { (texts(&net).await.len() == 1).then_some(()) }).await;
+    // The last one has none after it: a person is asked.
+    until("the last is planned", || async { (gate.read(&post).await["state"] == "scheduled").then_some(()) }).await;
+    gate.stop().await;
+    clock.advance(SignedDuration::from_hours(30));
+    gate.restart().await;
+    assert_eq!(gate.until_state(&post, "held").await["targets"][0]["waits_for"], "overdue");
+}
+
+/// Who gave a post less time than an hour is asked, as long as the hour is not over.
+#[tokio::test]
+async fn an_occurrence_that_is_later_than_it_may_be_by_less_than_an_hour_waits_for_a_person() {
+    let (net, clock) = (network().await, gate::clock());
+    let mut gate = Gate::new().account(ACCOUNT, &net).clock(&clock).start().await;
+    let first = gate.gateway().clock.now() + SignedDuration::from_mins(20);
+    let mut body = daily("punctual", first, 4);
+    body["schedule"]["late_max_s"] = json!(60);
+    let post = id(&gate.publish(&body).await.expect(202));
+    gate.stop().await;
+    clock.advance(SignedDuration::from_mins(50));
+    gate.restart().await;
+    assert_eq!(gate.until_state(&post, "held").await["targets"][0]["waits_for"], "overdue");
+    assert!(texts(&net).await.is_empty());
 }

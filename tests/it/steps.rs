@@ -257,3 +257,33 @@ async fn train(gate: &Running, csv: &str) {
     let (_, records) = Ops::running(gateway).import_training(&by, &governance, wish).await.expect("imported");
     gateway.people.training.add(records);
 }
+
+#[tokio::test]
+async fn another_time_keeps_what_keeps_a_post_from_leaving_too_late() {
+    let (net, clock) = (network().await, gate::clock());
+    let gate = Gate::new().account(ACCOUNT, &net).clock(&clock).start().await;
+    let mut body = post(ACCOUNT, "in time or not at all");
+    body["schedule"] = json!({"at": after(&gate, 3600), "earliest": after(&gate, 1800), "latest": after(&gate, 7200),
+        "until": after(&gate, 14_400), "late_max_s": 300});
+    let post = id(&gate.publish(&body).await.expect(202));
+    let set = async |schedule: Value| step(&gate, &post, "schedule", json!({"schedule": schedule})).await;
+    // Beyond what was approved: `earliest` and `latest` went with the time that they were said with.
+    let moved = set(json!({"at": after(&gate, 10_800)})).await.expect(200);
+    let kept = json!({"at": after(&gate, 10_800), "until": after(&gate, 14_400), "late_max_s": 300});
+    assert_eq!((&moved["schedule"], &moved["version"]), (&kept, &json!(2)), "{moved}");
+    let told = problem(&set(json!({"at": after(&gate, 14_400)})).await, "time-invalid");
+    assert_eq!(told["errors"][0]["pointer"], "/schedule/until", "{told}");
+    assert!(told["detail"].as_str().expect("a detail").contains("null"), "{told}");
+    let moved = set(json!({"at": after(&gate, 18_000), "until": after(&gate, 20_000)})).await.expect(200);
+    assert_eq!(
+        (&moved["schedule"]["until"], &moved["schedule"]["late_max_s"]),
+        (&json!(after(&gate, 20_000)), &json!(300))
+    );
+    let moved = set(json!({"at": after(&gate, 25_000), "until": null, "late_max_s": null})).await.expect(200);
+    assert_eq!(moved["schedule"], json!({"at": after(&gate, 25_000)}), "what is said to be nothing is dropped");
+    let moved = set(json!({"at": after(&gate, 25_000), "until": after(&gate, 26_000)})).await.expect(200);
+    let version = moved["version"].clone();
+    let moved = set(json!({"at": after(&gate, 25_000), "until": null})).await.expect(200);
+    assert_eq!(moved["schedule"], json!({"at": after(&gate, 25_000)}), "the same time without its end is another plan");
+    assert_ne!(moved["version"], version);
+}

@@ -10,8 +10,8 @@ use crate::{
     refusal::{Fault, Refusal, Stage, problem},
 };
 
-/// An occurrence of a recurring post that is later than this is passed over for the next.
-const MISSED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// An occurrence of a recurring post that is later than this is passed over for the next, unless the post may be later.
+pub const MISSED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// When a post shall leave, as a caller wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,12 +129,54 @@ pub fn planned(wish: Wish, now: Timestamp, base: &str) -> Result<Planned, Refusa
     Ok(Planned { plan: Plan::At(timing), kept: kept(&wish) })
 }
 
-/// The next time of a recurring post after one, as its kept wish says; what was missed for long is passed over.
-pub fn next_due(kept: &str, after: Timestamp, now: Timestamp) -> Option<Timestamp> {
+/// What another time does not keep of the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// From when on it is not sent any more.
+    pub until: bool,
+    /// How late it may be.
+    pub late_max: bool,
+}
+
+/// Another time with what keeps a post from leaving too late: that stays until somebody drops it.
+///
+/// # Errors
+/// The post is not sent any more at that time.
+pub fn keeping(planned: Planned, old: &Plan, drops: Drops) -> Result<Planned, Refusal> {
+    let Planned { mut plan, kept } = planned;
+    let mut wish: Wish = kept.as_deref().and_then(|kept| serde_json::from_str(kept).ok()).unwrap_or_default();
+    let until = old.until().filter(|_| !drops.until);
+    match &mut plan {
+        Plan::At(timing) => {
+            timing.until = timing.until.or(until);
+            let late_max_s = match old {
+                Plan::At(old) if !drops.late_max => old.late_max_s,
+                _ => None,
+            };
+            timing.late_max_s = timing.late_max_s.or(late_max_s);
+            wish.late_max_s = timing.late_max_s;
+            if let Some(until) = timing.until.filter(|until| *until <= timing.due) {
+                let due = timing.due;
+                let text = format!(
+                    "the post is not sent any more from {until} on (`until`), and {due} is not before that: give a later `until` with the \
+                     time, or `\"until\": null` (`--no-until`) where it shall have none"
+                );
+                return Err(no("/schedule", "/until", &text, None));
+            }
+        }
+        Plan::Now { until: own } => *own = own.or(until),
+        Plan::Unplanned => {}
+    }
+    wish.until = wish.until.or(plan.until().map(|until| until.to_string()));
+    let kept = kept.and_then(|_| self::kept(&wish));
+    Ok(Planned { plan, kept })
+}
+
+/// The next time of a recurring post after one, as its kept wish says, and none that was missed before an instant.
+pub fn next_due(kept: &str, after: Timestamp, missed: Timestamp) -> Option<Timestamp> {
     let wish: Wish = serde_json::from_str(kept).ok()?;
     let wall = WallTime::parse(wish.local.as_deref()?, wish.zone.as_deref()?).ok()?;
     let series = series(&wish, &wall, wish.asked_at?).ok()?;
-    let missed = now.checked_sub(MISSED_AFTER).unwrap_or(Timestamp::MIN);
     series.next_after(after.max(missed)).map(|occurrence| occurrence.at)
 }
 
@@ -281,7 +323,7 @@ mod tests {
         let next = next_due(&kept, timing.due, timing.due).unwrap();
         assert_eq!(next.to_string(), "2027-03-29T07:00:00Z", "nine o'clock, in summer");
         assert!(timing.permits(next));
-        let late: Timestamp = "2027-04-04T00:00:00Z".parse().unwrap();
+        let late: Timestamp = "2027-04-03T23:00:00Z".parse().unwrap();
         assert_eq!(next_due(&kept, timing.due, late).unwrap().to_string(), "2027-04-05T07:00:00Z");
         let all = occurrences(&kept, timing.due, Timestamp::MAX, 100);
         let told: Vec<String> = all.iter().map(ToString::to_string).collect();

@@ -116,8 +116,11 @@ async fn confirm(
     if !ballot.approve {
         return life::act(gateway, id, by, Command::Cancel { saw }, why, |_| Extra::default()).await;
     }
+    // An account that is gone keeps nothing back of what goes to the others; where there are no others it is told.
+    let is_there = |account: &_| governance.accounts.contains_key(account);
+    let (there, gone): (Vec<_>, Vec<_>) = confirmable(life).into_iter().partition(is_there);
     let mut confirmed = None;
-    for account in confirmable(life) {
+    for account in if there.is_empty() { gone } else { there } {
         let command = Command::Confirm { saw, account: account.as_str().into() };
         confirmed = Some(life::act(gateway, id, by, command, why, |_| Extra::default()).await?);
     }

@@ -13,7 +13,7 @@ use super::{
     accept::{Asked, all, verdicts, written},
     life::{self, By, Extra, Turn, refusal},
     not_found,
-    plan::{Planned, covered, rule_of},
+    plan::{Drops, Planned, covered, keeping, rule_of},
     read,
     sight::{may_write, sees},
     times,
@@ -56,6 +56,8 @@ pub enum Wish {
         planned: Planned,
         /// A post that recurs may become one that leaves once.
         ends_series: bool,
+        /// What of the time before goes, if no other is given.
+        drops: Drops,
     },
     /// Nobody wants what is not out yet.
     Cancel,
@@ -152,8 +154,9 @@ async fn go(
             extra = edit(gateway, caller, &mut turn, saw, (*submission, raw), planned).await?;
         }
         Wish::Submit => extra = submit(gateway, &mut turn, saw).await?,
-        Wish::Schedule { planned, ends_series } => {
+        Wish::Schedule { planned, ends_series, drops } => {
             series_goes_on(turn.post(), &planned, ends_series)?;
+            let planned = keeping(planned, &turn.life().content().plan, drops)?;
             extra = schedule(gateway, &mut turn, saw, planned).await?;
         }
         Wish::Cancel => decide(&mut turn, Command::Cancel { saw }, why)?,
@@ -218,7 +221,11 @@ fn retry(turn: &mut Turn<'_>, account: Option<AccountId>, why: Option<&str>) -> 
         let detail = format!("The post is `{}`; only what failed is tried again.", turn.life().state().as_str());
         return Err(Refusal::new(problem::WRONG_STATE, Stage::Door, detail));
     }
-    failed.into_iter().try_for_each(|account| decide(turn, Command::Retry { account }, why))
+    // An account that is gone keeps nothing back of what goes to the others.
+    let is_there = |account: &_| turn.facts().governance.accounts.contains_key(account);
+    let (there, gone): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_there);
+    let tried = if there.is_empty() { gone } else { there };
+    tried.into_iter().try_for_each(|account| decide(turn, Command::Retry { account }, why))
 }
 
 /// A new version: classified and allowed as a new post; where the old one was submitted, judged at once.
@@ -310,8 +317,7 @@ async fn schedule(gateway: &Arc<Gateway>, turn: &mut Turn<'_>, saw: u32, planned
         && old.permits(new.due)
         && ((new.earliest, new.latest) == (new.due, new.due)
             || (new.earliest, new.latest) == (old.earliest, old.latest))
-        && new.until.is_none_or(|until| old.until == Some(until))
-        && new.late_max_s.is_none_or(|late| old.late_max_s == Some(late))
+        && (new.until, new.late_max_s) == (old.until, old.late_max_s)
     {
         let due = new.due;
         decide(turn, Command::Reschedule { saw, due }, None)?;

@@ -88,7 +88,7 @@ pub enum Refused {
     #[error("{0} is outside the time that was approved; make a new version.")]
     OutsideWindow(Timestamp),
     /// The account is no longer there.
-    #[error("There is no account `{0}`.")]
+    #[error("There is no account `{0}` any more: nothing can be sent to it unless the governance has it again.")]
     AccountGone(AccountId),
     /// Before the first target is sent all must be ready.
     #[error("Target `{0}` is not ready, and nothing is sent before all are.")]

@@ -83,6 +83,17 @@ impl Governance {
         self
     }
 
+    /// Takes an account away.
+    ///
+    /// # Panics
+    /// When there is none of that id.
+    pub fn without_account(&mut self, id: &str) -> &mut Self {
+        let before = self.accounts.len();
+        self.accounts.retain(|account| account.id != id);
+        assert_ne!(before, self.accounts.len(), "no account `{id}`");
+        self
+    }
+
     /// Adds a grant until [`FAR`]. `holder` is `app:…` or `person:…`, `place` is `account:…` or `brand:…`.
     pub fn grant(&mut self, id: &str, holder: &str, place: &str, actions: &[&str]) -> &mut Self {
         self.grant_until(id, holder, place, actions, FAR, &[])

@@ -38,6 +38,8 @@ fn explained(view: &Value) -> String {
     if waits.is_empty() && frozen.is_empty() {
         lines.extend(standing(&state, &id));
     }
+    let failed = |target: &Value| format!("{} failed: {}", safe(text(target, "account")), safe(text(target, "why")));
+    lines.extend(several(view, "failed").map(failed));
     // What has ended wants nobody.
     let over = ["rejected", "denied", "cancelled", "expired", "published"].contains(&state.as_str());
     for rule in several(view, "rules").filter(|_| !over) {
@@ -201,6 +203,9 @@ mod tests {
         let stopped = json!({"post": "post_1", "state": "frozen", "version": 1,
             "frozen": [{"account": "acme", "freeze": "freeze_1"}]});
         assert!(explained(&stopped).contains("acme is stopped by the freeze freeze_1"), "{}", explained(&stopped));
+        let failed = json!({"post": "post_1", "state": "partial", "version": 1,
+            "failed": [{"account": "acme", "why": "There is no such account."}]});
+        assert!(explained(&failed).contains("acme failed: There is no such account."), "{}", explained(&failed));
         let told = waiting(&wait, "post_1");
         assert!(told.contains("(the grant is over\\u{7})") && told.contains("post confirm post_1"), "{told}");
         assert!(standing("draft", "p").unwrap().contains("post submit p"));

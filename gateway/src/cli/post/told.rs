@@ -104,6 +104,8 @@ fn told_target(target: &Value) -> Vec<String> {
     let (account, state) = (safe(text(target, "account")), safe(text(target, "state")));
     let waits = Some(text(target, "waits_for")).filter(|wait| !wait.is_empty());
     let waits = waits.map(|wait| format!(", waits for {}", safe(wait))).unwrap_or_default();
+    let failure = Some(text(target, "failure")).filter(|failure| !failure.is_empty());
+    let waits = failure.map_or(waits, |failure| format!(", {}", safe(failure)));
     let place = safe(place.unwrap_or_default());
     let mut lines = vec![format!("target  {account}: {state}{waits} {place}").trim_end().to_owned()];
     let content = target.get("content").unwrap_or(&Value::Null);

@@ -56,9 +56,15 @@ pub struct When {
     /// From this instant on it is not sent any more.
     #[arg(long, value_name = "INSTANT")]
     until: Option<String>,
+    /// It may be sent at any later time again.
+    #[arg(long, conflicts_with = "until")]
+    no_until: bool,
     /// Later than this it waits for a person: `10m`.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     late_max: Option<u32>,
+    /// It may be as late again as any post.
+    #[arg(long, conflicts_with = "late_max")]
+    no_late_max: bool,
 }
 
 impl When {
@@ -78,7 +84,12 @@ impl When {
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, json!(text.as_ref()?))));
         let lists = [("added", &self.added), ("excluded", &self.excluded)];
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, json!(list)));
-        let more = [("queue", self.queue.then(|| json!(true))), ("late_max_s", self.late_max.map(|late| json!(late)))];
+        let more = [
+            ("queue", self.queue.then(|| json!(true))),
+            ("late_max_s", self.late_max.map(|late| json!(late))),
+            ("until", self.no_until.then_some(Value::Null)),
+            ("late_max_s", self.no_late_max.then_some(Value::Null)),
+        ];
         let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
         body.extend(texts.chain(lists).chain(more).map(|(name, value)| (name.to_owned(), value)));
         (!body.is_empty()).then_some(Value::Object(body))
@@ -89,11 +100,11 @@ impl When {
         self.rule.is_none() && (self.at.is_some() || self.local.is_some() || self.queue)
     }
 
-    /// The same as a merge patch on another `schedule`, of which nothing stays.
+    /// The same as a merge patch on another `schedule`, of which nothing stays but what keeps the post from leaving too late.
     pub fn patch(&self) -> Option<Value> {
         let mut body = self.body()?;
         let fields = body.as_object_mut()?;
-        for name in NAMES {
+        for name in NAMES.into_iter().filter(|name| !["until", "late_max_s"].contains(name)) {
             fields.entry(name).or_insert(Value::Null);
         }
         Some(body)
@@ -105,14 +116,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_leaves_nothing_of_the_time_before() {
+    fn a_patch_leaves_of_the_time_before_only_what_keeps_the_post_from_leaving_too_late() {
         assert_eq!(When::default().patch(), None);
         let when = When { at: Some("t".into()), late_max: Some(60), ..When::default() };
         assert_eq!(when.body(), Some(json!({"at": "t", "late_max_s": 60})));
         let patch = when.patch().unwrap();
         assert_eq!(patch["at"], "t");
         let names: Vec<_> = patch.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names.len(), NAMES.len(), "no name is missing or wrong: {names:?}");
-        assert!(names.iter().filter(|name| patch[name].is_null()).count() == NAMES.len() - 2);
+        assert_eq!(names.len(), NAMES.len() - 1, "no name is missing or wrong: {names:?}");
+        assert!(names.iter().filter(|name| patch[name].is_null()).count() == NAMES.len() - 3);
+        assert!(!names.contains(&"until"));
+        let dropped = When { at: Some("t".into()), no_until: true, no_late_max: true, ..When::default() };
+        let expected = json!({"at": "t", "until": null, "late_max_s": null});
+        assert_eq!(dropped.body(), Some(expected));
     }
 }

@@ -113,6 +113,9 @@ fn happened(change: &Change) -> String {
         Change::Kept { account } => format!("{account} could not be deleted"),
         Change::Cancelled { accounts } => format!("{} cancelled", list(accounts)),
         Change::Reopened => "a draft again".to_owned(),
+        Change::Rearmed { due, skipped: Some(missed), .. } => {
+            format!("passed over from {} on; next time: {}", time(*missed), time(*due))
+        }
         Change::Rearmed { due, .. } => format!("next time: {}", time(*due)),
     }
 }
@@ -159,6 +162,9 @@ pub(super) fn explained(told: &ExplainView) -> String {
     if let Some(rule) = &told.blocked_by_comments {
         let rule = escape(rule);
         let _ = write!(html, "<li>Rule {rule} keeps it back while comments are open: {}.</li>", told.open_comments);
+    }
+    for failed in &told.failed {
+        let _ = write!(html, "<li>{} failed: {}</li>", escape(&failed.account), escape(&failed.why));
     }
     for next in &told.next {
         let _ = write!(html, "<li>{}</li>", escape(&comes(next)));

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use pressgate_calendar::Disambiguation;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
     call::submission::{Content, Entry, MediaUse, ReplyTo, Submission, Variant},
     model::{AccountId, MediaId, PersonId},
-    posts::plan::Wish,
+    posts::plan::{Drops, Wish},
     refusal::Refusal,
 };
 
@@ -138,11 +138,14 @@ pub struct ScheduleBody {
     /// The latest.
     #[schema(format = DateTime)]
     pub latest: Option<String>,
-    /// From this instant on it is not sent any more.
-    #[schema(format = DateTime)]
-    pub until: Option<String>,
-    /// Late by more than this many seconds it waits for a person.
-    pub late_max_s: Option<u32>,
+    /// From this instant on it is not sent any more. Another time keeps it where it is left out; `null` drops it.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Option<String>>,
+    /// Late by more than this many seconds it waits for a person. Another time keeps it where it is left out; `null` drops it.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u32>)]
+    pub late_max_s: Option<Option<u32>>,
     /// An RFC 5545 rule that ends: `FREQ=WEEKLY;BYDAY=MO;COUNT=20`. Goes with `local`.
     #[schema(max_length = 500)]
     pub rule: Option<String>,
@@ -152,6 +155,18 @@ pub struct ScheduleBody {
     /// Local times of the rule that are left out.
     #[serde(default)]
     pub excluded: Vec<String>,
+}
+
+/// What is there, be it `null`.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl ScheduleBody {
+    /// What is `null`, and so said to be nothing.
+    pub fn drops(&self) -> Drops {
+        Drops { until: self.until == Some(None), late_max: self.late_max_s == Some(None) }
+    }
 }
 
 /// Which of two instants.
@@ -183,8 +198,8 @@ impl From<ScheduleBody> for Wish {
             queue,
             earliest,
             latest,
-            until,
-            late_max_s,
+            until: until.flatten(),
+            late_max_s: late_max_s.flatten(),
             rule,
             added,
             excluded,

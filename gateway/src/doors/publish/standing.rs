@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pressgate_workflow::{
     approval::{self, Counted, UpcomingWhat, Voter, Who},
     ids::Actor,
-    life::{Change, Event, Wait},
+    life::{Change, Event, Failure, Life, Target, Wait},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -244,6 +244,37 @@ pub struct StoppedView {
     pub freeze: Option<String>,
 }
 
+/// A target that failed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailedView {
+    /// Account.
+    pub account: String,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+/// Why targets failed: what ended them, or what the last attempt met.
+fn failures(post: &PostRecord, life: &Life) -> Vec<FailedView> {
+    let failed = post.targets.iter().filter(|target| target.state == TargetState::Failed);
+    let told = failed.map(|target| {
+        let last = target.attempts.last();
+        let met = || last.and_then(|attempt| attempt.message.clone().or_else(|| attempt.code.clone()));
+        let account = target.account.to_string();
+        let failure = life.target(&account.as_str().into()).and_then(Target::failure);
+        let why = match failure {
+            Some(Failure::AccountGone) => {
+                Some("There was no such account in the governance any more when it was due.".to_owned())
+            }
+            Some(Failure::Window) => Some("The time in which it may be sent ended between attempts.".to_owned()),
+            Some(Failure::NotPublished) => Some("Somebody found that the network does not have it.".to_owned()),
+            Some(Failure::AttemptsUsedUp) => Some("Every attempt was used.".to_owned()),
+            Some(Failure::Refused { .. }) | None => met(),
+        };
+        FailedView { account, why: why.unwrap_or_else(|| "The network refused it.".to_owned()) }
+    });
+    told.collect()
+}
+
 /// Which rule wants whom, and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExplainView {
@@ -269,6 +300,8 @@ pub struct ExplainView {
     pub waits: Vec<WaitView>,
     /// What a freeze stops.
     pub frozen: Vec<StoppedView>,
+    /// What failed, and why.
+    pub failed: Vec<FailedView>,
     /// What comes by itself, soonest first.
     pub next: Vec<NextView>,
 }
@@ -346,6 +379,7 @@ pub(in crate::doors) async fn explained(gateway: &Gateway, post: &PostRecord) ->
         approved: told.approved,
         waits: waits.collect(),
         frozen: frozen.collect(),
+        failed: failures(post, &life),
         rules: told
             .rules
             .into_iter()

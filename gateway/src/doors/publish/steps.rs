@@ -342,9 +342,10 @@ pub async fn schedule(
         let request: ScheduleRequest = json::read(&body)?;
         let post = posts::write::seen(&gateway, &caller, &id).await?;
         let accounts: Vec<_> = post.targets.iter().map(|target| target.account.clone()).collect();
+        let drops = request.schedule.drops();
         let planned = times::planned(&gateway, request.schedule.into(), &accounts, "/schedule").await?;
         let ends_series = request.repeat == Some(false);
-        Ok((request.version, Wish::Schedule { planned, ends_series }, None))
+        Ok((request.version, Wish::Schedule { planned, ends_series, drops }, None))
     })
     .await
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use pressgate_workflow::{
     Life,
     approval::Voter,
-    life::{Plan, Wait},
+    life::{Failure, Plan, Wait},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -140,6 +140,10 @@ pub struct TargetView {
     /// What a held target waits for.
     #[schema(required = true)]
     pub waits_for: Option<WaitBody>,
+    /// Why it failed, where the network was not asked: `account-gone`, `attempts-used-up`, `window`, `not-published`. Of what the network
+    /// refused the last attempt tells.
+    #[schema(required = true)]
+    pub failure: Option<&'static str>,
     /// The freeze that stops it now, where its state is `frozen`.
     #[schema(required = true)]
     pub frozen_by: Option<String>,
@@ -377,7 +381,13 @@ impl PostView {
         let wait = |account: &AccountId| life?.target(&account.as_str().into())?.wait().map(WaitBody::from);
         let targets = post.targets.iter().map(|target| {
             let held = target.state == TargetState::Held;
-            TargetView { waits_for: wait(&target.account).filter(|_| held), ..target.clone().into() }
+            TargetView {
+                waits_for: wait(&target.account).filter(|_| held),
+                failure: life
+                    .and_then(|life| life.target(&target.account.as_str().into())?.failure())
+                    .and_then(failure),
+                ..target.clone().into()
+            }
         });
         Self {
             targets: targets.collect(),
@@ -452,6 +462,17 @@ impl From<Draft> for ContentView {
     }
 }
 
+/// The name of what ended a target without the network's word.
+fn failure(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::Refused { .. } => None,
+        Failure::AttemptsUsedUp => Some("attempts-used-up"),
+        Failure::Window => Some("window"),
+        Failure::AccountGone => Some("account-gone"),
+        Failure::NotPublished => Some("not-published"),
+    }
+}
+
 impl From<TargetRecord> for TargetView {
     fn from(target: TargetRecord) -> Self {
         let first = target.published.first();
@@ -459,6 +480,7 @@ impl From<TargetRecord> for TargetView {
             account: target.account.to_string(),
             state: target.state.as_str(),
             waits_for: None,
+            failure: None,
             frozen_by: None,
             content: target.draft.into(),
             platform_id: first.map(|part| part.platform_id.clone()),

@@ -3,7 +3,7 @@
 use pressgate_workflow::{
     Life,
     ids::Actor,
-    life::{Change, Event, Found},
+    life::{Change, Event, Failure, Found},
 };
 
 use super::{By, Extra};
@@ -168,10 +168,15 @@ fn facts(change: &Change) -> (Vec<String>, Option<String>, Option<i64>) {
             (Vec::new(), Some(if *approve { "approve" } else { "reject" }.to_owned()), None)
         }
         Change::Scheduled { due } | Change::Rescheduled { due } => (Vec::new(), None, Some(due.as_millisecond())),
-        Change::Released { accounts, due, .. } | Change::Rearmed { accounts, due, .. } => {
-            (names(accounts), None, Some(due.as_millisecond()))
+        Change::Released { accounts, due, .. } => (names(accounts), None, Some(due.as_millisecond())),
+        Change::Rearmed { accounts, due, skipped } => {
+            let passed_over = skipped.map(|_| "passed-over".to_owned());
+            (names(accounts), passed_over, Some(due.as_millisecond()))
         }
         Change::Published { account, .. } => (vec![account.to_string()], Some("published".to_owned()), None),
+        Change::Failed { account, failure: Failure::AccountGone } => {
+            (vec![account.to_string()], Some("account-gone".to_owned()), None)
+        }
         Change::Failed { account, .. } => (vec![account.to_string()], Some("failed".to_owned()), None),
         Change::Again { account, .. } => (vec![account.to_string()], None, None),
         _ => (Vec::new(), None, None),

@@ -133,6 +133,7 @@ pub async fn may_begin(gateway: &Arc<Gateway>, id: &PostId, account: &AccountId)
     if let Err(refused) = turn.decide(Command::Tick, None) {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
+    turn.pass_over_missed();
     let waits = turn.brought_anything();
     let target = turn.life().target(&account.as_str().into()).map(|target| (target.state(), target.not_before()));
     let may = match target {
@@ -167,9 +168,11 @@ pub async fn go_on(gateway: &Arc<Gateway>, id: &PostId) -> Result<(), Refusal> {
         return Ok(());
     }
     let mut turn = Turn::begin(gateway, post, By::Gate);
+    turn.pass_over_missed();
     if let Err(refused) = turn.decide(Command::Tick, None) {
         tracing::error!(post = %id, %refused, "time can't go on for a post");
     }
+    turn.pass_over_missed();
     let anew = turn.next_occurrence();
     if anew && let Err(refused) = turn.decide(Command::Tick, None) {
         tracing::error!(post = %id, %refused, "time can't go on for a post");

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use pressgate_workflow::{
     Command, Facts, Life, Refused, TargetState as T, decide,
     ids::{AccountId as Account, Actor},
-    life::{Change, Event, Plan},
+    life::{Change, Event, Plan, Wait},
 };
 
 use super::{By, Known, leaves, made, wake::wake_at};
@@ -149,11 +150,7 @@ impl<'a> Turn<'a> {
         if !timing.recurs || !self.life.targets().iter().all(over) {
             return false;
         }
-        let last = self.life.due().max(self.life.fired());
-        let kept = self.post.life.as_ref().and_then(|kept| kept.plan.as_deref());
-        let Some(due) = kept.zip(last).and_then(|(kept, last)| plan::next_due(kept, last, self.known.now())) else {
-            return false;
-        };
+        let Some(due) = self.next_due() else { return false };
         match self.decide(Command::Next { due }, None) {
             Ok(()) => true,
             Err(refused) => {
@@ -161,6 +158,42 @@ impl<'a> Turn<'a> {
                 false
             }
         }
+    }
+
+    /// Passes over an occurrence of which nothing was tried while its time went by, and those after it that were missed as well. The last
+    /// one has none after it, and waits for a person as any late post does.
+    pub(super) fn pass_over_missed(&mut self) {
+        let Plan::At(timing) = &self.life.content().plan else { return };
+        let missed = self.life.due().filter(|due| timing.recurs && *due < self.missed_before());
+        let waits = self.life.targets().iter().all(|target| target.state() == T::Scheduled);
+        // What a person was asked about before is theirs to say.
+        let held = |event: &Event| matches!(event.change, Change::Held { wait: Wait::Overdue, .. });
+        let held = self.events.get(self.decided..).unwrap_or_default().iter().any(held);
+        let Some(missed) = missed.filter(|_| waits || held) else { return };
+        let Some(due) = self.next_due() else { return };
+        match self.decide(Command::Next { due }, None) {
+            Ok(()) => {
+                tracing::warn!(post = %self.post.id, %missed, %due, "an occurrence was missed and is passed over")
+            }
+            Err(refused) => tracing::debug!(post = %self.post.id, %refused, "a missed occurrence is not passed over"),
+        }
+    }
+
+    /// The next time of a recurring post that may still be kept.
+    fn next_due(&self) -> Option<Timestamp> {
+        let last = self.life.due().max(self.life.fired());
+        let kept = self.post.life.as_ref().and_then(|kept| kept.plan.as_deref());
+        kept.zip(last).and_then(|(kept, last)| plan::next_due(kept, last, self.missed_before()))
+    }
+
+    /// An occurrence that was due before this was missed.
+    fn missed_before(&self) -> Timestamp {
+        let late_max_s = match &self.life.content().plan {
+            Plan::At(timing) => timing.late_max_s.unwrap_or_default(),
+            Plan::Unplanned | Plan::Now { .. } => 0,
+        };
+        let after = plan::MISSED_AFTER.max(SignedDuration::from_secs(i64::from(late_max_s)));
+        self.known.now().checked_sub(after).unwrap_or(Timestamp::MIN)
     }
 
     /// Tells the log, then keeps it. Nothing happens where nothing was decided and nothing else is to be kept.

@@ -67,7 +67,7 @@ impl Work<'_> {
         frozen_by(&self.life, target.account(), self.facts).map_or(Ok(()), |freeze| Err(Refused::Frozen(freeze)))
     }
 
-    fn not_overdue(&self, target: &Target) -> Result<(), Refused> {
+    pub(super) fn not_overdue(&self, target: &Target) -> Result<(), Refused> {
         let late_max_s = match &self.life.content().plan {
             Plan::At(timing) => timing.late_max_s.unwrap_or(self.facts.governance.limits.late_max_s),
             Plan::Unplanned | Plan::Now { .. } => self.facts.governance.limits.late_max_s,

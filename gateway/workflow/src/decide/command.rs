@@ -19,7 +19,8 @@ pub enum Command {
     Reviewed { version: u32, verdict: Verdict },
     /// Another time within the window that was approved.
     Reschedule { saw: u32, due: Timestamp },
-    /// The next occurrence of a recurring post, as the calendar says. By a person it passes over an occurrence that is held.
+    /// The next occurrence of a recurring post, as the calendar says. By a person it passes over an
+    /// occurrence that is held, by time one that was missed as a whole.
     Next { due: Timestamp },
     /// Nobody wants what was not sent yet.
     Cancel { saw: u32 },

@@ -196,6 +196,9 @@ impl Work<'_> {
         if self.target(account)?.state() != TargetState::Failed {
             return self.wrong_state();
         }
+        if !self.facts.governance.accounts.contains_key(account) {
+            return Err(Refused::AccountGone(account.clone()));
+        }
         if let Some(until) = self.life.content().plan.until().filter(|until| *until <= self.now()) {
             return Err(Refused::WindowOver(until));
         }

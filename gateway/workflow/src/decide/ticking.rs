@@ -21,6 +21,7 @@ impl Work<'_> {
         self.votes_wanted()?;
         self.settle()?;
         self.fire()?;
+        self.gone()?;
         self.thaw()?;
         self.used_up()?;
         self.hold_back()
@@ -102,6 +103,20 @@ impl Work<'_> {
         }
     }
 
+    /// What was due on an account that is no longer there will not be sent. It keeps nothing back of what goes to the others.
+    fn gone(&mut self) -> Result<(), Refused> {
+        let waits = |target: &Target| match target.state() {
+            TargetState::Accepted | TargetState::Frozen => true,
+            TargetState::Held => target.wait() != Some(Wait::Votes),
+            _ => false,
+        };
+        let known = &self.facts.governance.accounts;
+        for account in self.accounts(|target| waits(target) && !known.contains_key(target.account())) {
+            self.emit(Change::Failed { account, failure: Failure::AccountGone })?;
+        }
+        Ok(())
+    }
+
     /// What a freeze held is asked about, one by one.
     fn thaw(&mut self) -> Result<(), Refused> {
         let frozen = |target: &Target| target.state() == TargetState::Frozen;
@@ -133,9 +148,6 @@ impl Work<'_> {
             Refused::NotApproved => self.emit(Change::Held { accounts, wait: Wait::Votes }),
             Refused::Overdue { .. } => self.emit(Change::Held { accounts, wait: Wait::Overdue }),
             Refused::WindowOver(_) => self.give_up(&|target| accounts.contains(target.account())),
-            Refused::AccountGone(_) => accounts
-                .into_iter()
-                .try_for_each(|account| self.emit(Change::Failed { account, failure: Failure::AccountGone })),
             other => Err(other),
         }
     }

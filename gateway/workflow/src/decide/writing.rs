@@ -170,17 +170,30 @@ impl Work<'_> {
             return self.wrong_state();
         }
         let by_person = matches!(self.facts.by, Actor::Person { .. });
-        let passed = |target: &crate::life::Target| {
+        let waits = |target: &crate::life::Target| {
             matches!(target.wait(), Some(Wait::Overdue | Wait::Thawed | Wait::Attention))
         };
-        if !by_person && self.life.targets().iter().any(passed) {
+        // Time passes over only what was missed as a whole: a part of an occurrence that is out is not all that there is of it.
+        let missed = !by_person && self.is_missed();
+        if !by_person && !missed && self.life.targets().iter().any(waits) {
             return self.wrong_state();
         }
+        let passed =
+            |target: &crate::life::Target| waits(target) || (missed && target.state() == TargetState::Scheduled);
         let over =
             |target: &crate::life::Target| matches!(target.state(), TargetState::Published | TargetState::Failed);
         let accounts = self.accounts(|target| over(target) || passed(target));
         let skipped = self.life.due().filter(|_| self.life.targets().iter().any(passed));
         self.emit(Change::Rearmed { accounts, due, skipped })
+    }
+
+    /// Nothing of the occurrence was tried, and all of it waits, later than it may be.
+    fn is_missed(&self) -> bool {
+        let waits = |target: &crate::life::Target| {
+            target.state() == TargetState::Scheduled || target.wait() == Some(Wait::Overdue)
+        };
+        let late = |target: &crate::life::Target| matches!(self.not_overdue(target), Err(Refused::Overdue { .. }));
+        !self.life.has_begun() && self.life.targets().iter().all(|target| waits(target) && late(target))
     }
 
     pub(super) fn cancel(&mut self, saw: u32) -> Result<(), Refused> {

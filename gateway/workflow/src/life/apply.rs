@@ -278,9 +278,11 @@ impl Life {
                 target.step(Step::Publish)
             }
             Change::Again { not_before, .. } => again(target, *not_before),
-            Change::Failed { .. } => {
+            Change::Failed { failure, .. } => {
                 target.effect = None;
-                target.step(Step::Fail)
+                let failed = target.step(Step::Fail);
+                target.failure = Some(failure.clone());
+                failed
             }
             Change::NobodyKnows { .. } => {
                 target.needs_person = true;

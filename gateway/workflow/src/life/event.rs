@@ -95,7 +95,7 @@ pub enum Change {
     Cancelled { accounts: Vec<AccountId> },
     /// It is a draft again.
     Reopened,
-    /// Its next occurrence; `skipped` is a held one that a person passed over.
+    /// Its next occurrence; `skipped` is the first that was passed over for it, by a person or because it was missed.
     Rearmed { accounts: Vec<AccountId>, due: Timestamp, skipped: Option<Timestamp> },
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use crate::{
     ids::{AccountId, NodeId},
     state::{Step, TargetState, next},
@@ -69,6 +70,8 @@ pub struct Target {
     pub(crate) confirmed_at: Option<Timestamp>,
     pub(crate) needs_person: bool,
     pub(crate) published: Vec<PublishedPart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<Failure>,
 }
 
 impl Target {
@@ -87,6 +90,7 @@ impl Target {
             confirmed_at: None,
             needs_person: false,
             published: Vec::new(),
+            failure: None,
         }
     }
 
@@ -94,7 +98,7 @@ impl Target {
     pub(crate) fn step(&mut self, step: Step) -> bool {
         let Some(state) = next(self.state, step) else { return false };
         self.state = state;
-        self.wait = None;
+        (self.wait, self.failure) = (None, None);
         if state != TargetState::Unknown {
             self.needs_person = false;
         }
@@ -147,6 +151,10 @@ impl Target {
     /// It is unknown and only a person can say what became of it.
     pub fn needs_person(&self) -> bool {
         self.needs_person
+    }
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
     /// What the network made of it, in this occurrence.
     pub fn published(&self) -> &[PublishedPart] {

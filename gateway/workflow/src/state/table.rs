@@ -77,7 +77,7 @@ pub(crate) const fn next(from: TargetState, step: Step) -> Option<TargetState> {
         (Step::Keep, Recalling) => Published,
         (Step::Cancel, Draft | Review | Held | Approved | Scheduled | Accepted | Frozen) => Cancelled,
         (Step::Reopen, Denied | Rejected | Expired | Cancelled) => Draft,
-        (Step::Rearm, Published | Failed | Held) => Scheduled,
+        (Step::Rearm, Published | Failed | Held | Scheduled) => Scheduled,
         _ => return None,
     })
 }

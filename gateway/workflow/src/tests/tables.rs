@@ -14,7 +14,7 @@ use crate::{
         Effect, EffectKind, FreezeRefused, Freezes, PostEffect, Release, Scope, Spacing, Statements, may_send, release,
     },
     ids::{AccountId, Actor, Digest, PersonId},
-    life::{Content, Event, Holds, Life, Plan, PublishedPart, Timing, Wait},
+    life::{Change, Content, Event, Failure, Holds, Life, Plan, PublishedPart, Timing, Wait},
     refused::Refused,
     state::{PostState, TargetState},
 };
@@ -391,6 +391,63 @@ fn late_posts_wait_for_a_person_and_a_window_ends() {
     desk.now = 20_000;
     desk.gate(Command::Tick).unwrap();
     assert_eq!(desk.life.state(), PostState::Expired);
+}
+
+#[test]
+fn an_account_that_is_gone_fails_alone() {
+    let mut desk = Desk::new(0, Plan::At(Timing::exactly(at(1000))));
+    desk.submit();
+    let gone = desk.governance.accounts.remove(&"two".into()).unwrap();
+    desk.now = 1000;
+    desk.gate(Command::Tick).unwrap();
+    assert_eq!((desk.target("one"), desk.target("two")), (TargetState::Accepted, TargetState::Failed));
+    assert_eq!(desk.life.target(&"two".into()).unwrap().failure(), Some(&Failure::AccountGone));
+    desk.claim("one", "n1").unwrap();
+    let retry = Command::Retry { account: "two".into() };
+    assert_eq!(desk.say(&person("author"), retry.clone(), None), Err(Refused::AccountGone("two".into())));
+    desk.governance.accounts.insert("two".into(), gone);
+    desk.say(&person("author"), retry, None).unwrap();
+    assert_eq!(desk.life.target(&"two".into()).unwrap().failure(), None);
+}
+
+#[test]
+fn an_account_that_goes_while_people_are_asked_fails_alone() {
+    let mut desk = Desk::new(0, Plan::At(Timing::exactly(at(1000))));
+    desk.submit();
+    desk.now = 1000 + 3601;
+    desk.gate(Command::Tick).unwrap();
+    desk.governance.accounts.remove(&"two".into());
+    desk.say(&person("author"), Command::Confirm { saw: 1, account: "one".into() }, None).unwrap();
+    desk.gate(Command::Tick).unwrap();
+    assert_eq!(desk.target("two"), TargetState::Failed);
+    desk.claim("one", "n1").unwrap();
+}
+
+#[test]
+fn time_passes_over_only_an_occurrence_that_was_missed_as_a_whole() {
+    let timing = Timing { latest: at(900_000), recurs: true, ..Timing::exactly(at(1000)) };
+    let next = Command::Next { due: at(87_400) };
+    let mut desk = Desk::new(0, Plan::At(timing.clone()));
+    desk.submit();
+    desk.now = 1000 + 3600;
+    let waits = Err(Refused::WrongState(PostState::Scheduled));
+    assert_eq!(desk.gate(next.clone()), waits, "it may be so late");
+    desk.now += 1;
+    desk.gate(next.clone()).unwrap();
+    assert_eq!((desk.life.state(), desk.life.due()), (PostState::Scheduled, Some(at(87_400))));
+    let last = desk.events.last().map(|event| event.change.clone());
+    assert!(matches!(last, Some(Change::Rearmed { skipped: Some(missed), .. }) if missed == at(1000)), "{last:?}");
+    // Of which something is out.
+    let mut desk = Desk::new(0, Plan::At(timing));
+    desk.submit();
+    desk.now = 1000;
+    desk.gate(Command::Tick).unwrap();
+    let attempt = desk.claim("one", "n1").unwrap();
+    desk.begin(&attempt).unwrap();
+    desk.gate(Command::Finish { attempt, outcome: done() }).unwrap();
+    desk.gate(Command::SetAside { account: "two".into() }).unwrap();
+    desk.now = 50_000;
+    assert!(desk.gate(next).is_err(), "a person was asked, and a part of it is out");
 }
 
 proptest! {
