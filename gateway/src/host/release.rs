@@ -134,8 +134,8 @@ impl Release {
         let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
         let answer = answers::performed(answer, &call.draft, &exchange.steps)
             .map_err(|reason| self.nonsense("perform", reason))?;
-        // A network that asks for a pause says nothing against the release.
-        if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..))) {
+        // A network that asks for a pause, or is still at work, says nothing against the release.
+        if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..) | Failure::NotYet(..))) {
             self.vitals.refused("perform");
             self.code.house.failures.notify_one();
         }
