@@ -24,6 +24,7 @@ mod cli;
 mod cli_posts;
 mod client;
 mod crash;
+mod contract;
 mod credentials;
 mod crowd;
 mod deadline;

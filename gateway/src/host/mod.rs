@@ -11,6 +11,7 @@ mod registry;
 mod release;
 
 mod adapter;
+pub mod contract;
 pub mod error;
 mod exchange;
 mod grant;

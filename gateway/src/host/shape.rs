@@ -5,7 +5,10 @@ use wasmparser::{Instance, Parser, Payload};
 
 use super::engine::{CORE_INSTANCES_PER_COMPONENT, TABLE_ELEMENTS};
 use super::error::LoadError;
-use super::manifest::{CONTRACT, Limits, PluginKind};
+use super::{
+    contract::{CONTRACT, takes},
+    manifest::{Limits, PluginKind},
+};
 
 /// The interface that only adapters get.
 const NETWORK: &str = "pressgate:plugin/http@";
@@ -84,10 +87,11 @@ impl Shape {
         if let (PluginKind::Policy, Some(network)) = (kind, network) {
             return Err(LoadError::World(format!("it imports `{network}`, which a policy does not get")));
         }
-        let wanted = format!("pressgate:plugin/{interface}@{CONTRACT}");
-        if self.exports.contains(&wanted) {
+        let known = format!("pressgate:plugin/{interface}@");
+        if self.exports.iter().any(|export| export.strip_prefix(&known).is_some_and(takes)) {
             return Ok(());
         }
+        let wanted = format!("{known}{CONTRACT}");
         let found = if self.exports.is_empty() { "nothing".to_owned() } else { self.exports.join(", ") };
         Err(LoadError::World(format!("it does not export `{wanted}` (it exports {found})")))
     }

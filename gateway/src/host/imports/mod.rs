@@ -121,8 +121,8 @@ pub(super) fn policy_linker(engine: &Engine) -> wasmtime::Result<Linker<CallStat
     media::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
     // These two are called most, with the longest texts: they are linked by hand, so that no text is copied on the way.
-    linker.instance("pressgate:plugin/config@0.1.0-draft")?.func_wrap("get", config_get)?;
-    let mut matching = linker.instance("pressgate:plugin/match@0.1.0-draft")?;
+    linker.instance("pressgate:plugin/config@0.1.0")?.func_wrap("get", config_get)?;
+    let mut matching = linker.instance("pressgate:plugin/match@0.1.0")?;
     matching.func_wrap("scan", match_scan)?;
     matching.func_wrap("scripts", match_scripts)?;
     Ok(linker)

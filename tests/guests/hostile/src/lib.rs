@@ -240,7 +240,7 @@ impl Guest for Hostile {
             "get" => send_get(rest),
             "gigabyte" => {
                 // The pointer is good, the length is a lie that would cost the host a gigabyte.
-                #[link(wasm_import_module = "pressgate:plugin/log@0.1.0-draft")]
+                #[link(wasm_import_module = "pressgate:plugin/log@0.1.0")]
                 unsafe extern "C" {
                     #[link_name = "write"]
                     fn raw_write(level: i32, line: i32, line_bytes: i32);
