@@ -97,14 +97,20 @@ fn a_change_of_what_was_released_is_found() {
     let fits = |new: &[(PathBuf, String)]| is_compatible(&old, new, "adapter").is_ok();
     assert!(fits(&texts(folder, later)));
     // What may be added: a world, an import, a function of an import.
-    assert!(fits(&changed("/// Speaks to a network.\n", "world another { import log; }\n\n/// Speaks to a network.\n")));
+    assert!(fits(&changed(
+        "/// Speaks to a network.\n",
+        "world another { import log; }\n\n/// Speaks to a network.\n"
+    )));
     assert!(fits(&changed("    now-ms: func() -> u64;", "    now-ms: func() -> u64;\n    zone: func() -> string;")));
     // What breaks a plugin: a field more, a case more, another type, an export more, an import less.
     for (from, to) in [
         ("        labels: list<string>,\n", "        labels: list<string>,\n        mood: string,\n"),
         ("        did-not,\n", "        did-not,\n        perhaps,\n"),
         ("        attempt: u32,\n", "        attempt: u64,\n"),
-        ("    describe: func() -> description;", "    describe: func() -> description;\n    explain: func() -> string;"),
+        (
+            "    describe: func() -> description;",
+            "    describe: func() -> description;\n    explain: func() -> string;",
+        ),
         ("    import random;\n", ""),
     ] {
         assert!(!fits(&changed(from, to)), "{from:?} became {to:?}, and nobody saw it");

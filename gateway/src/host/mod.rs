@@ -33,6 +33,7 @@ mod memory;
 mod meter;
 mod settings;
 mod shape;
+mod usage;
 mod vitals;
 
 pub use adapter::{
@@ -56,4 +57,5 @@ pub use options::OptionSchema;
 pub use policy::ReviewContext;
 pub use registry::{Canary, Registry, Route, Routes, SHARE_WHOLE_BP, Snapshot};
 pub use release::Release;
+pub use usage::Used;
 pub use vitals::{Count, HOOKS, Vitals};

@@ -225,7 +225,7 @@ impl Release {
         };
         let asked =
             self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
-        let ended = self.code.run(&self.settings, function, world, run).await;
+        let ended = self.code.run(&self.settings, (function, self.vitals.usage(function)), world, run).await;
         let input = || vitals::fingerprint(&params);
         if asked.ended(ended.as_ref().err().map(|error| &error.fault), input) {
             self.code.house.failures.notify_one();
