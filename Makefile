@@ -54,6 +54,8 @@ deps-test: $(NODE) tests/sdks/venv/.installed tests/calendar/venv/.installed tes
 	  || { echo 'redis-server is missing: limits that gateways share are tested with it (7 or later). Install it, then run make again.' >&2; exit 1; }
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends chromium; } \
 	  || { echo 'Chromium is missing: the pages are used with it as people would. Install it, then run make again.' >&2; exit 1; }
+	@command -v docker-registry >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends docker-registry; } \
+	  || { echo 'docker-registry is missing: plugins are pushed to it and pulled from it. Install Debian'"'"'s docker-registry, then run make again.' >&2; exit 1; }
 	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends libfaketime; } \
 	  || { echo 'libfaketime is missing: a test moves the clock of the program with it. Install it, then run make again.' >&2; exit 1; }
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends postgresql; } \

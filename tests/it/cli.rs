@@ -35,11 +35,17 @@ impl Ran {
 
 /// Runs the program in a folder. It blocks: the gateway that it speaks to is a process of its own.
 pub fn run(folder: &Path, line: &str, stdin: &str) -> Ran {
+    run_with(folder, line, stdin, &[])
+}
+
+/// The same with more in its environment.
+pub fn run_with(folder: &Path, line: &str, stdin: &str, environment: &[(&str, &str)]) -> Ran {
     let mut child = Command::new(built::program())
         .args(line.split_whitespace())
         .current_dir(folder)
         .env_remove("PRESSGATE_KEY")
         .env_remove("PRESSGATE_OPERATOR_KEY")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

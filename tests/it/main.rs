@@ -64,6 +64,7 @@ mod publish;
 mod releases;
 mod reveal;
 mod revoke;
+mod registry;
 mod rights;
 mod secrets;
 mod series;

@@ -31,6 +31,7 @@ mod pinned;
 mod plugins;
 mod post;
 mod reach;
+mod registry;
 mod releases;
 mod signing;
 mod reply;

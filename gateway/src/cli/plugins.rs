@@ -11,7 +11,7 @@ use super::{
     author,
     context::Context,
     outcome::{Failure, Report},
-    plugin, releases, signing,
+    plugin, registry, releases, signing,
     table::table,
 };
 use crate::{host::Host, trust::Standing};
@@ -36,10 +36,11 @@ pub enum Command {
     /// The plugins in the plugin folder; of a running gateway also the releases that are installed, and what serves where.
     List,
     /// Bring releases to the running gateway: try each out, and keep it. Nothing serves yet.
-    Install {
-        /// A component, or a folder of components.
-        path: PathBuf,
-    },
+    Install(releases::Install),
+    /// Put a component into an OCI registry.
+    Push(registry::Push),
+    /// Take a component from an OCI registry.
+    Pull(registry::Pull),
     /// Make a key that signs plugins; prints the public part, for `plugins.trusted_keys`.
     Key(signing::Key),
     /// Sign a component and its manifest, in place. What others signed stays; what this key signed before is replaced.
@@ -73,7 +74,7 @@ pub enum Command {
 pub async fn run(context: &Context, command: Command) -> Result<Report, Failure> {
     match command {
         Command::List => list(context).await,
-        Command::Install { path } => releases::install(context, &path).await,
+        Command::Install(args) => releases::install(context, &args).await,
         Command::Key(args) => signing::key(&args),
         Command::Sign(args) => signing::sign(&args),
         Command::Verify(args) => signing::verify(context, &args),
@@ -85,6 +86,8 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::New(_)
         | Command::Sdk { .. }
         | Command::Build(_)
+        | Command::Push(_)
+        | Command::Pull(_)
         | Command::Check { .. }
         | Command::CompileFromPipe { .. } => Err(Failure::Usage("this command was handled before".into())),
     }
@@ -97,6 +100,8 @@ pub async fn authored(command: &Command) -> Option<Result<Report, Failure>> {
         Command::Sdk { project } => Some(author::refresh(project)),
         Command::Build(args) => Some(build(args)),
         Command::Check { component } => Some(author::check(component).await),
+        Command::Push(args) => Some(registry::push(args).await),
+        Command::Pull(args) => Some(registry::save(args).await),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ use super::{
     key::part,
     outcome::{Failure, Report},
     reach::{OPERATOR_KEY, operator_address},
+    registry,
     table::table,
 };
 use crate::{
@@ -64,6 +65,15 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// `plugin install`.
+#[derive(Debug, clap::Args)]
+pub struct Install {
+    /// A component, a folder of components, or oci://registry.example/acme/square:0.1.0
+    from: String,
+    #[command(flatten)]
+    reach: registry::Reach,
+}
+
 /// The running gateway, for an operator.
 ///
 /// # Errors
@@ -84,14 +94,17 @@ fn gateway(context: &Context) -> Result<Client, Failure> {
 }
 
 /// Installs each component.
-pub async fn install(context: &Context, path: &Path) -> Result<Report, Failure> {
+pub async fn install(context: &Context, args: &Install) -> Result<Report, Failure> {
     let client = gateway(context)?;
     let mut installed = Vec::new();
-    for file in components(path)? {
-        let bytes = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
-        let answer = client.send_bytes("/operator/plugins/releases", "application/wasm", bytes).await?;
-        let release: ReleaseView = answer.good().map_err(|failure| named(&file, failure))?;
-        installed.push(release);
+    if args.from.starts_with(registry::SCHEME) {
+        let pulled = registry::pull(&args.from, &args.reach).await?;
+        installed.push(send(&client, &pulled.pinned, pulled.component).await?);
+    } else {
+        for file in components(Path::new(&args.from))? {
+            let bytes = std::fs::read(&file).map_err(|error| Failure::file(&file, &error))?;
+            installed.push(send(&client, &file.display().to_string(), bytes).await?);
+        }
     }
     let line = |release: &ReleaseView| {
         let ReleaseView { name, version, release, .. } = release;
@@ -104,10 +117,15 @@ pub async fn install(context: &Context, path: &Path) -> Result<Report, Failure> 
     Ok(Report::good(text, json!(installed)))
 }
 
+async fn send(client: &Client, from: &str, component: Vec<u8>) -> Result<ReleaseView, Failure> {
+    let answer = client.send_bytes("/operator/plugins/releases", "application/wasm", component).await?;
+    answer.good().map_err(|failure| named(from, failure))
+}
+
 /// Whose failure it is, where there are several files.
-fn named(file: &Path, failure: Failure) -> Failure {
+fn named(from: &str, failure: Failure) -> Failure {
     match failure {
-        Failure::Refused { text, details } => Failure::Refused { text: format!("{}: {text}", file.display()), details },
+        Failure::Refused { text, details } => Failure::Refused { text: format!("{from}: {text}"), details },
         other => other,
     }
 }
