@@ -85,6 +85,8 @@ async fn the_first_policy_builds_and_judges_and_what_can_not_serve_is_not_built(
     own_tests(&package);
     let told = build(&package).expect("the documents hold");
     assert!(told.contains("no-shouting.wasm"), "{told}");
+    let told = pressgate(&package, &["plugin", "test", ".", "--conformance"]).expect("the scenario holds");
+    assert!(told.contains("ok      loud: ") && told.contains("1 scenarios hold"), "{told}");
     let told = pressgate(&package, &["plugin", "check", "built/no-shouting.wasm"]).expect("it holds");
     for line in [
         "no-shouting 0.1.0, policy",
@@ -148,7 +150,7 @@ fn checked_on_the_way(package: &Path) {
     for (component, said) in [
         (b"hello".to_vec(), "failed  verify"),
         (good[..good.len() / 2].to_vec(), "failed  verify"),
-        (lying, "built for contract 9.9.9"),
+        (lying, "built for the contract 9.9.9"),
         (vain, "failed  self-test: `lies`: findings should be `no-such-code` and is ``"),
     ] {
         fs::write(package.join("built/bad.wasm"), component).expect("written");

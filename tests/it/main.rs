@@ -66,6 +66,7 @@ mod reveal;
 mod revoke;
 mod registry;
 mod rights;
+mod scenarios;
 mod secrets;
 mod series;
 mod states;

@@ -33,6 +33,8 @@ pub enum Command {
         /// The component.
         component: PathBuf,
     },
+    /// Put a plugin's scenarios to its component, as a gateway would run it, without a network.
+    Test(author::Test),
     /// The plugins in the plugin folder; of a running gateway also the releases that are installed, and what serves where.
     List,
     /// Bring releases to the running gateway: try each out, and keep it. Nothing serves yet.
@@ -86,6 +88,7 @@ pub async fn run(context: &Context, command: Command) -> Result<Report, Failure>
         Command::New(_)
         | Command::Sdk { .. }
         | Command::Build(_)
+        | Command::Test(_)
         | Command::Push(_)
         | Command::Pull(_)
         | Command::Check { .. }
@@ -100,6 +103,7 @@ pub async fn authored(command: &Command) -> Option<Result<Report, Failure>> {
         Command::Sdk { project } => Some(author::refresh(project)),
         Command::Build(args) => Some(build(args)),
         Command::Check { component } => Some(author::check(component).await),
+        Command::Test(args) => Some(author::test(args).await),
         Command::Push(args) => Some(registry::push(args).await),
         Command::Pull(args) => Some(registry::save(args).await),
         _ => None,
@@ -131,7 +135,7 @@ fn build(args: &Build) -> Result<Report, Failure> {
 }
 
 /// Where cargo builds the package.
-fn target_of(package: &Path) -> Result<PathBuf, Failure> {
+pub fn target_of(package: &Path) -> Result<PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
     command.current_dir(package).args(["metadata", "--format-version=1", "--no-deps"]);

@@ -92,7 +92,19 @@ impl Host {
     /// # Errors
     /// The machine lacks what the engine needs.
     pub fn for_judging(clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
-        Self::new(HostOptions { cache_dir: None, cache_key: [0; 32], instances_max: 1, compiler: None }, clock)
+        Self::for_commands(1, clock)
+    }
+
+    /// The same with places for calls that ask the plugin again while they are under way, as `plugin test` makes them.
+    ///
+    /// # Errors
+    /// The machine lacks what the engine needs.
+    pub fn for_trying(clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
+        Self::for_commands(4, clock)
+    }
+
+    fn for_commands(instances_max: u32, clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
+        Self::new(HostOptions { cache_dir: None, cache_key: [0; 32], instances_max, compiler: None }, clock)
     }
 
     /// Would [`Self::load`] take this plugin? Everything is tried but a configuration, which nobody has written yet.

@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+/// As many letters as the network takes.
+const CHARS_MAX: usize = 500;
+
 /// An app and what it posts.
 pub struct App {
     /// Where the gateway is.
@@ -53,6 +56,8 @@ impl App {
         let number = self.posted.fetch_add(1, Relaxed);
         let text = &self.texts[usize::try_from(number).unwrap_or(0) % self.texts.len()];
         let text = text.replacen("Váš Acme", &format!("{number:x} Váš Acme"), 1);
+        // After many calls the longest would not fit any more.
+        let text: String = text.chars().take(CHARS_MAX).collect();
         let content = json!({ "text": text, "language": "cs" });
         let body =
             json!({ "accounts": [self.account], "content": content, "labels": ["launch"], "campaign": "spring" });

@@ -15,7 +15,7 @@ use crate::{
 
 /// An answered step of this call, for looking identifiers up.
 #[derive(Debug, Clone)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     /// What the step put on the network.
     pub put: Put,
     /// True for a visible effect.
@@ -26,7 +26,7 @@ pub(super) struct Answered {
 
 /// What a `prepare` step puts on the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Put {
+pub(crate) struct Put {
     /// The medium that it carries, or carries a piece of.
     pub medium: Option<MediaId>,
     /// What it adds that to, where the network named that before: its reference, and which bytes of the medium.
@@ -40,10 +40,10 @@ pub(super) struct Put {
 }
 
 /// Why a request is not what was approved.
-pub(super) type Mismatch = String;
+pub(crate) type Mismatch = String;
 
 /// What a request is compared with.
-pub(super) struct Approved<'a> {
+pub(crate) struct Approved<'a> {
     /// What was reviewed.
     pub draft: &'a Draft,
     /// The answered steps of this call, in order.
@@ -55,7 +55,7 @@ pub(super) struct Approved<'a> {
 }
 
 /// Checks one `effect`.
-pub(super) fn effect(approved: &Approved<'_>, classification: &Classification) -> Result<(), Mismatch> {
+pub(crate) fn effect(approved: &Approved<'_>, classification: &Classification) -> Result<(), Mismatch> {
     let act = act(classification)?;
     if approved.draft.action == Action::POST_DELETE {
         return deletion(approved.draft, act);
@@ -128,7 +128,7 @@ fn entry(approved: &Approved<'_>, act: &Classified) -> Result<usize, Mismatch> {
 
 /// Checks one `prepare`: nobody sees it, so it may only put an approved medium on the network, or an approved entry that a later
 /// step publishes.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     approved: &Approved<'_>,
     classification: &Classification,
     request: &PluginRequest,

@@ -3,7 +3,7 @@
 //! `perform` is replayed, not resumed: it runs from the start at each attempt, and steps that were answered are answered
 //! from the journal. An answer is journalled when the adapter goes on from it, before anything else is sent. A step that was sent and not answered is settled first.
 
-mod approved;
+pub(crate) mod approved;
 mod conclude;
 mod outgoing;
 pub mod relay;

@@ -2,6 +2,7 @@
 //! component looked at as a gateway looks at it.
 
 mod project;
+mod scenario;
 mod sdk;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use serde_json::{Value, json};
 
 pub use project::Kind;
+pub use scenario::{Test, test};
 
 use super::outcome::{Failure, Report};
 use crate::{

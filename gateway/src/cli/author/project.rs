@@ -12,12 +12,14 @@ const POLICY: &[(&str, &str)] = &[
     ("plugin.toml", include_str!("../../../../sdk/templates/policy/plugin.toml")),
     ("config.schema.json", include_str!("../../../../sdk/templates/policy/config.schema.json")),
     ("self-test.json", include_str!("../../../../sdk/templates/policy/self-test.json")),
+    ("scenarios/loud.toml", include_str!("../../../../sdk/templates/policy/scenarios/loud.toml")),
     ("src/lib.rs", include_str!("../../../../sdk/templates/policy/lib.rs")),
 ];
 const ADAPTER: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../../../../sdk/templates/adapter/Cargo.toml.in")),
     ("plugin.toml", include_str!("../../../../sdk/templates/adapter/plugin.toml")),
     ("self-test.json", include_str!("../../../../sdk/templates/adapter/self-test.json")),
+    ("scenarios/post.toml", include_str!("../../../../sdk/templates/adapter/scenarios/post.toml")),
     ("src/lib.rs", include_str!("../../../../sdk/templates/adapter/lib.rs")),
 ];
 const EITHER: &[(&str, &str)] =
