@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub(super) use approved::names;
 pub use outgoing::{ReadOnly, scope};
+pub(crate) use outgoing::{is_read, outgoing, told, transmit};
 
 use super::Intent;
 use crate::{
