@@ -109,7 +109,7 @@ async fn tell(
         plugin: release.map_or_else(|| connector.plugin.to_string(), |release| release.label().to_owned()),
         plugin_digest: release.map_or_else(String::new, |release| release.digest().to_owned()),
         event: event.index,
-        kind: event.kind.as_str().to_owned(),
+        event_kind: event.kind.as_str().to_owned(),
         post: Some(event.post.clone()).filter(|post| !post.is_empty()),
         brand: event.brand.clone(),
         result,

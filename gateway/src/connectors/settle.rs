@@ -1,13 +1,23 @@
 //! Settle: a step that was sent and not answered comes first. Whether it may be sent again, its safety says.
 
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
 use crate::{
     call::send::ReadOnly,
     config::Connector,
     events::lines::{Attempt, Endpoint},
     gateway::Gateway,
-    host::{DeliverCall, Reconciliation, Release, Safety},
+    host::{
+        DeliverCall, Outbound, PluginRequest, PluginResponse, Reconciliation, Release, Safety, SendError, StepKind,
+    },
 };
-use std::sync::Arc;
 
 use super::{deliver::failed, wire};
 
@@ -41,10 +51,18 @@ pub(super) async fn settle(
             journal.steps.remove(at);
             continue;
         }
-        let out = Arc::new(ReadOnly::new(gateway, &connector.system, release));
+        let looking = Arc::new(Looking {
+            wire: ReadOnly::new(gateway, &connector.system, release),
+            in_vain: AtomicBool::new(false),
+        });
+        let out: Arc<dyn Outbound> = looking.clone();
         match release.reconcile_delivery(call, &step.name, out).await.map_err(|error| failed(&error))? {
             Reconciliation::Happened(answer) => wire::reconciled(step, answer),
             Reconciliation::DidNot => drop(journal.steps.remove(at)),
+            // Nobody can tell while the other system does not answer.
+            Reconciliation::CannotKnow(why) if looking.in_vain.load(Relaxed) => {
+                return Err(Attempt::Down(format!("`{}` was not answered: {why}", step.name), None));
+            }
             Reconciliation::CannotKnow(why) => {
                 return Err(Attempt::Hopeless { why: format!("`{}`: {why}", step.name), unknown: true });
             }
@@ -56,4 +74,26 @@ pub(super) async fn settle(
 
 fn is_open(steps: &[crate::events::lines::KeptStep], at: usize) -> bool {
     steps.get(at).is_some_and(|step| step.answer.is_none())
+}
+
+/// Lets only reads through, and notes when one was not answered well.
+struct Looking {
+    wire: ReadOnly,
+    in_vain: AtomicBool,
+}
+
+impl Outbound for Looking {
+    fn send(
+        &self,
+        step: String,
+        kind: StepKind,
+        request: PluginRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<PluginResponse, SendError>> + Send + '_>> {
+        Box::pin(async move {
+            let answer = self.wire.send(step, kind, request).await;
+            let good = answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
+            self.in_vain.fetch_or(!good, Relaxed);
+            answer
+        })
+    }
 }

@@ -196,7 +196,7 @@ pub struct Delivery {
     /// The index of the leaf that is the event.
     pub event: u64,
     /// What the event is: `post.held`.
-    pub kind: String,
+    pub event_kind: String,
     /// The post that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post: Option<String>,

@@ -176,7 +176,7 @@ pub(super) fn delivery(draft: &mut Draft, delivery: &Delivery) {
         DeliveryResult::Unknown | DeliveryResult::Other => Status::Unknown,
     });
     let what = if taken { "took" } else { "did not surely take" };
-    draft.message(format!("the connector `{}` {what} the event {}", delivery.connector, delivery.kind));
+    draft.message(format!("the connector `{}` {what} the event {}", delivery.connector, delivery.event_kind));
     draft.set("entity", json!({ "uid": delivery.connector, "type": "connector", "type_id": OTHER }));
     draft.set("actor", actor(""));
 }
