@@ -191,6 +191,8 @@ pub mod problem {
             "The target's attempts hold the network's own status and text.";
         PLATFORM_UNAVAILABLE = "platform-unavailable", 502, Platform, true, "The network did not answer as it should",
             "The target's attempts hold what came back. A state of `unknown` is looked up before anything is sent again.";
+        NOT_READY = "not-ready", 502, Platform, true, "The network is still at work on it",
+            "What was uploaded is not ready to be published yet, a video that is being converted for example. It is asked again by itself, for some hours at most; nothing was published.";
         AUDIT_UNAVAILABLE = "audit-unavailable", 503, Gateway, true, "The audit log can't be written",
             "Nothing leaves unrecorded, so nothing was sent. Operators: see /readyz and the audit disk.";
         AUDIT_SLOW = "audit-slow", 503, Gateway, true, "The audit log is slow",

@@ -197,7 +197,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let metrics = measure(&audit, &exports, &index, &counters, &witnesses);
     let (governance, notices) =
         notices(&config, governance, (&records, &egress, &clock), &vault, &audit, &metrics).await?;
-    Ok(Arc::new(Gateway {
+    Ok(measured(Gateway {
         connections: Connections::measured(&egress, &metrics),
         unattempted: Unattempted::measured(&metrics),
         identities: Identities::new(Arc::clone(&egress), Arc::clone(&clock)),
@@ -249,6 +249,18 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         config,
         _lock: lock,
     }))
+}
+
+/// With what its plugins use up among what is measured.
+fn measured(gateway: Gateway) -> Arc<Gateway> {
+    let gateway = Arc::new(gateway);
+    let shown = Arc::downgrade(&gateway);
+    gateway.metrics.add(move |page| {
+        if let Some(gateway) = shown.upgrade() {
+            crate::releases::measures::show(page, &gateway.registry);
+        }
+    });
+    gateway
 }
 
 /// A registry with what the parts measure that there are before the others.

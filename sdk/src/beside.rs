@@ -83,9 +83,9 @@ mod tests {
         let placed = |word: &str| {
             let at = u32::try_from(beside.text().find(word).unwrap()).unwrap();
             let finding = beside.place(Finding::error("x", "y"), at);
-            (finding.part, finding.extra)
+            (finding.part, finding.place)
         };
-        let place = |text: &str| vec![("place".to_owned(), text.to_owned())];
+        let place = |text: &str| Some(text.to_owned());
         assert_eq!(placed("first"), (Some(0), place("media/1/alt")));
         assert_eq!(placed("econd"), (Some(1), place("media/0/alt")));
         assert_eq!(placed("third"), (None, place("options/a~1b")));

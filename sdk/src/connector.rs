@@ -68,7 +68,7 @@ impl From<crate::Failure> for Failure {
             crate::Failure::Rejected(why) => Self::Rejected(why.into()),
             crate::Failure::Unauthorized(why) => Self::Unauthorized(why.into()),
             crate::Failure::RateLimited((why, wait_ms)) => Self::RateLimited((why.into(), wait_ms)),
-            crate::Failure::Temporary(why) => Self::Temporary(why.into()),
+            crate::Failure::Temporary(why) | crate::Failure::NotYet((why, _)) => Self::Temporary(why.into()),
             crate::Failure::Unknown(step) => Self::Unknown(step),
         }
     }

@@ -57,6 +57,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The network is still at work on what was prepared; `perform` is run again after that many milliseconds.
+    pub fn not_yet(status: u16, code: &str, message: impl Into<String>, wait_ms: u64) -> Self {
+        Self::NotYet((Rejection::new(Some(status), code, message), wait_ms))
+    }
+}
+
 impl Response {
     /// Milliseconds that `Retry-After` (RFC 9110 §10.2.3: seconds or a date) asks for; none where it is missing or
     /// cannot be read.

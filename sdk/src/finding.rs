@@ -14,6 +14,7 @@ impl Finding {
             part: None,
             range: None,
             measure: None,
+            place: None,
             extra: Vec::new(),
         }
     }
@@ -72,7 +73,7 @@ impl Finding {
     }
 
     fn in_place(mut self, place: String) -> Self {
-        self.extra.push(("place".to_owned(), place));
+        self.place = Some(place);
         self
     }
 
@@ -87,16 +88,16 @@ impl Finding {
 impl Verdict {
     /// Nothing against it, though there may be something to say.
     pub fn allow(findings: Vec<Finding>) -> Self {
-        Self { outcome: Outcome::Allow, findings }
+        Self { outcome: Outcome::Allow, findings, extra: Vec::new() }
     }
 
     /// A person must look first.
     pub fn hold(findings: Vec<Finding>) -> Self {
-        Self { outcome: Outcome::Hold, findings }
+        Self { outcome: Outcome::Hold, findings, extra: Vec::new() }
     }
 
     /// It must not go out.
     pub fn deny(findings: Vec<Finding>) -> Self {
-        Self { outcome: Outcome::Deny, findings }
+        Self { outcome: Outcome::Deny, findings, extra: Vec::new() }
     }
 }

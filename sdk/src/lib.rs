@@ -62,6 +62,7 @@ mod beside;
 mod classify;
 mod failure;
 mod finding;
+mod records;
 pub mod http;
 pub mod text;
 

@@ -25,6 +25,7 @@ mod cli_posts;
 mod client;
 mod connectors;
 mod crash;
+mod contract;
 mod credentials;
 mod crowd;
 mod deadline;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tests::harness::caller::JSON;
 use tests::harness::{Gate, Running, TOKEN, gate, network, problem, until};
 use tests::http::Answer;
+use tests::networks::x::{KEYS, XNetwork};
 use tests::specs::{OpenApi, assert_fine};
 use tests::tunnel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -78,6 +79,7 @@ async fn every_problem_type_that_is_listed_is_met() {
         posts(judge),
         lives(judge),
         networks(judge),
+        slow(judge),
         plugins(judge),
         log(judge),
         records(judge),
@@ -389,6 +391,26 @@ async fn networks(judge: &Judge) {
     });
     let told = judge.saw("platform-unavailable", &given_up);
     assert_eq!((&told["post"]["state"], down.count("POST", STATUSES).await), (&json!("failed"), 2));
+}
+
+/// A network that never comes to an end with a medium.
+async fn slow(judge: &Judge) {
+    let net = XNetwork::start().await;
+    net.very_slow_media(u32::MAX, 90);
+    let clock = gate::clock();
+    let keys = KEYS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let plan = Gate::new().account_on("x", "acme/snacks", "acme-slow", &net.url, "keys", keys);
+    let gate = plan.clock(&clock).start().await;
+    let medium = gate.upload("image/png", PNG).await;
+    let body = json!({"accounts": ["acme-slow"], "content": {"text": "x", "media": [{"id": medium}]}});
+    let polled = || async { (net.count("GET", "/2/media/upload") == 1).then_some(()) };
+    let (given_up, ()) = tokio::join!(gate.publish(&body), async {
+        until("the first attempt", polled).await;
+        tokio::time::sleep(LOOK).await;
+        clock.advance(SignedDuration::from_hours(7));
+    });
+    let told = judge.saw("not-ready", &given_up);
+    assert_eq!((&told["post"]["state"], net.posts().len()), (&json!("failed"), 0));
 }
 
 /// An adapter that can't do what is asked, misbehaves, or works on as many calls as it may have at once.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::harness::gate::clock;
-use tests::harness::{Gate, intents, problem};
+use tests::harness::{Gate, intents, problem, until};
 use tests::networks::x::{KEYS, Trouble, XNetwork};
 use tests::sdks::Sdk;
 use tests::specs::specs;
@@ -64,6 +64,30 @@ async fn a_thread_with_a_described_picture_is_published_and_recalled() {
     assert_eq!((&too_long["errors"][0]["measured"], &too_long["errors"][0]["allowed"]), (&json!(282), &json!(280)));
     gate.delete(&format!("/v1/posts/{}", id(&made))).await.expect(200);
     assert!(net.posts().is_empty(), "recalled");
+    check(&net);
+}
+
+#[tokio::test]
+async fn a_network_that_is_long_at_work_uses_up_no_attempt() {
+    let net = XNetwork::start().await;
+    net.very_slow_media(12, 90);
+    let clock = clock();
+    let gate = plan(&net).clock(&clock).start().await;
+    let medium = gate.upload("image/png", PNG).await;
+    let content = json!({"text": "dlouho", "media": [{"id": medium, "alt": "Bod"}]});
+    let made = gate.post("/v1/posts", &json!({"accounts": [X], "content": content})).await.expect(202);
+    let target = || async { gate.read(&id(&made)).await["targets"][0].clone() };
+    for attempts in 1..12 {
+        until("the attempt", || async {
+            (target().await["attempts"].as_array().is_some_and(|told| told.len() == attempts)).then_some(())
+        })
+        .await;
+        let told = &target().await["attempts"][attempts - 1];
+        assert_eq!((&told["code"], &told["state"]), (&json!("media-processing"), &json!("publishing")), "{told}");
+        clock.advance(SignedDuration::from_secs(301));
+    }
+    gate.until_state(&id(&made), "published").await;
+    assert_eq!((net.posts().len(), net.count("POST", "/2/media/upload/initialize")), (1, 1), "uploaded once");
     check(&net);
 }
 

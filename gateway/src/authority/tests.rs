@@ -136,7 +136,7 @@ fn an_account_leads_to_its_endpoint_and_to_what_its_adapter_declares() {
 name = "sample"
 version = "0.1.0"
 kind = "adapter"
-wit = "0.1.0-draft"
+wit = "0.1.0"
 networks = ["sample"]
 [[http]]
 origin = "{account.endpoint}"

@@ -68,8 +68,14 @@ impl FactsBook {
             Err(error) => Err(error.to_string()),
         };
         let seconds = match answer {
-            Ok(facts) => {
+            Ok(mut facts) => {
                 let fresh = i64::from(facts.fresh_s.clamp(FRESH_MIN_S, FRESH_MAX_S));
+                let budgets = std::mem::take(&mut facts.budgets);
+                if let Some(description) = adapter.description().filter(|_| !budgets.is_empty()) {
+                    let rules = &gateway.governance.load().limits;
+                    let again = now.checked_add(SignedDuration::from_secs(fresh)).ok();
+                    gateway.limits.told(account, (&description.rate_classes, rules), &budgets, again).await;
+                }
                 entry.facts = Some(facts);
                 entry.trouble = None;
                 fresh

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     operator::releases::{
         change::{ChangeRequest, short},
-        view::{ReleaseView, RoutingView, SlotView},
+        view::{FunctionView, ReleaseView, RoutingView, SlotView},
     },
     records::ReleaseState,
     start,
@@ -215,11 +215,34 @@ pub async fn show(context: &Context, release: &str) -> Result<Report, Failure> {
     ];
     lines.extend(view.places.iter().map(|place| format!("  serves     {place}")));
     lines.extend(view.accepted.iter().map(|line| format!("  accepted   {line}")));
+    lines.extend(view.functions.iter().map(used));
     for step in &view.steps {
         let word = if step.passed { "ok    " } else { "FAILED" };
         lines.push(format!("  {word}  {:<12}  {}", step.step, step.note));
     }
     Ok(Report::good(lines.join("\n"), json!(view)))
+}
+
+/// What a function was asked, how that went, and what it used up.
+fn used(of: &FunctionView) -> String {
+    let each = |sum: f64| if of.calls == 0 { 0.0 } else { sum / of.calls as f64 };
+    let mut line = format!(
+        "  {:<15} {} calls, {} failed, {} refused; {:.0} us and {:.1} host calls each, at most {} KiB",
+        of.function,
+        of.calls,
+        of.failed,
+        of.refused,
+        each(of.cpu_ms * 1_000.0),
+        each(of.host_calls as f64),
+        of.memory_peak_bytes.div_ceil(1024),
+    );
+    if of.sent_bytes + of.received_bytes > 0 {
+        line.push_str(&format!("; {} bytes out, {} in", of.sent_bytes, of.received_bytes));
+    }
+    if of.broken {
+        line.push_str("; not asked now, it failed too often");
+    }
+    line
 }
 
 /// Who signed it, in words.

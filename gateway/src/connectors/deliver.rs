@@ -172,7 +172,7 @@ fn meaning(failure: Failure, wire: &Wire) -> Attempt {
         (Failure::Unauthorized(why), None) => Attempt::Down(said(&why), None),
         (Failure::RateLimited(why, wait_ms), None) => Attempt::Down(said(&why), wait_ms.map(Duration::from_millis)),
         (Failure::Temporary(why), None) if wire.is_away() => Attempt::Down(said(&why), None),
-        (Failure::Temporary(why), None) => Attempt::Refused(said(&why)),
+        (Failure::Temporary(why) | Failure::NotYet(why, _), None) => Attempt::Refused(said(&why)),
         (Failure::Unknown(step), None) => Attempt::Refused(format!("nobody knows what became of `{step}`")),
     }
 }

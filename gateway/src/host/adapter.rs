@@ -68,6 +68,8 @@ pub struct Facts {
     pub json: String,
     /// Seconds until they should be asked again.
     pub fresh_s: u32,
+    /// What the network said of its limits; told once.
+    pub budgets: Vec<Budget>,
 }
 
 /// What a request of the network's own API would do.
@@ -185,6 +187,8 @@ pub enum Failure {
     RateLimited(Rejection, Option<u64>),
     /// A passing fault.
     Temporary(Rejection),
+    /// The network is still at work on what was prepared; not before that many milliseconds from now.
+    NotYet(Rejection, u64),
     /// The named step was sent and not answered.
     Unknown(String),
 }

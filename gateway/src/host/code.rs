@@ -16,6 +16,7 @@ use super::imports::{CallState, CallWorld, HostFailed};
 use super::manifest::Manifest;
 use super::meter::{Meter, Tick};
 use super::settings::Settings;
+use super::usage::Usage;
 use crate::clock::Clock;
 use crate::telemetry::spans;
 
@@ -70,19 +71,20 @@ impl Code {
     pub(super) async fn run<T>(
         self: &Arc<Self>,
         settings: &Arc<Settings>,
-        function: &'static str,
+        (function, usage): (&'static str, &Usage),
         world: CallWorld,
         call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
     ) -> Result<(T, CallState), PluginError> {
         let Manifest { name, version, .. } = &self.manifest;
         let span = spans::guest(name.as_str(), version, &self.digest, function);
-        let ended = self.run_in(settings, world, call).instrument(span.clone()).await;
+        let ended = self.run_in(settings, usage, world, call).instrument(span.clone()).await;
         ended.inspect_err(|error| spans::failed(&span, error.fault.word()))
     }
 
     async fn run_in<T>(
         self: &Arc<Self>,
         settings: &Arc<Settings>,
+        usage: &Usage,
         world: CallWorld,
         call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
     ) -> Result<(T, CallState), PluginError> {
@@ -92,6 +94,7 @@ impl Code {
         let mut store = self.store(settings, &meter, world);
         let ended = meter.run(Duration::from_millis(limits.wall_ms), call(&mut store, &self.entry)).await;
         store.data().tell_dropped_lines();
+        usage.add(&store.data().used());
         match ended {
             Ok(Ok(output)) => Ok((output, store.into_data())),
             Ok(Err(error)) => Err(self.failed(self.fault(&error, store.data()))),

@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use super::error::HostError;
-use super::manifest::{CONTRACT, Limits};
+use super::{contract::CONTRACT, manifest::Limits};
 
 /// Time between two ticks: a guest that computes longer than that is looked at, and gives way to others.
 pub(super) const TICK_MS: u64 = 2;

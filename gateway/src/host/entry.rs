@@ -5,8 +5,8 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
 
 use super::bindings::{AdapterPre, ConnectorPre, PolicyPre};
+use super::contract::CONTRACT;
 use super::imports::CallState;
-use super::manifest::CONTRACT;
 
 /// Functions of an adapter that are called after it was loaded, by their names in `wit/adapter.wit`.
 const ADAPTER: [&str; 8] =
@@ -83,6 +83,7 @@ impl Functions {
     fn find(pre: &InstancePre<CallState>, interface: &str, names: &[&'static str]) -> wasmtime::Result<Self> {
         let missing = |name: &str| wasmtime::Error::msg(format!("it does not export `{name}`"));
         let component = pre.component();
+        // The engine finds an older version of it by this name too.
         let name = format!("pressgate:plugin/{interface}@{CONTRACT}");
         let interface = component.get_export_index(None, &name).ok_or_else(|| missing(&name))?;
         let place = |name: &&'static str| {

@@ -41,14 +41,14 @@ pub enum LoadError {
     #[error("the plugin's manifest: {0}")]
     Manifest(#[from] ManifestError),
     /// Built against another version of the contract.
-    #[error(
-        "the plugin was built for contract {wanted}, this gateway speaks {offered}. Rebuild it with the SDK of this gateway"
-    )]
+    #[error("the plugin was built for the contract {wanted}, and this gateway takes {offered}. {advice}")]
     Contract {
         /// What the plugin wants.
         wanted: String,
-        /// What the host offers.
-        offered: &'static str,
+        /// What the host takes.
+        offered: String,
+        /// What helps.
+        advice: &'static str,
     },
     /// It imports what its kind does not get.
     #[error("the plugin imports `{0}`, which a plugin of its kind does not get")]

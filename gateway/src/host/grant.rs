@@ -113,7 +113,7 @@ mod tests {
 
     fn reach(hosts: &[&str]) -> Reach {
         let manifest = Manifest::from_toml(
-            "[plugin]\nname = \"a\"\nversion = \"0.1.0\"\nkind = \"adapter\"\nwit = \"0.1.0-draft\"\nnetworks = [\"a\"]\n\
+            "[plugin]\nname = \"a\"\nversion = \"0.1.0\"\nkind = \"adapter\"\nwit = \"0.1.0\"\nnetworks = [\"a\"]\n\
              [[http]]\norigin = \"{account.endpoint}\"\nmethods = [\"GET\", \"POST\"]\npath_prefixes = [\"/api/v1/\"]\n\
              [[http]]\norigin = \"https://cdn.example\"\nmethods = [\"GET\"]\npath_prefixes = [\"/\"]\n\
              [[credential]]\nlabel = \"token\"\nscheme = \"bearer\"\nsecrets = [\"token\"]\n",

@@ -13,13 +13,14 @@ use super::adapter::Description;
 use super::cache::{self, CodeCache, Origin};
 use super::code::{Code, House, LogAllowance};
 use super::compiler::Compiler;
+use super::contract::{advice, range, takes};
 use super::convert::answers;
 use super::engine;
 use super::entry::Entry;
 use super::error::{HostError, LoadError, PluginFault, step};
 use super::grant::{PluginGrant, Reach};
 use super::imports::{self, CallState};
-use super::manifest::{CONTRACT, Manifest, PluginKind, extract, split};
+use super::manifest::{Manifest, PluginKind, extract, split};
 use super::release::Release;
 use super::settings::Settings;
 use super::shape::Shape;
@@ -165,13 +166,14 @@ impl Host {
         let manifest = Manifest::from_json(json)?;
         let digest = hex(digest::digest(&digest::SHA256, wasm).as_ref());
         tell(step::VERIFY, format!("{}, {} bytes, sha256 {digest}", manifest.label(), wasm.len()));
-        if manifest.wit != CONTRACT {
-            return Err(LoadError::Contract { wanted: manifest.wit, offered: CONTRACT });
+        if !takes(&manifest.wit) {
+            let advice = advice(&manifest.wit);
+            return Err(LoadError::Contract { wanted: manifest.wit, offered: range(), advice });
         }
         foreign_imports(content)?;
         let shape = Shape::read(content)?;
         shape.is_of(manifest.kind)?;
-        tell(step::CONTRACT, format!("contract {CONTRACT}, nothing imported but its interfaces"));
+        tell(step::CONTRACT, format!("contract {}, nothing imported but its interfaces", manifest.wit));
         let settings = Arc::new(settings(&manifest)?);
         tell(step::FIT, shape.fits(&manifest.limits)?);
         let (component, origin) = self.compiled(content, &hex(digest::digest(&digest::SHA256, content).as_ref()))?;
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn only_our_interfaces_may_be_imported() {
-        assert!(foreign_imports(&importing("pressgate:plugin/log@0.1.0-draft")).is_ok());
+        assert!(foreign_imports(&importing("pressgate:plugin/log@0.1.0")).is_ok());
         for name in ["wasi:cli/environment@0.2.0", "wasi:http/outgoing-handler@0.2.0", "pressgate:other/log", "env"] {
             let error = foreign_imports(&importing(name)).unwrap_err();
             assert!(matches!(&error, LoadError::Import(import) if import == name), "{error}");

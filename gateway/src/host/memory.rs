@@ -23,6 +23,11 @@ impl MemoryBudget {
         self.limit_bytes
     }
 
+    /// What the instance holds. Nothing of it is ever given back before its end.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     /// True after something was refused.
     pub(super) fn was_refused(&self) -> bool {
         self.refused

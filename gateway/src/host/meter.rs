@@ -153,9 +153,14 @@ impl Meter {
         .await
     }
 
+    /// Guest time so far.
+    pub(super) fn spent_ns(&self) -> u64 {
+        self.spent_ns.load(Relaxed)
+    }
+
     #[cfg(test)]
     fn spent_ms(&self) -> u64 {
-        self.spent_ns.load(Relaxed) / 1_000_000
+        self.spent_ns() / 1_000_000
     }
 }
 

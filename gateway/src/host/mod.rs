@@ -12,6 +12,7 @@ mod release;
 
 mod adapter;
 mod connector;
+pub mod contract;
 pub mod error;
 mod exchange;
 mod grant;
@@ -33,6 +34,7 @@ mod memory;
 mod meter;
 mod settings;
 mod shape;
+mod usage;
 mod vitals;
 
 pub use adapter::{
@@ -57,4 +59,5 @@ pub use options::OptionSchema;
 pub use policy::ReviewContext;
 pub use registry::{Canary, Registry, Route, Routes, SHARE_WHOLE_BP, Snapshot};
 pub use release::Release;
+pub use usage::Used;
 pub use vitals::{Count, HOOKS, Vitals};

@@ -134,8 +134,8 @@ impl Release {
         let exchange = state.world.exchange.ok_or_else(|| self.failed(PluginFault::Internal("no exchange".into())))?;
         let answer = answers::performed(answer, &call.draft, &exchange.steps)
             .map_err(|reason| self.nonsense("perform", reason))?;
-        // A network that asks for a pause says nothing against the release.
-        if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..))) {
+        // A network that asks for a pause, or is still at work, says nothing against the release.
+        if answer.as_ref().is_err_and(|failure| !matches!(failure, Failure::RateLimited(..) | Failure::NotYet(..))) {
             self.vitals.refused("perform");
             self.code.house.failures.notify_one();
         }
@@ -225,7 +225,7 @@ impl Release {
         };
         let asked =
             self.vitals.ask(function).map_err(|wait| self.failed(PluginFault::Broken { retry_after_ms: wait }))?;
-        let ended = self.code.run(&self.settings, function, world, run).await;
+        let ended = self.code.run(&self.settings, (function, self.vitals.usage(function)), world, run).await;
         let input = || vitals::fingerprint(&params);
         if asked.ended(ended.as_ref().err().map(|error| &error.fault), input) {
             self.code.house.failures.notify_one();

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn manifest(schema: Option<Value>) -> Manifest {
-        let text = "[plugin]\nname = \"p\"\nversion = \"0.1.0\"\nkind = \"policy\"\nwit = \"0.1.0-draft\"\n";
+        let text = "[plugin]\nname = \"p\"\nversion = \"0.1.0\"\nkind = \"policy\"\nwit = \"0.1.0\"\n";
         Manifest { config_schema: schema, ..Manifest::from_toml(text, |_| Err(String::new())).unwrap() }
     }
 

@@ -5,7 +5,10 @@ use wasmparser::{Instance, Parser, Payload};
 
 use super::engine::{CORE_INSTANCES_PER_COMPONENT, TABLE_ELEMENTS};
 use super::error::LoadError;
-use super::manifest::{CONTRACT, Limits, PluginKind};
+use super::{
+    contract::{CONTRACT, takes},
+    manifest::{Limits, PluginKind},
+};
 
 /// The interface that policies do not get.
 const NETWORK: &str = "pressgate:plugin/http@";
@@ -91,10 +94,11 @@ impl Shape {
         if let (PluginKind::Connector, Some(media)) = (kind, media) {
             return Err(LoadError::World(format!("it imports `{media}`, which a connector does not get")));
         }
-        let wanted = format!("pressgate:plugin/{interface}@{CONTRACT}");
-        if self.exports.contains(&wanted) {
+        let known = format!("pressgate:plugin/{interface}@");
+        if self.exports.iter().any(|export| export.strip_prefix(&known).is_some_and(takes)) {
             return Ok(());
         }
+        let wanted = format!("{known}{CONTRACT}");
         let found = if self.exports.is_empty() { "nothing".to_owned() } else { self.exports.join(", ") };
         Err(LoadError::World(format!("it does not export `{wanted}` (it exports {found})")))
     }

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::error::PluginFault;
+use super::usage::{Usage, Used};
 
 /// The functions that are called after a plugin was loaded, by their names in `wit/`.
 pub const HOOKS: [&str; 10] = [
@@ -67,6 +68,7 @@ struct Hook {
     probing: AtomicBool,
     /// Fingerprints of the inputs of the last failures. Only a failure touches it.
     inputs: Mutex<VecDeque<u64>>,
+    usage: Usage,
 }
 
 /// One call of a function, from its begin. Dropped without an end, it counts as neither.
@@ -104,6 +106,15 @@ impl Vitals {
             .map(|(name, hook)| (*name, count(hook)))
             .filter(|(_, count)| count.calls > 0)
             .collect()
+    }
+
+    /// What calls of the function used up.
+    pub fn used(&self, function: &str) -> Used {
+        self.hook(function).usage.get()
+    }
+
+    pub(super) fn usage(&self, function: &str) -> &Usage {
+        &self.hook(function).usage
     }
 
     /// The functions whose breaker is open.

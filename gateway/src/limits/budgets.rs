@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -154,6 +155,33 @@ impl Limits {
         }
     }
 
+    /// Learns from what a network says of an account when it is asked for its limits. What has no end of its own holds until `asked_again`.
+    pub async fn told(
+        &self,
+        account: &Account,
+        (classes, rules): (&[RateClass], &LimitRules),
+        budgets: &[Budget],
+        asked_again: Option<Timestamp>,
+    ) {
+        let all = every(account, classes, rules);
+        for budget in budgets {
+            let known = all.get(budget.class.as_str());
+            let Some((limit, window_s)) = known.and_then(|(documented, configured)| size(*documented, *configured))
+            else {
+                continue;
+            };
+            let configured = known.and_then(|(_, configured)| *configured);
+            let mut window = window(limit, window_s, configured, 0);
+            let mut budget = budget.clone();
+            if budget.reset_at.is_none() {
+                // Nobody knows when it ends; what is counted here goes on counting, and the rest is told anew.
+                (window.counts, budget.reset_at) = (Counts::Rolling, asked_again);
+            }
+            let key = window_key(account, &budget.class);
+            self.ledger.observe(&seen(key, window, limit, configured.is_some(), &budget)).await;
+        }
+    }
+
     /// Learns from an answer. Gives back what is said of budgets that the call does not draw on.
     pub async fn observe(&self, ask: Ask<'_>, budgets: &[Budget]) -> Vec<Budget> {
         let drawn = drawn(&ask);
@@ -163,18 +191,22 @@ impl Limits {
                 strange.push(budget.clone());
                 continue;
             };
-            let reset_us = budget.reset_at.and_then(|reset| u64::try_from(reset.as_microsecond()).ok());
-            let all = budget.limit.unwrap_or(drawn.limit);
-            let seen = Seen {
-                key: drawn.draw.key.clone(),
-                window,
-                limit: budget.limit.map(|limit| if drawn.firm { limit.min(drawn.limit) } else { limit }),
-                used: budget.remaining.map(|remaining| all.saturating_sub(remaining)),
-                reset_us: reset_us.map(|reset| reset.saturating_add(RESET_MARGIN_US)),
-            };
-            self.ledger.observe(&seen).await;
+            self.ledger.observe(&seen(drawn.draw.key.clone(), window, drawn.limit, drawn.firm, budget)).await;
         }
         strange
+    }
+}
+
+/// What an answer says of a window, in the ledger's words. A limit of our own (`firm`) is never raised.
+fn seen(key: Key, window: Window, ours: u32, firm: bool, budget: &Budget) -> Seen {
+    let reset_us = budget.reset_at.and_then(|reset| u64::try_from(reset.as_microsecond()).ok());
+    let all = budget.limit.unwrap_or(ours);
+    Seen {
+        key,
+        window,
+        limit: budget.limit.map(|limit| if firm { limit.min(ours) } else { limit }),
+        used: budget.remaining.map(|remaining| all.saturating_sub(remaining)),
+        reset_us: reset_us.map(|reset| reset.saturating_add(RESET_MARGIN_US)),
     }
 }
 
@@ -198,42 +230,61 @@ fn name_of(account: &Account, class: &str) -> String {
     format!("{}.{class}", account.id)
 }
 
-/// Everything that the call draws on, each budget once.
-fn drawn(ask: &Ask<'_>) -> Vec<Drawn> {
-    let network = &ask.account.network;
-    let mut budgets: BTreeMap<&str, (Option<&RateClass>, Option<&NetworkLimit>)> = BTreeMap::new();
-    for class in ask.classes {
+/// What is documented of a budget, and what is configured.
+type Known<'a> = (Option<&'a RateClass>, Option<&'a NetworkLimit>);
+
+/// All budgets of an account.
+fn every<'a>(account: &Account, classes: &'a [RateClass], rules: &'a LimitRules) -> BTreeMap<&'a str, Known<'a>> {
+    let mut budgets: BTreeMap<&str, Known<'a>> = BTreeMap::new();
+    for class in classes {
         budgets.entry(&class.name).or_default().0 = Some(class);
     }
-    for ((of, name), limit) in &ask.rules.networks {
-        if of == network {
+    for ((of, name), limit) in &rules.networks {
+        if *of == account.network {
             budgets.entry(name).or_default().1 = Some(limit);
         }
     }
+    budgets
+}
+
+/// Calls in a window and its length in seconds; what is configured goes first.
+fn size(documented: Option<&RateClass>, configured: Option<&NetworkLimit>) -> Option<(u32, u32)> {
+    let configured = configured.map(|limit| (limit.limit, limit.window_s));
+    configured.or(documented.map(|class| (class.limit, class.window_s)))
+}
+
+fn window(limit: u32, window_s: u32, configured: Option<&NetworkLimit>, keep_percent: u32) -> Window {
+    let counts = if configured.is_some_and(|limit| limit.rolling) { Counts::Rolling } else { Counts::Fixed };
+    Window { counts, keep_percent, ..Window::of_seconds(limit, window_s) }
+}
+
+fn key(kind: &str, account: &Account, class: &str) -> Key {
+    Key::new(&format!("account:{}", account.id), &format!("{kind}:{class}"))
+}
+
+fn window_key(account: &Account, class: &str) -> Key {
+    key("window", account, class)
+}
+
+/// Everything that the call draws on, each budget once.
+fn drawn(ask: &Ask<'_>) -> Vec<Drawn> {
     let keep_percent = if is_urgent(ask) { 0 } else { ask.rules.urgent.percent };
     let mut drawn = Vec::new();
-    for (class, (documented, configured)) in budgets {
+    for (class, (documented, configured)) in every(ask.account, ask.classes, ask.rules) {
         let cost = cost(ask.draft, documented, configured);
-        let Some((limit, window_s)) = configured
-            .map(|limit| (limit.limit, limit.window_s))
-            .or(documented.map(|class| (class.limit, class.window_s)))
-        else {
-            continue;
-        };
+        let Some((limit, window_s)) = size(documented, configured) else { continue };
         if cost == 0 {
             continue;
         }
-        let counts = if configured.is_some_and(|limit| limit.rolling) { Counts::Rolling } else { Counts::Fixed };
-        let window = Window { counts, keep_percent, ..Window::of_seconds(limit, window_s) };
-        let (subject, name) = (format!("account:{}", ask.account.id), name_of(ask.account, class));
-        let key = |kind: &str| Key::new(&subject, &format!("{kind}:{class}"));
+        let window = window(limit, window_s, configured, keep_percent);
+        let name = name_of(ask.account, class);
         let firm = configured.is_some();
         if let Some(pace) = configured.and_then(|limit| limit.pace) {
             let rate = Rate::per_minute(pace.calls_per_minute, pace.burst.unwrap_or(1));
-            let draw = Draw { key: key("pace"), rule: Rule::Rate(rate), cost };
+            let draw = Draw { key: key("pace", ask.account, class), rule: Rule::Rate(rate), cost };
             drawn.push(Drawn { name: format!("{name}.pace"), draw, limit, firm });
         }
-        let draw = Draw { key: key("window"), rule: Rule::Window(window), cost };
+        let draw = Draw { key: window_key(ask.account, class), rule: Rule::Window(window), cost };
         drawn.push(Drawn { name, draw, limit, firm });
     }
     drawn

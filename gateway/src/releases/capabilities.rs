@@ -99,7 +99,7 @@ fn limits(before: &Limits, new: &Limits) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const PLAIN: &str = "[plugin]\nname = \"a\"\nversion = \"0.1.0\"\nkind = \"adapter\"\nwit = \"0.1.0-draft\"\nnetworks = [\"a\"]\n\
+    const PLAIN: &str = "[plugin]\nname = \"a\"\nversion = \"0.1.0\"\nkind = \"adapter\"\nwit = \"0.1.0\"\nnetworks = [\"a\"]\n\
          [[http]]\norigin = \"{account.endpoint}\"\nmethods = [\"GET\"]\npath_prefixes = [\"/api/v1\"]\n\
          [[credential]]\nlabel = \"token\"\nscheme = \"bearer\"\nsecrets = [\"token\"]\n";
     const CDN: &str = "[[http]]\norigin = \"https://cdn.example\"\nmethods = [\"GET\"]\npath_prefixes = [\"/\"]\n";

@@ -4,6 +4,7 @@
 //! served before stays parked, so that going back takes no loading. Who does it, and the log of it, are the operators' matter.
 
 pub mod capabilities;
+pub mod measures;
 pub mod routing;
 pub mod sequential;
 pub mod serve;

@@ -22,8 +22,7 @@ fn component() -> Vec<u8> {
 }
 
 fn named(name: &str) -> Vec<u8> {
-    let json =
-        serde_json::json!({"plugin": {"name": name, "version": "1.0.0", "kind": "policy", "wit": "0.1.0-draft"}});
+    let json = serde_json::json!({"plugin": {"name": name, "version": "1.0.0", "kind": "policy", "wit": "0.1.0"}});
     Manifest::from_json(json.to_string().as_bytes()).expect("a manifest");
     let mut component = component();
     append(&mut component, crate::host::manifest::SECTION, json.to_string().as_bytes());

@@ -260,14 +260,7 @@ fn json<T: DeserializeOwned>(request: &Request) -> Result<T, String> {
 }
 
 fn act(action: &str, target: Option<String>) -> Classified {
-    Classified {
-        action: action.to_owned(),
-        target,
-        text: String::new(),
-        texts: Vec::new(),
-        media: Vec::new(),
-        extra: Vec::new(),
-    }
+    Classified { target, ..Classified::new(action) }
 }
 
 fn own_post(repo: &str, collection: &str, rkey: &str) -> Result<String, String> {
@@ -309,19 +302,14 @@ fn write(write: Write, put: bool) -> Result<Classified, String> {
         classified.media = embed.images.into_iter().map(media).collect();
     }
     classified.text = post.text;
-    classified.extra = as_a_draft(&classified, post.langs.as_deref());
-    Ok(classified)
-}
-
-/// What makes the request a draft: there are no options here, and facets are found in the text again. One that says more than the
-/// text can't be a draft, and neither can several languages.
-fn as_a_draft(classified: &Classified, languages: Option<&[String]>) -> Vec<(String, String)> {
-    let languages = languages.unwrap_or_default();
-    if !classified.texts.is_empty() || languages.len() > 1 {
-        return Vec::new();
+    let languages = post.langs.unwrap_or_default();
+    // What makes the request a draft: there are no options here, and facets are found in the text again. One that says more than the
+    // text can't be a draft, and neither can several languages.
+    if classified.texts.is_empty() && languages.len() <= 1 {
+        classified.language = languages.into_iter().next();
+        classified.options = Some("{}".to_owned());
     }
-    let language = languages.iter().map(|language| ("language".to_owned(), language.clone()));
-    language.chain([("options".to_owned(), "{}".to_owned())]).collect()
+    Ok(classified)
 }
 
 /// What a facet says beyond the text that it marks: a link may lead elsewhere than it looks.

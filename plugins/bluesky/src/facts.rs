@@ -44,7 +44,7 @@ pub fn discover() -> Result<Facts, String> {
         "images_max": check::IMAGES_MAX,
         "image_bytes_max": check::IMAGE_BYTES_MAX,
     });
-    Ok(Facts { json: facts.to_string(), fresh_s: FRESH_S })
+    Ok(Facts::new(facts.to_string(), FRESH_S))
 }
 
 /// Who the account is, as its facts say.

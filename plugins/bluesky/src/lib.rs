@@ -39,12 +39,6 @@ pressgate_sdk::export_adapter!(Bluesky);
 
 impl Adapter for Bluesky {
     fn describe() -> Description {
-        let class = |name: &str, actions: &[&str], limit, window_s| RateClass {
-            name: name.to_owned(),
-            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-            limit,
-            window_s,
-        };
         let actions = [
             "post.create",
             "comment.create",
@@ -57,20 +51,18 @@ impl Adapter for Bluesky {
         ];
         let writes = ["post.create", "comment.create", "post.delete"];
         Description {
-            actions: actions.map(str::to_owned).to_vec(),
             // https://docs.bsky.app/docs/advanced-guides/rate-limits
             rate_classes: vec![
-                class("api", &actions, 3000, 300),
-                class("writes-hour", &writes, 5000 / POINTS_PER_CREATION, 3600),
-                class("writes-day", &writes, 35_000 / POINTS_PER_CREATION, 86_400),
+                RateClass::new("api", &actions, 3000, 300),
+                RateClass::new("writes-hour", &writes, 5000 / POINTS_PER_CREATION, 3600),
+                RateClass::new("writes-day", &writes, 35_000 / POINTS_PER_CREATION, 86_400),
             ],
             // The last is the password of `createSession`.
             client_token: vec![TokenPlace::Bearer, TokenPlace::Json("/password".to_owned())],
             option_schema: check::OPTION_SCHEMA.to_owned(),
-            extra: vec![
-                ("client-headers".to_owned(), "atproto-proxy atproto-accept-labelers".to_owned()),
-                ("limit-headers".to_owned(), answer::LIMIT_HEADERS.join(" ")),
-            ],
+            client_headers: ["atproto-proxy", "atproto-accept-labelers"].map(str::to_owned).to_vec(),
+            limit_headers: Some(answer::LIMIT_HEADERS.map(str::to_owned).to_vec()),
+            ..Description::of(&actions)
         }
     }
 

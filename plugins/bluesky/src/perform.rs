@@ -16,7 +16,7 @@ pub fn perform(call: &Call) -> Result<Performed, Failure> {
         "media.upload" => upload_only(&call.draft)?,
         other => return Err(rejected("unsupported", format!("This network has no action `{other}`."))),
     };
-    Ok(Performed { parts, extra: Vec::new() })
+    Ok(Performed::new(parts))
 }
 
 fn rejected(code: &str, message: impl Into<String>) -> Failure {
@@ -54,7 +54,7 @@ fn publish(call: &Call) -> Result<Vec<Published>, Failure> {
         let reference = create(call, index, &did, &record)?;
         let platform_id = reference["uri"].as_str().unwrap_or_default().to_owned();
         let rkey = record_key(call, index);
-        published.push(Published { platform_id, url: Some(format!("https://bsky.app/profile/{did}/post/{rkey}")) });
+        published.push(Published::new(platform_id).at(Some(format!("https://bsky.app/profile/{did}/post/{rkey}"))));
         let root = thread.as_ref().map_or(&reference, |thread| &thread.root).clone();
         thread = Some(Thread { root, parent: reference });
     }
@@ -150,7 +150,7 @@ fn upload_only(draft: &Draft) -> Result<Vec<Published>, Failure> {
         for (number, medium) in part.media.iter().enumerate() {
             let blob = upload(&format!("part-{index}-image-{number}"), medium)?;
             let platform_id = blob["ref"]["$link"].as_str().unwrap_or_default().to_owned();
-            published.push(Published { platform_id, url: None });
+            published.push(Published::new(platform_id));
         }
     }
     Ok(published)
@@ -221,7 +221,7 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
         }
     }
     let lines = target.lines().map(str::trim).filter(|line| !line.is_empty());
-    Ok(lines.map(|uri| Published { platform_id: uri.to_owned(), url: None }).collect())
+    Ok(lines.map(|uri| Published::new(uri.to_owned())).collect())
 }
 
 /// The posts in a deletion's target, one a line; none where there are none or a line is no post's address.

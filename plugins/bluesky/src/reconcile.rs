@@ -60,7 +60,8 @@ fn why(failure: &Failure) -> &str {
         Failure::Rejected(rejection)
         | Failure::Unauthorized(rejection)
         | Failure::RateLimited((rejection, _))
-        | Failure::Temporary(rejection) => &rejection.message,
+        | Failure::Temporary(rejection)
+        | Failure::NotYet((rejection, _)) => &rejection.message,
         Failure::Unknown(_) => "no answer",
     }
 }

@@ -22,7 +22,7 @@ fn account() -> Account {
 }
 
 fn call(draft: Draft) -> Call {
-    let facts = Facts { json: json!({ "did": DID, "handle": "acme.example" }).to_string(), fresh_s: 1 };
+    let facts = Facts::new(json!({ "did": DID, "handle": "acme.example" }).to_string(), 1);
     testing::call(account(), draft, Some(facts))
 }
 

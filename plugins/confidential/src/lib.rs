@@ -39,7 +39,7 @@ const RULES: [Rule; 3] = [
 
 impl Policy for Confidential {
     fn review(draft: &Draft, _context: &Context) -> Verdict {
-        let mut verdict = Verdict { outcome: Outcome::Allow, findings: Vec::new() };
+        let mut verdict = Verdict::allow(Vec::new());
         for (part, entry) in draft.parts.iter().enumerate() {
             look(&entry.text, &Looked::Entry(part), &mut verdict);
         }
@@ -170,7 +170,7 @@ mod tests {
         let verdict = Confidential::review(&draft, &testing::context());
         let found = &verdict.findings[0];
         assert_eq!((verdict.outcome, found.part, found.range), (Outcome::Deny, Some(0), None));
-        assert_eq!(found.extra, [("place".to_owned(), "media/0/alt".to_owned())]);
+        assert_eq!(found.place.as_deref(), Some("media/0/alt"));
         let mut draft = testing::draft("plain");
         draft.options = r#"{"content_warning":"Auro\u0072a","visibility":"public"}"#.into();
         assert_eq!(Confidential::review(&draft, &testing::context()).outcome, Outcome::Deny);

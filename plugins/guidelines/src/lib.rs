@@ -33,7 +33,7 @@ impl Policy for Guidelines {
         }
         review.required(draft);
         language::check(&mut review, draft);
-        Verdict { outcome: review.outcome, findings: review.findings }
+        Verdict { outcome: review.outcome, findings: review.findings, extra: Vec::new() }
     }
 }
 

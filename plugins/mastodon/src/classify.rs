@@ -97,14 +97,7 @@ const PARAMETERS: [&str; 24] = [
 ];
 
 fn act(action: &str, target: Option<&str>) -> Classified {
-    Classified {
-        action: action.to_owned(),
-        target: target.map(str::to_owned),
-        text: String::new(),
-        texts: Vec::new(),
-        media: Vec::new(),
-        extra: Vec::new(),
-    }
+    Classified { target: target.map(str::to_owned), ..Classified::new(action) }
 }
 
 fn create(request: &Request) -> Result<Classified, String> {
@@ -130,8 +123,8 @@ fn create(request: &Request) -> Result<Classified, String> {
     let mut options = serde_json::Map::new();
     options.extend(status.visibility.map(|visibility| ("visibility".to_owned(), visibility.into())));
     options.extend(status.sensitive.map(|sensitive| ("sensitive".to_owned(), sensitive.into())));
-    classified.extra.push(("options".to_owned(), serde_json::Value::from(options).to_string()));
-    classified.extra.extend(status.language.map(|language| ("language".to_owned(), language)));
+    classified.options = Some(serde_json::Value::from(options).to_string());
+    classified.language = status.language;
     Ok(classified)
 }
 

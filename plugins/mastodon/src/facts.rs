@@ -93,5 +93,5 @@ pub fn discover() -> Result<Facts, String> {
         "the instance's answer has no `configuration.statuses`: is it a Mastodon server of version 4 or later?",
     )?;
     let json = serde_json::to_string(&limits).map_err(|error| error.to_string())?;
-    Ok(Facts { json, fresh_s: FRESH_S })
+    Ok(Facts::new(json, FRESH_S))
 }

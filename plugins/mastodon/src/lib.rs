@@ -31,12 +31,6 @@ pressgate_sdk::export_adapter!(Mastodon);
 
 impl Adapter for Mastodon {
     fn describe() -> Description {
-        let class = |name: &str, actions: &[&str], limit, window_s| RateClass {
-            name: name.to_owned(),
-            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-            limit,
-            window_s,
-        };
         let actions = [
             "post.create",
             "comment.create",
@@ -48,19 +42,17 @@ impl Adapter for Mastodon {
             "profile.read",
         ];
         Description {
-            actions: actions.map(str::to_owned).to_vec(),
             // https://docs.joinmastodon.org/api/rate-limits/
             rate_classes: vec![
-                class("api", &actions, 300, 300),
-                class("media", &["media.upload"], 30, 1800),
-                class("deletes", &["post.delete"], 30, 1800),
+                RateClass::new("api", &actions, 300, 300),
+                RateClass::new("media", &["media.upload"], 30, 1800),
+                RateClass::new("deletes", &["post.delete"], 30, 1800),
             ],
             client_token: login::places(),
             option_schema: options::SCHEMA.to_owned(),
-            extra: vec![
-                ("client-paths".to_owned(), login::PATHS.to_owned()),
-                ("limit-headers".to_owned(), answer::LIMIT_HEADERS.join(" ")),
-            ],
+            client_paths: login::PATHS.map(str::to_owned).to_vec(),
+            limit_headers: Some(answer::LIMIT_HEADERS.map(str::to_owned).to_vec()),
+            ..Description::of(&actions)
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const SCOPE: &str = "read";
 
 /// What clients ask for that this adapter does not: logins, and what they try before one.
-pub const PATHS: &str = "/oauth/token /oauth/revoke /oauth/authorize /api/v1/apps";
+pub const PATHS: [&str; 4] = ["/oauth/token", "/oauth/revoke", "/oauth/authorize", "/api/v1/apps"];
 
 /// Where clients put a Pressgate key: as the token, as the password of a login, as the token to revoke, or as the secret of an
 /// app that logs in for itself.

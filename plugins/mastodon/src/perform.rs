@@ -9,8 +9,8 @@ use crate::{TOKEN, answer};
 
 /// How long servers keep an `Idempotency-Key`: <https://docs.joinmastodon.org/methods/statuses/#create>
 const KEY_KEPT_S: u32 = 3600;
-/// How often a medium that is being processed is asked for.
-const POLLS_MAX: u32 = 60;
+/// A medium that is being processed is asked for again after this, in milliseconds.
+const POLL_MS: u64 = 500;
 
 /// Does the call.
 pub fn perform(call: &Call) -> Result<Performed, Failure> {
@@ -20,7 +20,7 @@ pub fn perform(call: &Call) -> Result<Performed, Failure> {
         "media.upload" => upload_only(&call.draft)?,
         other => return Err(rejected("unsupported", format!("This network has no action `{other}`."))),
     };
-    Ok(Performed { parts, extra: Vec::new() })
+    Ok(Performed::new(parts))
 }
 
 fn rejected(code: &str, message: impl Into<String>) -> Failure {
@@ -49,7 +49,7 @@ fn publish(call: &Call) -> Result<Vec<Published>, Failure> {
         let response = send(&step, Kind::Effect(Safety::NativeKey(KEY_KEPT_S)), &request)?;
         let entity = answer::success(&response)?;
         let url = entity["url"].as_str().or(entity["uri"].as_str()).map(str::to_owned);
-        published.push(Published { platform_id: answer::id(&response, &entity)?, url });
+        published.push(Published::new(answer::id(&response, &entity)?).at(url));
     }
     Ok(published)
 }
@@ -94,7 +94,7 @@ fn upload_only(draft: &Draft) -> Result<Vec<Published>, Failure> {
     for (index, part) in draft.parts.iter().enumerate() {
         for (number, medium) in part.media.iter().enumerate() {
             let platform_id = upload(&format!("part-{index}-media-{number}"), medium)?;
-            published.push(Published { platform_id, url: None });
+            published.push(Published::new(platform_id));
         }
     }
     Ok(published)
@@ -117,21 +117,17 @@ fn upload(step: &str, medium: &MediaRef) -> Result<String, Failure> {
     if response.status != 202 {
         return Ok(id);
     }
-    for poll in 1..=POLLS_MAX {
-        let request = Request::get(format!("/api/v1/media/{id}")).credential(TOKEN);
-        let response = send(&format!("{step}-poll-{poll}"), Kind::Read, &request)?;
-        match response.status {
-            206 => {}
-            200 => return Ok(id),
-            _ if response.is_success() => {
-                let message = "The server's answer about a medium is unexpected.";
-                return Err(Failure::Temporary(Rejection::new(Some(response.status), "garbage", message)));
-            }
-            _ => return Err(answer::failure(&response)),
+    let request = Request::get(format!("/api/v1/media/{id}")).credential(TOKEN);
+    let response = send(&format!("{step}-poll"), Kind::Read, &request)?;
+    match response.status {
+        206 => Err(Failure::not_yet(206, "media-processing", "The server is still processing a medium.", POLL_MS)),
+        200 => Ok(id),
+        _ if response.is_success() => {
+            let message = "The server's answer about a medium is unexpected.";
+            Err(Failure::Temporary(Rejection::new(Some(response.status), "garbage", message)))
         }
+        _ => Err(answer::failure(&response)),
     }
-    let message = "The server is still processing a medium.";
-    Err(Failure::Temporary(Rejection::new(Some(206), "media-processing", message)))
 }
 
 /// Servers look at the extension; the name itself says nothing.
@@ -161,7 +157,7 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
             return Err(answer::failure(&response));
         }
     }
-    Ok(all.iter().map(|id| Published { platform_id: (*id).to_owned(), url: None }).collect())
+    Ok(all.iter().map(|id| Published::new((*id).to_owned())).collect())
 }
 
 /// The step that deletes an entry.

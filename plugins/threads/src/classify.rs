@@ -111,9 +111,9 @@ fn create(pairs: Pairs) -> Result<Classified, String> {
             return Err("`auto_publish_text` is for text alone.".to_owned());
         }
     } else {
-        classified.extra.push(("prepares".to_owned(), "post".to_owned()));
+        classified.prepares = true;
     }
-    classified.extra.push(("options".to_owned(), Value::Object(options).to_string()));
+    classified.options = Some(Value::Object(options).to_string());
     Ok(classified)
 }
 
@@ -124,7 +124,7 @@ fn commit(pairs: &Pairs) -> Result<Classified, String> {
         return Err("Name one container by `creation_id`.".to_owned());
     }
     let mut classified = act("post.create");
-    classified.extra.push(("commits".to_owned(), id.clone()));
+    classified.commits = Some(id.clone());
     Ok(classified)
 }
 
@@ -137,12 +137,5 @@ fn flag(name: &str, value: &str) -> Result<bool, String> {
 }
 
 fn act(action: &str) -> Classified {
-    Classified {
-        action: action.to_owned(),
-        target: None,
-        text: String::new(),
-        texts: Vec::new(),
-        media: Vec::new(),
-        extra: Vec::new(),
-    }
+    Classified::new(action)
 }

@@ -1,7 +1,7 @@
 //! How much may still be published today, as the network says itself.
 
-use pressgate_sdk::Facts;
 use pressgate_sdk::http::{self, Kind, Request};
+use pressgate_sdk::{Budget, Facts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +49,12 @@ impl Quota {
         }
     }
 
+    fn budget(&self, class: &str) -> Option<Budget> {
+        let calls = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let (limit, remaining) = (self.total.map(calls)?, self.left().map(calls));
+        Some(Budget { class: class.to_owned(), limit: Some(limit), remaining, reset_at_ms: None })
+    }
+
     /// How many more there may be; none where nobody knows.
     pub fn left(&self) -> Option<u64> {
         self.total.map(|total| total.saturating_sub(self.used))
@@ -59,6 +65,12 @@ impl Limits {
     /// Reads what [`discover`] wrote.
     pub fn from_facts(facts: Option<&Facts>) -> Self {
         facts.and_then(|facts| serde_json::from_str(&facts.json).ok()).unwrap_or_default()
+    }
+
+    /// The windows of [`crate::Threads`]' rate classes as they stand.
+    pub fn budgets(&self) -> Vec<Budget> {
+        let all = [("posts", self.posts), ("replies", self.replies), ("deletes", self.deletes)];
+        all.iter().filter_map(|(class, quota)| quota.budget(class)).collect()
     }
 
     /// Reads the quota endpoint.
@@ -89,5 +101,5 @@ pub fn discover() -> Result<Facts, String> {
     }
     let limits = Limits::from_answer(&response.body).ok_or("the network's answer has no `data` with a quota")?;
     let json = serde_json::to_string(&limits).map_err(|error| error.to_string())?;
-    Ok(Facts { json, fresh_s: FRESH_S })
+    Ok(Facts { budgets: limits.budgets(), ..Facts::new(json, FRESH_S) })
 }

@@ -42,19 +42,12 @@ pressgate_sdk::export_adapter!(Threads);
 
 impl Adapter for Threads {
     fn describe() -> Description {
-        let class = |name: &str, action: &str, limit| RateClass {
-            name: name.to_owned(),
-            actions: vec![action.to_owned()],
-            limit,
-            window_s: DAY_S,
-        };
         Description {
-            actions: ACTIONS.map(str::to_owned).to_vec(),
             // https://developers.facebook.com/docs/threads/overview#rate-limits
             rate_classes: vec![
-                class("posts", "post.create", 250),
-                class("replies", "comment.create", 1000),
-                class("deletes", "post.delete", 100),
+                RateClass::new("posts", &["post.create"], 250, DAY_S),
+                RateClass::new("replies", &["comment.create"], 1000, DAY_S),
+                RateClass::new("deletes", &["post.delete"], 100, DAY_S),
             ],
             client_token: vec![
                 TokenPlace::Query("access_token".to_owned()),
@@ -62,7 +55,7 @@ impl Adapter for Threads {
                 TokenPlace::Bearer,
             ],
             option_schema: options::SCHEMA.to_owned(),
-            extra: Vec::new(),
+            ..Description::of(&ACTIONS)
         }
     }
 

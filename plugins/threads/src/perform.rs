@@ -9,8 +9,8 @@ use crate::{TOKEN, answer, check};
 
 /// A container that ended before it was published is made again so often: it lives for a day.
 const CONTAINERS_MAX: usize = 4;
-/// How often a container is asked for in one attempt; the gateway comes back later.
-const POLLS_MAX: usize = 3;
+/// A container that is not ready is asked for again after this, in milliseconds; the gateway asks ever more seldom.
+const POLL_MS: u64 = 1000;
 /// Longest address; what is longer goes as a form.
 const URL_BYTES_MAX: usize = 4096;
 
@@ -21,7 +21,7 @@ pub fn perform(call: &Call) -> Result<Performed, Failure> {
         "post.delete" => delete(&call.draft)?,
         other => return Err(rejected("unsupported", format!("This network has no action `{other}` of its own."))),
     };
-    Ok(Performed { parts, extra: Vec::new() })
+    Ok(Performed::new(parts))
 }
 
 fn rejected(code: &str, message: impl Into<String>) -> Failure {
@@ -36,7 +36,7 @@ fn publish(call: &Call) -> Result<Vec<Published>, Failure> {
         let container = container(index, part, &options, answered)?;
         let platform_id = commit(index, &container)?;
         let url = permalink(index, &platform_id);
-        published.push(Published { platform_id, url });
+        published.push(Published::new(platform_id).at(url));
     }
     Ok(published)
 }
@@ -108,26 +108,23 @@ fn create(step: &str, fields: &[(&str, String)]) -> Result<String, Failure> {
 
 /// True where it can be published, false where it has expired.
 fn is_ready(step: &str, id: &str) -> Result<bool, Failure> {
-    for poll in 0..POLLS_MAX {
-        let response = answer::send(&format!("{step}-status-{poll}"), Kind::Read, &status(id))?;
-        let body = answer::success(&response)?;
-        match body["status"].as_str() {
-            // What was published already says so when it is published again.
-            Some("FINISHED" | "PUBLISHED") => return Ok(true),
-            Some("EXPIRED") => return Ok(false),
-            Some("ERROR") => {
-                let why = body["error_message"].as_str().unwrap_or("it does not say why");
-                let message = format!("The network could not make the post: {why}.");
-                return Err(Failure::Rejected(Rejection::new(Some(response.status), "container-error", message)));
-            }
-            Some("IN_PROGRESS") => {}
-            _ => {
-                return Err(answer::temporary(&response, "garbage", "The network's answer about a container is none."));
-            }
+    let response = answer::send(&format!("{step}-status"), Kind::Read, &status(id))?;
+    let body = answer::success(&response)?;
+    match body["status"].as_str() {
+        // What was published already says so when it is published again.
+        Some("FINISHED" | "PUBLISHED") => Ok(true),
+        Some("EXPIRED") => Ok(false),
+        Some("ERROR") => {
+            let why = body["error_message"].as_str().unwrap_or("it does not say why");
+            let message = format!("The network could not make the post: {why}.");
+            Err(Failure::Rejected(Rejection::new(Some(response.status), "container-error", message)))
         }
+        Some("IN_PROGRESS") => {
+            let message = "The network is still fetching and checking the media.";
+            Err(Failure::not_yet(response.status, "container-in-progress", message, POLL_MS))
+        }
+        _ => Err(answer::temporary(&response, "garbage", "The network's answer about a container is none.")),
     }
-    let message = "The network is still fetching and checking the media.";
-    Err(Failure::Temporary(Rejection::new(None, "container-in-progress", message)))
 }
 
 /// The request for the state of a container.
@@ -192,7 +189,7 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
             return Err(answer::failure(&response));
         }
     }
-    Ok(all.iter().map(|id| Published { platform_id: (*id).to_owned(), url: None }).collect())
+    Ok(all.iter().map(|id| Published::new((*id).to_owned())).collect())
 }
 
 /// True where the network says that there is no such thing: code 100 with subcode 33.

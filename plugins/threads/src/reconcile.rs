@@ -66,11 +66,8 @@ fn published(call: &Call, index: usize) -> Result<Reconciliation, String> {
 
 /// The id in the first answer of these steps that the gateway has.
 fn answered(call: &Call, steps: impl Iterator<Item = String>) -> Option<String> {
-    let body = |step: String| {
-        let name = format!("answered/{step}");
-        call.extra.iter().find(|(known, _)| *known == name).map(|(_, body)| body.as_str())
-    };
-    let id = |body: &str| serde_json::from_str::<Value>(body).ok()?["id"].as_str().map(str::to_owned);
+    let body = |step: String| call.answered.iter().find(|(known, _)| *known == step).map(|(_, body)| body.as_slice());
+    let id = |body: &[u8]| serde_json::from_slice::<Value>(body).ok()?["id"].as_str().map(str::to_owned);
     steps.filter_map(body).find_map(id).filter(|id| perform::is_id(id))
 }
 

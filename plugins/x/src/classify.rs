@@ -103,14 +103,7 @@ pub fn classify(account: &Account, request: &Request) -> Result<Classified, Stri
 }
 
 fn act(action: &str) -> Classified {
-    Classified {
-        action: action.to_owned(),
-        target: None,
-        text: String::new(),
-        texts: Vec::new(),
-        media: Vec::new(),
-        extra: Vec::new(),
-    }
+    Classified::new(action)
 }
 
 fn json<T: DeserializeOwned>(request: &Request) -> Result<T, String> {
@@ -146,7 +139,7 @@ fn create(post: &Post) -> Result<Classified, String> {
     Ok(Classified {
         text: post.text.clone(),
         media: media_ids.iter().map(|id| (Some(id.clone()), None)).collect(),
-        extra: vec![("options".to_owned(), serde_json::Value::from(written).to_string())],
+        options: Some(serde_json::Value::from(written).to_string()),
         target: target.clone(),
         ..act(if target.is_some() { "comment.create" } else { "post.create" })
     })

@@ -34,15 +34,13 @@ pressgate_sdk::export_adapter!(X);
 impl Adapter for X {
     fn describe() -> Description {
         Description {
-            actions: limits::ACTIONS.map(str::to_owned).to_vec(),
             rate_classes: limits::classes(),
             client_token: vec![TokenPlace::Bearer],
             option_schema: options::SCHEMA.to_owned(),
-            extra: vec![
-                ("limit-headers".to_owned(), limits::HEADERS.join(" ")),
-                // The official client sends media as base64 within JSON.
-                ("client-media".to_owned(), "/media".to_owned()),
-            ],
+            limit_headers: Some(limits::HEADERS.map(str::to_owned).to_vec()),
+            // The official client sends media as base64 within JSON.
+            client_media: vec!["/media".to_owned()],
+            ..Description::of(&limits::ACTIONS)
         }
     }
 
@@ -53,7 +51,7 @@ impl Adapter for X {
             check::LINK_WEIGHT,
             check::IMAGES_MAX
         );
-        Ok(Facts { json, fresh_s: FRESH_S })
+        Ok(Facts::new(json, FRESH_S))
     }
 
     fn check(_account: &Account, draft: &Draft, _facts: Option<&Facts>) -> Vec<Finding> {

@@ -24,12 +24,7 @@ const WINDOW_S: u32 = 15 * 60;
 /// Requests of one account in a window: <https://docs.x.com/x-api/fundamentals/rate-limits>. What an account really has follows from
 /// the company's plan; its answers say it.
 pub fn classes() -> Vec<RateClass> {
-    let class = |(name, actions, limit): (&str, &[&str], u32)| RateClass {
-        name: name.to_owned(),
-        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-        limit,
-        window_s: WINDOW_S,
-    };
+    let class = |(name, actions, limit): (&str, &[&str], u32)| RateClass::new(name, actions, limit, WINDOW_S);
     [
         ("posts", &["post.create", "comment.create"][..], 100),
         ("deletes", &["post.delete"], 50),

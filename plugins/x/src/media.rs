@@ -1,15 +1,15 @@
 //! Uploads: begun, filled piece by piece, ended, awaited and described. <https://docs.x.com/x-api/media/quickstart/media-upload-chunked>
 
 use pressgate_sdk::http::{FormField, Kind, Request, Safety};
-use pressgate_sdk::{Failure, MediaRef, Rejection};
+use pressgate_sdk::{Failure, MediaRef};
 use serde_json::{Value, json};
 
 use crate::{TOKEN, answer, perform};
 
 /// Length of a piece; the network takes at most 5 MB at once.
 pub const PIECE_BYTES: u64 = 4 * 1024 * 1024;
-/// How often a medium that is being processed is asked for within one attempt.
-const POLLS_MAX: u32 = 20;
+/// Seconds until a medium is asked for again where the network does not say.
+const POLL_S: u64 = 1;
 
 /// What the network makes of a medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,22 +86,26 @@ pub fn upload(step: &str, medium: &MediaRef) -> Result<String, Failure> {
     Ok(id)
 }
 
-/// Asks until the network has made of the upload what it shows.
+/// Has the network made of the upload what it shows? Asks once where it was not done at once.
 fn await_processing(step: &str, id: &str, mut answered: Value) -> Result<(), Failure> {
-    for poll in 0..=POLLS_MAX {
-        match answered["data"]["processing_info"]["state"].as_str() {
-            None | Some("succeeded") => return Ok(()),
-            Some("failed") => {
-                return Err(perform::rejected("media-unusable", "The network could not make anything of a medium."));
-            }
-            Some(_) if poll == POLLS_MAX => break,
-            Some(_) => {}
-        }
-        let request =
-            Request::get("/2/media/upload").query("command", "STATUS").query("media_id", id).credential(TOKEN);
-        let response = answer::send(&format!("{step}-poll-{poll}"), Kind::Read, &request)?;
-        answered = answer::success(&response)?;
+    if is_processed(&answered)? {
+        return Ok(());
     }
+    let request = Request::get("/2/media/upload").query("command", "STATUS").query("media_id", id).credential(TOKEN);
+    let response = answer::send(&format!("{step}-poll"), Kind::Read, &request)?;
+    answered = answer::success(&response)?;
+    if is_processed(&answered)? {
+        return Ok(());
+    }
+    let wait_s = answered["data"]["processing_info"]["check_after_secs"].as_u64().unwrap_or(POLL_S);
     let message = "The network is still processing a medium.";
-    Err(Failure::Temporary(Rejection::new(Some(200), "media-processing", message)))
+    Err(Failure::not_yet(response.status, "media-processing", message, wait_s.saturating_mul(1000)))
+}
+
+fn is_processed(answered: &Value) -> Result<bool, Failure> {
+    match answered["data"]["processing_info"]["state"].as_str() {
+        None | Some("succeeded") => Ok(true),
+        Some("failed") => Err(perform::rejected("media-unusable", "The network could not make anything of a medium.")),
+        Some(_) => Ok(false),
+    }
 }

@@ -15,7 +15,7 @@ pub fn perform(call: &Call) -> Result<Performed, Failure> {
         "media.upload" => upload_only(&call.draft)?,
         other => return Err(rejected("unsupported", format!("This network has no action `{other}`."))),
     };
-    Ok(Performed { parts, extra: Vec::new() })
+    Ok(Performed::new(parts))
 }
 
 /// A final refusal.
@@ -37,7 +37,7 @@ fn publish(call: &Call) -> Result<Vec<Published>, Failure> {
         let response = answer::send(&part_step(index), Kind::Effect(Safety::LookUp), &request)?;
         let id = answer::id(&response, &answer::success(&response)?)?;
         let url = Some(format!("https://x.com/i/web/status/{id}"));
-        published.push(Published { platform_id: id, url });
+        published.push(Published::new(id).at(url));
     }
     Ok(published)
 }
@@ -68,7 +68,7 @@ fn upload_only(draft: &Draft) -> Result<Vec<Published>, Failure> {
     for (index, part) in draft.parts.iter().enumerate() {
         for (number, medium) in part.media.iter().enumerate() {
             let platform_id = media::upload(&format!("part-{index}-media-{number}"), medium)?;
-            published.push(Published { platform_id, url: None });
+            published.push(Published::new(platform_id));
         }
     }
     Ok(published)
@@ -92,7 +92,7 @@ fn delete(draft: &Draft) -> Result<Vec<Published>, Failure> {
             }
         }
     }
-    Ok(all.iter().map(|id| Published { platform_id: (*id).to_owned(), url: None }).collect())
+    Ok(all.iter().map(|id| Published::new((*id).to_owned())).collect())
 }
 
 /// The ids in a deletion's target, one a line.

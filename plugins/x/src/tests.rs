@@ -97,8 +97,8 @@ fn a_medium_goes_in_pieces_is_awaited_and_described() {
         .answer("part-0-media-0-piece-1", answer(200, "{}"))
         .answer("part-0-media-0-piece-2", answer(200, "{}"))
         .answer("part-0", post("1"));
-    let host = host.answer("part-0-media-0-poll-0", answer(200, &processing("in_progress")));
-    let host = host.answer("part-0-media-0-poll-1", answer(200, &processing("succeeded"))).install();
+    let host = host.answer("part-0-media-0-poll", answer(200, &processing("in_progress")));
+    let host = host.answer("part-0-media-0-poll", answer(200, &processing("succeeded"))).install();
     let size = 2 * media::PIECE_BYTES + 5;
     let mut medium = video(size);
     medium.alt = Some("A dog.".to_owned());
@@ -136,19 +136,21 @@ fn what_the_network_makes_of_a_medium_is_awaited() {
     };
     let perform = || X::perform(&call(with_media(vec![video(5)])));
     let host = begun()
-        .answer("part-0-media-0-poll-0", said("in_progress"))
-        .answer("part-0-media-0-poll-1", said("succeeded"))
+        .answer("part-0-media-0-poll", said("in_progress"))
+        .answer("part-0-media-0-poll", said("succeeded"))
         .answer("part-0", post("1"))
         .install();
+    assert!(matches!(perform(), Err(Failure::NotYet((no, 1_000))) if no.code == "media-processing"));
+    host.next_attempt();
     assert_eq!(ids(&perform().unwrap()), ["1"]);
     assert_eq!(host.sent()[3].request.url, "/2/media/upload?command=STATUS&media_id=7");
     drop(host);
-    let host = begun().answer("part-0-media-0-poll-0", said("failed")).install();
+    let host = begun().answer("part-0-media-0-poll", said("failed")).install();
     assert!(matches!(perform(), Err(Failure::Rejected(no)) if no.code == "media-unusable"));
     drop(host);
-    let slow = (0..20).fold(begun(), |host, poll| host.answer(&format!("part-0-media-0-poll-{poll}"), said("pending")));
-    let _host = slow.install();
-    assert!(matches!(perform(), Err(Failure::Temporary(no)) if no.code == "media-processing"));
+    let later = answer(200, r#"{"data":{"id":"7","processing_info":{"state":"pending","check_after_secs":7}}}"#);
+    let _host = begun().answer("part-0-media-0-poll", later).install();
+    assert!(matches!(perform(), Err(Failure::NotYet((_, 7_000)))));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn hit(pattern: usize, start: usize, found: &str) -> Hit {
 
 /// An entry without media.
 pub fn part(text: &str) -> Part {
-    Part { text: text.to_owned(), media: Vec::new() }
+    Part { text: text.to_owned(), media: Vec::new(), extra: Vec::new() }
 }
 
 /// A `post.create` of one entry, without language, options and labels.
@@ -57,6 +57,7 @@ pub fn picture(id: &str, alt: Option<&str>) -> MediaRef {
         height: Some(480),
         digest: "00".repeat(32),
         alt: alt.map(str::to_owned),
+        extra: Vec::new(),
     }
 }
 
@@ -74,7 +75,16 @@ pub fn account(network: &str) -> Account {
 
 /// The first attempt of a call, with the key `00 01 … 1f`, accepted at [`CREATED_AT_MS`].
 pub fn call(account: Account, draft: Draft, facts: Option<Facts>) -> Call {
-    Call { key: (0..32).collect(), created_at_ms: CREATED_AT_MS, attempt: 1, account, draft, facts, extra: Vec::new() }
+    Call {
+        key: (0..32).collect(),
+        created_at_ms: CREATED_AT_MS,
+        attempt: 1,
+        account,
+        draft,
+        facts,
+        answered: Vec::new(),
+        extra: Vec::new(),
+    }
 }
 
 /// What a policy is told about a call of the brand `acme` on the network `sample`.

@@ -29,16 +29,13 @@ pressgate_sdk::export_adapter!(Tinynet);
 impl Adapter for Tinynet {
     fn describe() -> Description {
         Description {
-            actions: vec!["post.create".into()],
-            rate_classes: Vec::new(),
             client_token: vec![TokenPlace::Bearer],
-            option_schema: r#"{"type":"object","additionalProperties":false}"#.into(),
-            extra: Vec::new(),
+            ..Description::of(&["post.create"])
         }
     }
 
     fn discover(_account: &Account) -> Result<Facts, String> {
-        Ok(Facts { json: format!(r#"{{"chars_max":{CHARS_MAX}}}"#), fresh_s: 86_400 })
+        Ok(Facts::new(format!(r#"{{"chars_max":{CHARS_MAX}}}"#), 86_400))
     }
 
     fn check(_account: &Account, draft: &Draft, _facts: Option<&Facts>) -> Vec<Finding> {
@@ -63,14 +60,9 @@ impl Adapter for Tinynet {
             _ => &[],
         };
         match (request.method.as_str(), request.path(), serde_json::from_slice::<Post>(body)) {
-            ("POST", "/api/posts", Ok(post)) if !request.url.contains('?') => Classification::Act(Classified {
-                action: "post.create".into(),
-                target: None,
-                text: post.text,
-                texts: Vec::new(),
-                media: Vec::new(),
-                extra: Vec::new(),
-            }),
+            ("POST", "/api/posts", Ok(post)) if !request.url.contains('?') => {
+                Classification::Act(Classified { text: post.text, ..Classified::new("post.create") })
+            }
             _ => Classification::Refuse("only POST /api/posts with a text is known".into()),
         }
     }
@@ -92,9 +84,9 @@ impl Adapter for Tinynet {
             }
             // Success without an id is not success: whether it happened is then open.
             let made: Made = serde_json::from_slice(&answer.body).map_err(|_| Failure::Unknown(step))?;
-            parts.push(Published { platform_id: made.id, url: None });
+            parts.push(Published::new(made.id));
         }
-        Ok(Performed { parts, extra: Vec::new() })
+        Ok(Performed::new(parts))
     }
 
     fn reconcile(_call: &Call, _step: &str) -> Reconciliation {

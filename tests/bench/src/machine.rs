@@ -41,6 +41,18 @@ pub fn memory_bytes(process_id: u32) -> Option<f64> {
     Some((resident * rustix::param::page_size() as u64) as f64)
 }
 
+/// Of what kind that memory is, in MiB: the program's own, and pages of files.
+pub fn memory_kinds(process_id: u32) -> Option<String> {
+    let rollup = std::fs::read_to_string(format!("/proc/{process_id}/smaps_rollup")).ok()?;
+    let mib = |name: &str| {
+        let line = rollup.lines().find(|line| line.starts_with(name))?;
+        let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib / 1024.0)
+    };
+    let (all, own) = (mib("Rss:")?, mib("Anonymous:")?);
+    Some(format!("{all:.1} MiB, {own:.1} of it its own, {:.1} of files", all - own))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,9 +28,12 @@ const CALLS_PER_S: f64 = 200.0;
 const CONNECTIONS: usize = 16;
 /// The load begins again so often; what is late then is not made up for.
 const TURN: Duration = Duration::from_secs(5);
-const WARM_UP: Duration = Duration::from_secs(15);
 /// How long the memory is looked at while nothing is changed, and how often.
 const CONTROL: Duration = Duration::from_secs(60);
+/// Caches fill at first. The storm begins when the same load alone takes less than this in addition, in MiB a minute, or after so many
+/// minutes.
+const LEVEL_MIB_PER_MIN: f64 = 1.0;
+const LEVEL_MIN: usize = if cfg!(debug_assertions) { 6 } else { 12 };
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STATUSES: &str = "/api/v1/statuses";
 const ACCOUNT: &str = "acme-mastodon";
@@ -88,8 +91,7 @@ async fn run() -> Vec<Figure> {
         }
         all
     });
-    tokio::time::sleep(WARM_UP).await;
-    let alone = unchanged(gate.process_id()).await;
+    let alone = level(gate.process_id()).await;
     let start = Instant::now();
     let told = storm(&gate.operations("person:ops-1"), gate.process_id()).await;
     let minutes = start.elapsed().as_secs_f64() / 60.0;
@@ -125,6 +127,20 @@ async fn run() -> Vec<Figure> {
         Figure::once("swap_calls_per_s", calls_per_s, "calls/s"),
         Figure::once("swap_call_p99_ms", at(&times_us, 0.99) / 1_000.0, "ms"),
     ]
+}
+
+/// Waits until the caches are full; how much memory the load alone took more of in the last minute, in MiB.
+async fn level(process_id: u32) -> f64 {
+    let mut alone = f64::INFINITY;
+    for minute in 1..=LEVEL_MIN {
+        alone = unchanged(process_id).await;
+        let kinds = machine::memory_kinds(process_id).unwrap_or_default();
+        println!("storm: minute {minute} of the load alone: {alone:.1} MiB/min; {kinds}");
+        if alone < LEVEL_MIB_PER_MIN {
+            break;
+        }
+    }
+    alone
 }
 
 /// How much memory the same load takes more of in a minute in which nothing is changed, in MiB.

@@ -52,10 +52,8 @@ async fn a_post_that_needs_somebody_is_one_ticket_until_its_end() {
     rt.stop().await;
     gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
     gate.until_state(&id(&held), "published").await;
-    until("the desk is down", || async {
-        gate.command(&["connector", "list"]).await.1.contains("down").then_some(())
-    })
-    .await;
+    until("the desk is down", || async { gate.command(&["connector", "list"]).await.1.contains("down").then_some(()) })
+        .await;
     gate.kill9().await;
     gate.restart().await;
     rt.restart().await;

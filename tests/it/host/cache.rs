@@ -110,8 +110,8 @@ fn the_manifest_must_fit_the_component() {
         wasm[at..at + to.len()].copy_from_slice(to.as_bytes());
         host.load(&wasm, &PluginGrant::default(), &json!({})).unwrap_err()
     };
-    let error = relabelled(r#""0.1.0-draft","networks""#, r#""0.9.0-draft","networks""#);
-    assert!(error.to_string().contains("0.9.0-draft"), "{error}");
+    let error = relabelled(r#""0.1.0","networks""#, r#""0.9.0","networks""#);
+    assert!(error.to_string().contains("0.9.0") && error.to_string().contains("Update the gateway"), "{error}");
     assert!(matches!(relabelled(r#""kind":"adapter""#, r#""kind":"connect""#), LoadError::Manifest(_)));
 }
 
@@ -123,7 +123,7 @@ fn a_policy_can_not_import_the_network() {
     // The section's id and length stand before its name; cut from there and put another manifest.
     let start = (at - 6..at).find(|start| wasm[*start] == 0).unwrap();
     wasm.truncate(start);
-    let json = r#"{"plugin":{"name":"p","version":"0.1.0","kind":"policy","wit":"0.1.0-draft"}}"#;
+    let json = r#"{"plugin":{"name":"p","version":"0.1.0","kind":"policy","wit":"0.1.0"}}"#;
     pressgate::host::manifest::embed(&mut wasm, json);
     let error = super::host().load(&wasm, &PluginGrant::default(), &json!({})).unwrap_err();
     assert!(matches!(error, LoadError::World(_)), "{error}");

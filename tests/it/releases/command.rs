@@ -41,6 +41,24 @@ async fn from_a_file_to_a_release_that_outlives_a_kill() {
     for line in ["network:mastodon (active)", "ok      self-test", "ok      capabilities", "ready", "by ops-1"] {
         assert!(shown.text(0).contains(line), "{line}: {shown:?}");
     }
+    let performed = shown.out.lines().find(|line| line.trim_start().starts_with("perform ")).expect("what it used");
+    assert!(performed.contains("1 calls, 0 failed, 0 refused") && performed.contains(" bytes out, "), "{performed}");
+    // One text of 5 letters, and an answer that names it.
+    let page = tests::http::get(&format!("{}/metrics", gate.operations_url()), "").await.text();
+    let meter = |name: &str, function: &str| -> f64 {
+        let of = |line: &&str| {
+            line.starts_with(name) && line.contains(&release) && line.contains(&format!("\"{function}\""))
+        };
+        let line = page.lines().find(of).unwrap_or_else(|| panic!("{name} of {function}: {page}"));
+        line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+    };
+    assert_eq!(meter("pressgate_plugin_calls_total", "perform"), 1.0);
+    assert_eq!(meter("pressgate_plugin_sent_bytes_total", "check"), 0.0);
+    assert!(meter("pressgate_plugin_sent_bytes_total", "perform") >= 5.0);
+    assert!(meter("pressgate_plugin_received_bytes_total", "perform") > 20.0);
+    assert!(meter("pressgate_plugin_host_calls_total", "perform") >= 1.0);
+    assert!((1.0..2e6).contains(&meter("pressgate_plugin_cpu_microseconds_total", "perform")));
+    assert!((65_536.0..=33_554_432.0).contains(&meter("pressgate_plugin_memory_peak_bytes", "perform")));
     let listed = plugin_command(&gate, "list");
     assert!(listed.text(0).contains(&release[..12]) && listed.out.contains("parked"), "{listed:?}");
     plugin_command(&gate, "rollback network:mastodon").text(0);

@@ -1,6 +1,5 @@
 //! A real Request Tracker 5 of Debian, on SQLite in a folder of its own.
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -107,12 +106,12 @@ impl RequestTracker {
         command.args([SERVER, "--host", "127.0.0.1", "--port", &self.port.to_string()]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         // Its workers outlive it otherwise.
-        command.as_std_mut().process_group(0);
+        command.process_group(0);
         self.child = Some(command.spawn().expect("it runs"));
         let url = format!("{}/REST/2.0/rt", self.url);
         crate::harness::until("Request Tracker answers", || async {
             let headers = [("authorization", self.token.as_str())];
-            let answer = http::send("GET", &url, &headers, Vec::new()).await.ok()?;
+            let answer = http::try_call("GET", &url, &headers, Vec::new(), http::TIMEOUT).await.ok()?;
             (answer.status == 200).then_some(())
         })
         .await;
@@ -142,8 +141,8 @@ impl RequestTracker {
     /// When the answer is no JSON.
     pub async fn ask(&self, path: &str) -> Value {
         let headers = [("authorization", self.token.as_str())];
-        let answer = http::send("GET", &format!("{}{path}", self.url), &headers, Vec::new()).await.expect("an answer");
-        serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{path}: {error}: {}", answer.status))
+        let answer = http::call("GET", &format!("{}{path}", self.url), &headers, Vec::new()).await;
+        answer.expect(200)
     }
 
     /// The tickets of a post: id and status.

@@ -27,6 +27,8 @@ const UNKNOWN_AGAIN_S: i64 = 3600;
 pub const FROZEN_BEGUN: &str = "frozen-begun";
 /// An unknown step that only its repetition can settle is tried this often while a freeze is on.
 const FROZEN_AGAIN_S: i64 = 60;
+/// A network that is still at work on what was prepared is not asked later than this after the first attempt.
+const NOT_YET_S_MAX: i64 = 6 * 3600;
 /// Waits between attempts, in seconds; the last repeats.
 const BACKOFF_S: &[i64] = &[1, 4, 15, 60, 300];
 
@@ -44,10 +46,11 @@ pub(super) struct Conclusion {
     pub refusal: Option<Refusal>,
 }
 
-type Result_ = Result<(Result<Performed, Failure>, Option<Vec<u8>>), PluginError>;
+/// What came of asking the adapter.
+pub(super) type Performing = Result<(Result<Performed, Failure>, Option<Vec<u8>>), PluginError>;
 
 /// Judges what `perform` returned, against what really went over the wire.
-pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Result_) -> Conclusion {
+pub(super) fn conclude(intent: &Intent, wire: &Wire, result: Performing) -> Conclusion {
     let trace = wire.trace();
     let end = End { intent, trace: &trace };
     if let Some(refusal) = &trace.stopped {
@@ -289,6 +292,11 @@ impl End<'_> {
                 self.again(&mut conclusion, None);
                 conclusion
             }
+            Failure::NotYet(no, wait_ms) => {
+                let mut conclusion = self.refused(no, problem::NOT_READY);
+                self.not_yet(&mut conclusion, wait_ms);
+                conclusion
+            }
             // The wire knows better than the adapter whether a step is unanswered, and it said no.
             Failure::Unknown(step) => {
                 if let Some(refused) = self.trace.refused.clone().filter(|refused| refused.step == step) {
@@ -335,6 +343,25 @@ impl End<'_> {
         }
     }
 
+    /// Asks again later, ever more seldom, and after hours no more.
+    fn not_yet(&self, conclusion: &mut Conclusion, wait_ms: u64) {
+        if self.recalling() {
+            return;
+        }
+        let series = Series::of(&self.intent.target().attempts);
+        let now = self.intent.gateway().clock.now();
+        let pace = BACKOFF_S.get(series.waits).or(BACKOFF_S.last()).copied().unwrap_or(60);
+        let wait = SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+        let at = now.checked_add(wait.max(SignedDuration::from_secs(pace))).ok();
+        let end = series.begun_at.unwrap_or(now).checked_add(SignedDuration::from_secs(NOT_YET_S_MAX)).ok();
+        if let (Some(at), Some(end)) = (at, end)
+            && at <= end
+        {
+            conclusion.retry_at = Some(at);
+            conclusion.state = TargetState::Publishing;
+        }
+    }
+
     fn later(&self, seconds: i64) -> Option<Timestamp> {
         self.intent.gateway().clock.now().checked_add(SignedDuration::from_secs(seconds)).ok()
     }
@@ -361,9 +388,11 @@ impl End<'_> {
 /// What an adapter says of a failure.
 fn rejection(failure: &Failure) -> Option<&Rejection> {
     match failure {
-        Failure::Rejected(no) | Failure::Unauthorized(no) | Failure::RateLimited(no, _) | Failure::Temporary(no) => {
-            Some(no)
-        }
+        Failure::Rejected(no)
+        | Failure::Unauthorized(no)
+        | Failure::RateLimited(no, _)
+        | Failure::Temporary(no)
+        | Failure::NotYet(no, _) => Some(no),
         Failure::Unknown(_) => None,
     }
 }

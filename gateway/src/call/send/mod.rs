@@ -12,7 +12,9 @@ mod settle;
 mod watched;
 mod wire;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 pub(super) use approved::names;
 pub use outgoing::{ReadOnly, scope};
@@ -21,7 +23,7 @@ pub(crate) use outgoing::{is_read, outgoing, told, transmit};
 use super::Intent;
 use crate::{
     audit::{Leaf, leaf},
-    host::{PerformCall, PluginError, manifest::Limits},
+    host::{Failure, MediaFiles, PerformCall, PluginError, manifest::Limits},
     model::{TargetState, hex::unhex},
     records::{Attempt, ClaimFor, TargetFinish, UnknownStep},
     refusal::{Refusal, Stage, problem},
@@ -33,8 +35,10 @@ use settle::Settled;
 use wire::Wire;
 
 /// The longest that one attempt may wait for its adapter, in milliseconds: `discover`, `reconcile` and `perform`, one after the
-/// other.
-pub const ADAPTER_MS_MAX: u64 = 3 * Limits::CEILING.wall_ms;
+/// other, and where the network is still at work `perform` again.
+pub const ADAPTER_MS_MAX: u64 = 3 * Limits::CEILING.wall_ms + NOT_YET_HERE_MS;
+/// An attempt waits this long itself for a network that is still at work on what was prepared; then another attempt does.
+const NOT_YET_HERE_MS: u64 = 10_000;
 
 /// How an attempt ended; durable in log and records.
 #[derive(Debug, Clone)]
@@ -69,7 +73,7 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
     let conclusion = match settle::settle(&wire, &perform).await? {
         Settled::Clear => {
             let media = gateway.media.files_for(&call.account().id, call.draft(), &gateway.public_media);
-            let result = call.adapter().perform(&perform, Arc::clone(&wire) as _, &media).await;
+            let result = performed(&wire, &perform, &media).await;
             wire.confirm_before_denial().await;
             wire.cut_off().await;
             conclude::conclude(&intent, &wire, result)
@@ -77,6 +81,22 @@ pub async fn send(intent: Intent) -> Result<Receipt, Refusal> {
         Settled::Later(conclusion) => *conclusion,
     };
     finish(&intent, &wire, conclusion).await
+}
+
+/// Asks the adapter, and again where it wants to wait for the network a little.
+async fn performed(wire: &Arc<Wire>, perform: &PerformCall, media: &MediaFiles) -> conclude::Performing {
+    let adapter = wire.intent().call().adapter();
+    let until = Instant::now() + Duration::from_millis(NOT_YET_HERE_MS);
+    loop {
+        let result = adapter.perform(perform, Arc::clone(wire) as _, media).await;
+        let Ok((Err(Failure::NotYet(_, wait_ms)), _)) = &result else { return result };
+        let next = Instant::now() + Duration::from_millis(*wait_ms);
+        // What was answered is kept in any case: the adapter understood it.
+        if !wire.again().await || next > until {
+            return result;
+        }
+        tokio::time::sleep_until(next).await;
+    }
 }
 
 /// Writes the end of the attempt: first the log, then the records.

@@ -10,6 +10,8 @@ use crate::{model::TargetState, records::Attempt, refusal::problem};
 pub struct Series {
     /// How many were used up. An outage of log or records is no fault of the post, and uses up none.
     pub used: usize,
+    /// How many ended because the network was still at work on what was prepared; they use up none either.
+    pub waits: usize,
     /// When the first ended; none before that.
     pub begun_at: Option<Timestamp>,
 }
@@ -20,9 +22,14 @@ impl Series {
         let goes_on = |state| matches!(state, TargetState::Accepted | TargetState::Publishing | TargetState::Unknown);
         let end = attempts.iter().rposition(|attempt| !goes_on(attempt.state)).map_or(0, |end| end + 1);
         let series = attempts.get(end..).unwrap_or_default();
-        let used = series.iter().filter(|attempt| !is_outage(attempt)).count();
-        Self { used, begun_at: series.first().map(|first| first.at) }
+        let waits = series.iter().filter(|attempt| is_wait(attempt)).count();
+        let used = series.iter().filter(|attempt| !is_outage(attempt) && !is_wait(attempt)).count();
+        Self { used, waits, begun_at: series.first().map(|first| first.at) }
     }
+}
+
+fn is_wait(attempt: &Attempt) -> bool {
+    attempt.problem.as_deref() == Some(problem::NOT_READY.slug)
 }
 
 fn is_outage(attempt: &Attempt) -> bool {
@@ -54,7 +61,7 @@ mod tests {
         let series = |states: &[(TargetState, &str)]| {
             let attempts: Vec<_> =
                 (1..).zip(states).map(|(number, (state, code))| attempt(number, *state, code)).collect();
-            let Series { used, begun_at } = Series::of(&attempts);
+            let Series { used, begun_at, .. } = Series::of(&attempts);
             (used, begun_at.map(Timestamp::as_second))
         };
         assert_eq!(series(&[]), (0, None));
@@ -64,5 +71,15 @@ mod tests {
             assert_eq!(series(&[(Publishing, "x"), (end, "x"), (Publishing, "x")]), (1, Some(300)));
         }
         assert_eq!(series(&[(Publishing, "audit-unavailable"), (Publishing, "x")]), (1, Some(100)));
+    }
+
+    #[test]
+    fn a_wait_for_the_network_uses_up_no_attempt() {
+        let waits = |problem: &str| Attempt {
+            problem: Some(problem.to_owned()),
+            ..attempt(1, TargetState::Publishing, "media-processing")
+        };
+        let series = Series::of(&[waits("not-ready"), waits("platform-unavailable"), waits("not-ready")]);
+        assert_eq!((series.used, series.waits), (1, 2));
     }
 }

@@ -186,6 +186,22 @@ impl Wire {
         let _ = self.confirm().await;
     }
 
+    /// The adapter wants to be run again from its beginning: what was answered so far is in the journal. False where the attempt must
+    /// end instead.
+    pub(super) async fn again(&self) -> bool {
+        if self.confirm().await.is_err() {
+            return false;
+        }
+        let mut state = self.state();
+        if state.unknown.is_some() || state.refused.is_some() || state.stopped.is_some() || state.mismatch.is_some() {
+            return false;
+        }
+        state.names.clear();
+        state.done.clear();
+        state.denied = None;
+        true
+    }
+
     /// The outcome of the last effect, which waits to be written together with what comes next.
     pub(super) fn take_pending(&self) -> Option<leaf::Outcome> {
         self.state().pending.take()
@@ -305,11 +321,15 @@ impl Wire {
         let kept = records.journal_step(call.post().clone(), call.account().id.clone(), record).await;
         // Not before: where the deadline falls into the wait, the step is still unconfirmed.
         let unconfirmed = self.state().unconfirmed.take();
-        kept.map_err(|error| {
-            // It happened and can't be journalled: going on could repeat it after a crash. The log knows of it.
-            self.state().unknown = unconfirmed.and_then(|unconfirmed| unconfirmed.unknown);
-            self.stop(super::state_unavailable(&error))
-        })
+        match kept {
+            Ok(()) => self.state().journal.extend(unconfirmed.map(|unconfirmed| unconfirmed.record)),
+            Err(error) => {
+                // It happened and can't be journalled: going on could repeat it after a crash. The log knows of it.
+                self.state().unknown = unconfirmed.and_then(|unconfirmed| unconfirmed.unknown);
+                return Err(self.stop(super::state_unavailable(&error)));
+            }
+        }
+        Ok(())
     }
 
     /// Passes the request through the adapter's own `classify`, in an instance of its own.

@@ -19,7 +19,8 @@ use crate::{
     clock::SystemClock,
     host::{
         COMPONENT_BYTES_MAX, Host, Manifest, PluginGrant, Release,
-        manifest::{self, CONTRACT, Origin},
+        contract::{CONTRACT, range},
+        manifest::{self, Origin},
         step,
     },
     model::PluginName,
@@ -128,8 +129,10 @@ fn asks(manifest: &Manifest) -> Vec<String> {
     let mut lines = vec![
         format!("{name} {version}, {}", format!("{kind:?}").to_lowercase()),
         format!(
-            "runs on gateways with the contract {wit}; this one has {CONTRACT} (pressgate {})",
-            env!("CARGO_PKG_VERSION")
+            "runs on gateways with the contract {wit} or a later {minor}.x; this one takes {} (pressgate {})",
+            range(),
+            env!("CARGO_PKG_VERSION"),
+            minor = wit.rsplit_once('.').map_or(wit.as_str(), |(minor, _)| minor),
         ),
     ];
     lines.extend(networks.iter().map(|network| format!("speaks  {network}")));

@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ("rust/src/patterns.rs", include_str!("../../../../sdk/src/patterns.rs")),
     ("rust/src/policy.rs", include_str!("../../../../sdk/src/policy.rs")),
     ("rust/src/random.rs", include_str!("../../../../sdk/src/random.rs")),
+    ("rust/src/records.rs", include_str!("../../../../sdk/src/records.rs")),
     ("rust/src/state.rs", include_str!("../../../../sdk/src/state.rs")),
     ("rust/src/testing/mod.rs", include_str!("../../../../sdk/src/testing/mod.rs")),
     ("rust/src/testing/samples.rs", include_str!("../../../../sdk/src/testing/samples.rs")),

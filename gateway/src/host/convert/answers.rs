@@ -28,6 +28,8 @@ const PATH_BYTES_MAX: usize = 256;
 const FACTS_BYTES_MAX: usize = 64 << 10;
 const SCHEMA_BYTES_MAX: usize = 256 << 10;
 const WAIT_MS_MAX: u64 = 7 * 24 * 3_600_000;
+/// An adapter that says "not yet" is not asked again at once.
+const NOT_YET_MS_MIN: u64 = 100;
 const FRESH_S_MAX: u32 = 7 * 24 * 3_600;
 
 type Checked<T> = Result<T, String>;
@@ -89,12 +91,11 @@ fn finding(found: types::Finding, draft: &Draft) -> Checked<Finding> {
             return Err("a finding's range does not cut the entry's text".into());
         }
     }
-    let place = found.extra.into_iter().find(|(name, _)| name == "place").map(|(_, place)| place);
-    if !place.as_deref().is_none_or(|place| is_place(place, part, draft)) {
+    if !found.place.as_deref().is_none_or(|place| is_place(place, part, draft)) {
         return Err("a finding's `place` is nothing that the draft has".into());
     }
     Ok(Finding {
-        place,
+        place: found.place,
         code: code("a finding's code", found.code)?,
         severity: match found.severity {
             types::Severity::Info => Severity::Info,
@@ -149,29 +150,38 @@ pub(crate) fn description(description: adapter_api::Description) -> Checked<Desc
         actions: actions(&description.actions)?,
         rate_classes: description.rate_classes.into_iter().map(rate_class).collect::<Checked<_>>()?,
         client_token: description.client_token.into_iter().map(token_place).collect(),
-        client_headers: client_headers(&description.extra)?,
-        client_media: client_media(&description.extra)?,
-        limit_headers: limit_headers(&description.extra)?,
-        client_paths: client_paths(&description.extra)?,
+        client_headers: client_headers(description.client_headers)?,
+        client_media: client_media(description.client_media)?,
+        limit_headers: limit_headers(description.limit_headers)?,
+        client_paths: client_paths(description.client_paths)?,
         option_schema: OptionSchema::new(option_schema)?,
     })
 }
 
-/// Names of headers, apart by spaces. What is the gateway's own is no client's.
-fn client_headers(extra: &[(String, String)]) -> Checked<Vec<String>> {
-    let names: Vec<String> =
-        named(extra, "client-headers").unwrap_or_default().split_whitespace().map(str::to_ascii_lowercase).collect();
-    short("headers of clients", &names, LIST_MAX)?;
+/// Names of headers. What is the gateway's own is no client's.
+fn client_headers(names: Vec<String>) -> Checked<Vec<String>> {
+    let names = header_names("headers of clients", names)?;
     match names.iter().find(|name| is_gateways(name)) {
         Some(name) => Err(format!("the header `{name}` is the gateway's own")),
         None => Ok(names),
     }
 }
 
-/// JSON pointers, apart by spaces.
-fn client_media(extra: &[(String, String)]) -> Checked<Vec<String>> {
-    let pointers: Vec<String> =
-        named(extra, "client-media").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+/// Names of headers in lower case.
+fn header_names(what: &str, names: Vec<String>) -> Checked<Vec<String>> {
+    short(what, &names, LIST_MAX)?;
+    let name = |name: String| match ::http::HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => {
+            let name: String = name.chars().take(CODE_BYTES_MAX).flat_map(char::escape_debug).collect();
+            Err(format!("`{name}` is no name of a header"))
+        }
+    };
+    names.into_iter().map(name).collect()
+}
+
+/// JSON pointers.
+fn client_media(pointers: Vec<String>) -> Checked<Vec<String>> {
     short("places of media", &pointers, LIST_MAX)?;
     match pointers.iter().find(|pointer| !pointer.starts_with('/')) {
         Some(pointer) => Err(format!("`{pointer}` is no JSON pointer")),
@@ -179,18 +189,13 @@ fn client_media(extra: &[(String, String)]) -> Checked<Vec<String>> {
     }
 }
 
-/// Names of headers, apart by spaces; none where the adapter does not say which.
-fn limit_headers(extra: &[(String, String)]) -> Checked<Option<Vec<String>>> {
-    let Some(names) = named(extra, "limit-headers") else { return Ok(None) };
-    let names: Vec<String> = names.split_whitespace().map(str::to_ascii_lowercase).collect();
-    short("headers of limits", &names, LIST_MAX)?;
-    Ok(Some(names))
+/// Names of headers; none where the adapter does not say which.
+fn limit_headers(names: Option<Vec<String>>) -> Checked<Option<Vec<String>>> {
+    names.map(|names| header_names("headers of limits", names)).transpose()
 }
 
-/// Beginnings of paths, apart by spaces.
-fn client_paths(extra: &[(String, String)]) -> Checked<Vec<String>> {
-    let paths: Vec<String> =
-        named(extra, "client-paths").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+/// Beginnings of paths.
+fn client_paths(paths: Vec<String>) -> Checked<Vec<String>> {
     short("paths of clients", &paths, LIST_MAX)?;
     let fits =
         |path: &&String| path.starts_with('/') && path.len() <= PATH_BYTES_MAX && !path.contains(['?', '#', '%']);
@@ -242,7 +247,8 @@ pub(crate) fn facts(facts: Result<adapter_api::Facts, String>) -> Checked<Result
     if !object {
         return Err(format!("the facts are not a JSON object of at most {FACTS_BYTES_MAX} bytes"));
     }
-    Ok(Ok(Facts { json: facts.json, fresh_s: facts.fresh_s.min(FRESH_S_MAX) }))
+    let budgets = budgets(facts.budgets)?;
+    Ok(Ok(Facts { json: facts.json, fresh_s: facts.fresh_s.min(FRESH_S_MAX), budgets }))
 }
 
 /// What a request would do.
@@ -262,21 +268,15 @@ pub(crate) fn classification(answer: adapter_api::Classification) -> Checked<Cla
         text: act.text,
         texts: act.texts,
         media: act.media,
-        options: options(&act.extra)?,
-        language: named(&act.extra, "language").map(str::to_owned),
-        prepares: named(&act.extra, "prepares").is_some(),
-        commits: named(&act.extra, "commits").map(|id| reference("what it commits", id.to_owned())).transpose()?,
+        options: act.options.as_deref().map(options).transpose()?,
+        language: act.language,
+        prepares: act.prepares,
+        commits: act.commits.map(|id| reference("what it commits", id)).transpose()?,
     }))
 }
 
-fn named<'a>(extra: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    extra.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
-
-fn options(extra: &[(String, String)]) -> Checked<Option<Map<String, Value>>> {
-    let read =
-        |json| serde_json::from_str(json).map_err(|_| "the options of a request are not a JSON object".to_owned());
-    named(extra, "options").map(read).transpose()
+fn options(json: &str) -> Checked<Map<String, Value>> {
+    serde_json::from_str(json).map_err(|_| "the options of a request are not a JSON object".to_owned())
 }
 
 fn login(wanted: adapter_api::Login) -> Login {
@@ -332,6 +332,9 @@ pub(crate) fn failure(failure: adapter_api::Failure, sent: &HashSet<String>) -> 
             Failure::RateLimited(rejection(why)?, wait_ms.map(|wait_ms| wait_ms.min(WAIT_MS_MAX)))
         }
         adapter_api::Failure::Temporary(why) => Failure::Temporary(rejection(why)?),
+        adapter_api::Failure::NotYet((why, wait_ms)) => {
+            Failure::NotYet(rejection(why)?, wait_ms.clamp(NOT_YET_MS_MIN, WAIT_MS_MAX))
+        }
         adapter_api::Failure::Unknown(step) => {
             if !sent.contains(&step) {
                 return Err("it calls a step unknown that it did not send".into());

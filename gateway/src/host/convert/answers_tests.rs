@@ -23,6 +23,7 @@ fn finding_at(part: Option<u32>, range: Option<(u32, u32)>) -> types::Finding {
         part,
         range,
         measure: None,
+        place: None,
         extra: vec![],
     }
 }
@@ -52,7 +53,7 @@ fn lists_without_end_and_reasons_without_words_are_refused() {
     let draft = draft(&["a"]);
     let many = vec![finding_at(None, None); FINDINGS_MAX + 1];
     assert!(findings(many, &draft).is_err());
-    let verdict = |outcome, findings| super::verdict(policy_api::Verdict { outcome, findings }, &draft);
+    let verdict = |outcome, findings| super::verdict(policy_api::Verdict { outcome, findings, extra: vec![] }, &draft);
     assert!(verdict(policy_api::Outcome::Deny, vec![]).is_err());
     assert!(verdict(policy_api::Outcome::Hold, vec![]).is_err());
     assert!(verdict(policy_api::Outcome::Allow, vec![]).is_ok());
@@ -66,8 +67,11 @@ fn lists_without_end_and_reasons_without_words_are_refused() {
 
 #[test]
 fn success_has_one_id_for_each_entry() {
-    let part =
-        |id: &str, url: Option<&str>| adapter_api::Published { platform_id: id.into(), url: url.map(Into::into) };
+    let part = |id: &str, url: Option<&str>| adapter_api::Published {
+        platform_id: id.into(),
+        url: url.map(Into::into),
+        extra: vec![],
+    };
     let check = |action: &str, texts: &[&str], parts: Vec<adapter_api::Published>| {
         let target = action.ends_with(".delete").then(|| texts.join("\n"));
         let draft = Draft { action: Action::parse(action).unwrap(), target, ..draft(texts) };
@@ -92,19 +96,26 @@ fn a_step_is_unknown_only_after_it_was_sent() {
 
 #[test]
 fn actions_and_schemas_are_known() {
-    let with = |action: &str, schema: &str, extra: Vec<(String, String)>| {
+    let with = |action: &str, schema: &str, client_paths: &[&str], headers: &[&str]| {
         super::description(adapter_api::Description {
             actions: vec![action.into()],
             rate_classes: vec![],
             client_token: vec![],
             option_schema: schema.into(),
-            extra,
+            client_headers: vec![],
+            client_paths: client_paths.iter().map(ToString::to_string).collect(),
+            client_media: vec![],
+            limit_headers: Some(headers.iter().map(ToString::to_string).collect()),
+            extra: vec![],
         })
     };
-    let description = |action: &str, schema: &str| with(action, schema, vec![]);
-    let paths = |paths: &str| with("post.create", "{}", vec![("client-paths".into(), paths.into())]);
-    assert_eq!(paths(" /oauth/token  /api ").unwrap().client_paths, ["/oauth/token", "/api"]);
-    assert!(paths("oauth/token").is_err() && paths("/a?b").is_err() && paths(&"/a ".repeat(LIST_MAX + 1)).is_err());
+    let description = |action: &str, schema: &str| with(action, schema, &[], &[]);
+    let paths = |paths: &[&str]| with("post.create", "{}", paths, &[]);
+    assert_eq!(paths(&["/oauth/token", "/api"]).unwrap().client_paths, ["/oauth/token", "/api"]);
+    assert!(paths(&["oauth/token"]).is_err() && paths(&["/a?b"]).is_err() && paths(&["/a"; LIST_MAX + 1]).is_err());
+    let headers = |name: &str| with("post.create", "{}", &[], &[name]).map(|description| description.limit_headers);
+    assert_eq!(headers("X-Left"), Ok(Some(vec!["x-left".to_owned()])));
+    assert!(headers("x left").is_err() && headers("").is_err());
     assert!(description("post.create", "{}").is_ok());
     assert!(description("post.explode", "{}").is_err());
     assert!(description("post.create", "{").is_err());

@@ -46,7 +46,7 @@ pub(in super::super) fn delivered(
             Ok(Ok(Handed { id: None, url }))
         }
         Ok(reference) => {
-            let published = adapter_api::Published { platform_id: reference.id, url: reference.url };
+            let published = adapter_api::Published { platform_id: reference.id, url: reference.url, extra: Vec::new() };
             let checked = answers::published(published)?;
             Ok(Ok(Handed { id: Some(checked.platform_id), url: checked.url }))
         }

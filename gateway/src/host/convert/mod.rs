@@ -45,7 +45,7 @@ pub(super) fn draft(draft: &Draft) -> types::Draft {
 }
 
 fn part(part: &Part) -> types::Part {
-    types::Part { text: part.text.clone(), media: part.media.iter().map(media_ref).collect() }
+    types::Part { text: part.text.clone(), media: part.media.iter().map(media_ref).collect(), extra: Vec::new() }
 }
 
 pub(super) fn media_ref(media: &MediaRef) -> types::MediaRef {
@@ -57,6 +57,7 @@ pub(super) fn media_ref(media: &MediaRef) -> types::MediaRef {
         height: media.height,
         digest: media.digest.clone(),
         alt: media.alt.clone(),
+        extra: Vec::new(),
     }
 }
 
@@ -73,7 +74,13 @@ pub(super) fn context(context: &ReviewContext, draft: &Draft) -> policy_api::Con
 }
 
 pub(super) fn facts(facts: &Facts) -> adapter_api::Facts {
-    adapter_api::Facts { json: facts.json.clone(), fresh_s: facts.fresh_s }
+    adapter_api::Facts {
+        json: facts.json.clone(),
+        fresh_s: facts.fresh_s,
+        // What they said was counted; it holds no more.
+        budgets: Vec::new(),
+        extra: Vec::new(),
+    }
 }
 
 pub(super) fn call(call: &PerformCall) -> adapter_api::Call {
@@ -84,7 +91,8 @@ pub(super) fn call(call: &PerformCall) -> adapter_api::Call {
         account: account(&call.account),
         draft: draft(&call.draft),
         facts: call.facts.as_ref().map(facts),
-        extra: call.answered.iter().map(|(step, body)| (format!("answered/{step}"), body.clone())).collect(),
+        answered: call.answered.iter().map(|(step, body)| (step.clone(), body.clone().into_bytes())).collect(),
+        extra: Vec::new(),
     }
 }
 

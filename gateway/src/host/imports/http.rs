@@ -55,6 +55,7 @@ type Answer = Result<http::Response, http::Error>;
 
 impl http::Host for CallState {
     async fn send(&mut self, step: String, kind: http::Kind, request: http::Request) -> wasmtime::Result<Answer> {
+        self.host_calls += 1;
         let kind = convert::step_kind(kind);
         let request = convert::request(request);
         let Some(exchange) = &mut self.world.exchange else {
@@ -69,8 +70,12 @@ impl http::Host for CallState {
             }
         };
         exchange.steps.insert(step.clone());
+        if let RequestBody::Bytes(bytes) = &request.body {
+            self.sent_bytes += bytes.len() as u64;
+        }
         let outbound = Arc::clone(&exchange.outbound);
         let answer = self.meter.unmetered(outbound.send(step, kind, request)).await;
+        self.received_bytes += answer.as_ref().map_or(0, |response| response.body.len() as u64);
         let limit = self.code.manifest.limits.response_bytes_max;
         let answer = match answer {
             Ok(response) if response.body.len() > limit => Err(SendError::TooLarge),

@@ -22,6 +22,7 @@ use super::memory::MemoryBudget;
 use super::meter::Meter;
 use super::patterns::{self, FoldCache};
 use super::settings::Settings;
+use super::usage::Used;
 
 /// A note's longest.
 pub(super) const NOTE_BYTES_MAX: usize = 64 << 10;
@@ -53,6 +54,9 @@ pub(super) struct CallState {
     open_medium: Option<(String, File)>,
     log_lines: u32,
     log_lines_dropped: u32,
+    host_calls: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
 }
 
 /// The part of what an instance sees that differs from call to call.
@@ -90,6 +94,20 @@ impl CallState {
             open_medium: None,
             log_lines: 0,
             log_lines_dropped: 0,
+            host_calls: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+        }
+    }
+
+    /// What the call used up so far.
+    pub(super) fn used(&self) -> Used {
+        Used {
+            guest_ns: self.meter.spent_ns(),
+            memory_peak_bytes: self.memory.held_bytes() as u64,
+            host_calls: self.host_calls,
+            sent_bytes: self.sent_bytes,
+            received_bytes: self.received_bytes,
         }
     }
 
@@ -137,14 +155,18 @@ fn base_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
     // These two are called most, with the longest texts: they are linked by hand, so that no text is copied on the way.
-    linker.instance("pressgate:plugin/config@0.1.0-draft")?.func_wrap("get", config_get)?;
-    let mut matching = linker.instance("pressgate:plugin/match@0.1.0-draft")?;
+    linker.instance("pressgate:plugin/config@0.1.0")?.func_wrap("get", config_get)?;
+    let mut matching = linker.instance("pressgate:plugin/match@0.1.0")?;
     matching.func_wrap("scan", match_scan)?;
     matching.func_wrap("scripts", match_scripts)?;
     Ok(linker)
 }
 
-fn config_get(store: StoreContextMut<'_, CallState>, (pointer,): (WasmStr,)) -> wasmtime::Result<(Option<Arc<str>>,)> {
+fn config_get(
+    mut store: StoreContextMut<'_, CallState>,
+    (pointer,): (WasmStr,),
+) -> wasmtime::Result<(Option<Arc<str>>,)> {
+    store.data_mut().host_calls += 1;
     let pointer = pointer.to_str(&store)?;
     Ok((store.data().settings.get(&pointer),))
 }
@@ -155,6 +177,7 @@ fn match_scan(
     mut store: StoreContextMut<'_, CallState>,
     (set, text): (WasmStr, WasmStr),
 ) -> wasmtime::Result<(Scanned,)> {
+    store.data_mut().host_calls += 1;
     let mut folds = std::mem::take(&mut store.data_mut().folds);
     let (set, text) = (set.to_str(&store)?, text.to_str(&store)?);
     let hits = store.data().settings.patterns().scan(&set, &text, &mut folds);
@@ -169,9 +192,10 @@ fn match_scan(
 }
 
 fn match_scripts(
-    store: StoreContextMut<'_, CallState>,
+    mut store: StoreContextMut<'_, CallState>,
     (text,): (WasmStr,),
 ) -> wasmtime::Result<(Vec<(String, u32)>,)> {
+    store.data_mut().host_calls += 1;
     Ok((patterns::scripts(&text.to_str(&store)?),))
 }
 
@@ -179,10 +203,12 @@ impl types::Host for CallState {}
 
 impl media::Host for CallState {
     fn info(&mut self, id: String) -> wasmtime::Result<Option<types::MediaRef>> {
+        self.host_calls += 1;
         Ok(self.world.media.get(&id).map(|(media, _)| convert::media_ref(media)))
     }
 
     fn read(&mut self, id: String, offset: u64, length: u32) -> wasmtime::Result<Option<Vec<u8>>> {
+        self.host_calls += 1;
         let Some((media, path)) = self.world.media.get(&id) else { return Ok(None) };
         let left = media.size_bytes.saturating_sub(offset);
         let length = u64::from(length.min(MEDIA_READ_BYTES_MAX)).min(left);
@@ -198,12 +224,14 @@ impl media::Host for CallState {
     }
 
     fn public_url(&mut self, id: String) -> wasmtime::Result<Result<String, String>> {
+        self.host_calls += 1;
         Ok(self.world.media.url(&id))
     }
 }
 
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, line: String) -> wasmtime::Result<()> {
+        self.host_calls += 1;
         let kept_for_errors = u32::from(!matches!(level, log::Level::Error));
         if self.log_lines + kept_for_errors >= LOG_LINES_PER_CALL_MAX || !self.code.log_allowance.take() {
             self.log_lines_dropped = self.log_lines_dropped.saturating_add(1);
@@ -230,10 +258,12 @@ impl log::Host for CallState {
 
 impl state::Host for CallState {
     fn get(&mut self) -> wasmtime::Result<Vec<u8>> {
+        self.host_calls += 1;
         Ok(self.world.exchange.as_ref().map(|exchange| exchange.note.clone()).unwrap_or_default())
     }
 
     fn set(&mut self, note: Vec<u8>) -> wasmtime::Result<bool> {
+        self.host_calls += 1;
         match &mut self.world.exchange {
             Some(exchange) if exchange.purpose == Purpose::Perform && note.len() <= NOTE_BYTES_MAX => {
                 exchange.note.clone_from(&note);
@@ -247,6 +277,7 @@ impl state::Host for CallState {
 
 impl clock::Host for CallState {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        self.host_calls += 1;
         match &self.world.time {
             Time::Real => Ok(convert::millis(self.code.clock.now())),
             Time::Replayed { now_ms, .. } => Ok(*now_ms),
@@ -256,6 +287,7 @@ impl clock::Host for CallState {
 
 impl random::Host for CallState {
     fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        self.host_calls += 1;
         let mut bytes = vec![0; usize::try_from(length.min(RANDOM_BYTES_MAX))?];
         match &mut self.world.time {
             Time::Real => SystemRandom::new()

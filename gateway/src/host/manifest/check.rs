@@ -5,13 +5,14 @@ use std::fmt;
 
 use url::Url;
 
+use super::super::contract::{range, takes};
 use super::oauth2;
 use super::raw::{Raw, RawCredential, RawHttp, RawLimits, RawMatch, RawScheme, RawSession, line_at};
 use super::schema;
 use super::section::shorten;
 use super::{
-    CONTRACT, CredentialDecl, CredentialScheme, Expired, HttpRule, Limits, LoginRequest, Manifest, MatchDecl, Origin,
-    PluginKind, RefreshRequest, SessionDecl,
+    CredentialDecl, CredentialScheme, Expired, HttpRule, Limits, LoginRequest, Manifest, MatchDecl, Origin, PluginKind,
+    RefreshRequest, SessionDecl,
 };
 use crate::model::PluginName;
 
@@ -464,8 +465,8 @@ fn limits(raw: &RawLimits) -> Checked<Limits> {
 /// What holds for a manifest that is written now, and not for one that a component carries: that may have been made for another
 /// host, whose contract the loader compares, and gets this host's limits where it wants more.
 pub(super) fn buildable(raw: &Raw) -> Checked<()> {
-    if raw.plugin.wit != CONTRACT {
-        let message = format!("this gateway speaks the contract `{CONTRACT}`, not `{}`", shorten(&raw.plugin.wit));
+    if !takes(&raw.plugin.wit) {
+        let message = format!("this gateway takes the contract `{}`, not `{}`", range(), shorten(&raw.plugin.wit));
         return Err(ManifestError::at("plugin.wit", message));
     }
     for ((key, wish), (_, most)) in by_key(&wished(&raw.limits)).into_iter().zip(by_key(&Limits::CEILING)) {

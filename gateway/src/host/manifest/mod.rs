@@ -22,9 +22,6 @@ pub use signed::{SIGNATURE_SECTION, Split, SplitError, split};
 
 use crate::model::PluginName;
 
-/// The contract that this host speaks.
-pub const CONTRACT: &str = "0.1.0-draft";
-
 /// A checked manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {

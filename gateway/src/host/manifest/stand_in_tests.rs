@@ -7,7 +7,7 @@ const ADAPTER: &str = r#"
 name = "sample"
 version = "0.1.0"
 kind = "adapter"
-wit = "0.1.0-draft"
+wit = "0.1.0"
 networks = ["sample"]
 
 [[http]]

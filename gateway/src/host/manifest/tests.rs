@@ -9,7 +9,7 @@ const ADAPTER: &str = r#"
 name = "sample"
 version = "0.1.0"
 kind = "adapter"
-wit = "0.1.0-draft"
+wit = "0.1.0"
 networks = ["sample"]
 
 [[http]]
@@ -102,7 +102,7 @@ fn each_fault_is_found_at_its_line() {
         ("statuses = [400]", "statuses = [200]", "statuses"),
         ("pointer = \"/phrases\"", "pointer = \"phrases\"", "pointer"),
         ("fold = \"strict\"", "fold = \"loose\"", "loose"),
-        ("wit = \"0.1.0-draft\"", "wit = \"0.0.9\"", "speaks the contract `0.1.0-draft`"),
+        ("wit = \"0.1.0\"", "wit = \"0.0.9\"", "takes the contract `0.1.0`"),
         ("guest_ms = 50", "guest_ms = 99999999", "write 2000 or less"),
         ("concurrent = 7", "concurrent = 257", "write 256 or less"),
         ("pointer = \"/phrases\"", "pointer = \"/nothing\"", "has nothing at `/nothing`"),
@@ -118,7 +118,7 @@ fn each_fault_is_found_at_its_line() {
 
 #[test]
 fn a_policy_reaches_no_network() {
-    let policy = "[plugin]\nname = \"p\"\nversion = \"0.1.0\"\nkind = \"policy\"\nwit = \"0.1.0-draft\"\n";
+    let policy = "[plugin]\nname = \"p\"\nversion = \"0.1.0\"\nkind = \"policy\"\nwit = \"0.1.0\"\n";
     assert_eq!(read(policy).unwrap().kind, PluginKind::Policy);
     let http = "[[http]]\norigin = \"{account.endpoint}\"\nmethods = [\"GET\"]\npath_prefixes = [\"/\"]\n";
     let error = read(&format!("{policy}{http}")).unwrap_err();
@@ -130,7 +130,7 @@ fn a_policy_reaches_no_network() {
 #[test]
 fn a_component_that_wants_more_than_the_host_gives_gets_what_the_host_gives() {
     let (_, json) = Manifest::source(ADAPTER, |_| Ok(SCHEMA.into())).unwrap();
-    let json = json.replace("67108864", "999999999999").replace("0.1.0-draft", "0.0.9");
+    let json = json.replace("67108864", "999999999999").replace("0.1.0", "0.0.9");
     let manifest = Manifest::from_json(json.as_bytes()).unwrap();
     assert_eq!(manifest.limits.memory_bytes, Limits::CEILING.memory_bytes);
     assert_eq!(manifest.wit, "0.0.9", "the loader compares it and says what to do");

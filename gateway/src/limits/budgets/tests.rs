@@ -229,3 +229,22 @@ async fn apps_with_equal_demand_get_the_same() {
     let (a, b) = (of(&served, 'a'), of(&served, 'b'));
     assert!(a + b > 2_500 && a.abs_diff(b) * 50 <= a + b, "{a} and {b}");
 }
+
+#[tokio::test]
+async fn what_the_network_tells_beside_a_call_counts_until_it_is_asked_again() {
+    let here = Setting::new();
+    let hears = async |class: &str, left| {
+        let budget = Budget { class: class.into(), limit: Some(3), remaining: Some(left), reset_at: None };
+        let again = here.clock.now().checked_add(SignedDuration::from_secs(60)).ok();
+        here.limits.told(&here.account, (&here.classes, &here.rules), &[budget], again).await;
+    };
+    hears("strange", 0).await;
+    assert!(here.sent(&post(1, 1)).await);
+    hears("media", 0).await;
+    assert!(here.sent(&post(1, 0)).await, "only the budget that was named");
+    assert_eq!(here.reserve(&post(1, 1)).await.err().unwrap().budget, "acme-one.media");
+    here.clock.advance(SignedDuration::from_secs(62));
+    hears("media", 1).await;
+    assert!(here.sent(&post(1, 1)).await, "the network has room again");
+    assert!(here.reserve(&post(1, 1)).await.is_err(), "what was sent from here still counts");
+}

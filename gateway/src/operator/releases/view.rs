@@ -85,6 +85,16 @@ pub struct FunctionView {
     pub refused: u64,
     /// Whether it is not asked for the moment, because it failed too often.
     pub broken: bool,
+    /// Computing time of all calls in milliseconds.
+    pub cpu_ms: f64,
+    /// The most that one call held in memory, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Calls of the gateway's functions.
+    pub host_calls: u64,
+    /// Bytes of bodies that it sent to the network; media that the gateway streams do not count.
+    pub sent_bytes: u64,
+    /// Bytes of bodies that it was answered.
+    pub received_bytes: u64,
 }
 
 /// A release.
@@ -115,6 +125,9 @@ pub struct ReleaseView {
     pub signed_by: Vec<String>,
     /// Where it serves, is the canary, or is parked: `network:square (active)`.
     pub places: Vec<String>,
+    /// What was counted of its functions, where it is loaded; a release that serves several policies has several of each.
+    #[serde(default)]
+    pub functions: Vec<FunctionView>,
 }
 
 /// Everything.
@@ -170,6 +183,7 @@ fn shown<'a>(
         accepted,
         signed_by,
     } = record;
+    let digest_of_loaded = digest.clone();
     ReleaseView {
         release: digest,
         name,
@@ -183,7 +197,19 @@ fn shown<'a>(
         accepted,
         signed_by,
         places,
+        functions: loaded(snapshot, &digest_of_loaded).into_iter().flat_map(functions).collect(),
     }
+}
+
+/// The release with this digest, once for each configuration that it has.
+fn loaded<'s>(snapshot: &'s Snapshot, digest: &str) -> Vec<&'s Arc<Release>> {
+    let mut all: Vec<&Arc<Release>> = Vec::new();
+    for release in snapshot.all().filter(|release| release.digest() == digest) {
+        if !all.iter().any(|known| Arc::ptr_eq(known, release)) {
+            all.push(release);
+        }
+    }
+    all
 }
 
 fn slot(
@@ -231,13 +257,21 @@ fn slot(
 fn functions(release: &Arc<Release>) -> Vec<FunctionView> {
     let open = release.vitals().open();
     let counts = release.vitals().counts().into_iter();
-    let view = |(function, count): (&'static str, crate::host::Count)| FunctionView {
-        release: release.digest().to_owned(),
-        function: function.to_owned(),
-        calls: count.calls,
-        failed: count.failed,
-        refused: count.refused,
-        broken: open.contains(&function),
+    let view = |(function, count): (&'static str, crate::host::Count)| {
+        let used = release.vitals().used(function);
+        FunctionView {
+            release: release.digest().to_owned(),
+            function: function.to_owned(),
+            calls: count.calls,
+            failed: count.failed,
+            refused: count.refused,
+            broken: open.contains(&function),
+            cpu_ms: used.guest_ns as f64 / 1e6,
+            memory_peak_bytes: used.memory_peak_bytes,
+            host_calls: used.host_calls,
+            sent_bytes: used.sent_bytes,
+            received_bytes: used.received_bytes,
+        }
     };
     counts.map(view).collect()
 }

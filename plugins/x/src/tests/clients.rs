@@ -25,7 +25,7 @@ fn own_requests_are_classified_as_what_was_approved() {
     assert_eq!(acts[3].media, [(Some("7".to_owned()), Some("A red snack.".to_owned()))]);
     assert_eq!((acts[4].text.as_str(), acts[4].target.as_deref()), ("Žluťoučký kůň", Some("9")));
     assert_eq!(acts[4].media, [(Some("7".to_owned()), None)]);
-    assert_eq!(acts[4].extra, [("options".to_owned(), r#"{"made_with_ai":true}"#.to_owned())]);
+    assert_eq!(acts[4].options.as_deref(), Some(r#"{"made_with_ai":true}"#));
     assert_eq!(acts[5].target.as_deref(), Some("1"));
 }
 

@@ -30,12 +30,13 @@ fn finding(code: &str) -> Finding {
         part: Some(0),
         range: None,
         measure: None,
+        place: None,
         extra: vec![],
     }
 }
 
 fn verdict(outcome: Outcome, findings: Vec<Finding>) -> Verdict {
-    Verdict { outcome, findings }
+    Verdict { outcome, findings, extra: vec![] }
 }
 
 fn ordinary(draft: &Draft) -> Verdict {

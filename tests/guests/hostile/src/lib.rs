@@ -20,7 +20,7 @@ fn plan() -> u8 {
 }
 
 fn published(id: &str) -> Published {
-    Published { platform_id: id.into(), url: None }
+    Published { platform_id: id.into(), url: None, extra: vec![] }
 }
 
 fn done(parts: Vec<Published>) -> Result<Performed, Failure> {
@@ -176,6 +176,10 @@ impl Guest for Hostile {
             rate_classes: vec![],
             client_token: vec![TokenPlace::Bearer],
             option_schema: if greeting == "\"no-schema\"" { "{\"type\":7}" } else { "{}" }.into(),
+            client_headers: vec![],
+            client_paths: vec![],
+            client_media: vec![],
+            limit_headers: None,
             extra: vec![],
         }
     }
@@ -184,7 +188,8 @@ impl Guest for Hostile {
         let effect = http::send("limits", Kind::Effect(Safety::None), &get("/api/limits"));
         assert!(matches!(effect, Err(Error::Denied(_))));
         let answer = http::send("limits", Kind::Read, &get("/api/limits")).map_err(|_| "no answer")?;
-        Ok(Facts { json: String::from_utf8_lossy(&answer.body).into(), fresh_s: 60 })
+        let json = String::from_utf8_lossy(&answer.body).into();
+        Ok(Facts { json, fresh_s: 60, budgets: vec![], extra: vec![] })
     }
 
     fn check(_account: Account, draft: Draft, _facts: Option<Facts>) -> Vec<Finding> {
@@ -214,6 +219,10 @@ impl Guest for Hostile {
             text,
             texts: vec![],
             media: vec![],
+            language: None,
+            options: None,
+            prepares: false,
+            commits: None,
             extra: vec![],
         })
     }
@@ -231,7 +240,7 @@ impl Guest for Hostile {
             "get" => send_get(rest),
             "gigabyte" => {
                 // The pointer is good, the length is a lie that would cost the host a gigabyte.
-                #[link(wasm_import_module = "pressgate:plugin/log@0.1.0-draft")]
+                #[link(wasm_import_module = "pressgate:plugin/log@0.1.0")]
                 unsafe extern "C" {
                     #[link_name = "write"]
                     fn raw_write(level: i32, line: i32, line_bytes: i32);

@@ -18,17 +18,11 @@ const PAGES_MAX: u32 = 50;
 
 impl Adapter for Keyless {
     fn describe() -> Description {
-        Description {
-            actions: ["post.create", "post.read"].map(str::to_owned).to_vec(),
-            rate_classes: Vec::new(),
-            client_token: Vec::new(),
-            option_schema: "{}".to_owned(),
-            extra: Vec::new(),
-        }
+        Description { option_schema: "{}".to_owned(), ..Description::of(&["post.create", "post.read"]) }
     }
 
     fn discover(_account: &Account) -> Result<Facts, String> {
-        Ok(Facts { json: "{}".to_owned(), fresh_s: 86_400 })
+        Ok(Facts::new("{}", 86_400))
     }
 
     fn check(_account: &Account, _draft: &Draft, _facts: Option<&Facts>) -> Vec<Finding> {
@@ -41,14 +35,9 @@ impl Adapter for Keyless {
             _ => Value::Null,
         };
         match (request.method.as_str(), request.path(), body["status"].as_str()) {
-            ("POST", STATUSES, Some(text)) => Classification::Act(Classified {
-                action: "post.create".to_owned(),
-                target: None,
-                text: text.to_owned(),
-                texts: Vec::new(),
-                media: Vec::new(),
-                extra: Vec::new(),
-            }),
+            ("POST", STATUSES, Some(text)) => {
+                Classification::Act(Classified { text: text.to_owned(), ..Classified::new("post.create") })
+            }
             _ => Classification::Refuse("It is not known here.".to_owned()),
         }
     }
@@ -65,7 +54,7 @@ impl Adapter for Keyless {
         let Some(id) = status["id"].as_str() else {
             return Err(Failure::Rejected(Rejection::new(Some(response.status), "no-id", "The answer names no id.")));
         };
-        Ok(Performed { parts: vec![Published { platform_id: id.to_owned(), url: None }], extra: Vec::new() })
+        Ok(Performed { parts: vec![Published::new(id.to_owned())], extra: Vec::new() })
     }
 
     fn reconcile(call: &Call, _step: &str) -> Reconciliation {

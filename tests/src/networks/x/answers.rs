@@ -160,19 +160,20 @@ fn append(state: &mut State, id: &str, asked: &Asked<'_>) -> Said {
 }
 
 fn finish(state: &mut State, id: &str) -> Said {
-    let polls = state.polls;
+    let (polls, after) = (state.polls, state.check_after_s);
     let Some(medium) = state.media.get_mut(id) else { return missing(id) };
     if medium.bytes().len() as u64 != medium.total_bytes {
         return invalid("The segments do not add up to total_bytes.");
     }
     (medium.done, medium.polls_left) = (true, polls);
-    told(id, medium)
+    told(id, medium, after)
 }
 
-fn told(id: &str, medium: &Medium) -> Said {
+fn told(id: &str, medium: &Medium, check_after_s: Option<u32>) -> Said {
     let mut data = json!({ "id": id, "media_key": format!("3_{id}"), "size": medium.total_bytes });
     if medium.polls_left > 0 {
-        data["processing_info"] = json!({ "state": "in_progress", "check_after_secs": 1, "progress_percent": 50 });
+        data["processing_info"] =
+            json!({ "state": "in_progress", "check_after_secs": check_after_s.unwrap_or(1), "progress_percent": 50 });
     }
     (200, json!({ "data": data }))
 }
@@ -180,7 +181,8 @@ fn told(id: &str, medium: &Medium) -> Said {
 fn status(state: &mut State, asked: &Asked<'_>) -> Said {
     let given = super::signature::pairs(asked.query);
     let id = given.iter().find(|(name, _)| name == "media_id").map(|(_, id)| id.clone()).unwrap_or_default();
+    let after = state.check_after_s;
     let Some(medium) = state.media.get_mut(&id) else { return missing(&id) };
     medium.polls_left = medium.polls_left.saturating_sub(1);
-    told(&id, medium)
+    told(&id, medium, after)
 }

@@ -110,6 +110,12 @@ impl XNetwork {
         self.lock().polls = polls;
     }
 
+    /// How often a medium is asked for before it is ready, and how many seconds it asks for in between.
+    pub fn very_slow_media(&self, polls: u32, check_after_s: u32) {
+        let mut state = self.lock();
+        (state.polls, state.check_after_s) = (polls, Some(check_after_s));
+    }
+
     /// Moves its clock forward.
     pub fn advance(&self, by: Duration) {
         self.lock().ahead += by;

@@ -21,6 +21,7 @@ pub(super) struct State {
     pub windows: Windows,
     pub over: usize,
     pub polls: u32,
+    pub check_after_s: Option<u32>,
     pub ahead: Duration,
     last_id: u64,
     last_nonces: Vec<String>,

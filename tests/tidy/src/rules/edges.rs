@@ -99,7 +99,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("trust", &["model", "config", "host"]),
     ("plugins", &["model", "clock", "config", "host", "trust"]),
     // Which release serves where; who changes that, and the log of it, is the operators' matter.
-    ("releases", &["model", "config", "folders", "host", "plugins", "records", "trust"]),
+    ("releases", &["model", "config", "folders", "host", "metrics", "plugins", "records", "trust"]),
     ("egress", &["model", "clock", "vault"]),
     // Who shows a token of a company's own issuer.
     ("identity", &["model", "clock", "egress"]),
