@@ -2,12 +2,14 @@
 
 mod tickets;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use jiff::SignedDuration;
 use pressgate::audit::Event;
 use pressgate::audit::leaf::DeliveryResult;
 use pressgate::connectors::ConnectorView;
 use serde_json::{Value, json};
-use tests::harness::{Gate, Running, gate, network, until};
+use tests::harness::{Gate, GateProcess, Running, gate, network, until};
 use tests::networks::siem::{Mood, Siem};
 
 use crate::samples::{id, post};
@@ -42,6 +44,14 @@ fn told(leaves: Vec<pressgate_audit::Leaf>) -> Vec<(u64, String, DeliveryResult)
         _ => None,
     };
     leaves.into_iter().filter_map(|leaf| of(leaf.event)).collect()
+}
+
+/// Runs a command as an operator does.
+async fn command(gate: &GateProcess, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let key = gate.site.path("ops-1.key");
+    std::fs::write(&key, gate.site.key("person:ops-1")).expect("written");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("set");
+    gate.command(&[arguments, &["--key-file", "ops-1.key"]].concat()).await
 }
 
 #[tokio::test]
@@ -132,23 +142,23 @@ async fn what_is_refused_is_listed_and_retried_by_the_command() {
     gate.publish(&post("snacks", "crisps")).await.expect(201);
     gate.publish(&post("snacks", "more")).await.expect(201);
     let event = until("both are given up", || async {
-        let (_, out, _) = gate.command(&["connector", "status", "desk", "--json"]).await;
+        let (_, out, _) = command(&gate, &["connector", "status", "desk", "--json"]).await;
         let shown: Value = serde_json::from_str(&out).ok()?;
         let dead = shown["dead"].as_array()?;
         (dead.len() == 2).then(|| dead[0]["id"].as_str().expect("an id").to_owned())
     })
     .await;
-    let (code, out, _) = gate.command(&["connector", "list"]).await;
+    let (code, out, _) = command(&gate, &["connector", "list"]).await;
     assert_eq!(code, Some(1), "somebody must look: {out}");
     assert!(out.contains("desk") && out.contains("422"), "{out}");
     assert_eq!(siem.tried(), 2, "a refusal is not repeated by itself");
-    let (code, out, error) = gate.command(&["connector", "close", "desk", &event]).await;
+    let (code, out, error) = command(&gate, &["connector", "close", "desk", &event]).await;
     assert_eq!(code, Some(0), "{out} {error}");
-    let (code, _, error) = gate.command(&["connector", "retry", "desk", &event]).await;
+    let (code, _, error) = command(&gate, &["connector", "retry", "desk", &event]).await;
     assert!(code != Some(0) && error.contains("not among"), "{error}");
     siem.set(Mood::Good(String::new()));
-    let (code, out, _) = gate.command(&["connector", "retry", "desk"]).await;
+    let (code, out, _) = command(&gate, &["connector", "retry", "desk"]).await;
     assert!(code == Some(0) && out.contains('1'), "{out}");
     until("it came", || async { (siem.taken().len() == 1).then_some(()) }).await;
-    until("all is well", || async { (gate.command(&["connector", "list"]).await.0 == Some(0)).then_some(()) }).await;
+    until("all is well", || async { (command(&gate, &["connector", "list"]).await.0 == Some(0)).then_some(()) }).await;
 }

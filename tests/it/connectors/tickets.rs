@@ -31,7 +31,7 @@ async fn ticket(rt: &RequestTracker, post: &str, status: &str) -> String {
 
 async fn caught_up(gate: &GateProcess) {
     until("everything was handed over", || async {
-        let (_, out, _) = gate.command(&["connector", "status", "desk", "--json"]).await;
+        let (_, out, _) = super::command(gate, &["connector", "status", "desk", "--json"]).await;
         let shown: serde_json::Value = serde_json::from_str(&out).ok()?;
         let desk = &shown["connector"];
         (desk["lag_leaves"] == 0 && desk["waiting"] == 0 && desk["dead"] == 0).then_some(())
@@ -52,8 +52,10 @@ async fn a_post_that_needs_somebody_is_one_ticket_until_its_end() {
     rt.stop().await;
     gate.caller("person:chief-1").vote(&id(&held), "approve").await.expect(200);
     gate.until_state(&id(&held), "published").await;
-    until("the desk is down", || async { gate.command(&["connector", "list"]).await.1.contains("down").then_some(()) })
-        .await;
+    until("the desk is down", || async {
+        super::command(&gate, &["connector", "list"]).await.1.contains("down").then_some(())
+    })
+    .await;
     gate.kill9().await;
     gate.restart().await;
     rt.restart().await;
