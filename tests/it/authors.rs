@@ -234,7 +234,6 @@ fn the_first_adapter_builds_and_stray_files_are_in_nobodys_way() {
 fn the_first_connector_builds() {
     let folder = tempfile::tempdir().expect("a folder");
     let package = begun("connector", "tinydesk", folder.path());
-    own_tests(&package);
     build(&package).expect("it builds");
     let told = pressgate(&package, &["plugin", "check", "built/tinydesk.wasm"]).expect("it holds");
     for line in

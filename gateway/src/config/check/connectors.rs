@@ -32,7 +32,6 @@ pub(super) fn connectors(
 ) -> BTreeMap<String, Connector> {
     let report = context.report;
     document.only(&["connector"], report);
-    // Only for what is given twice.
     Names::collect(document, "connector", "id", report);
     let entries = document.entries("connector", Some(report));
     if let Some(entry) = entries.get(CONNECTORS_MAX) {

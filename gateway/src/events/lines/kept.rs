@@ -149,7 +149,11 @@ impl Kept {
     pub(super) fn park(&mut self, post: &str, leaf: u64, now_ms: i64, chance: f64) {
         let due_ms = now_ms.saturating_add(pause_ms(0, chance));
         let fresh = Waiting { leaves: vec![leaf], since_ms: now_ms, attempts: 1, due_ms };
-        self.waiting.insert(post.to_owned(), fresh);
+        // An earlier one of the post may have been put back meanwhile.
+        let waiting = self.waiting.entry(post.to_owned()).or_insert(fresh);
+        if !waiting.leaves.contains(&leaf) {
+            waiting.leaves.push(leaf);
+        }
     }
 
     /// Lines an event up behind the others of its post; false where none of it waits.
@@ -168,6 +172,16 @@ impl Kept {
         }
         waiting.leaves.remove(0);
         (waiting.since_ms, waiting.attempts, waiting.due_ms) = (now_ms, 0, now_ms);
+    }
+
+    /// This event of the post is done with, whether or not it is the first; the next one is due.
+    pub(super) fn done_with(&mut self, post: &str, leaf: u64, now_ms: i64) {
+        let first = self.waiting.get(post).and_then(|waiting| waiting.leaves.first());
+        if first == Some(&leaf) {
+            self.done(post, now_ms);
+        } else if let Some(waiting) = self.waiting.get_mut(post) {
+            waiting.leaves.retain(|known| *known != leaf);
+        }
     }
 
     /// The first event of the post failed again. True where it is given up.

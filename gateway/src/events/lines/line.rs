@@ -93,11 +93,14 @@ impl<R: Receiver> Line<R> {
     async fn step(&mut self, receiver: &R) -> Duration {
         let now_ms = self.now_ms();
         let (retry, full) = {
-            let state = self.endpoint.state();
+            let mut state = self.endpoint.state();
             if state.replays != self.replays {
                 (self.replays, self.read_to, self.reader) = (state.replays, state.kept.next, None);
                 (self.failures, self.due_ms) = (0, 0);
                 self.ready.clear();
+            }
+            if std::mem::take(&mut state.hurry) {
+                (self.failures, self.due_ms) = (0, 0);
             }
             if state.kept.disabled {
                 return LOOK_EVERY;
@@ -205,11 +208,11 @@ impl<R: Receiver> Line<R> {
         match attempt {
             Attempt::Done => {
                 self.reached(true);
-                self.endpoint.state().kept.done(post, now_ms);
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
             }
             Attempt::Passed => {
                 self.endpoint.settle(leaf, None);
-                self.endpoint.state().kept.done(post, now_ms);
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
             }
             Attempt::Refused(why) => {
                 self.reached(false);
@@ -232,7 +235,7 @@ impl<R: Receiver> Line<R> {
                 if let Some(event) = &event {
                     self.give_up(receiver, event, &why, unknown).await;
                 }
-                self.endpoint.state().kept.done(post, now_ms);
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
             }
             Attempt::Gone => return self.gone().await,
             Attempt::Down(why, asked) => return self.down(&why, asked),

@@ -62,6 +62,8 @@ pub(super) struct State {
     pub(super) kept: Kept,
     /// Counts replays, so that a line knows that what it read is no longer what comes next.
     pub(super) replays: u64,
+    /// Somebody wants the receiver tried at once.
+    pub(super) hurry: bool,
     pub(super) delivered: u64,
     pub(super) last_error: Option<String>,
 }
@@ -71,7 +73,7 @@ impl Endpoint {
     pub(super) fn open(dir: &Path, word: &'static str, id: &str, origin: &str, log_next: u64) -> Result<Self, String> {
         folders::private(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let (file, kept) = KeptFile::open(dir, word, id, origin, log_next)?;
-        let state = State { kept, replays: 0, delivered: 0, last_error: None };
+        let state = State { kept, replays: 0, hurry: false, delivered: 0, last_error: None };
         Ok(Self { word, id: id.to_owned(), state: Mutex::new(state), file: Arc::new(Mutex::new(file)) })
     }
 
@@ -172,7 +174,8 @@ impl Endpoint {
     pub fn retry(&self, leaves: &[u64], now_ms: i64) -> Result<u64, Unsettled> {
         let mut state = self.state();
         let count = state.kept.retry(leaves, now_ms)?;
-        state.replays += 1;
+        // What is under way is not repeated by that, so this is no replay.
+        state.hurry = true;
         Ok(count)
     }
 
