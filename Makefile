@@ -60,6 +60,8 @@ deps-test: $(NODE) tests/sdks/venv/.installed tests/calendar/venv/.installed tes
 	  || { echo 'libfaketime is missing: a test moves the clock of the program with it. Install it, then run make again.' >&2; exit 1; }
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends postgresql; } \
 	  || { echo 'PostgreSQL is missing: the Bluesky network that SDKs are tested against keeps its data there. Install it, then run make again.' >&2; exit 1; }
+	@test -e /usr/share/request-tracker5/libexec/rt-server || { test "$$(id -u)" = 0 && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends request-tracker5 rt5-db-sqlite rt5-standalone dbconfig-no-thanks; } \
+	  || { echo 'Request Tracker 5 is missing: a connector keeps its tickets there. Install Debian'"'"'s request-tracker5, rt5-db-sqlite and rt5-standalone, then run make again.' >&2; exit 1; }
 	@{ command -v go && test -d $(GO_SUMDB); } >/dev/null \
 	  || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -qy --no-install-recommends golang-go golang-golang-x-mod-dev; } \
 	  || { echo 'Go or golang.org/x/mod is missing: a test has the log checked by them. Install Debian'"'"'s golang-go and golang-golang-x-mod-dev, then run make again.' >&2; exit 1; }

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     config::{Config, Governance},
     connections::Connections,
+    connectors::Connectors,
     egress::Egress,
     events::Webhooks,
     export::Exports,
@@ -90,6 +91,8 @@ pub struct Gateway {
     pub exports: Arc<Exports>,
     /// Receivers of events.
     pub webhooks: Webhooks,
+    /// Other systems that events are handed to.
+    pub connectors: Connectors,
     /// People are told what waits for them.
     pub notices: Arc<Notices>,
     /// Who cosigns its checkpoints.

@@ -44,6 +44,7 @@ pub mod media;
 pub mod audit;
 pub mod export;
 pub mod events;
+pub mod connectors;
 pub mod notices;
 pub mod witness;
 pub mod cosigner;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     config::{Catalogue, Governance, PluginInfo, PluginKind as GovernedKind},
-    host::{COMPONENT_BYTES_MAX, Host, LoadError, Manifest, PluginGrant, Release, manifest},
+    host::{COMPONENT_BYTES_MAX, Host, LoadError, Manifest, PluginGrant, Release, Snapshot, manifest},
     model::PluginName,
     trust::{Standing, Trust, TrustError},
 };
@@ -104,6 +104,21 @@ pub struct Serving {
     pub adapters: HashMap<PluginName, Arc<Release>>,
     /// By the policy's name in `policies.toml`.
     pub policies: HashMap<String, Arc<Release>>,
+    /// By the connector's name in `connectors.toml`.
+    pub connectors: HashMap<String, Arc<Release>>,
+}
+
+impl Serving {
+    /// What the configuration names of what serves now.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let Snapshot { adapters, policies, connectors, .. } = snapshot;
+        Self { adapters: adapters.clone(), policies: policies.clone(), connectors: connectors.clone() }
+    }
+
+    /// Every release, those of accounts first.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Release>> {
+        self.adapters.values().chain(self.policies.values()).chain(self.connectors.values())
+    }
 }
 
 impl Shelf {
@@ -194,7 +209,7 @@ impl Shelf {
 
     /// Loads what the governance uses: the adapters of its accounts, and each policy with its configuration.
     pub fn load(&self, host: &Host, governance: &Governance, before: Option<&Serving>) -> Result<Serving, ShelfError> {
-        let mut serving = Serving { adapters: HashMap::new(), policies: HashMap::new() };
+        let mut serving = Serving::default();
         for account in governance.accounts.values() {
             if serving.adapters.contains_key(&account.adapter) {
                 continue;
@@ -208,26 +223,36 @@ impl Shelf {
         for rule in &governance.policies {
             let known = before.and_then(|before| before.policies.get(&rule.name));
             let others = before.into_iter().flat_map(|before| before.policies.values());
-            let mut of_plugin = known
-                .into_iter()
-                .chain(others)
-                .chain(serving.policies.values())
-                .filter(|release| release.manifest().name == rule.plugin);
-            let loaded = match of_plugin.next() {
-                // Nothing is compiled for a change of the configuration, and nothing is changed where that is as it was.
-                Some(release) => {
-                    let fitted = host.reconfigure(release, &rule.config);
-                    let fitted = fitted.map_err(|error| ShelfError::Load { plugin: rule.plugin.to_string(), error })?;
-                    let same = known.filter(|known| {
-                        known.digest() == fitted.digest() && known.config_digest() == fitted.config_digest()
-                    });
-                    same.map_or(fitted, Arc::clone)
-                }
-                None => self.release(host, &rule.plugin, &rule.config)?,
-            };
+            let others = others.chain(serving.policies.values());
+            let loaded = self.configured(host, &rule.plugin, &rule.config, known, others)?;
             serving.policies.insert(rule.name.clone(), loaded);
         }
+        for connector in governance.connectors.values() {
+            let known = before.and_then(|before| before.connectors.get(&connector.id));
+            let others = before.into_iter().flat_map(|before| before.connectors.values());
+            let others = others.chain(serving.connectors.values());
+            let loaded = self.configured(host, &connector.plugin, &connector.config, known, others)?;
+            serving.connectors.insert(connector.id.clone(), loaded);
+        }
         Ok(serving)
+    }
+
+    /// A plugin with a configuration. Nothing is compiled where one of it is loaded, and nothing is changed where `known` is the same.
+    fn configured<'a>(
+        &self,
+        host: &Host,
+        plugin: &PluginName,
+        config: &serde_json::Value,
+        known: Option<&'a Arc<Release>>,
+        others: impl Iterator<Item = &'a Arc<Release>>,
+    ) -> Result<Arc<Release>, ShelfError> {
+        let mut of_plugin = known.into_iter().chain(others).filter(|release| release.manifest().name == *plugin);
+        let Some(release) = of_plugin.next() else { return self.release(host, plugin, config) };
+        let fitted = host.reconfigure(release, config);
+        let fitted = fitted.map_err(|error| ShelfError::Load { plugin: plugin.to_string(), error })?;
+        let same =
+            known.filter(|known| known.digest() == fitted.digest() && known.config_digest() == fitted.config_digest());
+        Ok(same.map_or(fitted, Arc::clone))
     }
 
     fn release(&self, host: &Host, name: &PluginName, config: &serde_json::Value) -> Result<Arc<Release>, ShelfError> {
@@ -290,6 +315,7 @@ impl Catalogue for Shelf {
             kind: match manifest.kind {
                 manifest::PluginKind::Adapter => GovernedKind::Adapter,
                 manifest::PluginKind::Policy => GovernedKind::Policy,
+                manifest::PluginKind::Connector => GovernedKind::Connector,
             },
             networks: manifest.networks.clone(),
             config_schema: manifest.config_schema.clone(),

@@ -225,6 +225,7 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
         egress,
         exports,
         webhooks: Default::default(),
+        connectors: Default::default(),
         notices,
         witnesses,
         keys,

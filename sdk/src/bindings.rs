@@ -23,3 +23,17 @@ pub mod policy {
       }
     });
 }
+/// World `connector`.
+pub mod connector {
+    wit_bindgen::generate!({ path: "../wit", world: "connector", pub_export_macro: true, generate_all, additional_derives: [PartialEq, Eq], default_bindings_module: "pressgate_sdk::bindings::connector", export_macro_name: "export_connector_world",
+      with: {
+        "pressgate:plugin/http@0.1.0": crate::bindings::adapter::pressgate::plugin::http,
+        "pressgate:plugin/match@0.1.0": crate::bindings::adapter::pressgate::plugin::match_,
+        "pressgate:plugin/config@0.1.0": crate::bindings::adapter::pressgate::plugin::config,
+        "pressgate:plugin/state@0.1.0": crate::bindings::adapter::pressgate::plugin::state,
+        "pressgate:plugin/log@0.1.0": crate::bindings::adapter::pressgate::plugin::log,
+        "pressgate:plugin/clock@0.1.0": crate::bindings::adapter::pressgate::plugin::clock,
+        "pressgate:plugin/random@0.1.0": crate::bindings::adapter::pressgate::plugin::random,
+      }
+    });
+}

@@ -1,7 +1,8 @@
 //! Write Pressgate plugins in Rust.
 //!
-//! A plugin is a plain type that implements one trait: [`Adapter`] (speaks to a network) or [`Policy`] (judges a
-//! call). One macro exports it: [`export_adapter!`] or [`export_policy!`]. What the gateway offers is reached through
+//! A plugin is a plain type that implements one trait: [`Adapter`] (speaks to a network), [`Policy`] (judges a
+//! call) or [`Connector`] (hands events to another system). One macro exports it: [`export_adapter!`], [`export_policy!`] or
+//! [`export_connector!`]. What the gateway offers is reached through
 //! [`http`], [`patterns`], [`config`], [`media`], [`state`], [`log`], [`clock`] and [`random`]. The same code builds
 //! natively, where [`testing::Host`] plays the gateway from a script, so that plain `cargo test` tests a plugin.
 //!
@@ -54,6 +55,7 @@
 #![deny(missing_docs)]
 
 mod adapter;
+pub mod connector;
 mod policy;
 
 mod beside;
@@ -89,11 +91,13 @@ pub use adapter::{
 pub use beside::BesideTexts;
 pub use bindings::adapter::pressgate::plugin::types::{Account, Draft, Extra, Finding, MediaRef, Part, Severity};
 pub use classify::form_pairs;
+pub use connector::Connector;
 pub use policy::{Context, Outcome, Policy, Verdict};
 
 #[doc(hidden)]
 pub mod export {
     //! What the export macros name; not for plugins.
     pub use crate::adapter::Exported as ExportedAdapter;
+    pub use crate::connector::Exported as ExportedConnector;
     pub use crate::policy::Exported as ExportedPolicy;
 }

@@ -231,3 +231,16 @@ fn the_first_adapter_builds_and_stray_files_are_in_nobodys_way() {
         "{told}"
     );
 }
+
+#[test]
+fn the_first_connector_builds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let package = begun("connector", "tinydesk", folder.path());
+    build(&package).expect("it builds");
+    let told = pressgate(&package, &["plugin", "check", "built/tinydesk.wasm"]).expect("it holds");
+    for line in
+        ["tinydesk 0.1.0, connector", "asks    POST below /api/notes", "asks    the credential `token` (bearer)"]
+    {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+}

@@ -23,6 +23,7 @@ mod calendar;
 mod cli;
 mod cli_posts;
 mod client;
+mod connectors;
 mod crash;
 mod contract;
 mod credentials;

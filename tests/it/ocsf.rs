@@ -35,6 +35,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Heartbeat(_) => "heartbeat",
         Event::State(_) => "state",
         Event::Alarm(_) => "alarm",
+        Event::Delivery(_) => "delivery",
         Event::Erasure(_) => "erasure",
         Event::Retention(_) => "retention",
         Event::KeyChange(_) => "key-change",
@@ -42,7 +43,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Unknown => "unknown",
     }
 }
-const KINDS: usize = 21;
+const KINDS: usize = 22;
 
 #[test]
 fn every_kind_of_leaf_is_a_valid_event_with_and_without_its_optional_fields() {

@@ -41,6 +41,7 @@ mod serve;
 mod starter;
 mod table;
 mod training;
+mod connector;
 mod webhook;
 mod wiring;
 
@@ -101,6 +102,9 @@ enum Command {
     /// Receivers of events.
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Other systems that events are handed to by plugins: how they are, what was given up.
+    #[command(subcommand)]
+    Connector(connector::Command),
     /// Texts that people acknowledge.
     #[command(subcommand)]
     Guidelines(guidelines::Command),
@@ -219,6 +223,7 @@ async fn dispatch(cli: Cli) -> Result<Report, Failure> {
         Command::Training(command) => training::run(&context, command).await,
         Command::Notices(command) => notices::run(&context, command).await,
         Command::Webhook(command) => webhook::run(&context, command).await,
+        Command::Connector(command) => connector::run(&context, command).await,
         Command::Guidelines(command) => guidelines::run(&context, command).await,
         Command::Credential(command) => credential::run(&context, command).await,
         Command::Ca(command) => ca::run(&context, command).await,
@@ -295,6 +300,10 @@ mod tests {
         "pressgate training import -",
         "pressgate training list --person editor-7",
         "pressgate notices list --json",
+        "pressgate connector list",
+        "pressgate connector status desk",
+        "pressgate connector retry desk evt_17",
+        "pressgate connector close desk evt_17",
         "pressgate webhook list",
         "pressgate webhook replay crm --from 17",
         "pressgate webhook secret rotate crm",

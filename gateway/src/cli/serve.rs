@@ -148,7 +148,8 @@ async fn export(gateway: Arc<Gateway>) {
 }
 
 async fn tell(gateway: Arc<Gateway>) {
-    gateway.webhooks.run(&gateway).await;
+    // Each has lines of its own; both end with the gateway.
+    tokio::join!(gateway.webhooks.run(&gateway), gateway.connectors.run(&gateway));
 }
 
 async fn tell_people(gateway: Arc<Gateway>) {

@@ -28,7 +28,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`, `webhook`,
+    /// To what kind of thing: `brand`, `account`, `app`, `person`, `role`, `grant`, `deny`, `auditor`, `policy`, `limit`, `webhook`, `connector`,
     /// `rule`, `substitute`, `rotation`, `external`, `times`, `blackout`, `embargo`.
     pub what: &'static str,
     /// Its name.
@@ -84,6 +84,7 @@ pub(super) fn diff(old: &Governance, new: &Governance) -> Vec<Change> {
     kind("policy", policies);
     kind("limit", limits);
     kind("webhook", webhooks);
+    kind("connector", connectors);
     kind("rule", approvals::rules);
     kind("substitute", approvals::substitutes);
     kind("rotation", approvals::rotations);
@@ -285,6 +286,23 @@ fn webhooks(of: &Governance) -> Things {
         ]
     };
     of.webhooks.values().map(|hook| (hook.id.clone(), fields(hook))).collect()
+}
+
+fn connectors(of: &Governance) -> Things {
+    let fields = |connector: &super::Connector| {
+        let private = if connector.system.private_endpoint { "allowed" } else { "" };
+        vec![
+            ("plugin", Field::One(connector.plugin.to_string())),
+            ("endpoint", Field::One(connector.system.origin())),
+            ("private endpoint", Field::One(private.to_owned())),
+            ("accounts", Field::Several(connector.accounts.iter().map(ToString::to_string).collect())),
+            ("brands", Field::Several(connector.brands.iter().map(ToString::to_string).collect())),
+            ("types", Field::Several(connector.types.iter().map(|kind| kind.as_str().to_owned()).collect())),
+            ("config", Field::Json(connector.config.clone())),
+            ("owner", Field::One(connector.owner.to_string())),
+        ]
+    };
+    of.connectors.values().map(|connector| (connector.id.clone(), fields(connector))).collect()
 }
 
 /// `responder: acme/snacks` for each brand that a role is limited to.

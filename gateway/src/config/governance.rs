@@ -304,6 +304,27 @@ pub struct Webhook {
     pub owner: PersonId,
 }
 
+/// Another system that events are handed to by a plugin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connector {
+    /// Its name.
+    pub id: String,
+    /// The plugin that speaks to it.
+    pub plugin: PluginName,
+    /// The system as the plugin's requests reach it. It is no account of a network, but has an endpoint and credentials as one has.
+    pub system: Arc<Account>,
+    /// Only events about these accounts; empty means any.
+    pub accounts: BTreeSet<AccountId>,
+    /// Only events about accounts of these brands and those below; empty means any.
+    pub brands: Vec<BrandPath>,
+    /// Only these; empty means any.
+    pub types: BTreeSet<EventType>,
+    /// The plugin's configuration, valid under its schema.
+    pub config: serde_json::Value,
+    /// Who answers for it.
+    pub owner: PersonId,
+}
+
 /// The kinds of plugin that governance refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PluginKind {
@@ -311,6 +332,19 @@ pub enum PluginKind {
     Adapter,
     /// Judges a call.
     Policy,
+    /// Hands events to another system.
+    Connector,
+}
+
+impl PluginKind {
+    /// As a sentence has it.
+    pub fn described(self) -> &'static str {
+        match self {
+            Self::Adapter => "an adapter",
+            Self::Policy => "a policy",
+            Self::Connector => "a connector",
+        }
+    }
 }
 
 /// What the checks need to know of a plugin, from its manifest.
@@ -381,6 +415,8 @@ pub struct Governance {
     pub limits: LimitRules,
     /// Receivers of events, by id.
     pub webhooks: BTreeMap<String, Webhook>,
+    /// Other systems that events are handed to, by id.
+    pub connectors: BTreeMap<String, Connector>,
     /// Who must agree to what, in the words of the life of a post: rules, people's roles, accounts, limits.
     pub workflow: Arc<pressgate_workflow::Governance>,
     /// Where links for outside parties go. Personal, as people's addresses are.
@@ -441,6 +477,16 @@ impl Governance {
     /// What changes from one to the other, for the person who applies it.
     pub fn diff(old: &Self, new: &Self) -> Vec<Change> {
         diff::diff(old, new)
+    }
+
+    /// What has an endpoint and credentials: accounts, and the systems of connectors.
+    pub fn systems(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values().chain(self.connectors.values().map(|connector| &connector.system))
+    }
+
+    /// The account of that name, or the system of the connector of that name.
+    pub fn system(&self, id: &str) -> Option<&Arc<Account>> {
+        self.accounts.get(id).or_else(|| self.connectors.get(id).map(|connector| &connector.system))
     }
 
     /// The languages a brand may publish in; empty means any.

@@ -30,7 +30,7 @@ pub use email::EmailAddress;
 pub use fault::{Fault, did_you_mean, line_of};
 pub use files::Files;
 pub use governance::{
-    App, Brand, Catalogue, Governance, Limit, LimitRules, NetworkLimit, Notices, OnFailure, OwnRole, Person,
+    App, Brand, Catalogue, Connector, Governance, Limit, LimitRules, NetworkLimit, Notices, OnFailure, OwnRole, Person,
     PluginInfo, PluginKind, PolicyRule, Role, SignInIdentity, TokenIdentity, Urgent, Webhook,
 };
 pub use guidelines::{GuidelineState, GuidelineText, GuidelineVersion, Guidelines};

@@ -25,6 +25,9 @@ pub fn unfit(scheme: &CredentialScheme, index: usize, value: &SecretString) -> O
         CredentialScheme::Header(_) if !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => {
             Some("has a letter beyond ASCII, which no header can carry")
         }
+        CredentialScheme::Webhook if super::WebhookKey::parse(value).is_err() => {
+            Some("is no secret of Standard Webhooks: `whsec_` and the base64 of 24 to 64 bytes")
+        }
         CredentialScheme::Header(_) if text.trim() != text => Some("begins or ends with a space, which a header loses"),
         CredentialScheme::Basic if index == 0 && text.contains(':') => {
             Some("has a colon, which a user name can't have in `Basic`")

@@ -61,7 +61,9 @@ pub(super) fn inject(
             target.add_query(name, value(rule, credential, 0)?.expose_secret());
             Ok(())
         }
-        CredentialScheme::OAuth1 => Err(SendFailure::Denied("a signature is made of the whole request".into())),
+        CredentialScheme::OAuth1 | CredentialScheme::Webhook => {
+            Err(SendFailure::Denied("a signature is made of the whole request".into()))
+        }
         CredentialScheme::Session(_) => Err(SendFailure::Denied("a session needs a login".into())),
         CredentialScheme::OAuth(_) => Err(SendFailure::Denied("an access token is got first".into())),
     }
@@ -94,7 +96,11 @@ fn basic_pair(user: &SecretString, password: &SecretString) -> SecretString {
     SecretString::from(format!("{}:{}", user.expose_secret(), password.expose_secret()))
 }
 
-fn value<'a>(rule: &CredentialRule, credential: &'a Credential, index: usize) -> Result<&'a SecretString, SendFailure> {
+pub(super) fn value<'a>(
+    rule: &CredentialRule,
+    credential: &'a Credential,
+    index: usize,
+) -> Result<&'a SecretString, SendFailure> {
     let found = match rule.secrets.get(index) {
         Some(name) => credential.secrets.get(name),
         None if rule.secrets.is_empty() && credential.secrets.len() == 1 => credential.secrets.values().next(),

@@ -202,6 +202,11 @@ impl Egress {
             oauth1::sign(&keys, &moment, &target, &mut headers, body)?;
             return self.core.open(scope, label, &target, headers, body, wanted).await;
         }
+        if matches!(rule.scheme, CredentialScheme::Webhook) {
+            let secret = inject::value(rule, credential, 0)?;
+            webhook::sign(secret, self.core.clock.now().as_second(), &mut headers, body)?;
+            return self.core.open(scope, label, &target, headers, body, wanted).await;
+        }
         if !matches!(rule.scheme, CredentialScheme::Session(_) | CredentialScheme::OAuth(_)) {
             inject::inject(rule, credential, &mut target, &mut headers)?;
             return self.core.open(scope, label, &target, headers, body, wanted).await;

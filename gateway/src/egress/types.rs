@@ -93,6 +93,8 @@ pub enum CredentialScheme {
     Query(String),
     /// `Authorization: OAuth …`, a signature by the four secrets (RFC 5849).
     OAuth1,
+    /// `webhook-timestamp` and `webhook-signature`, over the request's `webhook-id` and body (Standard Webhooks).
+    Webhook,
     /// A login gives tokens; the access token goes as `Authorization: Bearer …`.
     Session(SessionRule),
     /// An authorization server gives tokens after a person's consent; the access token goes as `Authorization: Bearer …`.

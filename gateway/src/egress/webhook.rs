@@ -6,9 +6,18 @@ use base64::{
     engine::DecodePaddingMode,
     engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
 };
+use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::types::{OutBody, SendFailure};
+
+/// The message's id; a repetition has the same.
+const ID: &str = "webhook-id";
+/// When it was sent, in seconds since 1970.
+const TIMESTAMP: &str = "webhook-timestamp";
+/// What proves whose it is.
+const SIGNATURE: &str = "webhook-signature";
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
 /// Bytes of a secret, by the specification.
@@ -48,6 +57,29 @@ impl WebhookKey {
     }
 }
 
+/// Signs a plugin's request as it is about to leave. Its `webhook-id` is the plugin's, time and signature are the gateway's.
+pub(super) fn sign(
+    secret: &SecretString,
+    at_s: i64,
+    headers: &mut HeaderMap,
+    body: &OutBody,
+) -> Result<(), SendFailure> {
+    let body = match body {
+        OutBody::None => &[][..],
+        OutBody::Bytes(bytes) => bytes.as_ref(),
+        _ => return Err(SendFailure::Denied("only a body of bytes is signed".into())),
+    };
+    let key = WebhookKey::parse(secret).map_err(|why| SendFailure::NoCredential(format!("{why}; set it again")))?;
+    let id = headers.get(ID).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty() && !id.contains('.'));
+    let id = id.ok_or_else(|| SendFailure::Denied(format!("a signed request has a `{ID}` without a dot")))?;
+    let signature = key.sign(id, at_s, body);
+    let unfit = |_| SendFailure::Denied("the signature can't be carried".into());
+    let (at, signature) = (HeaderValue::from(at_s), HeaderValue::from_str(&signature).map_err(unfit)?);
+    headers.insert(TIMESTAMP, at);
+    headers.insert(SIGNATURE, signature);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +94,19 @@ mod tests {
         let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap_or_else(|why| panic!("{why}"));
         let signature = key.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_request_is_signed_over_its_own_id_and_body() {
+        let secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let body = OutBody::Bytes(br#"{"test": 2432232314}"#.as_slice().into());
+        let mut headers = HeaderMap::new();
+        assert!(sign(&secret, 1_614_265_330, &mut headers, &body).is_err(), "a message has an id");
+        headers.insert(ID, HeaderValue::from_static("msg_p5jXN8AQM9LWM0D4loKWxJek"));
+        headers.insert(SIGNATURE, HeaderValue::from_static("v1,mine"));
+        sign(&secret, 1_614_265_330, &mut headers, &body).unwrap();
+        assert_eq!(headers[SIGNATURE], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_eq!(headers[TIMESTAMP], "1614265330");
     }
 
     #[test]

@@ -6,12 +6,15 @@
 
 mod event;
 mod feed;
+mod heard;
+pub mod lines;
 mod posts;
 mod table;
 pub mod webhooks;
 
 pub use event::{Event, EventView, event_index};
 pub use feed::{Block, block};
+pub use heard::heard;
 pub use posts::Posts;
 pub use table::of;
 pub use webhooks::{WebhookView, Webhooks};

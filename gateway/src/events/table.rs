@@ -41,6 +41,8 @@ pub fn of(index: u64, leaf: &Leaf) -> Option<Event> {
         | Leaves::Heartbeat(_)
         | Leaves::State(_)
         | Leaves::Alarm(_)
+        // Of a connector, which would hear of itself.
+        | Leaves::Delivery(_)
         | Leaves::Erasure(_)
         | Leaves::Retention(_)
         | Leaves::KeyChange(_)

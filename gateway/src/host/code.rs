@@ -149,6 +149,7 @@ impl Code {
                     Ok(Some(adapter.pressgate_plugin_adapter_api().call_describe(&mut store).await))
                 }
                 Entry::Policy(pre, _) => pre.instantiate_async(&mut store).await.map(|_| None),
+                Entry::Connector(pre, _) => pre.instantiate_async(&mut store).await.map(|_| None),
             }
         };
         let told: wasmtime::Result<Option<wasmtime::Result<_>>> = meter.run_here(instantiate);

@@ -4,7 +4,7 @@
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
 
-use super::bindings::{AdapterPre, PolicyPre};
+use super::bindings::{AdapterPre, ConnectorPre, PolicyPre};
 use super::contract::CONTRACT;
 use super::imports::CallState;
 
@@ -13,11 +13,14 @@ const ADAPTER: [&str; 8] =
     ["discover", "check", "classify", "perform", "reconcile", "observe", "render-session", "render-refusal"];
 /// The same of a policy, in `wit/policy.wit`.
 const POLICY: [&str; 1] = ["review"];
+/// The same of a connector, in `wit/connector.wit`.
+const CONNECTOR: [&str; 2] = ["deliver", "reconcile"];
 
 /// The world that a plugin implements, with names resolved and types checked.
 pub(super) enum Entry {
     Adapter(AdapterPre<CallState>, Functions),
     Policy(PolicyPre<CallState>, Functions),
+    Connector(ConnectorPre<CallState>, Functions),
 }
 
 /// Where the functions of one interface are.
@@ -34,11 +37,17 @@ impl Entry {
         Ok(Self::Policy(PolicyPre::new(pre)?, functions))
     }
 
+    pub(super) fn connector(pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        let functions = Functions::find(&pre, "connector-api", &CONNECTOR)?;
+        Ok(Self::Connector(ConnectorPre::new(pre)?, functions))
+    }
+
     /// Why it can't be asked for a function, or none.
     pub(super) fn lacks(&self, function: &str) -> Option<&'static str> {
         let (functions, other) = match self {
-            Self::Adapter(_, functions) => (functions, "the plugin is no policy"),
-            Self::Policy(_, functions) => (functions, "the plugin is no adapter"),
+            Self::Adapter(_, functions) => (functions, "the plugin is an adapter, which is not asked this"),
+            Self::Policy(_, functions) => (functions, "the plugin is a policy, which is not asked this"),
+            Self::Connector(_, functions) => (functions, "the plugin is a connector, which is not asked this"),
         };
         functions.0.iter().all(|(name, _)| *name != function).then_some(other)
     }
@@ -60,6 +69,7 @@ impl Entry {
         let (pre, functions) = match self {
             Self::Adapter(pre, functions) => (pre.instance_pre(), functions),
             Self::Policy(pre, functions) => (pre.instance_pre(), functions),
+            Self::Connector(pre, functions) => (pre.instance_pre(), functions),
         };
         let found = functions.0.iter().find(|(name, _)| *name == function);
         let (_, place) = found.ok_or_else(|| wasmtime::Error::msg(format!("it has no function `{function}`")))?;

@@ -51,6 +51,7 @@ pub struct Host {
     engine: Engine,
     adapters: Linker<CallState>,
     policies: Linker<CallState>,
+    connectors: Linker<CallState>,
     cache: Option<CodeCache>,
     compiler: Option<Compiler>,
     clock: Arc<dyn Clock>,
@@ -79,6 +80,7 @@ impl Host {
         Ok(Arc::new(Self {
             adapters: imports::adapter_linker(&engine).map_err(fault)?,
             policies: imports::policy_linker(&engine).map_err(fault)?,
+            connectors: imports::connector_linker(&engine).map_err(fault)?,
             engine,
             cache,
             compiler: options.compiler,
@@ -248,6 +250,10 @@ impl Host {
             PluginKind::Adapter => {
                 let pre = self.adapters.instantiate_pre(component).map_err(fault)?;
                 Entry::adapter(pre).map_err(fault)
+            }
+            PluginKind::Connector => {
+                let pre = self.connectors.instantiate_pre(component).map_err(fault)?;
+                Entry::connector(pre).map_err(fault)
             }
             PluginKind::Policy => {
                 let pre = self.policies.instantiate_pre(component).map_err(fault)?;

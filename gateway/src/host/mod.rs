@@ -11,6 +11,7 @@ mod registry;
 mod release;
 
 mod adapter;
+mod connector;
 pub mod contract;
 pub mod error;
 mod exchange;
@@ -40,6 +41,7 @@ pub use adapter::{
     Budget, Classification, Classified, Description, Facts, Failure, Login, PerformCall, Performed, RateClass,
     Reconciliation, RefusalView, Rejection, SessionView, TokenPlace,
 };
+pub use connector::{DeliverCall, DeliveredEvent, Handed};
 pub(crate) use loader::foreign_imports;
 
 pub use cache::Origin;

@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub adapters: HashMap<PluginName, Arc<Release>>,
     /// Policies that the configuration names, by their name in `policies.toml`.
     pub policies: HashMap<String, Arc<Release>>,
+    /// Connectors that the configuration names, by their name in `connectors.toml`.
+    pub connectors: HashMap<String, Arc<Release>>,
     /// What operators put in their place.
     pub routes: Routes,
     /// Releases that serve no new calls, by digest: for a rollback, and to finish what they began.
@@ -131,7 +133,8 @@ impl Snapshot {
         let routed = routes.flat_map(|route| {
             std::iter::once(&route.active).chain(route.canary.as_ref().map(|canary| &canary.release))
         });
-        routed.chain(self.adapters.values()).chain(self.policies.values()).chain(self.parked.values())
+        let named = self.adapters.values().chain(self.policies.values()).chain(self.connectors.values());
+        routed.chain(named).chain(self.parked.values())
     }
 
     /// The adapters that serve new calls, in the order of their names; a canary is not among them.

@@ -205,7 +205,7 @@ impl Release {
     }
 
     /// Calls one function of the plugin; what it answers is a tuple of one.
-    async fn call<Params, Answer>(
+    pub(super) async fn call<Params, Answer>(
         &self,
         function: &'static str,
         world: CallWorld,
@@ -233,11 +233,11 @@ impl Release {
         ended
     }
 
-    fn failed(&self, fault: PluginFault) -> PluginError {
+    pub(super) fn failed(&self, fault: PluginFault) -> PluginError {
         self.code.failed(fault)
     }
 
-    fn nonsense(&self, function: &'static str, reason: String) -> PluginError {
+    pub(super) fn nonsense(&self, function: &'static str, reason: String) -> PluginError {
         self.vitals.nonsense(function);
         self.code.house.failures.notify_one();
         self.failed(PluginFault::BadAnswer(reason))

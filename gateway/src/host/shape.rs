@@ -10,8 +10,10 @@ use super::{
     manifest::{Limits, PluginKind},
 };
 
-/// The interface that only adapters get.
+/// The interface that policies do not get.
 const NETWORK: &str = "pressgate:plugin/http@";
+/// The interface that connectors do not get.
+const MEDIA: &str = "pressgate:plugin/media@";
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -82,10 +84,15 @@ impl Shape {
         let interface = match kind {
             PluginKind::Adapter => "adapter-api",
             PluginKind::Policy => "policy-api",
+            PluginKind::Connector => "connector-api",
         };
         let network = self.imports.iter().find(|import| import.starts_with(NETWORK));
         if let (PluginKind::Policy, Some(network)) = (kind, network) {
             return Err(LoadError::World(format!("it imports `{network}`, which a policy does not get")));
+        }
+        let media = self.imports.iter().find(|import| import.starts_with(MEDIA));
+        if let (PluginKind::Connector, Some(media)) = (kind, media) {
+            return Err(LoadError::World(format!("it imports `{media}`, which a connector does not get")));
         }
         let known = format!("pressgate:plugin/{interface}@");
         if self.exports.iter().any(|export| export.strip_prefix(&known).is_some_and(takes)) {

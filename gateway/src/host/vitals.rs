@@ -16,8 +16,18 @@ use super::error::PluginFault;
 use super::usage::{Usage, Used};
 
 /// The functions that are called after a plugin was loaded, by their names in `wit/`.
-pub const HOOKS: [&str; 9] =
-    ["review", "check", "classify", "perform", "reconcile", "discover", "observe", "render-session", "render-refusal"];
+pub const HOOKS: [&str; 10] = [
+    "review",
+    "check",
+    "classify",
+    "perform",
+    "reconcile",
+    "discover",
+    "observe",
+    "render-session",
+    "render-refusal",
+    "deliver",
+];
 /// Of the last so many calls …
 const WINDOW_CALLS: u32 = 20;
 /// … so many failed: it is asked no more.

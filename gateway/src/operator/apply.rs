@@ -120,7 +120,7 @@ async fn load(gateway: &Arc<Gateway>, governance: Governance) -> Result<(Governa
     let gateway = Arc::clone(gateway);
     blocking(move || {
         let now = gateway.registry.snapshot();
-        let before = Serving { adapters: now.adapters.clone(), policies: now.policies.clone() };
+        let before = Serving::of(&now);
         let serving = gateway.shelf.load(&gateway.host, &governance, Some(&before))?;
         Ok((governance, serving))
     })
@@ -199,7 +199,7 @@ impl Offline {
         if let Some(old) = &self.old {
             caution::check(old, &self.new, allow_removal)?;
         }
-        if !self.new.accounts.is_empty() || !self.new.policies.is_empty() {
+        if !self.new.accounts.is_empty() || !self.new.policies.is_empty() || !self.new.connectors.is_empty() {
             shelf.load(&*start::host(config, &stores.vault, clock)?, &self.new, None)?;
         }
         let ops = Ops::offline(stores, clock.as_ref());

@@ -30,9 +30,9 @@ impl<'a> Wants<'a> {
     /// # Errors
     /// [`OpsError::Missing`] for an unknown account or label, [`OpsError::Invalid`] where a label must be named.
     pub fn declared(&self, account: &str, label: Option<&str>) -> Result<(&'a Account, &'a CredentialDecl), OpsError> {
-        let Some(known) = self.governance.accounts.get(account) else {
-            let known = self.governance.accounts.keys().map(AccountId::as_str);
-            return Err(unknown("account", account, known, "accounts.toml"));
+        let Some(known) = self.governance.system(account) else {
+            let known = self.governance.systems().map(|known| known.id.as_str());
+            return Err(unknown("account or connector", account, known, "accounts.toml or connectors.toml"));
         };
         let wanted = self.of(known);
         let labels = || wanted.iter().map(|wish| format!("`{}`", wish.label)).collect::<Vec<_>>().join(", ");
@@ -63,7 +63,7 @@ impl<'a> Wants<'a> {
     /// The vault's.
     pub async fn listed(&self, vault: &Vault) -> Result<Vec<CredentialView>, OpsError> {
         let mut views = BTreeMap::new();
-        for account in self.governance.accounts.values() {
+        for account in self.governance.systems() {
             for declared in self.of(account) {
                 let mut view = empty(account.id.as_str(), &declared.label, &declared.secrets);
                 view.wanted = true;
@@ -74,7 +74,7 @@ impl<'a> Wants<'a> {
         for kept in vault.credentials().await? {
             let at = (kept.account.to_string(), kept.label.clone());
             let view = views.entry(at).or_insert_with(|| empty(kept.account.as_str(), &kept.label, &kept.secrets));
-            let account = self.governance.accounts.get(&kept.account);
+            let account = self.governance.system(kept.account.as_str());
             let fits = |account: &Account| {
                 kept.origins.as_ref().is_some_and(|origins| origins.is_endpoint(&account.endpoint.origin()))
             };
@@ -83,7 +83,7 @@ impl<'a> Wants<'a> {
             view.generation = Some(kept.generation);
             view.set_at = Some(kept.created_at);
         }
-        for account in self.governance.accounts.values() {
+        for account in self.governance.systems() {
             for declared in self.of(account) {
                 let Some(label) = &declared.instead_of else { continue };
                 let at = |label: &str| (account.id.to_string(), label.to_owned());
@@ -171,6 +171,7 @@ fn carried(declared: &CredentialDecl, secrets: &BTreeMap<String, SecretString>) 
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
         // A login carries its values in JSON, a client in a form, as a query does in percent-encoding: any text.
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
+        Declared::Webhook => CredentialScheme::Webhook,
         Declared::Session(_) | Declared::OAuth1 | Declared::OAuth2(_) => CredentialScheme::Query(String::new()),
     };
     for (index, name) in declared.secrets.iter().enumerate() {
@@ -251,7 +252,7 @@ impl Ops<'_> {
     /// The vault's.
     pub async fn credentials_to_set_again(&self, wants: Wants<'_>) -> Result<Vec<String>, OpsError> {
         let mut faults = Vec::new();
-        for account in wants.governance.accounts.values() {
+        for account in wants.governance.systems() {
             for declared in wants.of(account) {
                 let binding = self.vault.binding(&account.id, &declared.label, &account.endpoint).await?;
                 // One that was never set is nothing that an apply changes.

@@ -10,6 +10,7 @@ pub mod backups;
 pub mod by;
 pub mod caution;
 pub mod connect;
+pub mod connectors;
 pub mod credentials;
 pub mod erasures;
 pub mod error;

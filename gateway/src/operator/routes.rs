@@ -20,6 +20,7 @@ use super::{
     backups::{BackupRequest, SealRequest},
     body::{Named, Strict},
     connect,
+    connectors::{self, EventsRequest, EventsView},
     credentials::Wants,
     erasures,
     guard::Operator,
@@ -37,6 +38,7 @@ use crate::{
     audit::AuditHealth,
     backup::Sealed,
     config::Governance,
+    connectors::ConnectorView,
     events::webhooks::{DeadView, WebhookView},
     freezes::{
         self,
@@ -63,6 +65,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/operator/keys/{id}", delete(revoke_key))
         .route("/operator/training", get(list_training).merge(post(import_training)))
         .route("/operator/notices", get(list_notices))
+        .route("/operator/connectors", get(list_connectors))
+        .route("/operator/connectors/{id}/dead", get(list_dead_of_connector))
+        .route("/operator/connectors/{id}/retries", post(retry_connector))
+        .route("/operator/connectors/{id}/closings", post(close_for_connector))
         .route("/operator/webhooks", get(list_webhooks))
         .route("/operator/webhooks/{id}/dead", get(list_dead))
         .route("/operator/webhooks/{id}/replays", post(replay_webhook))
@@ -238,6 +244,36 @@ async fn import_training(
 
 async fn list_notices(State(gateway): Shared, _operator: Operator) -> Answer<Vec<NoticeRow>> {
     ok(notices::list(&gateway).await?)
+}
+
+async fn list_connectors(State(gateway): Shared, _operator: Operator) -> Answer<Vec<ConnectorView>> {
+    ok(connectors::list(&gateway).await?)
+}
+
+async fn list_dead_of_connector(
+    State(gateway): Shared,
+    _operator: Operator,
+    Named(id): Named<String>,
+) -> Answer<Vec<DeadView>> {
+    ok(connectors::dead(&gateway, &id).await?)
+}
+
+async fn retry_connector(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<EventsRequest>,
+) -> Answer<EventsView> {
+    ok(to_the_end(&gateway, move |gateway| async move { connectors::retry(&gateway, &by, &id, wish).await }).await?)
+}
+
+async fn close_for_connector(
+    State(gateway): Shared,
+    Operator(by): Operator,
+    Named(id): Named<String>,
+    Strict(wish): Strict<EventsRequest>,
+) -> Answer<EventsView> {
+    ok(to_the_end(&gateway, move |gateway| async move { connectors::close(&gateway, &by, &id, wish).await }).await?)
 }
 
 async fn list_webhooks(State(gateway): Shared, _operator: Operator) -> Answer<Vec<WebhookView>> {

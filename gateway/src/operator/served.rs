@@ -37,8 +37,8 @@ pub type Components = BTreeMap<String, Component>;
 
 /// The components of the plugins that serve.
 pub fn components(serving: &Serving) -> Components {
-    let releases = serving.adapters.values().chain(serving.policies.values());
-    releases
+    serving
+        .all()
         .map(|release| {
             let component = Component { label: release.label().to_owned(), digest: release.digest().to_owned() };
             (release.manifest().name.to_string(), component)
@@ -48,7 +48,7 @@ pub fn components(serving: &Serving) -> Components {
 
 /// The components that serve at this moment.
 pub fn running(snapshot: &Snapshot) -> Components {
-    components(&Serving { adapters: snapshot.adapters.clone(), policies: snapshot.policies.clone() })
+    components(&Serving::of(snapshot))
 }
 
 /// How the plugin folder differs from what serves, a sentence for each plugin.

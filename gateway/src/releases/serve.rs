@@ -50,8 +50,8 @@ struct Found {
 impl Parts<'_> {
     /// Builds. Compiles nothing that is loaded or in the cache; may block.
     pub fn build(&self, base: Serving, routing: &RoutingRecord) -> Built {
-        let Serving { adapters, policies } = base;
-        let mut snapshot = Snapshot { adapters, policies, version: routing.version, ..Snapshot::default() };
+        let Serving { adapters, policies, connectors } = base;
+        let mut snapshot = Snapshot { adapters, policies, connectors, version: routing.version, ..Snapshot::default() };
         let mut notes = Vec::new();
         let mut parked = HashMap::new();
         for (name, record) in &routing.routing.slots {
@@ -186,6 +186,7 @@ pub fn first(release: &Release, size_bytes: usize, now: Timestamp) -> ReleaseRec
         kind: match manifest.kind {
             PluginKind::Adapter => "adapter".to_owned(),
             PluginKind::Policy => "policy".to_owned(),
+            PluginKind::Connector => "connector".to_owned(),
         },
         size_bytes: u64::try_from(size_bytes).unwrap_or(u64::MAX),
         installed_at: now,

@@ -46,7 +46,7 @@ impl Loading<'_> {
         let serving = shelf.load(host, governance, None)?;
         let components = served::components(&serving);
         let mut known = records.releases().await?;
-        for release in serving.adapters.values().chain(serving.policies.values()) {
+        for release in serving.all() {
             if known.iter().any(|record| record.digest == release.digest())
                 && releases.store.get(release.digest()).is_ok()
             {

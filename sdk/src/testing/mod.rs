@@ -15,7 +15,7 @@ use crate::http::{Error, Kind, Request, Response};
 use crate::log::Level;
 use crate::patterns::{Hit, ScanError};
 
-pub use samples::{CREATED_AT_MS, account, answer, call, context, draft, hit, part, picture, thread};
+pub use samples::{CREATED_AT_MS, account, answer, call, context, delivery, draft, hit, part, picture, thread};
 
 thread_local! {
     static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };

@@ -1,5 +1,6 @@
 //! Samples of what the gateway hands to a plugin, so that a test names only what it is about.
 
+use crate::connector::{Delivery, Event};
 use crate::http::{Error, Response};
 use crate::patterns::Hit;
 use crate::{Account, Call, Context, Draft, Facts, MediaRef, Part};
@@ -96,5 +97,33 @@ pub fn context() -> Context {
         person: None,
         campaign: None,
         extra: Vec::new(),
+    }
+}
+
+/// A first delivery of an event of this kind about the post `post_1` of the brand `acme`.
+pub fn delivery(kind: &str) -> Delivery {
+    Delivery {
+        key: vec![7; 32],
+        created_at_ms: CREATED_AT_MS,
+        attempt: 1,
+        connector: "desk".to_owned(),
+        endpoint: "https://desk.example".to_owned(),
+        event: Event {
+            id: "evt_17".to_owned(),
+            kind: kind.to_owned(),
+            at_ms: CREATED_AT_MS,
+            brand: Some("acme".to_owned()),
+            post: Some("post_1".to_owned()),
+            account: Some("acme-net".to_owned()),
+            accounts: vec!["acme-net".to_owned()],
+            campaign: None,
+            app: Some("newsroom".to_owned()),
+            person: None,
+            detail: None,
+            codes: Vec::new(),
+            platform_ids: Vec::new(),
+            json: format!(r#"{{"id":"evt_17","type":"{kind}","post":"post_1"}}"#),
+        },
+        answered: Vec::new(),
     }
 }

@@ -24,7 +24,7 @@ impl Policy for NoShouting {
             }
         }
         let outcome = if findings.is_empty() { Outcome::Allow } else { Outcome::Deny };
-        Verdict { outcome, findings }
+        Verdict { outcome, findings, extra: Vec::new() }
     }
 }
 

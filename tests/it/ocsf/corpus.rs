@@ -40,6 +40,8 @@ fn fulls() -> Vec<Value> {
         json!({"kind": "heartbeat", "started_ms": 1_700_000_000_000_i64, "accepted": 1001, "denied": 1002, "sent": 1003, "failed": 1004}),
         json!({"kind": "state", "state": "blocked", "before": "slow", "since_ms": 1_700_000_000_001_i64, "code": "no-space"}),
         json!({"kind": "alarm", "code": "export-lag", "subject": "siem", "raised": true}),
+        json!({"kind": "delivery", "connector": "desk", "plugin": "request-tracker 0.1.0", "plugin_digest": "cc33", "event": 1007,
+            "event_kind": "post.held", "post": "post_9", "brand": "acme", "result": "delivered", "reference": "ticket-17"}),
         json!({"kind": "erasure", "subject": "s-77", "basis": "gdpr-17", "by": ["ops-1", "ops-2"], "leaves": 1005, "values": 1006,
             "ranges": [[1, 2], [5, 9]]}),
         json!({"kind": "retention", "below": 4096, "bundles": 16}),

@@ -72,6 +72,14 @@ impl Gate {
         self
     }
 
+    /// Adds a credential of an account, or of a connector that [`Self::govern`] adds.
+    #[must_use]
+    pub fn credential(mut self, of: &str, label: &str, secrets: &[(&str, &str)]) -> Self {
+        let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.credentials.push((of.to_owned(), label.to_owned(), secrets));
+        self
+    }
+
     /// Leaves an account without its credential.
     #[must_use]
     pub fn without_credential(mut self, account: &str) -> Self {

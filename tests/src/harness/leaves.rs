@@ -74,6 +74,7 @@ fn line(leaf: &Leaf) -> String {
         Event::Heartbeat(h) => format!("heartbeat {}/{}/{}/{}", h.accepted, h.denied, h.sent, h.failed),
         Event::State(s) => format!("state {} -> {} {}", s.before, s.state, s.code),
         Event::Alarm(a) => format!("alarm {} {}", a.code, if a.raised { "raised" } else { "ended" }),
+        Event::Delivery(d) => format!("delivery {} {} {:?}", d.connector, d.event_kind, d.result),
         Event::Erasure(e) => format!("erasure {}", e.values),
         Event::Retention(r) => format!("retention {}", r.below),
         Event::KeyChange(k) => format!("key-change {}", k.by),

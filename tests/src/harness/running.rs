@@ -210,7 +210,9 @@ async fn live(site: &Site, clock: &Arc<dyn Clock>, disk: &Arc<dyn Disk>) -> (Liv
     let work = tokio::spawn(pressgate::posts::work::work(Arc::clone(&gateway)));
     doors.push(tokio::spawn(pressgate::operator::releases::watch::watch(Arc::clone(&gateway))));
     let telling = Arc::clone(&gateway);
-    doors.push(tokio::spawn(async move { telling.webhooks.run(&telling).await }));
+    doors.push(tokio::spawn(async move {
+        tokio::join!(telling.webhooks.run(&telling), telling.connectors.run(&telling));
+    }));
     let telling = Arc::clone(&gateway);
     doors.push(tokio::spawn(async move { telling.notices.work(&telling).await }));
     (Live { gateway, doors, work }, url, proxy)

@@ -22,11 +22,14 @@ const SEGMENT_BYTES: u64 = 1024 * 1024;
 /// A credential to be set: account, label, values by name.
 pub type Credential = (String, String, Vec<(String, String)>);
 
-/// Where the account is, by `accounts.toml`.
+/// Where the account or the connector's system is, by the governance.
 fn endpoint(governance: &Files, account: &str) -> Url {
-    let accounts: toml::Table = governance["accounts.toml"].parse().expect("TOML");
-    let accounts = accounts["account"].as_array().expect("accounts");
-    let found = accounts.iter().find(|known| known["id"].as_str() == Some(account)).expect("the account");
+    let all = [("accounts.toml", "account"), ("connectors.toml", "connector")].into_iter().flat_map(|(file, kind)| {
+        let text = governance.get(file).map(String::as_str).unwrap_or_default();
+        let entries: toml::Table = text.parse().expect("TOML");
+        entries.get(kind).and_then(toml::Value::as_array).cloned().unwrap_or_default()
+    });
+    let found = all.into_iter().find(|known| known["id"].as_str() == Some(account)).expect("the account");
     found["endpoint"].as_str().expect("an endpoint").parse().expect("an address")
 }
 

@@ -5,6 +5,7 @@ pub mod bluesky;
 pub mod issuer;
 pub mod pds;
 pub mod proxy;
+pub mod request_tracker;
 pub mod sample;
 pub mod siem;
 pub mod threads;

@@ -163,6 +163,8 @@ pub enum Event {
     State(State),
     /// Something beside the log needs a person, or no longer does.
     Alarm(Alarm),
+    /// An event was handed to another system, or will not be.
+    Delivery(Box<Delivery>),
     /// The values and keys of a subject are gone.
     Erasure(Box<Erasure>),
     /// Entry bundles were dropped; hash tiles stay.
@@ -218,5 +220,5 @@ macro_rules! into_event {
 }
 into_event!(
     Finished Vote Withdrawal Change Unauthenticated Lifecycle Recovery Heartbeat State Alarm Retention KeyChange KeyHandover;
-    Intent Outcome Refused Held Transition Read Erasure
+    Intent Outcome Refused Held Transition Read Delivery Erasure
 );

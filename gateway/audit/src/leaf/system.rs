@@ -184,6 +184,47 @@ pub struct Alarm {
     pub raised: bool,
 }
 
+/// An event was handed to another system, or will not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The connector of `connectors.toml`.
+    pub connector: String,
+    /// Name and version of its plugin.
+    pub plugin: String,
+    /// SHA-256 of the plugin's component, hexadecimal.
+    pub plugin_digest: String,
+    /// The index of the leaf that is the event.
+    pub event: u64,
+    /// What the event is: `post.held`.
+    pub event_kind: String,
+    /// The post that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post: Option<String>,
+    /// The brand that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// What became of it.
+    pub result: DeliveryResult,
+    /// What the other system calls it: the number of a ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeliveryResult {
+    /// The other system took it.
+    Delivered,
+    /// It was refused, or tried for too long: an operator may have it tried again.
+    GivenUp,
+    /// Something was sent and not answered, and nobody can tell what became of it.
+    Unknown,
+    /// A value of a later version.
+    #[serde(other)]
+    Other,
+}
+
 /// The values and keys of a subject are gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 pub(super) use approved::names;
 pub use outgoing::{ReadOnly, scope};
+pub(crate) use outgoing::{is_read, outgoing, told, transmit};
 
 use super::Intent;
 use crate::{

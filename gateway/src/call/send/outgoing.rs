@@ -58,6 +58,7 @@ fn credential(declared: &CredentialDecl, account: &Account) -> Option<Credential
         Declared::Header(name) => CredentialScheme::Header(name.clone()),
         Declared::Query(name) => CredentialScheme::Query(name.clone()),
         Declared::OAuth1 => CredentialScheme::OAuth1,
+        Declared::Webhook => CredentialScheme::Webhook,
         Declared::Session(session) => CredentialScheme::Session(rule(session)),
         Declared::OAuth2(oauth) => CredentialScheme::OAuth(oauth_rule(oauth, account)?),
     };
@@ -129,7 +130,7 @@ fn rule(session: &SessionDecl) -> SessionRule {
 }
 
 /// The request as egress takes it. Media of the post are streamed from the media folder.
-pub(super) fn outgoing(
+pub(crate) fn outgoing(
     request: PluginRequest,
     media: &MediaStore,
     draft: Option<&crate::model::Draft>,
@@ -183,7 +184,7 @@ pub(super) fn outgoing(
 }
 
 /// Sends one request to `network`.
-pub(super) async fn transmit(
+pub(crate) async fn transmit(
     egress: &Egress,
     scope: &Scope,
     network: &str,
@@ -230,7 +231,7 @@ fn trace_context(request: &mut OutRequest) {
 }
 
 /// A failure in the plugin's words.
-pub(super) fn told(failure: SendFailure) -> SendError {
+pub(crate) fn told(failure: SendFailure) -> SendError {
     match failure {
         SendFailure::Denied(why) => SendError::Denied(why),
         SendFailure::NoCredential(why) | SendFailure::NotSent(why) => SendError::NotSent(why),
@@ -240,7 +241,7 @@ pub(super) fn told(failure: SendFailure) -> SendError {
 }
 
 /// A request that changes nothing must look like one, or a plugin could call an effect a read.
-pub(super) fn is_read(request: &PluginRequest) -> Result<(), SendError> {
+pub(crate) fn is_read(request: &PluginRequest) -> Result<(), SendError> {
     match request.method.as_str() {
         "GET" | "HEAD" => Ok(()),
         other => Err(SendError::Denied(format!("a `read` step must be GET, not {other}"))),

@@ -6,7 +6,7 @@ use super::sdk;
 use crate::model::PluginName;
 
 /// The template's own names, which give way to the project's.
-const NAMES: [(&str, &str); 2] = [("no-shouting", "NoShouting"), ("tinynet", "Tinynet")];
+const NAMES: [(&str, &str); 3] = [("no-shouting", "NoShouting"), ("tinynet", "Tinynet"), ("tinydesk", "Tinydesk")];
 const POLICY: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../../../../sdk/templates/policy/Cargo.toml.in")),
     ("plugin.toml", include_str!("../../../../sdk/templates/policy/plugin.toml")),
@@ -22,6 +22,12 @@ const ADAPTER: &[(&str, &str)] = &[
     ("scenarios/post.toml", include_str!("../../../../sdk/templates/adapter/scenarios/post.toml")),
     ("src/lib.rs", include_str!("../../../../sdk/templates/adapter/lib.rs")),
 ];
+const CONNECTOR: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("../../../../sdk/templates/connector/Cargo.toml.in")),
+    ("plugin.toml", include_str!("../../../../sdk/templates/connector/plugin.toml")),
+    ("config.schema.json", include_str!("../../../../sdk/templates/connector/config.schema.json")),
+    ("src/lib.rs", include_str!("../../../../sdk/templates/connector/lib.rs")),
+];
 const EITHER: &[(&str, &str)] =
     &[("README.md", include_str!("../../../../sdk/templates/README.md")), (".gitignore", "/target\n/built\n")];
 
@@ -32,6 +38,8 @@ pub enum Kind {
     Adapter,
     /// Judges calls.
     Policy,
+    /// Hands events to another system.
+    Connector,
 }
 
 /// Writes a project into a folder that is not there yet.
@@ -46,6 +54,7 @@ pub fn write(kind: Kind, name: &PluginName, folder: &Path) -> io::Result<()> {
     let own = match kind {
         Kind::Adapter => ADAPTER,
         Kind::Policy => POLICY,
+        Kind::Connector => CONNECTOR,
     };
     for (file, text) in own.iter().chain(EITHER) {
         let path = folder.join(file);

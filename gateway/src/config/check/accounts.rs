@@ -66,7 +66,11 @@ fn adapter(context: &Context<'_>, entry: &Entry<'_>, network: Option<&str>) -> O
         return None;
     };
     if plugin.kind != PluginKind::Adapter {
-        entry.fault(written.line, report, format!("`adapter`: the plugin `{name}` is a policy, not an adapter"));
+        entry.fault(
+            written.line,
+            report,
+            format!("`adapter`: the plugin `{name}` is {}, not an adapter", plugin.kind.described()),
+        );
         return None;
     }
     if let Some(network) = network.filter(|network| !plugin.networks.iter().any(|spoken| spoken == network)) {
@@ -79,7 +83,7 @@ fn adapter(context: &Context<'_>, entry: &Entry<'_>, network: Option<&str>) -> O
 }
 
 /// An address that is an origin and nothing more: scheme, host and port.
-fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Report) -> Option<Url> {
+pub(super) fn origin(entry: &Entry<'_>, written: &At<String>, private: bool, report: &Report) -> Option<Url> {
     let fault = |message: &str| {
         entry.fault(written.line, report, format!("`endpoint`: {message}"));
         None

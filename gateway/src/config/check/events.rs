@@ -14,7 +14,7 @@ use super::{
     Context,
     accounts::reachable,
 };
-use crate::model::{AccountId, EventType, PersonId};
+use crate::model::{AccountId, BrandPath, EventType, PersonId};
 
 const KEYS: &[&str] = &["id", "url", "private_endpoint", "accounts", "brands", "types", "owner"];
 /// The most receivers: each has a task, and a file of its own.
@@ -38,6 +38,22 @@ fn webhook(context: &Context<'_>, entry: &Entry<'_>) -> Option<Webhook> {
     let id = entry.id("id", report);
     let private = entry.boolean("private_endpoint", report).is_some_and(|private| private.value);
     let url = url(context, entry, private);
+    let Heard { accounts, brands, types } = heard(context, entry);
+    let owner = entry.required("owner", report).filter(|owner| context.people.resolve(entry, "owner", owner, report));
+    let (id, url, owner) = (id?, url?, PersonId::new(owner?.value));
+    Some(Webhook { id, url, private_endpoint: private, accounts, brands, types, owner })
+}
+
+/// Which events are for a receiver.
+pub(super) struct Heard {
+    pub(super) accounts: BTreeSet<AccountId>,
+    pub(super) brands: Vec<BrandPath>,
+    pub(super) types: BTreeSet<EventType>,
+}
+
+/// Which events an entry asks for.
+pub(super) fn heard(context: &Context<'_>, entry: &Entry<'_>) -> Heard {
+    let report = context.report;
     let mut accounts = BTreeSet::new();
     for account in entry.strings("accounts", report).unwrap_or_default() {
         if context.accounts.resolve(entry, "accounts", &account, report) {
@@ -56,9 +72,7 @@ fn webhook(context: &Context<'_>, entry: &Entry<'_>) -> Option<Webhook> {
             }
         }
     }
-    let owner = entry.required("owner", report).filter(|owner| context.people.resolve(entry, "owner", owner, report));
-    let (id, url, owner) = (id?, url?, PersonId::new(owner?.value));
-    Some(Webhook { id, url, private_endpoint: private, accounts, brands, types, owner })
+    Heard { accounts, brands, types }
 }
 
 /// An address that events may be posted to.

@@ -5,6 +5,7 @@ mod approvals;
 mod auditors;
 mod brands;
 mod calendars;
+mod connectors;
 mod events;
 mod grants;
 mod guidelines;
@@ -31,12 +32,13 @@ use brands::Brands;
 pub use guidelines::is_guideline;
 
 /// The files that the folder may hold at its top, besides those that a policy names.
-pub const KNOWN: [&str; 10] = [
+pub const KNOWN: [&str; 11] = [
     "accounts.toml",
     "approvals.toml",
     "apps.toml",
     "brands.toml",
     "calendars.toml",
+    "connectors.toml",
     "events.toml",
     "grants.toml",
     "limits.toml",
@@ -93,9 +95,10 @@ pub(super) fn check(
     let grants = open("grants.toml");
     let auditors = auditors::auditors(&context, &grants);
     let (grants, denies) = grants::grants(&context, &grants);
-    let (policies, referenced) = policies::policies(&context, &policies);
+    let (policies, mut referenced) = policies::policies(&context, &policies);
     let limits = limits::limits(&context, &open("limits.toml"));
     let webhooks = events::webhooks(&context, &open("events.toml"));
+    let connectors = connectors::connectors(&context, &open("connectors.toml"), &mut referenced);
     let approvals = approvals::approvals(&context, &open("approvals.toml"));
     let calendars = calendars::calendars(&context, &open("calendars.toml"));
     strangers(files, &referenced, &report);
@@ -125,6 +128,7 @@ pub(super) fn check(
         policies,
         limits,
         webhooks,
+        connectors,
         workflow: Arc::new(workflow),
         externals: approvals.externals,
         calendars,

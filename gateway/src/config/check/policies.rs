@@ -59,7 +59,7 @@ fn plugin(context: &Context<'_>, entry: &Entry<'_>) -> Option<(PluginName, Plugi
         return None;
     };
     if plugin.kind != PluginKind::Policy {
-        entry.fault(written.line, report, format!("`plugin`: `{name}` is an adapter, not a policy"));
+        entry.fault(written.line, report, format!("`plugin`: `{name}` is {}, not a policy", plugin.kind.described()));
         return None;
     }
     Some((name, plugin))
@@ -82,7 +82,7 @@ fn on_failure(context: &Context<'_>, entry: &Entry<'_>) -> Option<OnFailure> {
 }
 
 /// The configuration with the line of each of its parts; without one it is an empty object.
-fn config(context: &Context<'_>, entry: &Entry<'_>, referenced: &mut BTreeSet<String>) -> Option<Located> {
+pub(super) fn config(context: &Context<'_>, entry: &Entry<'_>, referenced: &mut BTreeSet<String>) -> Option<Located> {
     let report = context.report;
     if entry.has("config") && entry.has("config_file") {
         entry.fault(entry.line_of("config_file"), report, "give only one of `config` and `config_file`");

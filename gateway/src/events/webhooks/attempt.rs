@@ -4,33 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::Event;
+use super::super::{Event, heard, lines::Attempt};
 use crate::{
     config::{Governance, Webhook},
     egress::{JSON, OwnRequest, Proof, WebhookKey},
     gateway::Gateway,
-    model::AccountId,
 };
 
 /// How long a receiver may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// What is read of its answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// What became of a delivery.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
-    /// It was taken.
-    Done,
-    /// It is not for this receiver.
-    Passed,
-    /// The receiver did not take this event; it may take others.
-    Refused(String),
-    /// Nothing can be delivered there for now.
-    Down(String, Option<Duration>),
-    /// The receiver wants nothing any more.
-    Gone,
-}
 
 /// Delivers an event, where it is for this receiver.
 pub(super) async fn deliver(gateway: &Gateway, hook: &Webhook, event: &Event) -> Attempt {
@@ -76,15 +60,7 @@ fn body(governance: &Governance, hook: &Webhook, event: &Event) -> Option<Vec<u8
     if !hook.types.is_empty() && !hook.types.contains(&event.kind) {
         return None;
     }
-    let any = hook.accounts.is_empty() && hook.brands.is_empty();
-    let sees = |account: &str| {
-        let named = hook.accounts.is_empty() || hook.accounts.iter().any(|known| known.as_str() == account);
-        let brand = governance.accounts.get(&AccountId::new(account)).map(|account| &account.brand);
-        let branded =
-            hook.brands.is_empty() || brand.is_some_and(|brand| hook.brands.iter().any(|own| own.covers(brand)));
-        named && branded
-    };
-    let view = event.shown(sees).filter(|_| any || event.about().next().is_some())?;
+    let view = heard(governance, &hook.accounts, &hook.brands, event)?;
     serde_json::to_vec(&view).ok()
 }
 

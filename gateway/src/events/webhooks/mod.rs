@@ -1,74 +1,89 @@
 //! Signed webhooks (Standard Webhooks 1.0): one request for each event, to the receivers of `events.toml`.
-//!
-//! Each receiver has a line of its own that reads the log from a position of its own. In reading order: `kept` is what a line
-//! remembers on disk, `attempt` makes one delivery, `line` decides what comes next.
 
 mod attempt;
-mod kept;
-mod line;
-mod told;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use tokio::{sync::Mutex, task::JoinSet};
+use serde::{Deserialize, Serialize};
 
-pub use told::{DeadView, WebhookView};
-
-use self::{line::Line, told::Endpoint};
-use crate::gateway::Gateway;
-
-/// How often governance is looked at for new receivers.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub use super::lines::DeadView;
+use super::{
+    Event,
+    lines::{Attempt, Attempted, Endpoint, Lines, Receiver},
+};
+use crate::{
+    config::{Governance, Webhook},
+    gateway::Gateway,
+    model::EventType,
+};
 
 /// The receivers of a gateway.
 #[derive(Default)]
-pub struct Webhooks {
-    open: Mutex<BTreeMap<String, Arc<Endpoint>>>,
+pub struct Webhooks(Lines<Webhook>);
+
+/// How one receiver is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookView {
+    /// Its name.
+    pub id: String,
+    /// Scheme, host and port of where events are posted to.
+    pub origin: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// `ready`, `no-secret`, `down` (it can't be reached), or `disabled` (it answered 410).
+    pub state: String,
+    /// Signatures that a delivery has now: 2 after a rotation.
+    pub secrets: usize,
+    /// The next leaf to look at.
+    pub next: u64,
+    /// Leaves of the log that were not looked at yet.
+    pub lag_leaves: u64,
+    /// Events that wait for another attempt.
+    pub waiting: usize,
+    /// Events that were given up.
+    pub dead: usize,
+    /// Events that were taken since the start of the process.
+    pub delivered: u64,
+    /// Why the last delivery failed; none after a good one.
+    pub last_error: Option<String>,
+}
+
+impl Receiver for Webhook {
+    const WORD: &'static str = "webhook";
+    const DEAD_LETTER: &'static str = "webhook-dead-letter";
+    const DISABLED: &'static str = "webhook-disabled";
+    const FORGETS_DEAD: bool = true;
+
+    fn names(governance: &Governance) -> Vec<String> {
+        governance.webhooks.keys().cloned().collect()
+    }
+
+    fn find(governance: &Governance, id: &str) -> Option<Self> {
+        governance.webhooks.get(id).cloned()
+    }
+
+    fn wants(&self, kind: EventType) -> bool {
+        self.types.is_empty() || self.types.contains(&kind)
+    }
+
+    fn deliver<'a>(
+        &'a self,
+        gateway: &'a Arc<Gateway>,
+        _endpoint: &'a Arc<Endpoint>,
+        event: &'a Event,
+    ) -> Attempted<'a, Attempt> {
+        Box::pin(attempt::deliver(gateway, self, event))
+    }
+
+    fn given_up<'a>(&'a self, _gateway: &'a Arc<Gateway>, _event: &'a Event, _unknown: bool) -> Attempted<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl Webhooks {
     /// Delivers until the gateway stops.
     pub async fn run(&self, gateway: &Arc<Gateway>) {
-        let mut lines = JoinSet::new();
-        let mut running = BTreeMap::new();
-        loop {
-            while let Some(ended) = lines.try_join_next() {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a webhook's line ended by itself and begins anew");
-                }
-            }
-            running.retain(|_, task: &mut tokio::task::AbortHandle| !task.is_finished());
-            let wanted: Vec<String> = gateway.governance.load().webhooks.keys().cloned().collect();
-            for id in wanted.into_iter().filter(|id| !running.contains_key(id)).collect::<Vec<_>>() {
-                match self.endpoint(gateway, &id).await {
-                    Ok(endpoint) => {
-                        let line = Line::new(Arc::clone(gateway), endpoint);
-                        running.insert(id, lines.spawn(line.run()));
-                    }
-                    Err(why) => tracing::error!(webhook = id, why, "a webhook can't begin"),
-                }
-            }
-            tokio::select! {
-                () = gateway.stopping.wait() => break,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
-        while lines.join_next().await.is_some() {}
-    }
-
-    /// What there is of a receiver, read from disk where it was not yet.
-    async fn endpoint(&self, gateway: &Gateway, id: &str) -> Result<Arc<Endpoint>, String> {
-        // Held until it is there: two that open one file would each remember something else.
-        let mut open = self.open.lock().await;
-        if let Some(endpoint) = open.get(id) {
-            return Ok(Arc::clone(endpoint));
-        }
-        let (dir, name) = (gateway.config.export_dir(), id.to_owned());
-        let (origin, next) = (gateway.audit.origin().to_owned(), gateway.audit.next_index());
-        let opened = tokio::task::spawn_blocking(move || Endpoint::open(&dir, &name, &origin, next));
-        let opened = Arc::new(opened.await.map_err(|error| error.to_string())??);
-        open.insert(id.to_owned(), Arc::clone(&opened));
-        Ok(opened)
+        self.0.run(gateway).await;
     }
 
     /// How every receiver of the governance is.
@@ -78,9 +93,27 @@ impl Webhooks {
     pub async fn list(&self, gateway: &Gateway) -> Result<Vec<WebhookView>, String> {
         let mut views = Vec::new();
         for hook in gateway.governance.load_full().webhooks.values() {
-            let secrets = gateway.vault.webhook_secrets(&hook.id).await.map_err(|error| error.to_string())?;
-            let endpoint = self.endpoint(gateway, &hook.id).await?;
-            views.push(endpoint.view(hook, secrets.len(), gateway.audit.next_index()));
+            let secrets = gateway.vault.webhook_secrets(&hook.id).await.map_err(|error| error.to_string())?.len();
+            let figures = self.0.endpoint(gateway, &hook.id).await?.figures(gateway.audit.next_index());
+            views.push(WebhookView {
+                id: hook.id.clone(),
+                origin: hook.url.origin().ascii_serialization(),
+                owner: hook.owner.to_string(),
+                state: match (figures.disabled, secrets, figures.down) {
+                    (true, ..) => "disabled",
+                    (_, 0, _) => "no-secret",
+                    (_, _, true) => "down",
+                    _ => "ready",
+                }
+                .to_owned(),
+                secrets,
+                next: figures.next,
+                lag_leaves: figures.lag_leaves,
+                waiting: figures.waiting,
+                dead: figures.dead,
+                delivered: figures.delivered,
+                last_error: figures.last_error,
+            });
         }
         Ok(views)
     }
@@ -90,10 +123,7 @@ impl Webhooks {
     /// # Errors
     /// A sentence, where what is kept of it can't be read.
     pub async fn dead(&self, gateway: &Gateway, id: &str) -> Result<Option<Vec<DeadView>>, String> {
-        if !gateway.governance.load().webhooks.contains_key(id) {
-            return Ok(None);
-        }
-        Ok(Some(self.endpoint(gateway, id).await?.dead()))
+        self.0.dead(gateway, id).await
     }
 
     /// Sends again what was given up, or everything from a leaf on, and enables a receiver that was disabled. Answers how many
@@ -102,16 +132,7 @@ impl Webhooks {
     /// # Errors
     /// A sentence, where what is kept of it can't be read or written.
     pub async fn replay(&self, gateway: &Gateway, id: &str, from: Option<u64>) -> Result<Option<u64>, String> {
-        if !gateway.governance.load().webhooks.contains_key(id) {
-            return Ok(None);
-        }
-        let endpoint = self.endpoint(gateway, id).await?;
-        let now_ms = gateway.clock.now().as_millisecond();
-        let (count, cleared) = endpoint.replay(from, now_ms, gateway.audit.next_index());
-        endpoint.store().await;
-        for code in cleared {
-            line::alarm(gateway, code, id, false).await;
-        }
-        Ok(Some(count))
+        let (now_ms, log_next) = (gateway.clock.now().as_millisecond(), gateway.audit.next_index());
+        self.0.change(gateway, id, |endpoint| endpoint.replay(from, now_ms, log_next)).await
     }
 }

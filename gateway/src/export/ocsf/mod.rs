@@ -46,6 +46,7 @@ pub fn event(origin: &str, index: u64, leaf: &[u8]) -> Value {
         Event::Heartbeat(_) => system::heartbeat(&mut draft),
         Event::State(state) => system::state(&mut draft, &state),
         Event::Alarm(alarm) => system::alarm(&mut draft, &alarm),
+        Event::Delivery(delivery) => system::delivery(&mut draft, &delivery),
         Event::Erasure(erasure) => system::erasure(&mut draft, &erasure.by),
         Event::Retention(_) => system::retention(&mut draft),
         Event::KeyChange(_) => system::key_change(&mut draft),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::draft::{
     AUTHENTICATION, Activity, BASE, Draft, ENTITY, ERROR, LIFECYCLE, OTHER, PRODUCT, Severity, Status, object,
 };
-use crate::audit::leaf::{Alarm, Change, Changed, LifecycleEvent, State};
+use crate::audit::leaf::{Alarm, Change, Changed, Delivery, DeliveryResult, LifecycleEvent, State};
 
 /// `activity_id` of an error in general, and of a record that could not be mapped (Application Error).
 const GENERAL_ERROR: Activity = (1, "General Error");
@@ -164,6 +164,21 @@ pub(super) fn alarm(draft: &mut Draft, alarm: &Alarm) {
     draft.set("status_code", code.into());
     let what = if alarm.raised { "raised" } else { "cleared" };
     draft.message(format!("alarm `{}` {what}: {}", alarm.code, alarm.subject));
+}
+
+pub(super) fn delivery(draft: &mut Draft, delivery: &Delivery) {
+    let taken = delivery.result == DeliveryResult::Delivered;
+    draft.class(ENTITY, (OTHER, "Hand over"));
+    draft.severity(if taken { Severity::Informational } else { Severity::Medium });
+    draft.status(match delivery.result {
+        DeliveryResult::Delivered => Status::Success,
+        DeliveryResult::GivenUp => Status::Failure,
+        DeliveryResult::Unknown | DeliveryResult::Other => Status::Unknown,
+    });
+    let what = if taken { "took" } else { "did not surely take" };
+    draft.message(format!("the connector `{}` {what} the event {}", delivery.connector, delivery.event_kind));
+    draft.set("entity", json!({ "uid": delivery.connector, "type": "connector", "type_id": OTHER }));
+    draft.set("actor", actor(""));
 }
 
 pub(super) fn erasure(draft: &mut Draft, by: &[String]) {

@@ -310,18 +310,21 @@ pub(crate) fn performed(
     Ok(Ok(Performed { parts }))
 }
 
-fn published(part: adapter_api::Published) -> Checked<PublishedPart> {
+/// Something for people to open.
+pub(crate) fn address(url: &str) -> Checked<()> {
+    let fits =
+        url.len() <= URL_BYTES_MAX && url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
+    if fits { Ok(()) } else { Err("an address for people is not an http address".into()) }
+}
+
+pub(crate) fn published(part: adapter_api::Published) -> Checked<PublishedPart> {
     if let Some(url) = &part.url {
-        let fits = url.len() <= URL_BYTES_MAX
-            && url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-        if !fits {
-            return Err("an address for people is not an http address".into());
-        }
+        address(url)?;
     }
     Ok(PublishedPart { platform_id: reference("the network's id", part.platform_id)?, url: part.url })
 }
 
-fn failure(failure: adapter_api::Failure, sent: &HashSet<String>) -> Checked<Failure> {
+pub(crate) fn failure(failure: adapter_api::Failure, sent: &HashSet<String>) -> Checked<Failure> {
     Ok(match failure {
         adapter_api::Failure::Rejected(why) => Failure::Rejected(rejection(why)?),
         adapter_api::Failure::Unauthorized(why) => Failure::Unauthorized(rejection(why)?),

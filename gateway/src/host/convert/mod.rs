@@ -1,6 +1,7 @@
 //! The gateway's words ↔ the contract's records. [`answers`] also checks what plugins answer.
 
 pub(super) mod answers;
+pub(super) mod connector;
 
 use jiff::Timestamp;
 

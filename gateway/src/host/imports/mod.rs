@@ -132,11 +132,27 @@ pub(super) fn adapter_linker(engine: &Engine) -> wasmtime::Result<Linker<CallSta
     Ok(linker)
 }
 
+/// Links what a connector gets: what an adapter does, without media.
+pub(super) fn connector_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = base_linker(engine)?;
+    super::bindings::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    state::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    random::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    Ok(linker)
+}
+
 /// Links what a policy gets.
 pub(super) fn policy_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
-    let mut linker = Linker::new(engine);
+    let mut linker = base_linker(engine)?;
     types::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
     media::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
+    Ok(linker)
+}
+
+/// Links what every plugin gets.
+fn base_linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
+    let mut linker = Linker::new(engine);
     log::add_to_linker::<_, HasSelf<_>>(&mut linker, |call| call)?;
     // These two are called most, with the longest texts: they are linked by hand, so that no text is copied on the way.
     linker.instance("pressgate:plugin/config@0.1.0")?.func_wrap("get", config_get)?;

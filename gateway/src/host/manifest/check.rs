@@ -17,6 +17,8 @@ use super::{
 use crate::model::PluginName;
 
 const ACCOUNT_ENDPOINT: &str = "{account.endpoint}";
+/// The same of a connector: its endpoint is in `connectors.toml`.
+const CONNECTOR_ENDPOINT: &str = "{connector.endpoint}";
 const NAME_BYTES_MAX: usize = 64;
 const LIST_MAX: usize = 64;
 const TEXT_BYTES_MAX: usize = 512;
@@ -88,6 +90,9 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
         PluginKind::Adapter if plugin.networks.is_empty() => {
             return Err(ManifestError::at("plugin.networks", "an adapter names the networks that it speaks"));
         }
+        PluginKind::Connector if !plugin.networks.is_empty() => {
+            return Err(ManifestError::at("plugin.networks", "a connector speaks no network"));
+        }
         PluginKind::Policy if !plugin.networks.is_empty() => {
             return Err(ManifestError::at("plugin.networks", "a policy speaks no network"));
         }
@@ -99,6 +104,7 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
         }
         _ => {}
     }
+    own_endpoint(plugin.kind, &raw.http)?;
     count("http", raw.http.len())?;
     count("credential", raw.credential.len())?;
     count("match", raw.matches.len())?;
@@ -121,6 +127,20 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
         matches,
         config_schema,
     })
+}
+
+/// An adapter speaks to its account's endpoint, a connector to its own.
+fn own_endpoint(kind: PluginKind, rules: &[RawHttp]) -> Checked<()> {
+    let (own, other) = match kind {
+        PluginKind::Connector => (CONNECTOR_ENDPOINT, ACCOUNT_ENDPOINT),
+        PluginKind::Adapter | PluginKind::Policy => (ACCOUNT_ENDPOINT, CONNECTOR_ENDPOINT),
+    };
+    match rules.iter().position(|rule| rule.origin == other) {
+        Some(index) => {
+            Err(ManifestError::at(format!("http[{index}].origin"), format!("`{other}`: write `{own}` here")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn each<R, T>(list: &str, raw: &[R], check: impl Fn(&str, &R) -> Checked<T>) -> Checked<Vec<T>> {
@@ -230,7 +250,7 @@ fn known_as(place: &str, raw: &RawHttp) -> Checked<Vec<String>> {
 }
 
 fn origin(place: &str, text: &str) -> Checked<Origin> {
-    if text == ACCOUNT_ENDPOINT {
+    if [ACCOUNT_ENDPOINT, CONNECTOR_ENDPOINT].contains(&text) {
         return Ok(Origin::AccountEndpoint);
     }
     let fault = || {
@@ -275,7 +295,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         return Err(ManifestError::at(format!("{place}.public"), message));
     }
     let wanted = match raw.scheme {
-        RawScheme::Bearer | RawScheme::Header | RawScheme::Query => Some(1),
+        RawScheme::Bearer | RawScheme::Header | RawScheme::Query | RawScheme::Webhook => Some(1),
         RawScheme::Basic => Some(2),
         RawScheme::OAuth1 => Some(4),
         RawScheme::Session | RawScheme::OAuth2 => None,
@@ -301,6 +321,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         (RawScheme::Header, _) => CredentialScheme::Header(name),
         (RawScheme::Query, _) => CredentialScheme::Query(name),
         (RawScheme::OAuth1, _) => CredentialScheme::OAuth1,
+        (RawScheme::Webhook, _) => CredentialScheme::Webhook,
         (RawScheme::Session, Some(raw_session)) => {
             CredentialScheme::Session(Box::new(session(&format!("{place}.session"), raw_session, &secrets)?))
         }
@@ -336,7 +357,7 @@ fn alternatives(credentials: &[CredentialDecl]) -> Checked<()> {
 /// The values of a credential whose manifest does not name them: what its scheme needs.
 fn default_secrets(raw: &RawCredential) -> Vec<String> {
     match (raw.scheme, &raw.session) {
-        (RawScheme::Bearer | RawScheme::Header | RawScheme::Query, _) => vec![raw.label.clone()],
+        (RawScheme::Bearer | RawScheme::Header | RawScheme::Query | RawScheme::Webhook, _) => vec![raw.label.clone()],
         (RawScheme::Basic, _) => vec!["user".to_owned(), "password".to_owned()],
         (RawScheme::OAuth1, _) => {
             ["consumer_key", "consumer_secret", "access_token", "access_token_secret"].map(str::to_owned).to_vec()

@@ -33,7 +33,7 @@ pub struct Manifest {
     pub kind: PluginKind,
     /// Version of the contract that it was built for.
     pub wit: String,
-    /// Networks that an adapter speaks; empty for a policy.
+    /// Networks that an adapter speaks; empty for others.
     pub networks: Vec<String>,
     /// Requests that it may make; empty for a policy.
     pub http: Vec<HttpRule>,
@@ -55,9 +55,11 @@ pub enum PluginKind {
     Adapter,
     /// Judges a call.
     Policy,
+    /// Hands events to another system.
+    Connector,
 }
 
-/// Requests that an adapter may make to one origin.
+/// Requests that a plugin may make to one origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRule {
     /// Where to.
@@ -73,7 +75,7 @@ pub struct HttpRule {
 /// Where a request may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The endpoint of the account that speaks: `{account.endpoint}`.
+    /// The endpoint of the account that speaks, or of the connector: `{account.endpoint}`, `{connector.endpoint}`.
     AccountEndpoint,
     /// This origin, as ASCII without a slash at the end, which the operator must grant.
     Fixed(String),
@@ -109,6 +111,8 @@ pub enum CredentialScheme {
     Session(Box<SessionDecl>),
     /// `Authorization: OAuth …`: a signature of the request (RFC 5849, HMAC-SHA1) by four values.
     OAuth1,
+    /// `webhook-signature`: a signature of the body (Standard Webhooks, HMAC-SHA256) by one value.
+    Webhook,
     /// A token that a person's consent gives and the host renews.
     OAuth2(Box<OAuth2Decl>),
 }
@@ -123,6 +127,7 @@ impl CredentialScheme {
             Self::Query(_) => "query",
             Self::Session(_) => "session",
             Self::OAuth1 => "oauth1",
+            Self::Webhook => "webhook",
             Self::OAuth2(_) => "oauth2",
         }
     }

@@ -76,6 +76,7 @@ pub(super) enum RawScheme {
     Query,
     Session,
     OAuth1,
+    Webhook,
     OAuth2,
 }
 

@@ -56,6 +56,7 @@ pub(super) fn of(leaf: &Leaf) -> Option<Sight> {
         | Leaves::Read(_)
         | Leaves::Heartbeat(_)
         | Leaves::State(_)
+        | Leaves::Delivery(_)
         | Leaves::Erasure(_)
         | Leaves::Retention(_)
         | Leaves::KeyChange(_)

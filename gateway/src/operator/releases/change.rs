@@ -122,7 +122,7 @@ pub(super) async fn swap(
     let after = RoutingRecord { version: before.version.saturating_add(1), routing };
     let loaded: Vec<_> = swap.loaded.into_iter().collect();
     let now = gateway.registry.snapshot();
-    let base = Serving { adapters: now.adapters.clone(), policies: now.policies.clone() };
+    let base = Serving::of(&now);
     let built = build(gateway, &governance, base, loaded, Some(after.clone())).await?;
     if !built.notes.is_empty() && matches!(wish, Wish::Rollback) {
         tracing::warn!(notes = ?built.notes, "what is gone back to is not whole");

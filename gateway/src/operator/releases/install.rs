@@ -95,6 +95,7 @@ fn record(gateway: &Gateway, manifest: &Manifest, component: &[u8], by: &By) -> 
         kind: match manifest.kind {
             PluginKind::Adapter => "adapter".to_owned(),
             PluginKind::Policy => "policy".to_owned(),
+            PluginKind::Connector => "connector".to_owned(),
         },
         size_bytes: u64::try_from(component.len()).unwrap_or(u64::MAX),
         installed_at: gateway.clock.now(),

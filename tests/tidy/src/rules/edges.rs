@@ -122,6 +122,8 @@ const TABLE: &[(&str, &[&str])] = &[
         "events",
         &["model", "clock", "config", "folders", "gateway", "stop", "egress", "vault", "audit", "records", "export"],
     ),
+    // The same handed to other systems by plugins, through the wire of a call.
+    ("connectors", &["model", "config", "gateway", "call", "events", "host", "egress", "audit"]),
     // People are told that something waits for them; what, the log and how posts and connections stand say.
     (
         "notices",
@@ -183,6 +185,7 @@ const HELD: &[&str] = &[
     "audit",
     "export",
     "events",
+    "connectors",
     "notices",
     "witness",
     "records",

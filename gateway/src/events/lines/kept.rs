@@ -24,7 +24,9 @@ pub(super) const TRIED_MS: i64 = 72 * 3_600_000;
 const FIRST_MS: i64 = 1_000;
 const LONGEST_MS: i64 = 3_600_000;
 /// More than such a file can be, in bytes.
-const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Events that were given up, where none of them may be forgotten: with more the line waits as a whole.
+const KEPT_DEAD_MAX: usize = 1_000;
 
 /// An event that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,53 @@ pub(super) struct Dead {
     pub(super) post: String,
     pub(super) at_ms: i64,
     pub(super) why: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unknown: bool,
 }
+
+/// What was done for one event so far, by receivers whose deliveries have several steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// When the first attempt began.
+    pub created_ms: i64,
+    /// How many there were.
+    pub attempts: u32,
+    /// In the order in which they were sent.
+    pub steps: Vec<KeptStep>,
+}
+
+/// A request of a delivery that left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptStep {
+    /// The plugin's name for it.
+    pub name: String,
+    /// It is seen by others.
+    pub effect: bool,
+    /// How it avoids happening twice.
+    pub safety: String,
+    /// What was asked for.
+    pub digest: String,
+    /// When it left.
+    pub sent_ms: i64,
+    /// The answer; none while there is none that the plugin went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<KeptAnswer>,
+}
+
+/// An answer to a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, as base64.
+    pub body: String,
+}
+
+/// An event that is not among those that were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsettled(pub u64);
 
 /// Events of one post, the first of which failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +111,26 @@ pub(super) struct Kept {
     /// It said that it is gone for good.
     #[serde(default)]
     pub(super) disabled: bool,
+    /// What was done so far for events that are not done with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) journals: BTreeMap<u64, Journal>,
+    /// The plugin's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) note: Vec<u8>,
 }
 
 impl Kept {
     pub(super) fn new(origin: &str, next: u64) -> Self {
-        let (waiting, dead) = (BTreeMap::new(), Vec::new());
-        Self { origin: origin.to_owned(), next, waiting, dead, down_since_ms: None, disabled: false }
+        Self {
+            origin: origin.to_owned(),
+            next,
+            waiting: BTreeMap::new(),
+            dead: Vec::new(),
+            down_since_ms: None,
+            disabled: false,
+            journals: BTreeMap::new(),
+            note: Vec::new(),
+        }
     }
 
     /// How many events wait.
@@ -87,7 +149,11 @@ impl Kept {
     pub(super) fn park(&mut self, post: &str, leaf: u64, now_ms: i64, chance: f64) {
         let due_ms = now_ms.saturating_add(pause_ms(0, chance));
         let fresh = Waiting { leaves: vec![leaf], since_ms: now_ms, attempts: 1, due_ms };
-        self.waiting.insert(post.to_owned(), fresh);
+        // An earlier one of the post may have been put back meanwhile.
+        let waiting = self.waiting.entry(post.to_owned()).or_insert(fresh);
+        if !waiting.leaves.contains(&leaf) {
+            waiting.leaves.push(leaf);
+        }
     }
 
     /// Lines an event up behind the others of its post; false where none of it waits.
@@ -108,6 +174,16 @@ impl Kept {
         (waiting.since_ms, waiting.attempts, waiting.due_ms) = (now_ms, 0, now_ms);
     }
 
+    /// This event of the post is done with, whether or not it is the first; the next one is due.
+    pub(super) fn done_with(&mut self, post: &str, leaf: u64, now_ms: i64) {
+        let first = self.waiting.get(post).and_then(|waiting| waiting.leaves.first());
+        if first == Some(&leaf) {
+            self.done(post, now_ms);
+        } else if let Some(waiting) = self.waiting.get_mut(post) {
+            waiting.leaves.retain(|known| *known != leaf);
+        }
+    }
+
     /// The first event of the post failed again. True where it is given up.
     pub(super) fn again(&mut self, post: &str, now_ms: i64, chance: f64, why: &str) -> bool {
         let Some(waiting) = self.waiting.get_mut(post) else { return false };
@@ -117,17 +193,68 @@ impl Kept {
             return false;
         }
         let leaf = waiting.leaves.first().copied().unwrap_or_default();
-        self.give_up(post, leaf, now_ms, why);
+        self.give_up(post, leaf, now_ms, why, false);
         self.done(post, now_ms);
         true
     }
 
     /// Lists an event as given up.
-    pub(super) fn give_up(&mut self, post: &str, leaf: u64, now_ms: i64, why: &str) {
+    pub(super) fn give_up(&mut self, post: &str, leaf: u64, now_ms: i64, why: &str, unknown: bool) {
         if self.dead.len() >= DEAD_MAX {
-            self.dead.remove(0);
+            let forgotten = self.dead.remove(0);
+            self.journals.remove(&forgotten.leaf);
         }
-        self.dead.push(Dead { leaf, post: post.to_owned(), at_ms: now_ms, why: why.to_owned() });
+        self.dead.push(Dead { leaf, post: post.to_owned(), at_ms: now_ms, why: why.to_owned(), unknown });
+    }
+
+    /// So much was given up that a line which forgets nothing waits.
+    pub(super) fn is_full_of_dead(&self) -> bool {
+        self.dead.len() >= KEPT_DEAD_MAX
+    }
+
+    /// Has what was given up tried again: all that was refused, or these, also where something may have happened already.
+    pub(super) fn retry(&mut self, leaves: &[u64], now_ms: i64) -> Result<u64, Unsettled> {
+        self.all_dead(leaves)?;
+        self.down_since_ms = None;
+        for waiting in self.waiting.values_mut() {
+            (waiting.since_ms, waiting.attempts, waiting.due_ms) = (now_ms, 0, now_ms);
+        }
+        let wanted = |dead: &Dead| if leaves.is_empty() { !dead.unknown } else { leaves.contains(&dead.leaf) };
+        let (again, stay) = std::mem::take(&mut self.dead).into_iter().partition(wanted);
+        self.dead = stay;
+        let again: Vec<Dead> = again;
+        let count = again.len() as u64;
+        for dead in again.iter().filter(|dead| dead.unknown) {
+            // Whoever names it has looked: what was not answered is sent again.
+            if let Some(journal) = self.journals.get_mut(&dead.leaf) {
+                journal.steps.retain(|step| step.answer.is_some());
+            }
+        }
+        self.line_up_again(again, now_ms);
+        Ok(count)
+    }
+
+    /// Takes these off the list.
+    pub(super) fn close(&mut self, leaves: &[u64]) -> Result<u64, Unsettled> {
+        self.all_dead(leaves)?;
+        self.dead.retain(|dead| !leaves.contains(&dead.leaf));
+        self.journals.retain(|leaf, _| !leaves.contains(leaf));
+        Ok(leaves.len() as u64)
+    }
+
+    fn all_dead(&self, leaves: &[u64]) -> Result<(), Unsettled> {
+        let is_dead = |leaf: u64| self.dead.iter().any(|dead| dead.leaf == leaf);
+        leaves.iter().find(|leaf| !is_dead(**leaf)).map_or(Ok(()), |leaf| Err(Unsettled(*leaf)))
+    }
+
+    fn line_up_again(&mut self, dead: Vec<Dead>, now_ms: i64) {
+        for Dead { leaf, post, .. } in dead {
+            let fresh = || Waiting { leaves: Vec::new(), since_ms: now_ms, attempts: 0, due_ms: now_ms };
+            let waiting = self.waiting.entry(post).or_insert_with(fresh);
+            waiting.leaves.push(leaf);
+            waiting.leaves.sort_unstable();
+            waiting.leaves.dedup();
+        }
     }
 
     /// Begins again: with what was given up, before what waits of the same post, or with everything from a leaf on. Answers how
@@ -140,13 +267,7 @@ impl Kept {
         let Some(from) = from else {
             let dead = std::mem::take(&mut self.dead);
             let count = dead.len() as u64;
-            for Dead { leaf, post, .. } in dead {
-                let fresh = || Waiting { leaves: Vec::new(), since_ms: now_ms, attempts: 0, due_ms: now_ms };
-                let waiting = self.waiting.entry(post).or_insert_with(fresh);
-                waiting.leaves.push(leaf);
-                waiting.leaves.sort_unstable();
-                waiting.leaves.dedup();
-            }
+            self.line_up_again(dead, now_ms);
             return count;
         };
         let from = from.min(log_next);
@@ -183,23 +304,19 @@ pub(super) struct KeptFile {
 
 impl KeptFile {
     /// Reads it, in the folder of the exports' cursors, which backups copy; a new receiver begins with the present.
-    pub(super) fn open(dir: &Path, id: &str, origin: &str, log_next: u64) -> Result<(Self, Kept), String> {
-        let path = dir.join(format!("webhook.{id}.cursor"));
+    pub(super) fn open(dir: &Path, word: &str, id: &str, origin: &str, log_next: u64) -> Result<(Self, Kept), String> {
+        let path = dir.join(format!("{word}.{id}.cursor"));
         let shown = path.display().to_string();
         let told = |error: io::Error| format!("{shown}: {error}");
         let mut kept = match read(&path).map_err(told)? {
             None => Kept::new(origin, log_next),
             // To begin anew without a word would lose what is between.
             Some(text) => serde_json::from_slice(&text).map_err(|_| {
-                format!("{shown} can't be read. Restore it, or remove it: then this webhook begins with the present")
+                format!("{shown} can't be read. Restore it, or remove it: then this {word} begins with the present")
             })?,
         };
         if kept.origin != origin {
-            tracing::warn!(
-                file = shown,
-                found = kept.origin,
-                "the position is of another log; the webhook begins anew"
-            );
+            tracing::warn!(file = shown, found = kept.origin, "the position is of another log; the {word} begins anew");
             kept = Kept::new(origin, log_next);
         }
         if kept.next > log_next {
@@ -278,7 +395,7 @@ mod tests {
         assert_eq!((kept.dead[0].leaf, kept.due(now)), (1, Some(("p".into(), 4))));
         assert_eq!(kept.replay(None, now, 10), 1);
         assert_eq!((kept.waiting["p"].leaves.as_slice(), kept.dead.len()), ([1, 4].as_slice(), 0));
-        kept.give_up("q", 3, now, "x");
+        kept.give_up("q", 3, now, "x", false);
         assert_eq!((kept.replay(Some(3), now, 10), kept.next), (7, 3));
         assert_eq!((kept.waiting["p"].leaves.as_slice(), kept.dead.len()), ([1].as_slice(), 0));
     }
@@ -294,7 +411,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again() {
         let dir = tempfile::tempdir().unwrap();
-        let open = |origin: &str, next| KeptFile::open(dir.path(), "crm", origin, next);
+        let open = |origin: &str, next| KeptFile::open(dir.path(), "webhook", "crm", origin, next);
         let (mut file, mut kept) = open("o", 7).unwrap();
         assert_eq!(kept.next, 7, "a new one begins with the present");
         kept.next = 9;

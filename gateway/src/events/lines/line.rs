@@ -3,20 +3,18 @@
 //! Where the receiver as a whole can't be reached, the line waits with the event that it is at. Where it refuses one event, that event
 //! waits with the later ones of its post, and the line goes on with other posts. So no event overtakes an earlier one of its post.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, marker::PhantomData, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
 use super::{
     super::{Event, Posts, block, table},
-    attempt::{Attempt, deliver},
+    Attempt, Endpoint, Receiver,
     kept::{TRIED_MS, WAITING_MAX, is_due, pause_ms},
-    told::{DEAD_LETTER, DISABLED, Endpoint},
 };
 use crate::{
     audit::{Leaf, LogReader, leaf::Alarm},
-    config::Webhook,
     gateway::Gateway,
 };
 
@@ -28,7 +26,8 @@ const STORE_EVERY: Duration = Duration::from_secs(1);
 const ASKED_MS_MAX: i64 = 3_600_000;
 
 /// The task of one receiver.
-pub(super) struct Line {
+pub(super) struct Line<R> {
+    of: PhantomData<fn() -> R>,
     gateway: Arc<Gateway>,
     endpoint: Arc<Endpoint>,
     reader: Option<LogReader>,
@@ -44,13 +43,14 @@ pub(super) struct Line {
     stored: Instant,
 }
 
-impl Line {
+impl<R: Receiver> Line<R> {
     pub(super) fn new(gateway: Arc<Gateway>, endpoint: Arc<Endpoint>) -> Self {
         let (read_to, replays) = {
             let state = endpoint.state();
             (state.kept.next, state.replays)
         };
         Self {
+            of: PhantomData,
             gateway,
             endpoint,
             reader: None,
@@ -68,10 +68,10 @@ impl Line {
     pub(super) async fn run(mut self) {
         let gateway = Arc::clone(&self.gateway);
         loop {
-            let Some(hook) = gateway.governance.load().webhooks.get(&self.endpoint.id).cloned() else { break };
+            let Some(receiver) = R::find(&gateway.governance.load(), &self.endpoint.id) else { break };
             let pause = tokio::select! {
                 () = gateway.stopping.wait() => break,
-                pause = self.step(&hook) => pause,
+                pause = self.step(&receiver) => pause,
             };
             if self.stored.elapsed() >= STORE_EVERY || !pause.is_zero() {
                 self.endpoint.store().await;
@@ -90,48 +90,52 @@ impl Line {
     }
 
     /// One delivery at most; gives the pause before the next.
-    async fn step(&mut self, hook: &Webhook) -> Duration {
+    async fn step(&mut self, receiver: &R) -> Duration {
         let now_ms = self.now_ms();
         let (retry, full) = {
-            let state = self.endpoint.state();
+            let mut state = self.endpoint.state();
             if state.replays != self.replays {
                 (self.replays, self.read_to, self.reader) = (state.replays, state.kept.next, None);
                 (self.failures, self.due_ms) = (0, 0);
                 self.ready.clear();
             }
+            if std::mem::take(&mut state.hurry) {
+                (self.failures, self.due_ms) = (0, 0);
+            }
             if state.kept.disabled {
                 return LOOK_EVERY;
             }
-            (state.kept.due(now_ms), state.kept.waiting() >= WAITING_MAX)
+            let full = state.kept.waiting() >= WAITING_MAX || (!R::FORGETS_DEAD && state.kept.is_full_of_dead());
+            (state.kept.due(now_ms), full)
         };
         if !is_due(self.due_ms, now_ms) {
             return LOOK_EVERY;
         }
         if let Some((post, leaf)) = retry {
-            return self.retry(hook, &post, leaf).await;
+            return self.retry(receiver, &post, leaf).await;
         }
         if full {
             return LOOK_EVERY;
         }
         if self.ready.is_empty() {
-            match self.read(hook).await {
+            match self.read(receiver).await {
                 Ok(true) => {}
                 Ok(false) => return LOOK_EVERY,
                 Err(why) => return self.down(&format!("the log can't be read: {why}"), None),
             }
         }
-        self.first(hook).await
+        self.first(receiver).await
     }
 
     /// Reads on; false where there is nothing new.
-    async fn read(&mut self, hook: &Webhook) -> Result<bool, String> {
+    async fn read(&mut self, receiver: &R) -> Result<bool, String> {
         let until = self.gateway.audit.next_index();
         if self.read_to >= until {
             return Ok(false);
         }
         let reader = self.reader.take().unwrap_or_else(|| self.gateway.audit.reader(self.read_to));
-        let (next, types) = (self.read_to, hook.types.clone());
-        let fits = move |event: &Event| types.is_empty() || types.contains(&event.kind);
+        let (next, wants) = (self.read_to, receiver.clone());
+        let fits = move |event: &Event| wants.wants(event.kind);
         let reading = tokio::task::spawn_blocking(move || block(reader, next, until, &fits));
         let read = reading.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         (self.reader, self.read_to) = (Some(read.reader), read.next);
@@ -140,7 +144,7 @@ impl Line {
     }
 
     /// The next event of the log.
-    async fn first(&mut self, hook: &Webhook) -> Duration {
+    async fn first(&mut self, receiver: &R) -> Duration {
         let Some(event) = self.ready.front().cloned() else {
             self.moved(self.read_to);
             return Duration::ZERO;
@@ -152,7 +156,7 @@ impl Line {
             self.moved(after);
             return Duration::ZERO;
         }
-        let attempt = self.attempt(hook, event.clone()).await;
+        let attempt = self.attempt(receiver, event.clone()).await;
         if self.endpoint.state().replays != self.replays {
             return Duration::ZERO;
         }
@@ -166,6 +170,10 @@ impl Line {
                 state.kept.park(&event.post, event.index, now_ms, chance());
                 state.last_error = Some(why);
             }
+            Attempt::Hopeless { why, unknown } => {
+                self.reached(false);
+                self.give_up(receiver, &event, &why, unknown).await;
+            }
             Attempt::Gone => return self.gone().await,
             Attempt::Down(why, asked) => {
                 let pause = self.down(&why, asked);
@@ -175,7 +183,7 @@ impl Line {
                 if !(down_since.is_some_and(is_old) && is_old(event.at_ms)) {
                     return pause;
                 }
-                self.give_up(&event.post, event.index, &why).await;
+                self.give_up(receiver, &event, &why, false).await;
             }
         }
         self.ready.pop_front();
@@ -184,9 +192,11 @@ impl Line {
     }
 
     /// An event that failed before.
-    async fn retry(&mut self, hook: &Webhook, post: &str, leaf: u64) -> Duration {
-        let attempt = match self.leaf(leaf).await {
-            Ok(Some(event)) => self.attempt(hook, event).await,
+    async fn retry(&mut self, receiver: &R, post: &str, leaf: u64) -> Duration {
+        let found = self.leaf(leaf).await;
+        let event = found.as_ref().ok().cloned().flatten();
+        let attempt = match found {
+            Ok(Some(event)) => self.attempt(receiver, event).await,
             // Retention took it.
             Ok(None) => Attempt::Passed,
             Err(why) => Attempt::Down(format!("the log can't be read: {why}"), None),
@@ -198,9 +208,12 @@ impl Line {
         match attempt {
             Attempt::Done => {
                 self.reached(true);
-                self.endpoint.state().kept.done(post, now_ms);
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
             }
-            Attempt::Passed => self.endpoint.state().kept.done(post, now_ms),
+            Attempt::Passed => {
+                self.endpoint.settle(leaf, None);
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
+            }
             Attempt::Refused(why) => {
                 self.reached(false);
                 let (first, gave_up) = {
@@ -210,9 +223,19 @@ impl Line {
                     state.last_error = Some(why);
                     (first, gave_up)
                 };
-                if gave_up && first {
-                    alarm(&self.gateway, DEAD_LETTER, &self.endpoint.id, true).await;
+                if gave_up && let Some(event) = &event {
+                    receiver.given_up(&self.gateway, event, false).await;
                 }
+                if gave_up && first {
+                    alarm(&self.gateway, R::DEAD_LETTER, &self.endpoint.id, true).await;
+                }
+            }
+            Attempt::Hopeless { why, unknown } => {
+                self.reached(false);
+                if let Some(event) = &event {
+                    self.give_up(receiver, event, &why, unknown).await;
+                }
+                self.endpoint.state().kept.done_with(post, leaf, now_ms);
             }
             Attempt::Gone => return self.gone().await,
             Attempt::Down(why, asked) => return self.down(&why, asked),
@@ -228,10 +251,10 @@ impl Line {
         Ok(found.filter(|(found, _)| *found == index).and_then(|(index, leaf)| table::of(index, &leaf)))
     }
 
-    async fn attempt(&mut self, hook: &Webhook, event: Event) -> Attempt {
+    async fn attempt(&mut self, receiver: &R, event: Event) -> Attempt {
         let governance = self.gateway.governance.load_full();
         match self.posts.complete(self.gateway.records.as_ref(), &governance, event).await {
-            Ok(Some(event)) => deliver(&self.gateway, hook, &event).await,
+            Ok(Some(event)) => receiver.deliver(&self.gateway, &self.endpoint, &event).await,
             Ok(None) => Attempt::Passed,
             Err(error) => Attempt::Down(error.to_string(), None),
         }
@@ -263,21 +286,28 @@ impl Line {
         let mut state = self.endpoint.state();
         state.kept.down_since_ms.get_or_insert(now_ms);
         if state.last_error.as_deref() != Some(why) {
-            tracing::warn!(webhook = self.endpoint.id, why, "events can't be delivered; they are tried again");
+            tracing::warn!(
+                id = self.endpoint.id,
+                why,
+                "events can't be delivered to a {}; they are tried again",
+                R::WORD
+            );
             state.last_error = Some(why.to_owned());
         }
         LOOK_EVERY
     }
 
-    async fn give_up(&self, post: &str, leaf: u64, why: &str) {
+    async fn give_up(&self, receiver: &R, event: &Event, why: &str, unknown: bool) {
         let first = {
             let mut state = self.endpoint.state();
             let first = state.kept.dead.is_empty();
-            state.kept.give_up(post, leaf, self.now_ms(), why);
+            state.kept.give_up(&event.post, event.index, self.now_ms(), why, unknown);
+            state.last_error = Some(why.to_owned());
             first
         };
+        receiver.given_up(&self.gateway, event, unknown).await;
         if first {
-            alarm(&self.gateway, DEAD_LETTER, &self.endpoint.id, true).await;
+            alarm(&self.gateway, R::DEAD_LETTER, &self.endpoint.id, true).await;
         }
     }
 
@@ -289,15 +319,16 @@ impl Line {
             state.last_error = Some("the receiver answered 410".to_owned());
         }
         self.endpoint.store().await;
-        alarm(&self.gateway, DISABLED, &self.endpoint.id, true).await;
+        alarm(&self.gateway, R::DISABLED, &self.endpoint.id, true).await;
         LOOK_EVERY
     }
 }
 
 /// Writes an alarm to the log.
-pub(super) async fn alarm(gateway: &Gateway, code: &'static str, id: &str, raised: bool) {
+pub async fn alarm(gateway: &Gateway, code: &'static str, id: &str, raised: bool) {
     if raised {
-        tracing::error!(webhook = id, "ALARM {code}: see `pressgate webhook list`");
+        let word = code.split('-').next().unwrap_or_default();
+        tracing::error!(id, "ALARM {code}: see `pressgate {word} list`");
     }
     let alarm = Alarm { code: code.to_owned(), subject: id.to_owned(), raised };
     if let Err(error) = gateway.audit.append(Leaf::new(gateway.clock.now().as_millisecond(), alarm)).await {
