@@ -195,8 +195,8 @@ pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
     let started_ms = announce(&audit, &vault, clock.as_ref(), &components).await?;
     let (index, counters) = (Arc::new(index(&config, &audit)?), Arc::default());
     let metrics = measure(&audit, &exports, &index, &counters, &witnesses);
-    let (governance, notices) =
-        notices(&config, governance, (&records, &egress, &clock), &vault, &audit, &metrics).await?;
+    let by = (&records, &egress, &clock);
+    let (governance, notices) = notices(&config, governance, by, &vault, &audit, &metrics).await?;
     Ok(measured(Gateway {
         connections: Connections::measured(&egress, &metrics),
         unattempted: Unattempted::measured(&metrics),

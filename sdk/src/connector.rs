@@ -28,7 +28,14 @@ pub trait Connector {
 impl Reference {
     /// What the other system calls it.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), url: None }
+        Self { id: id.into(), url: None, extra: Vec::new() }
+    }
+
+    /// With an address for people.
+    #[must_use]
+    pub fn at(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
     }
 
     /// Nothing was to be done, or the other system names nothing.

@@ -9,7 +9,7 @@ use wit_component::semver_check;
 use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup, WorldId};
 
 /// A component that a host of these versions must load was built for one of these worlds.
-const WORLDS: [&str; 2] = ["adapter", "policy"];
+const WORLDS: [&str; 3] = ["adapter", "connector", "policy"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")

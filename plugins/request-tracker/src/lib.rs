@@ -72,7 +72,7 @@ impl Connector for RequestTracker {
 
 fn reference(delivery: &Delivery, ticket: &str) -> Reference {
     let url = format!("{}/Ticket/Display.html?id={ticket}", delivery.endpoint);
-    Reference { id: format!("ticket/{ticket}"), url: Some(url) }
+    Reference::new(format!("ticket/{ticket}")).at(url)
 }
 
 /// The kinds of event that the configuration names, or the usual ones.

@@ -31,7 +31,7 @@ fn what_needs_somebody_opens_one_ticket() {
     assert_eq!(open.kind, pressgate_sdk::http::Kind::Effect(Safety::LookUp));
     // Another attempt finds the ticket, and must not comment on its own opening.
     host.next_attempt();
-    let again = Delivery { answered: vec![("open".to_owned(), String::new())], ..testing::delivery("post.held") };
+    let again = Delivery { answered: vec![("open".to_owned(), Vec::new())], ..testing::delivery("post.held") };
     assert_eq!(RequestTracker::deliver(&again).unwrap().id, "ticket/12");
     assert_eq!(host.steps(), ["find", "queue", "open", "queue"]);
 }

@@ -123,7 +123,9 @@ pub fn delivery(kind: &str) -> Delivery {
             codes: Vec::new(),
             platform_ids: Vec::new(),
             json: format!(r#"{{"id":"evt_17","type":"{kind}","post":"post_1"}}"#),
+            extra: Vec::new(),
         },
         answered: Vec::new(),
+        extra: Vec::new(),
     }
 }

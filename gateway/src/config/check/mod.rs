@@ -90,8 +90,7 @@ pub(super) fn check(
         policies: Names::collect(&policies, "policy", "name", &report),
     };
     let (people, asked) = people::people(&context, &people);
-    let apps = people::apps(&context, &apps);
-    let accounts = accounts::accounts(&context, &accounts);
+    let (apps, accounts) = (people::apps(&context, &apps), accounts::accounts(&context, &accounts));
     let grants = open("grants.toml");
     let auditors = auditors::auditors(&context, &grants);
     let (grants, denies) = grants::grants(&context, &grants);
@@ -102,7 +101,6 @@ pub(super) fn check(
     let approvals = approvals::approvals(&context, &open("approvals.toml"));
     let calendars = calendars::calendars(&context, &open("calendars.toml"));
     strangers(files, &referenced, &report);
-
     let (grants, auditors) = (shared(grants), shared(auditors));
     let house = workflow::House { apps: &apps, people: &people, accounts: &accounts, grants: &grants };
     let workflow = workflow::workflow(approvals.rules, &approvals.lines, &house, context.brands.tree(), &report);

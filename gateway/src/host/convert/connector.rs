@@ -30,8 +30,10 @@ pub(in super::super) fn delivery(call: &DeliverCall) -> connector_api::Delivery 
             codes: event.codes,
             platform_ids: event.platform_ids,
             json: event.json,
+            extra: Vec::new(),
         },
-        answered: call.answered.clone(),
+        answered: call.answered.iter().map(|(step, body)| (step.clone(), body.clone().into_bytes())).collect(),
+        extra: Vec::new(),
     }
 }
 

@@ -266,6 +266,16 @@ fn origin(place: &str, text: &str) -> Checked<Origin> {
     Ok(Origin::Fixed(ascii))
 }
 
+/// How many values the scheme takes; none where the login says.
+fn values_of(scheme: RawScheme) -> Option<usize> {
+    match scheme {
+        RawScheme::Bearer | RawScheme::Header | RawScheme::Query | RawScheme::Webhook => Some(1),
+        RawScheme::Basic => Some(2),
+        RawScheme::OAuth1 => Some(4),
+        RawScheme::Session | RawScheme::OAuth2 => None,
+    }
+}
+
 fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
     name(&format!("{place}.label"), &raw.label)?;
     if raw.oauth2.is_some() != (raw.scheme == RawScheme::OAuth2) {
@@ -294,13 +304,7 @@ fn credential(place: &str, raw: &RawCredential) -> Checked<CredentialDecl> {
         let message = "only a session has values that are no secret; of `basic` the first one is never blanked";
         return Err(ManifestError::at(format!("{place}.public"), message));
     }
-    let wanted = match raw.scheme {
-        RawScheme::Bearer | RawScheme::Header | RawScheme::Query | RawScheme::Webhook => Some(1),
-        RawScheme::Basic => Some(2),
-        RawScheme::OAuth1 => Some(4),
-        RawScheme::Session | RawScheme::OAuth2 => None,
-    };
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != secrets.len()) {
+    if let Some(wanted) = values_of(raw.scheme).filter(|wanted| *wanted != secrets.len()) {
         return Err(ManifestError::at(secrets_place, format!("this scheme takes {wanted}")));
     }
     if raw.session.is_some() != (raw.scheme == RawScheme::Session) {
