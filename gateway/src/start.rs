@@ -180,9 +180,8 @@ pub fn node(config: &Config) -> Result<Option<String>, StartError> {
 
 /// Starts a gateway: stores, plugins, governance. It serves once a listener is bound to it.
 pub async fn start(parts: Parts) -> Result<Arc<Gateway>, StartError> {
-    let stores = open_stores(&parts).await?;
+    let Stores { lock, audit, records, openings, vault, keys, sessions } = open_stores(&parts).await?;
     let Parts { config, clock, disk } = parts;
-    let Stores { lock, audit, records, openings, vault, keys, sessions } = stores;
     let (tls, host, authority) = (tls(&config)?, host(&config, &vault, &clock)?, authority(&vault).await?);
     let (media, shelf) = (media(&config)?, plugins::shelf(&config)?);
     let governance = applied(&config, records.as_ref(), &audit, &shelf, clock.as_ref()).await?;

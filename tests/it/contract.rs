@@ -105,8 +105,8 @@ fn a_change_of_what_was_released_is_found() {
     // What breaks a plugin: a field more, a case more, another type, an export more, an import less.
     for (from, to) in [
         ("        labels: list<string>,\n", "        labels: list<string>,\n        mood: string,\n"),
-        ("        did-not,\n", "        did-not,\n        perhaps,\n"),
-        ("        attempt: u32,\n", "        attempt: u64,\n"),
+        ("        open-lasting,\n", "        open-lasting,\n        open-twice,\n"),
+        ("        fresh-s: u32,\n", "        fresh-s: u64,\n"),
         (
             "    describe: func() -> description;",
             "    describe: func() -> description;\n    explain: func() -> string;",

@@ -40,6 +40,7 @@ mod flood;
 mod forward;
 mod freeze;
 mod framing;
+mod golden;
 mod gone;
 mod held;
 mod idempotency;

@@ -6,8 +6,8 @@ use toml::{Table, Value};
 use crate::{Fault, Tree};
 
 const ROOT: &str = "Cargo.toml";
-/// Workspaces of their own: one needs another compiler, the other is built for Envoy.
-const ALONE: [&str; 2] = ["tests/fuzz/", "tests/envoy-filter/"];
+/// Workspaces of their own: one needs another compiler, one is built for Envoy, and one is what authors had at each release.
+const ALONE: [&str; 3] = ["tests/fuzz/", "tests/envoy-filter/", "tests/golden/"];
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
 /// The dependencies that name a version or a path of their own, and the packages without the workspace's lints.
