@@ -111,7 +111,7 @@ fn a_change_of_what_was_released_is_found() {
             "    describe: func() -> description;",
             "    describe: func() -> description;\n    explain: func() -> string;",
         ),
-        ("    import random;\n", ""),
+        ("    import random;\n    export adapter-api;", "    export adapter-api;"),
     ] {
         assert!(!fits(&changed(from, to)), "{from:?} became {to:?}, and nobody saw it");
     }

@@ -109,9 +109,9 @@ fn an_adapter_with_a_bad_description_is_not_loaded() {
 async fn a_plugin_of_the_other_kind_does_not_answer() {
     let draft = samples::draft(&["hello"]);
     let error = adapter().review(&draft, &samples::context(), &MediaFiles::none()).await.unwrap_err();
-    assert!(error.to_string().contains("no policy"), "{error}");
+    assert!(error.to_string().contains("is an adapter, which is not asked this"), "{error}");
     let error = policy().observe("GET", "https://social.example/", 200, &[]).await.unwrap_err();
-    assert!(error.to_string().contains("no adapter"), "{error}");
+    assert!(error.to_string().contains("is a policy, which is not asked this"), "{error}");
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ mod tests {
         let (mut sources, mut contract, mut written) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         names(&repository.join("sdk/src"), &repository.join("sdk"), &mut sources);
         names(&repository.join("wit"), &repository, &mut contract);
+        contract.retain(|name| !name.starts_with("wit/released/"));
         let project = tempfile::tempdir().unwrap();
         fs::create_dir_all(project.path().join("sdk/stale")).unwrap();
         write(project.path()).unwrap();

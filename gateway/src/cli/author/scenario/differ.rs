@@ -62,7 +62,8 @@ mod tests {
         let wanted = json!({"text": "a", "media": [{"id": "1", "at": "*"}]});
         assert_eq!(json(&wanted, &json!({"text": "a", "media": [{"id": "1", "at": 7}]})), None);
         for (found, says) in [
-            (json!({"text": "b", "media": []}), "/media should be"),
+            (json!({"text": "b", "media": []}), "/text should be \"a\" and is \"b\""),
+            (json!({"text": "a", "media": []}), "/media should be"),
             (json!({"text": "a", "media": [{"id": "2", "at": 7}]}), "/media/0/id should be \"1\" and is \"2\""),
             (json!({"text": "a"}), "/media is missing"),
             (json!({"text": "a", "media": [{"id": "1", "at": 7}], "x": 1}), "/x is there"),
