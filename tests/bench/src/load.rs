@@ -19,6 +19,17 @@ use tokio::time::Instant;
 /// As many letters as the network takes.
 const CHARS_MAX: usize = 500;
 
+/// The signature of every text; the guidelines ask for it.
+const SIGNATURE: &str = "Váš Acme";
+
+/// The text with a number before its signature, and not longer than the network takes.
+fn marked(text: &str, number: u64) -> String {
+    let Some((head, tail)) = text.split_once(SIGNATURE) else { return text.to_owned() };
+    let mark = format!("{number:x} {SIGNATURE}{tail}");
+    let room = CHARS_MAX.saturating_sub(mark.chars().count());
+    head.chars().take(room).chain(mark.chars()).collect()
+}
+
 /// An app and what it posts.
 pub struct App {
     /// Where the gateway is.
@@ -55,9 +66,7 @@ impl App {
     fn request(&self) -> Request<Full<Bytes>> {
         let number = self.posted.fetch_add(1, Relaxed);
         let text = &self.texts[usize::try_from(number).unwrap_or(0) % self.texts.len()];
-        let text = text.replacen("Váš Acme", &format!("{number:x} Váš Acme"), 1);
-        // After many calls the longest would not fit any more.
-        let text: String = text.chars().take(CHARS_MAX).collect();
+        let text = marked(text, number);
         let content = json!({ "text": text, "language": "cs" });
         let body =
             json!({ "accounts": [self.account], "content": content, "labels": ["launch"], "campaign": "spring" });
