@@ -26,8 +26,7 @@
 //!                 );
 //!             }
 //!         }
-//!         let outcome = if findings.is_empty() { Outcome::Allow } else { Outcome::Deny };
-//!         Verdict { outcome, findings }
+//!         if findings.is_empty() { Verdict::allow(findings) } else { Verdict::deny(findings) }
 //!     }
 //! }
 //!
