@@ -9,7 +9,7 @@ use tracing::Instrument;
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use super::bindings::adapter_api;
-use super::entry::Entry;
+use super::entry::{Entry, Ready};
 use super::error::{PluginError, PluginFault};
 use super::grant::Reach;
 use super::imports::{CallState, CallWorld, HostFailed};
@@ -17,6 +17,7 @@ use super::manifest::Manifest;
 use super::meter::{Meter, Tick};
 use super::settings::Settings;
 use super::usage::Usage;
+use super::warm::Warm;
 use crate::clock::Clock;
 use crate::telemetry::spans;
 
@@ -31,29 +32,36 @@ pub(super) const LOG_LINES_PER_S: u64 = 100;
 
 /// What a compiled plugin needs to run.
 pub(super) struct Code {
+    pub(super) plugin: Arc<Plugin>,
+    pub(super) entry: Entry,
+    pub(super) engine: Engine,
+    /// Calls of this plugin at the same time.
+    pub(super) bulkhead: Semaphore,
+    /// Instances that are ready; none where making one costs next to nothing.
+    pub(super) warm: Option<Warm>,
+    pub(super) house: Arc<House>,
+}
+
+/// What a call sees of its plugin.
+pub(super) struct Plugin {
     pub(super) manifest: Manifest,
     pub(super) label: String,
     pub(super) digest: String,
     pub(super) reach: Reach,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) log_allowance: LogAllowance,
-    pub(super) entry: Entry,
-    pub(super) engine: Engine,
-    /// Calls of this plugin at the same time.
-    pub(super) bulkhead: Semaphore,
-    pub(super) house: Arc<House>,
 }
 
-/// What all plugins share.
+/// What all plugins of an engine share.
 pub(super) struct House {
     /// Instances at the same time.
     pub(super) instances: Semaphore,
     /// Trial instances are made one at a time.
     pub(super) trials: Mutex<()>,
-    /// Turns of guests that compute for long.
+    /// Turns of guests that compute for long; the same for all engines.
     pub(super) lane: Arc<Semaphore>,
-    /// Told whenever a call of any plugin ended badly.
-    pub(super) failures: Notify,
+    /// Told whenever a call of any plugin ended badly; the same for all engines.
+    pub(super) failures: Arc<Notify>,
 }
 
 /// What an adapter said of itself, or how it failed to.
@@ -73,10 +81,10 @@ impl Code {
         settings: &Arc<Settings>,
         (function, usage): (&'static str, &Usage),
         world: CallWorld,
-        call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
+        call: impl AsyncFnOnce(&mut Ready, &Entry) -> wasmtime::Result<T>,
     ) -> Result<(T, CallState), PluginError> {
-        let Manifest { name, version, .. } = &self.manifest;
-        let span = spans::guest(name.as_str(), version, &self.digest, function);
+        let Plugin { manifest: Manifest { name, version, .. }, digest, .. } = &*self.plugin;
+        let span = spans::guest(name.as_str(), version, digest, function);
         let ended = self.run_in(settings, usage, world, call).instrument(span.clone()).await;
         ended.inspect_err(|error| spans::failed(&span, error.fault.word()))
     }
@@ -86,25 +94,26 @@ impl Code {
         settings: &Arc<Settings>,
         usage: &Usage,
         world: CallWorld,
-        call: impl AsyncFnOnce(&mut Store<CallState>, &Entry) -> wasmtime::Result<T>,
+        call: impl AsyncFnOnce(&mut Ready, &Entry) -> wasmtime::Result<T>,
     ) -> Result<(T, CallState), PluginError> {
         let _places = self.enter().await?;
-        let limits = &self.manifest.limits;
+        let limits = &self.plugin.manifest.limits;
         let meter = Arc::new(Meter::new(limits.guest_ms, Arc::clone(&self.house.lane)));
-        let mut store = self.store(settings, &meter, world);
-        let ended = meter.run(Duration::from_millis(limits.wall_ms), call(&mut store, &self.entry)).await;
-        store.data().tell_dropped_lines();
-        usage.add(&store.data().used());
+        let mut ready = self.ready(settings, &meter, world);
+        let ended = meter.run(Duration::from_millis(limits.wall_ms), call(&mut ready, &self.entry)).await;
+        let state = ready.store.data();
+        state.tell_dropped_lines();
+        usage.add(&state.used());
         match ended {
-            Ok(Ok(output)) => Ok((output, store.into_data())),
-            Ok(Err(error)) => Err(self.failed(self.fault(&error, store.data()))),
+            Ok(Ok(output)) => Ok((output, ready.store.into_data())),
+            Ok(Err(error)) => Err(self.failed(self.fault(&error, state))),
             Err(_) => Err(self.failed(PluginFault::WallDeadline { deadline_ms: limits.wall_ms })),
         }
     }
 
     /// A failure of this plugin.
     pub(super) fn failed(&self, fault: PluginFault) -> PluginError {
-        PluginError { plugin: self.label.clone(), fault }
+        PluginError { plugin: self.plugin.label.clone(), fault }
     }
 
     async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), PluginError> {
@@ -118,11 +127,31 @@ impl Code {
         }
     }
 
-    fn store(self: &Arc<Self>, settings: &Arc<Settings>, meter: &Arc<Meter>, world: CallWorld) -> Store<CallState> {
-        let state = CallState::new(Arc::clone(self), Arc::clone(settings), Arc::clone(meter), world);
+    /// A store for this call: one that is kept ready, or a new one.
+    fn ready(self: &Arc<Self>, settings: &Arc<Settings>, meter: &Arc<Meter>, world: CallWorld) -> Ready {
+        let Some(warm) = &self.warm else {
+            return Ready { store: self.store(settings, meter, world), instance: None };
+        };
+        let taken = warm.take();
+        warm.refill(self, settings);
+        let Some(mut ready) = taken else {
+            return Ready { store: self.store(settings, meter, world), instance: None };
+        };
+        ready.store.data_mut().begin(Arc::clone(settings), Arc::clone(meter), world);
+        ready.store.set_epoch_deadline(1);
+        ready
+    }
+
+    pub(super) fn store(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        meter: &Arc<Meter>,
+        world: CallWorld,
+    ) -> Store<CallState> {
+        let state = CallState::new(Arc::clone(&self.plugin), Arc::clone(settings), Arc::clone(meter), world);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(self.manifest.limits.host_call_bytes);
+        store.set_hostcall_fuel(self.plugin.manifest.limits.host_call_bytes);
         store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
@@ -140,7 +169,7 @@ impl Code {
     /// asked what it is; its answer is not checked yet. Needs no runtime.
     pub(super) fn trial(self: &Arc<Self>, settings: &Arc<Settings>) -> Result<Option<Described>, PluginFault> {
         let _alone = self.house.trials.lock().unwrap_or_else(PoisonError::into_inner);
-        let meter = Arc::new(Meter::new(self.manifest.limits.guest_ms, Arc::new(Semaphore::new(1))));
+        let meter = Arc::new(Meter::new(self.plugin.manifest.limits.guest_ms, Arc::new(Semaphore::new(1))));
         let mut store = self.store(settings, &meter, CallWorld::pure(super::MediaFiles::none()));
         let instantiate = async {
             match &self.entry {
@@ -159,7 +188,7 @@ impl Code {
 
     /// Names what ended a call.
     fn fault(&self, error: &wasmtime::Error, state: &CallState) -> PluginFault {
-        let limits = &self.manifest.limits;
+        let limits = &self.plugin.manifest.limits;
         if error.downcast_ref::<Stopped>() == Some(&Stopped::CpuBudget) {
             return PluginFault::CpuBudget { budget_ms: limits.guest_ms };
         }
@@ -183,7 +212,10 @@ impl Code {
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Code").field("label", &self.label).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Code")
+            .field("label", &self.plugin.label)
+            .field("digest", &self.plugin.digest)
+            .finish_non_exhaustive()
     }
 }
 

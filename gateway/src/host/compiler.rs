@@ -119,7 +119,7 @@ pub fn compile_here(memory_bytes_max: u64, wall_s_max: u64) -> Result<(), String
     let mut wasm = Vec::new();
     let most = u64::try_from(COMPONENT_BYTES_MAX).unwrap_or(u64::MAX);
     std::io::stdin().lock().take(most).read_to_end(&mut wasm).map_err(|error| told(&error))?;
-    let engine = engine::start(1).map_err(|error| told(&error))?;
+    let engine = engine::start(engine::Pool::plain(1)).map_err(|error| told(&error))?;
     // The engine reserves address space that it does not use here, and some systems count that.
     let most = data_bytes().saturating_add(memory_bytes_max);
     setrlimit(Resource::Data, bound(most)).map_err(|error| told(&error))?;

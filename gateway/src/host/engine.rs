@@ -15,8 +15,10 @@ use super::{contract::CONTRACT, manifest::Limits};
 pub(super) const TICK_MS: u64 = 2;
 /// Stack of a guest.
 const STACK_BYTES: usize = 512 << 10;
-/// Stack of a call: the guest's and what host functions need.
-const CALL_STACK_BYTES: usize = 2 << 20;
+/// The same for a guest that runs an interpreter, whose every call is several of its own.
+const LANGUAGE_STACK_BYTES: usize = 1 << 20;
+/// What host functions need above the guest's.
+const HOST_STACK_BYTES: usize = 3 << 19;
 /// Up to this size a used memory or table is wiped in place, which costs no system call that stops other threads.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// A component is its own module and two small ones that the encoder adds; each has a table.
@@ -28,23 +30,41 @@ pub(super) const TABLE_ELEMENTS: usize = 20_000;
 /// is not loaded.
 const CODE_VERSION: &str = "wasmtime 48.0.8, pressgate host 1, contract ";
 
-/// Starts an engine that runs up to `instances_max` instances at the same time.
+/// How an engine holds instances. Compiled code does not depend on it.
+pub(super) struct Pool {
+    instances_max: u32,
+    stack_bytes: usize,
+}
+
+impl Pool {
+    /// For plugins that are their own code.
+    pub(super) fn plain(instances_max: u32) -> Self {
+        Self { instances_max, stack_bytes: STACK_BYTES }
+    }
+
+    /// For plugins that carry the engine of a language.
+    pub(super) fn of_language(instances_max: u32) -> Self {
+        Self { instances_max, stack_bytes: LANGUAGE_STACK_BYTES }
+    }
+}
+
+/// Starts an engine.
 ///
 /// # Errors
 /// This machine lacks what the settings need.
-pub(super) fn start(instances_max: u32) -> Result<Engine, HostError> {
+pub(super) fn start(of: Pool) -> Result<Engine, HostError> {
     let fault = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
-        .max_wasm_stack(STACK_BYTES)
-        .async_stack_size(CALL_STACK_BYTES)
+        .max_wasm_stack(of.stack_bytes)
+        .async_stack_size(of.stack_bytes + HOST_STACK_BYTES)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_memory64(false)
         .wasm_relaxed_simd(false)
         .cranelift_nan_canonicalization(true)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances_max)));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(of.instances_max)));
     config.module_version(ModuleVersionStrategy::Custom(format!("{CODE_VERSION}{CONTRACT}"))).map_err(fault)?;
     let engine = Engine::new(&config).map_err(fault)?;
     tick(&engine)?;

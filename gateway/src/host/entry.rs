@@ -2,7 +2,7 @@
 //! were checked when the plugin was loaded.
 
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Instance, InstancePre, Lift, Lower};
 
 use super::bindings::{AdapterPre, ConnectorPre, PolicyPre};
 use super::contract::CONTRACT;
@@ -21,6 +21,13 @@ pub(super) enum Entry {
     Adapter(AdapterPre<CallState>, Functions),
     Policy(PolicyPre<CallState>, Functions),
     Connector(ConnectorPre<CallState>, Functions),
+}
+
+/// What a call runs in.
+pub(super) struct Ready {
+    pub(super) store: Store<CallState>,
+    /// The instance, where it was made ahead of the call.
+    pub(super) instance: Option<Instance>,
 }
 
 /// Where the functions of one interface are.
@@ -52,13 +59,26 @@ impl Entry {
         functions.0.iter().all(|(name, _)| *name != function).then_some(other)
     }
 
-    /// Calls a function in a fresh instance. `Answer` is a tuple of one.
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// The guest failed.
+    pub(super) async fn instance(&self, store: &mut Store<CallState>) -> wasmtime::Result<Instance> {
+        let pre = match self {
+            Self::Adapter(pre, _) => pre.instance_pre(),
+            Self::Policy(pre, _) => pre.instance_pre(),
+            Self::Connector(pre, _) => pre.instance_pre(),
+        };
+        pre.instantiate_async(store).await
+    }
+
+    /// Calls a function in an instance that nobody called before. `Answer` is a tuple of one.
     ///
     /// # Errors
     /// The guest failed, or has no such function.
     pub(super) async fn call<Params, Answer>(
         &self,
-        store: &mut Store<CallState>,
+        ready: &mut Ready,
         function: &str,
         params: Params,
     ) -> wasmtime::Result<Answer>
@@ -66,16 +86,15 @@ impl Entry {
         Params: ComponentNamedList + Lower,
         Answer: ComponentNamedList + Lift + 'static,
     {
-        let (pre, functions) = match self {
-            Self::Adapter(pre, functions) => (pre.instance_pre(), functions),
-            Self::Policy(pre, functions) => (pre.instance_pre(), functions),
-            Self::Connector(pre, functions) => (pre.instance_pre(), functions),
-        };
+        let (Self::Adapter(_, functions) | Self::Policy(_, functions) | Self::Connector(_, functions)) = self;
         let found = functions.0.iter().find(|(name, _)| *name == function);
         let (_, place) = found.ok_or_else(|| wasmtime::Error::msg(format!("it has no function `{function}`")))?;
-        let instance = pre.instantiate_async(&mut *store).await?;
-        let called = instance.get_typed_func::<Params, Answer>(&mut *store, place)?;
-        called.call_async(store, params).await
+        let instance = match ready.instance.take() {
+            Some(instance) => instance,
+            None => self.instance(&mut ready.store).await?,
+        };
+        let called = instance.get_typed_func::<Params, Answer>(&mut ready.store, place)?;
+        called.call_async(&mut ready.store, params).await
     }
 }
 

@@ -1,27 +1,25 @@
 //! Bytes → release: verified, compiled, configured and tried before anybody sees it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 use tokio::sync::{Notify, Semaphore};
 use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 
 use super::adapter::Description;
 use super::cache::{self, CodeCache, Origin};
-use super::code::{Code, House, LogAllowance};
+use super::code::{Code, LogAllowance, Plugin};
 use super::compiler::Compiler;
 use super::contract::{advice, range, takes};
 use super::convert::answers;
-use super::engine;
-use super::entry::Entry;
 use super::error::{HostError, LoadError, PluginFault, step};
 use super::grant::{PluginGrant, Reach};
-use super::imports::{self, CallState};
-use super::manifest::{Manifest, PluginKind, extract, split};
+use super::manifest::{self, Manifest, extract, split};
 use super::release::Release;
+use super::runtime::{Runtime, Shared};
 use super::settings::Settings;
 use super::shape::Shape;
 use super::vitals::Vitals;
@@ -48,14 +46,14 @@ pub struct HostOptions {
 
 /// Loads plugins. One for the process.
 pub struct Host {
-    engine: Engine,
-    adapters: Linker<CallState>,
-    policies: Linker<CallState>,
-    connectors: Linker<CallState>,
+    plain: Runtime,
+    /// Made when the first plugin needs it.
+    of_language: OnceLock<Runtime>,
+    instances_max: u32,
+    shared: Shared,
     cache: Option<CodeCache>,
     compiler: Option<Compiler>,
     clock: Arc<dyn Clock>,
-    house: Arc<House>,
 }
 
 impl Host {
@@ -64,28 +62,23 @@ impl Host {
     /// # Errors
     /// The machine lacks what the engine needs, or the cache's folder is not safe.
     pub fn new(options: HostOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, HostError> {
-        let engine = engine::start(options.instances_max.max(1))?;
+        let instances_max = options.instances_max.max(1);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let lane = Arc::new(Semaphore::new(threads.saturating_sub(1).max(1)));
+        let shared = Shared { lane, failures: Arc::default() };
+        let plain = Runtime::plain(instances_max, &shared)?;
         let cache = match &options.cache_dir {
-            Some(folder) => Some(CodeCache::open(folder, &options.cache_key, &engine)?),
+            Some(folder) => Some(CodeCache::open(folder, &options.cache_key, &plain.engine)?),
             None => None,
         };
-        let fault = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let house = House {
-            instances: Semaphore::new(usize::try_from(options.instances_max.max(1)).unwrap_or(1)),
-            trials: Mutex::new(()),
-            lane: Arc::new(Semaphore::new(threads.saturating_sub(1).max(1))),
-            failures: Notify::new(),
-        };
         Ok(Arc::new(Self {
-            adapters: imports::adapter_linker(&engine).map_err(fault)?,
-            policies: imports::policy_linker(&engine).map_err(fault)?,
-            connectors: imports::connector_linker(&engine).map_err(fault)?,
-            engine,
+            plain,
+            of_language: OnceLock::new(),
+            instances_max,
+            shared,
             cache,
             compiler: options.compiler,
             clock,
-            house: Arc::new(house),
         }))
     }
 
@@ -133,7 +126,7 @@ impl Host {
 
     /// Told whenever a call of any plugin ended badly.
     pub fn failures(&self) -> &Notify {
-        &self.house.failures
+        &self.shared.failures
     }
 
     /// Loads a plugin. Compiles where the cache does not help, so it may take seconds: call it where blocking is allowed.
@@ -188,20 +181,25 @@ impl Host {
         tell(step::CONTRACT, format!("contract {}, nothing imported but its interfaces", manifest.wit));
         let settings = Arc::new(settings(&manifest)?);
         tell(step::FIT, shape.fits(&manifest.limits)?);
-        let (component, origin) = self.compiled(content, &hex(digest::digest(&digest::SHA256, content).as_ref()))?;
+        let runtime = self.runtime(manifest.runtime)?;
+        let (component, origin) =
+            self.compiled(&runtime.engine, content, &hex(digest::digest(&digest::SHA256, content).as_ref()))?;
         tell(step::COMPILE, if origin == Origin::Cache { "from the cache" } else { "compiled" }.into());
         component.initialize_copy_on_write_image().map_err(|error| LoadError::Resources(format!("{error:#}")))?;
         let code = Arc::new(Code {
-            entry: self.entry(manifest.kind, &component)?,
-            label: manifest.label(),
-            reach: Reach::new(&manifest, grant),
-            clock: Arc::clone(&self.clock),
-            log_allowance: LogAllowance::default(),
-            engine: self.engine.clone(),
+            entry: runtime.entry(manifest.kind, &component)?,
+            engine: runtime.engine.clone(),
             bulkhead: Semaphore::new(usize::try_from(manifest.limits.concurrent).unwrap_or(1)),
-            house: Arc::clone(&self.house),
-            manifest,
-            digest,
+            warm: runtime.warm(),
+            house: Arc::clone(&runtime.house),
+            plugin: Arc::new(Plugin {
+                label: manifest.label(),
+                reach: Reach::new(&manifest, grant),
+                clock: Arc::clone(&self.clock),
+                log_allowance: LogAllowance::default(),
+                manifest,
+                digest,
+            }),
         });
         let description = described(&code, &settings)?;
         tell(step::INSTANTIATE, "an instance starts".into());
@@ -213,7 +211,7 @@ impl Host {
     /// # Errors
     /// The configuration does not fit.
     pub fn reconfigure(&self, release: &Arc<Release>, config: &serde_json::Value) -> Result<Arc<Release>, LoadError> {
-        let settings = Arc::new(Settings::new(&release.code.manifest, config)?);
+        let settings = Arc::new(Settings::new(&release.code.plugin.manifest, config)?);
         let description = match &release.description {
             Some(_) => described(&release.code, &settings)?,
             None => None,
@@ -226,40 +224,39 @@ impl Host {
     /// # Errors
     /// An instance fails.
     pub fn prewarm(&self, release: &Arc<Release>, instances: usize) -> Result<(), LoadError> {
-        (0..instances).try_for_each(|_| described(&release.code, &release.settings).map(drop))
+        let code = &release.code;
+        (0..instances).try_for_each(|_| described(code, &release.settings).map(drop))?;
+        if let Some(warm) = &code.warm {
+            warm.refill(code, &release.settings);
+        }
+        Ok(())
     }
 
-    fn compiled(&self, wasm: &[u8], digest: &str) -> Result<(Component, Origin), LoadError> {
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
+    fn runtime(&self, of: Option<manifest::Runtime>) -> Result<&Runtime, LoadError> {
+        match (of, self.of_language.get()) {
+            (None, _) => Ok(&self.plain),
+            (Some(_), Some(runtime)) => Ok(runtime),
+            (Some(_), None) => {
+                let runtime = Runtime::of_language(self.instances_max, &self.shared);
+                let runtime = runtime.map_err(|error| LoadError::Resources(error.to_string()))?;
+                Ok(self.of_language.get_or_init(|| runtime))
+            }
+        }
+    }
+
+    fn compiled(&self, engine: &Engine, wasm: &[u8], digest: &str) -> Result<(Component, Origin), LoadError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(engine, digest)) {
             return Ok((component, Origin::Cache));
         }
         let fault = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
         let component = match &self.compiler {
-            Some(compiler) => cache::fresh(&self.engine, &compiler.compile(wasm)?).map_err(fault)?,
-            None => Component::from_binary(&self.engine, wasm).map_err(fault)?,
+            Some(compiler) => cache::fresh(engine, &compiler.compile(wasm)?).map_err(fault)?,
+            None => Component::from_binary(engine, wasm).map_err(fault)?,
         };
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }
         Ok((component, Origin::Compiler))
-    }
-
-    fn entry(&self, kind: PluginKind, component: &Component) -> Result<Entry, LoadError> {
-        let fault = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
-        match kind {
-            PluginKind::Adapter => {
-                let pre = self.adapters.instantiate_pre(component).map_err(fault)?;
-                Entry::adapter(pre).map_err(fault)
-            }
-            PluginKind::Connector => {
-                let pre = self.connectors.instantiate_pre(component).map_err(fault)?;
-                Entry::connector(pre).map_err(fault)
-            }
-            PluginKind::Policy => {
-                let pre = self.policies.instantiate_pre(component).map_err(fault)?;
-                Entry::policy(pre).map_err(fault)
-            }
-        }
     }
 }
 

@@ -32,10 +32,12 @@ mod entry;
 mod imports;
 mod memory;
 mod meter;
+mod runtime;
 mod settings;
 mod shape;
 mod usage;
 mod vitals;
+mod warm;
 
 pub use adapter::{
     Budget, Classification, Classified, Description, Facts, Failure, Login, PerformCall, Performed, RateClass,

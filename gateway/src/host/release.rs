@@ -10,7 +10,7 @@ use super::adapter::{
 };
 use super::code::Code;
 use super::convert::{self, answers};
-use super::entry::Entry;
+use super::entry::{Entry, Ready};
 use super::error::{PluginError, PluginFault};
 use super::exchange::{Outbound, PluginRequest, PluginResponse};
 use super::imports::{CallState, CallWorld, Exchange, NOTE_BYTES_MAX, Purpose, Seeded, Time};
@@ -34,17 +34,17 @@ pub struct Release {
 impl Release {
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
-        &self.code.manifest
+        &self.code.plugin.manifest
     }
 
     /// SHA-256 of the component, hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.code.digest
+        &self.code.plugin.digest
     }
 
     /// Name and version: `guidelines 0.1.0`.
     pub fn label(&self) -> &str {
-        &self.code.label
+        &self.code.plugin.label
     }
 
     /// SHA-256 of the configuration, hexadecimal; the order of its keys does not matter.
@@ -219,8 +219,8 @@ impl Release {
         if let Some(why) = self.code.entry.lacks(function) {
             return Err(self.failed(PluginFault::Internal(why.to_owned())));
         }
-        let run = async |store: &mut wasmtime::Store<CallState>, entry: &Entry| -> wasmtime::Result<Answer> {
-            let (answer,) = entry.call(store, function, params).await?;
+        let run = async |ready: &mut Ready, entry: &Entry| -> wasmtime::Result<Answer> {
+            let (answer,) = entry.call(ready, function, params).await?;
             Ok(answer)
         };
         let asked =

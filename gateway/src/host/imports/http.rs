@@ -62,7 +62,7 @@ impl http::Host for CallState {
             return Ok(Err(http::Error::Denied("this function may not speak to the network".into())));
         };
         let has_medium = |id: &str| self.world.media.get(id).is_some();
-        let request = match permit(exchange, &self.code.reach, has_medium, &step, kind, request) {
+        let request = match permit(exchange, &self.plugin.reach, has_medium, &step, kind, request) {
             Ok(request) => request,
             Err(reason) => {
                 exchange.outbound.denied(&step, &reason);
@@ -76,7 +76,7 @@ impl http::Host for CallState {
         let outbound = Arc::clone(&exchange.outbound);
         let answer = self.meter.unmetered(outbound.send(step, kind, request)).await;
         self.received_bytes += answer.as_ref().map_or(0, |response| response.body.len() as u64);
-        let limit = self.code.manifest.limits.response_bytes_max;
+        let limit = self.plugin.manifest.limits.response_bytes_max;
         let answer = match answer {
             Ok(response) if response.body.len() > limit => Err(SendError::TooLarge),
             other => other,

@@ -15,7 +15,7 @@ pub(super) use http::{Exchange, Purpose};
 pub(super) use seeded::Seeded;
 
 use super::bindings::{clock, log, match_, media, random, state, types};
-use super::code::{Code, LOG_LINES_PER_S};
+use super::code::{LOG_LINES_PER_S, Plugin};
 use super::convert;
 use super::media::MediaFiles;
 use super::memory::MemoryBudget;
@@ -45,7 +45,7 @@ impl HostFailed {
 
 /// What a call's instance sees.
 pub(super) struct CallState {
-    pub(super) code: Arc<Code>,
+    pub(super) plugin: Arc<Plugin>,
     pub(super) settings: Arc<Settings>,
     pub(super) memory: MemoryBudget,
     pub(super) meter: Arc<Meter>,
@@ -82,10 +82,10 @@ impl CallWorld {
 }
 
 impl CallState {
-    pub(super) fn new(code: Arc<Code>, settings: Arc<Settings>, meter: Arc<Meter>, world: CallWorld) -> Self {
-        let memory = MemoryBudget::new(code.manifest.limits.memory_bytes);
+    pub(super) fn new(plugin: Arc<Plugin>, settings: Arc<Settings>, meter: Arc<Meter>, world: CallWorld) -> Self {
+        let memory = MemoryBudget::new(plugin.manifest.limits.memory_bytes);
         Self {
-            code,
+            plugin,
             settings,
             memory,
             meter,
@@ -98,6 +98,11 @@ impl CallState {
             sent_bytes: 0,
             received_bytes: 0,
         }
+    }
+
+    /// The call begins, in an instance that was made ahead of it: what it sees is the call's, what it holds stays counted.
+    pub(super) fn begin(&mut self, settings: Arc<Settings>, meter: Arc<Meter>, world: CallWorld) {
+        (self.settings, self.meter, self.world) = (settings, meter, world);
     }
 
     /// What the call used up so far.
@@ -114,9 +119,9 @@ impl CallState {
     /// Says at the end of a call how many lines of its log were dropped.
     pub(super) fn tell_dropped_lines(&self) {
         if self.log_lines_dropped > 0
-            && let Some(lines) = self.code.log_allowance.dropped(self.log_lines_dropped)
+            && let Some(lines) = self.plugin.log_allowance.dropped(self.log_lines_dropped)
         {
-            let plugin = &self.code.label;
+            let plugin = &self.plugin.label;
             tracing::warn!(target: "pressgate::plugin", plugin, "{lines} more lines dropped: a call may log {LOG_LINES_PER_CALL_MAX} lines, and a plugin {LOG_LINES_PER_S} in a second");
         }
     }
@@ -233,7 +238,7 @@ impl log::Host for CallState {
     fn write(&mut self, level: log::Level, line: String) -> wasmtime::Result<()> {
         self.host_calls += 1;
         let kept_for_errors = u32::from(!matches!(level, log::Level::Error));
-        if self.log_lines + kept_for_errors >= LOG_LINES_PER_CALL_MAX || !self.code.log_allowance.take() {
+        if self.log_lines + kept_for_errors >= LOG_LINES_PER_CALL_MAX || !self.plugin.log_allowance.take() {
             self.log_lines_dropped = self.log_lines_dropped.saturating_add(1);
             return Ok(());
         }
@@ -245,7 +250,7 @@ impl log::Host for CallState {
             .chars()
             .map(|letter| if letter.is_control() { ' ' } else { letter })
             .collect();
-        let plugin = &self.code.label;
+        let plugin = &self.plugin.label;
         match level {
             log::Level::Debug => tracing::debug!(target: "pressgate::plugin", plugin, "{line}"),
             log::Level::Info => tracing::info!(target: "pressgate::plugin", plugin, "{line}"),
@@ -279,7 +284,7 @@ impl clock::Host for CallState {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
         self.host_calls += 1;
         match &self.world.time {
-            Time::Real => Ok(convert::millis(self.code.clock.now())),
+            Time::Real => Ok(convert::millis(self.plugin.clock.now())),
             Time::Replayed { now_ms, .. } => Ok(*now_ms),
         }
     }

@@ -120,6 +120,7 @@ pub(super) fn check(raw: &Raw) -> Checked<Manifest> {
         version: plugin.version.clone(),
         kind: plugin.kind,
         wit: plugin.wit.clone(),
+        runtime: plugin.runtime,
         networks: plugin.networks.clone(),
         http: each("http", &raw.http, http_rule)?,
         credentials,

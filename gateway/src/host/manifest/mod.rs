@@ -33,6 +33,8 @@ pub struct Manifest {
     pub kind: PluginKind,
     /// Version of the contract that it was built for.
     pub wit: String,
+    /// The language's own engine that it carries; none where it was compiled to wasm itself.
+    pub runtime: Option<Runtime>,
     /// Networks that an adapter speaks; empty for others.
     pub networks: Vec<String>,
     /// Requests that it may make; empty for a policy.
@@ -57,6 +59,14 @@ pub enum PluginKind {
     Policy,
     /// Hands events to another system.
     Connector,
+}
+
+/// An engine of a language that a component carries with the source: it starts slowly, and instances are kept ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// JavaScript: `StarlingMonkey`, by `componentize-js`.
+    JavaScript,
 }
 
 /// Requests that a plugin may make to one origin.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::check::ManifestError;
-use super::{Fold, MatchKind, PluginKind};
+use super::{Fold, MatchKind, PluginKind, Runtime};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +30,8 @@ pub(super) struct RawPlugin {
     pub version: String,
     pub kind: PluginKind,
     pub wit: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
     #[serde(default)]
     pub networks: Vec<String>,
 }
